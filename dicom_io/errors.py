@@ -1,0 +1,65 @@
+"""The exceptions of `dicom_io`, all of them: foreign errors are mapped to these at the package's edge.
+
+    DicomIoError
+      +-- HeaderError                  a dataset that cannot be read
+      |     +-- UidError               a value that is no UID
+      +-- PixelError                   frames that cannot be made, with a reason for people
+      +-- StoreError                   bytes that could not be made durable
+      |     +-- NoSpaceError           because the disk or the quota is full
+      +-- NetworkError                 a peer that did not do its part
+            +-- PeerUnreachableError       no connection to it
+            +-- AssociationRejectedError   it refuses to talk to us
+            +-- AssociationAbortedError    it stopped in the middle
+            +-- PeerTimeoutError           it says nothing
+
+Messages read "expected X. Received: name=value" and never hold patient data.
+"""
+
+
+class DicomIoError(Exception):
+    """The root: everything that this package raises on purpose."""
+
+
+class HeaderError(DicomIoError):
+    """A dataset that cannot be read as DICOM."""
+
+
+class UidError(HeaderError):
+    """A value that is no UID of PS3.5 section 9."""
+
+
+class PixelError(DicomIoError):
+    """Frames that cannot be made from an Instance; `reason` is a short static phrase for people."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, for example "pixel data is truncated"."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StoreError(DicomIoError):
+    """Bytes could not be made durable; nothing stands under the final name."""
+
+
+class NoSpaceError(StoreError):
+    """The disk or the quota of the store is full."""
+
+
+class NetworkError(DicomIoError):
+    """A peer that did not do its part."""
+
+
+class PeerUnreachableError(NetworkError):
+    """No TCP connection to the peer: wrong address, closed port, no route."""
+
+
+class AssociationRejectedError(NetworkError):
+    """The peer answered A-ASSOCIATE-RJ, or accepted none of what was proposed."""
+
+
+class AssociationAbortedError(NetworkError):
+    """The peer aborted or dropped the connection while something was under way."""
+
+
+class PeerTimeoutError(NetworkError):
+    """The peer did not answer within the time-out."""
