@@ -1,0 +1,1 @@
+"""Rows, transitions, transactions and the queue. Knows no wire, no pixels and no model."""

@@ -1,0 +1,45 @@
+"""The exceptions of this package.
+
+    DatabaseError
+    +-- DatabaseUnavailableError   cannot be reached, shut down, disk error: try again later
+    |   +-- DatabaseFullError      no space left for rows
+    +-- DatabaseBusyError          a lock, a deadlock or the pool timed out: nothing was written, repeat the transaction
+    +-- SchemaError                tables are missing or of another version: `tibabu migrate`
+    +-- ConstraintError            a row breaks a rule of the schema (`constraint` names it)
+    +-- QueryError                 the statement itself is wrong: a defect of this program
+
+No message carries a value of a row: drivers quote the offending key in their messages, and keys can be patient data.
+"""
+
+
+class DatabaseError(Exception):
+    """Whatever goes wrong between this program and its database."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """The database cannot be reached or cannot work now; nothing was committed."""
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """The database has no space left; nothing was committed."""
+
+
+class DatabaseBusyError(DatabaseError):
+    """Somebody else held a lock for too long; nothing was committed and the transaction may be repeated."""
+
+
+class SchemaError(DatabaseError):
+    """Tables or columns are missing or of another version; `tibabu migrate` puts that right."""
+
+
+class ConstraintError(DatabaseError):
+    """A row breaks a rule of the schema."""
+
+    def __init__(self, message: str, constraint: str = "") -> None:
+        """`constraint` is the rule's name where the database tells it (PostgreSQL), otherwise what SQLite says."""
+        super().__init__(message)
+        self.constraint = constraint
+
+
+class QueryError(DatabaseError):
+    """The statement or a value's type is wrong: a defect of this program."""
