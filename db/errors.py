@@ -7,6 +7,7 @@
     +-- SchemaError                tables are missing or of another version: `tibabu migrate`
     +-- ConstraintError            a row breaks a rule of the schema (`constraint` names it)
     +-- QueryError                 the statement itself is wrong: a defect of this program
+    +-- RefusedError               what is on record does not allow what was asked for
 
 No message carries a value of a row: drivers quote the offending key in their messages, and keys can be patient data.
 """
@@ -43,3 +44,7 @@ class ConstraintError(DatabaseError):
 
 class QueryError(DatabaseError):
     """The statement or a value's type is wrong: a defect of this program."""
+
+
+class RefusedError(DatabaseError):
+    """What is on record does not allow what was asked for; the message says why. Nothing was changed."""
