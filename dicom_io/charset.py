@@ -1,0 +1,69 @@
+"""Text of DICOM elements: Specific Character Set (PS3.3 C.12.1.1.2, PS3.5 section 6.1) to `str`, for any bytes.
+
+pydicom's own decoding warns, and its warnings and log lines quote values; here nothing warns and nothing fails. Where
+the declared character set cannot be right, the text is read as UTF-8 if it is that, else as Latin-1: a name is then
+perhaps misspelt, but it is there, and the Instance is accepted.
+"""
+
+import re
+from collections.abc import Sequence
+
+from pydicom.charset import CODES_TO_ENCODINGS, python_encoding
+
+_ESC = b"\x1b"
+_ASCII = "ascii"
+_FRAGMENTS = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
+_SELF_ESCAPED = frozenset({"iso2022_jp", "iso2022_jp_2"})  # Python's codecs want to see these escape sequences
+_FOUR_BYTE_ESCAPES = (b"\x1b$(", b"\x1b$)")
+_DELIMITERS = re.compile(rb"[\r\n\f\\^=]")  # each resets to the first character set (PS3.5 6.1.2.5.3)
+_NO_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
+
+
+def codec_names(terms: Sequence[str]) -> tuple[str, ...]:
+    """Return Python's codecs for the defined terms of Specific Character Set; unknown terms count as ASCII."""
+    names = tuple(_codec(term.strip()) for term in terms)
+    return names or (_ASCII,)
+
+
+def decode_text(value: bytes, codecs: Sequence[str]) -> str:
+    """Return the text of an element's `value`, without padding and control characters. Never fails.
+
+    `codecs` come from `codec_names`: the first is the default, the others may be switched to by escape sequences.
+    """
+    if value.isascii() and _ESC not in value:
+        text = value.decode(_ASCII)
+    else:
+        text = "".join(_decode_fragment(fragment, codecs[0]) for fragment in _FRAGMENTS.findall(value))
+    return text.translate(_NO_CONTROLS).strip() if not text.isprintable() else text.strip()
+
+
+def _codec(term: str) -> str:
+    if term in ("", "ISO_IR 6", "ISO 2022 IR 6"):
+        return _ASCII
+    return python_encoding.get(term) or python_encoding.get(term.replace("ISO-IR", "ISO_IR").upper(), _ASCII)
+
+
+def _decode_fragment(fragment: bytes, default: str) -> str:
+    """Decode a part of a value that holds at most one escape sequence, at its beginning."""
+    if not fragment.startswith(_ESC):
+        return _decode(fragment, default)
+    length = 4 if fragment.startswith(_FOUR_BYTE_ESCAPES) else 3
+    codec = CODES_TO_ENCODINGS.get(fragment[:length])
+    if codec in _SELF_ESCAPED:
+        return _decode(fragment, codec)
+    if codec is None:
+        return _decode(fragment[1:], default)
+    body = fragment[length:]
+    reset = _DELIMITERS.search(body)
+    if reset is None:
+        return _decode(body, codec)
+    return _decode(body[: reset.start()], codec) + _decode(body[reset.start() :], default)
+
+
+def _decode(value: bytes, codec: str) -> str:
+    for name in (codec, "utf-8"):
+        try:
+            return value.decode(name)
+        except UnicodeError:
+            continue
+    return value.decode("latin-1")

@@ -1,0 +1,224 @@
+"""The element scanner: raw values of chosen elements out of a DICOM stream, without reading the rest.
+
+It is called for every received Instance, so it takes few steps: it walks over element headers and seeks past values. It
+converts nothing, so nothing in a value can make it fail or warn (pydicom quotes odd values in warnings and log lines,
+which are no place for patient data). It holds no more than the chosen values, and walks nested sequences with a stack
+of its own, at most `MAX_DEPTH` deep. Encoding rules: PS3.5 section 7.
+"""
+
+import io
+import zlib
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import BinaryIO
+
+from dicom_io.errors import HeaderError
+
+MAX_DEPTH = 64
+MAX_VALUE = 1 << 20
+"""Chosen values longer than this (bytes) are passed over: no header attribute is that long."""
+
+_UNDEFINED = 0xFFFFFFFF
+_ITEM = 0xFFFEE000
+_ENDS = frozenset({0xFFFEE00D, 0xFFFEE0DD})  # of an item, of a sequence
+_HEAD, _LENGTH = 8, 4
+_LAST_GROUP = 0x7FFF
+_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_TRANSFER_SYNTAX_UID = 0x00020010
+_PREAMBLE = 128
+_MAX_INFLATED = 8 << 20
+_CHUNK = 1 << 16
+_META_GROUP_END = 0x00030000
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How elements are encoded: VR and byte order."""
+
+    explicit: bool
+    little_endian: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An opened file: its file meta elements, and the dataset's `source` at its first element."""
+
+    meta: dict[int, bytes]
+    syntax: Syntax
+    source: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """The layouts of an element's beginning in one byte order."""
+
+    explicit: Struct
+    implicit: Struct
+    length: Struct
+
+
+_FORMATS = {
+    True: Formats(Struct("<HH2sH"), Struct("<HHL"), Struct("<L")),
+    False: Formats(Struct(">HH2sH"), Struct(">HHL"), Struct(">L")),
+}
+_META_SYNTAX = Syntax(explicit=True, little_endian=True)
+
+
+def open_stream(source: BinaryIO) -> Stream:
+    """Find the dataset in `source`, a Part 10 file or, as old software writes them, one without preamble or file meta.
+
+    Raises HeaderError if what stands there is no DICOM element.
+    """
+    head = source.read(_PREAMBLE + 4)
+    if head[_PREAMBLE:] != b"DICM":
+        source.seek(0)
+    meta: dict[int, bytes] = {}
+    start = source.tell()
+    for tag, value, position in _elements(source, _META_SYNTAX, _All(), stop=_META_GROUP_END):
+        meta[tag] = value
+        start = position + len(value)
+    source.seek(start)
+    transfer_syntax = meta.get(_TRANSFER_SYNTAX_UID, b"").rstrip(b"\0 ").decode("ascii", "replace")
+    if transfer_syntax in _DEFLATED:
+        source = _inflate(source)
+    return Stream(meta, _guess(source, transfer_syntax), source)
+
+
+def read_elements(source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int) -> dict[int, bytes]:
+    """Return the raw values of the `wanted` elements (by tag number) before the first element at or after `stop`.
+
+    A value cut short by the end of the stream is left out, and the end of the stream ends the reading: whether
+    enough was there is for the caller to say. Of a tag that stands twice the last value counts, as in pydicom.
+    """
+    return {tag: value for tag, value, _ in _elements(source, syntax, wanted, stop=stop)}
+
+
+def read_items(value: bytes, syntax: Syntax, wanted: Container[int]) -> Iterator[dict[int, bytes]]:
+    """Yield, for each item of a sequence's raw `value`, the raw values of its `wanted` elements."""
+    item_head = _FORMATS[syntax.little_endian].implicit
+    position = 0
+    while position + _HEAD <= len(value):
+        group, element, length = item_head.unpack_from(value, position)
+        if group << 16 | element != _ITEM:
+            return
+        position += _HEAD
+        if length == _UNDEFINED:
+            length = _item_length(value, position, syntax)
+        item = value[position : position + length]
+        inner = Syntax(_is_explicit(item[4:6]), syntax.little_endian) if len(item) >= _HEAD else syntax
+        yield read_elements(io.BytesIO(item), inner, wanted, stop=_ITEM)
+        position += length
+
+
+class _All:
+    def __contains__(self, tag: object) -> bool:
+        return True
+
+
+def _is_explicit(vr: bytes) -> bool:
+    """Tell a VR from the low bytes of an implicit element's length, which would be 16 KiB and more."""
+    return vr.isalpha() and vr.isupper()
+
+
+def _guess(source: BinaryIO, transfer_syntax: str) -> Syntax:
+    """Tell the encoding from the first element, since headers lie about it and bare datasets do not say."""
+    start = source.tell()
+    head = source.read(_HEAD)
+    source.seek(start)
+    if len(head) < _HEAD:
+        message = "expected a dataset. Received: nothing after the file meta information"
+        raise HeaderError(message)
+    little_endian = transfer_syntax != _BIG_ENDIAN
+    if not transfer_syntax:
+        little_endian = head[1] == 0 or head[0] != 0
+    group = int.from_bytes(head[:2], "little" if little_endian else "big")
+    if not 0 < group <= _LAST_GROUP:
+        message = f"expected a DICOM element. Received: group={group:#06x}"
+        raise HeaderError(message)
+    return Syntax(_is_explicit(head[4:6]), little_endian)
+
+
+def _next(read: Callable[[int], bytes], formats: Formats, *, explicit: bool) -> tuple[int, bytes, int] | None:
+    """Read an element's tag, VR and length, or None at the end. The VR is b"" where the element has none.
+
+    Elements of explicit VR that have none are taken as implicit: some software switches within a file.
+    """
+    if len(head := read(_HEAD)) < _HEAD:
+        return None
+    vr = head[4:6]
+    if not explicit or not _is_explicit(vr):
+        group, element, length = formats.implicit.unpack(head)
+        return group << 16 | element, b"", length
+    group, element, _, length = formats.explicit.unpack(head)
+    if vr in _LONG_VRS:
+        if len(extra := read(_LENGTH)) < _LENGTH:
+            return None
+        (length,) = formats.length.unpack(extra)
+    return group << 16 | element, vr, length
+
+
+def _elements(
+    source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int
+) -> Iterator[tuple[int, bytes, int]]:
+    """Yield tag, raw value and the value's position of each wanted element before `stop`."""
+    formats = _FORMATS[syntax.little_endian]
+    while (head := _next(source.read, formats, explicit=syntax.explicit)) and head[0] < stop:
+        tag, vr, length = head
+        position = source.tell()
+        if length == _UNDEFINED:
+            _skip_sequence(source, syntax, implicit=vr == b"UN")
+            length = source.tell() - position
+            source.seek(position)
+        if tag in wanted and length <= MAX_VALUE:
+            if len(value := source.read(length)) < length:
+                return
+            yield tag, value, position
+        else:
+            source.seek(length, io.SEEK_CUR)
+
+
+def _skip_sequence(source: BinaryIO, syntax: Syntax, *, implicit: bool = False) -> None:
+    """Move `source` behind the end of the sequence (or item) of undefined length whose content starts here.
+
+    Each level keeps whether its elements have an explicit VR: what stands in an element of VR UN is always
+    implicit (PS3.5 6.2.2).
+    """
+    formats = _FORMATS[syntax.little_endian]
+    levels = [syntax.explicit and not implicit]
+    while levels and (head := _next(source.read, formats, explicit=levels[-1])):
+        tag, vr, length = head
+        if tag in _ENDS:
+            levels.pop()
+        elif length == _UNDEFINED:
+            levels.append(levels[-1] and vr != b"UN")
+        else:
+            source.seek(length, io.SEEK_CUR)
+        if len(levels) > 2 * MAX_DEPTH:
+            message = f"expected sequences nested at most {MAX_DEPTH} deep. Received: more"
+            raise HeaderError(message)
+
+
+def _item_length(value: bytes, position: int, syntax: Syntax) -> int:
+    """Return the length of the item of undefined length whose first element stands at `position`."""
+    inner = Syntax(_is_explicit(value[position + 4 : position + 6]), syntax.little_endian)
+    source = io.BytesIO(value)
+    source.seek(position)
+    _skip_sequence(source, inner)
+    return source.tell() - position
+
+
+def _inflate(source: BinaryIO) -> BinaryIO:
+    """Inflate the beginning of a raw deflate stream (PS3.5 A.5): enough for a header, however far it would expand."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts: list[bytes] = []
+    room = _MAX_INFLATED
+    try:
+        while room > 0 and not inflater.eof and (chunk := inflater.unconsumed_tail or source.read(_CHUNK)):
+            parts.append(inflater.decompress(chunk, room))
+            room -= len(parts[-1])
+    except zlib.error:
+        pass  # what was inflated before the damage may hold the header
+    return io.BytesIO(b"".join(parts))
