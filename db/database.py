@@ -1,0 +1,180 @@
+"""Connections and transactions on SQLite (the default) and on PostgreSQL."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from sqlite3 import SQLITE_BUSY, OperationalError
+from typing import Literal
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from db.errors import DatabaseBusyError, DatabaseUnavailableError, QueryError
+from db.foreign import translated
+
+Dialect = Literal["sqlite", "postgresql"]
+Lock = tuple[str, ...]
+
+BUSY_TIMEOUT = 30.0  # seconds until a transaction that waits for a lock gives up
+_POSTGRESQL_OPTIONS = (
+    "-c synchronous_commit=on -c timezone=UTC -c client_min_messages=warning "
+    f"-c lock_timeout={int(BUSY_TIMEOUT * 1000)} "
+    "-c idle_in_transaction_session_timeout=300000"  # a suspended host does not hold its row locks for ever
+)
+_WRITE = "write"
+_READ = "read"
+
+
+class Database:
+    """One database: an engine, and the two kinds of transaction. Threads share it; a forked child may go on using it.
+
+    Every exception of SQLAlchemy or of a driver that leaves a transaction of this class is one of `db.errors`.
+    """
+
+    def __init__(self, url: URL) -> None:
+        """Prefer `open_database`. Nothing is connected yet."""
+        self.url = url
+        self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
+        self._engine = _sqlite_engine(url) if self.dialect == "sqlite" else _postgresql_engine(url)
+        self._write_turn = threading.Lock()
+        self._pid = os.getpid()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for what this package itself does (migrations, the queue): its errors are not translated."""
+        if self._pid != os.getpid():  # forked: the parent's connections and its threads' locks are not ours
+            self._engine.dispose(close=False)
+            self._write_turn = threading.Lock()
+            self._pid = os.getpid()
+        return self._engine
+
+    @contextmanager
+    def begin(self, lock: Lock | None = None) -> Iterator[Connection]:
+        """Open a transaction that writes: committed, synced to disk, when the block ends, rolled back when it raises.
+
+        `lock` names what the transaction is about, as ("study", uid): two transactions of the same name follow one
+        another, whether or not the rows exist yet. (SQLite has one writer at a time in any case.)
+
+        Raises `DatabaseBusyError` if a lock is not to be had within `BUSY_TIMEOUT`, other `DatabaseError` else.
+        """
+        engine = self.engine
+        with self._turn(), translated(), engine.execution_options(tibabu=_WRITE).begin() as connection:
+            if lock is not None and self.dialect == "postgresql":
+                name = "\x1f".join(lock)
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that only reads, all of it from one moment. Writing in it is an error."""
+        options = (
+            {} if self.dialect == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        with translated(), self.engine.execution_options(tibabu=_READ, **options).connect() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the pooled connections. The database may be used again afterwards."""
+        self.engine.dispose()
+
+    def __repr__(self) -> str:
+        """Show the URL with its password hidden."""
+        return f"Database({self.url.render_as_string(hide_password=True)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Give a spawned process a database of its own at the same URL."""
+        return open_database, (self.url.render_as_string(hide_password=False),)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer at a time on SQLite: threads queue up here, in order, and not in SQLite's unfair polling."""
+        if self.dialect != "sqlite":
+            yield
+            return
+        turn = self._write_turn
+        if not turn.acquire(timeout=BUSY_TIMEOUT):
+            msg = f"expected the writer's turn within {BUSY_TIMEOUT:g} s. Received: none"
+            raise DatabaseBusyError(msg)
+        try:
+            yield
+        finally:
+            turn.release()
+
+
+def open_database(url: str) -> Database:
+    """Return the database at `url`: sqlite:///relative.db, sqlite:////absolute.db or postgresql://user:password@host/name.
+
+    Connects on first use. Raises `QueryError` for a URL of another kind or of none.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        msg = "expected a database URL such as sqlite:////var/lib/tibabu/tibabu.db. Received: something else"
+        raise QueryError(msg) from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return Database(parsed.set(drivername="postgresql+psycopg"))
+    if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return Database(parsed.set(drivername="sqlite+pysqlite"))
+    msg = f"expected a URL of sqlite (a file) or postgresql. Received: backend={backend}"
+    raise QueryError(msg)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=-1)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Durable and concurrent: WAL, and FULL because NORMAL loses commits of the last moments at a power failure."""
+    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin_sqlite` does
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}")
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        _switch_to_wal(connection)
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once for a writer (a later upgrade could not wait for it); let a reader not write."""
+    write = connection.get_execution_options().get("tibabu", _WRITE) == _WRITE
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _switch_to_wal(connection: DBAPIConnection) -> None:
+    """Switch a new file, as several processes may at once: SQLite then answers "locked" without its busy time-out."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            mode = connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    if mode != "wal":  # some network file systems cannot
+        msg = f"expected a file system on which SQLite can keep a write-ahead log. Received: journal_mode={mode}"
+        raise DatabaseUnavailableError(msg)
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    own = url.query.get("options", "")
+    options = " ".join([_POSTGRESQL_OPTIONS, *([own] if isinstance(own, str) else own)])
+    return create_engine(
+        url.difference_update_query(["options"]),
+        hide_parameters=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,  # a restarted server costs no transaction
+        connect_args={"options": options, "application_name": "tibabu", "connect_timeout": 10},
+    )

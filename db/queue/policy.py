@@ -1,0 +1,16 @@
+"""When a job whose run went wrong is tried again and when it is parked: values and decisions, apart from running."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How patient the queue is with its workers and handlers."""
+
+    lease: timedelta = timedelta(seconds=15)
+    """A worker that has not been heard of for so long is dead. It renews its claims every third of it."""
+    deaths: int = 3
+    """A job is parked when its worker died this many times in a row."""
+    backoff: tuple[timedelta, ...] = field(default=tuple(timedelta(seconds=5**power) for power in range(4)))
+    """The pause after the first, second, ... unexpected exception in a row; the job is parked after one more."""

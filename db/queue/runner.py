@@ -1,0 +1,136 @@
+"""Running jobs: threads, the heartbeat and the drain, the same for both engines."""
+
+import logging
+import threading
+import traceback
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Protocol
+
+from db.errors import DatabaseError
+from db.queue import Clock, Handler, Job, Park, RetryAt, Settlement
+from db.queue.policy import Policy
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 1.0  # seconds: what nobody announces (a key set free on another machine) is found this late at worst
+_SLOT_POLL = 0.1  # seconds until a worker with all hands full looks at `stop` again
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker has, under an id of its own; `failures` unexpected exceptions came before this run."""
+
+    id: int
+    job: Job
+    failures: int
+
+
+class Worker(Protocol):
+    """One run's presence in the database. Its methods raise `DatabaseError`; the presence survives that."""
+
+    def claim(self) -> Claim | None:
+        """Take the next job whose time has come."""
+
+    def settle(self, claim: Claim, settlement: Settlement, failures: int) -> bool:
+        """Let a claim end; False if it was lost."""
+
+    def renew(self) -> None:
+        """Tell that this worker lives, and so prolong its claims."""
+
+    def wait(self, stop: threading.Event, timeout: float) -> None:
+        """Return when there may be jobs to claim: on news, when a planned one is due, after `timeout` seconds."""
+
+
+class Runner:
+    """Runs the jobs that one worker claims."""
+
+    def __init__(self, worker: Worker, handlers: Mapping[str, Handler], policy: Policy, clock: Clock) -> None:
+        """Keep what `run` needs; nothing starts yet."""
+        self._worker = worker
+        self._handlers = handlers
+        self._policy = policy
+        self._clock = clock
+
+    def run(self, *, stop: threading.Event, concurrency: int) -> None:
+        """Claim and run until `stop` is set and the running jobs have ended; their claims are renewed until then."""
+        drained = threading.Event()
+        heartbeat = threading.Thread(target=self._beat, args=(drained,), name="queue-heartbeat", daemon=True)
+        heartbeat.start()
+        try:
+            with ThreadPoolExecutor(concurrency, thread_name_prefix="queue-job") as pool:
+                self._claim_until(stop, pool, threading.BoundedSemaphore(concurrency))
+        finally:
+            drained.set()
+            heartbeat.join()
+
+    def _claim_until(self, stop: threading.Event, pool: ThreadPoolExecutor, slots: threading.BoundedSemaphore) -> None:
+        while not stop.is_set():
+            if not slots.acquire(timeout=_SLOT_POLL):
+                continue
+            claim = None
+            try:
+                claim = self._worker.claim()
+                if claim is None:
+                    self._worker.wait(stop, _LONGEST_PAUSE)
+            except DatabaseError as error:
+                logger.warning("queue_unavailable", extra={"error": type(error).__name__})
+                stop.wait(_LONGEST_PAUSE)
+            finally:
+                if claim is None:
+                    slots.release()
+            if claim is not None:
+                pool.submit(self._work, claim, stop).add_done_callback(lambda _: slots.release())
+
+    def _work(self, claim: Claim, stop: threading.Event) -> None:
+        settlement, failures = self._call(claim)
+        while True:
+            try:
+                kept = self._worker.settle(claim, settlement, failures)
+            except DatabaseError as error:
+                logger.warning("job_not_settled", extra={"error": type(error).__name__, **_identity(claim)})
+                if stop.wait(_LONGEST_PAUSE):  # its claim runs out, and the job comes back
+                    return
+            else:
+                break
+        if not kept:
+            logger.warning("job_claim_lost", extra=_identity(claim))
+
+    def _call(self, claim: Claim) -> tuple[Settlement, int]:
+        """Call the handler. This is the job runner's edge: whatever it raises becomes a row that says so."""
+        try:
+            settlement = self._handlers[claim.job.kind](claim.job)
+            if not isinstance(settlement, Settlement):
+                msg = f"expected a settlement. Received: type={type(settlement).__name__}"
+                raise TypeError(msg)  # noqa: TRY301 - a handler's wrong answer is treated like its exception
+        except BaseException as error:  # noqa: BLE001 - the edge; a SystemExit must not leave the job claimed
+            # Not `logger.exception`: messages and chained exceptions may quote patient data.
+            seen = {"error": type(error).__name__, "where": _where(error)}
+            logger.error("job_raised", extra={**seen, **_identity(claim)})  # noqa: TRY400 - as above
+            return self._after(error, claim.failures)
+        return settlement, 0
+
+    def _after(self, error: BaseException, failures: int) -> tuple[Settlement, int]:
+        reason = type(error).__name__
+        if failures >= len(self._policy.backoff):
+            return Park(reason), failures + 1
+        return RetryAt(self._clock() + self._policy.backoff[failures], reason), failures + 1
+
+    def _beat(self, drained: threading.Event) -> None:
+        while not drained.wait(self._policy.lease.total_seconds() / 3):
+            try:
+                self._worker.renew()
+            except DatabaseError as error:
+                logger.warning("queue_heartbeat_failed", extra={"error": type(error).__name__})
+
+
+def _identity(claim: Claim) -> dict[str, object]:
+    return {"kind": claim.job.kind, "key": claim.job.key, "attempt": claim.job.attempt}
+
+
+def _where(error: BaseException) -> str:
+    """Return the innermost frames as file:line, without messages or values."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
