@@ -1,0 +1,262 @@
+"""The composition root: what each role of the agent is made of. Importing this module starts nothing."""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from agent import destinations, reports
+from agent.config import Config
+from agent.destinations import Destination
+from agent.errors import InstallationError
+from agent.retry import Backoff
+from db import kinds
+from db.database import Database, open_database
+from db.installation import installation_uuid
+from db.intake import Timing
+from db.migrate import needs_upgrade
+from db.priority import Allowances
+from db.queue import Queue, open_queue
+from dicom_io.store import Store
+
+log = structlog.get_logger(__name__)
+
+ROLES = ("receive", "work", "deliver", "web")
+"""The processes of a running agent."""
+
+_DRAIN_SECONDS = 30.0
+
+
+def utc_now() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every role needs: the rows, the queue, the files, and who this installation is."""
+
+    database: Database
+    queue: Queue
+    store: Store
+    installation: str
+
+
+def open_rows(config: Config) -> Database:
+    """Open the database; the folder of an SQLite file is made."""
+    url = config.database.url.get_secret_value()
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return open_database(url)
+
+
+def open_parts(config: Config) -> Parts:
+    """Open everything that a role needs. Raises InstallationError when the database has not been migrated."""
+    database = open_rows(config)
+    if needs_upgrade(database):
+        message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
+        raise InstallationError(message)
+    return Parts(database, open_queue(database), Store(config.store.folder), installation_uuid(database, now=utc_now()))
+
+
+def allowances(config: Config) -> Allowances:
+    """Return the configured waiting times."""
+    return Allowances(
+        high=timedelta(minutes=config.priority.high_minutes),
+        medium=timedelta(minutes=config.priority.medium_minutes),
+        routine=timedelta(minutes=config.priority.routine_minutes),
+    )
+
+
+def run_role(role: str, config: Config, stop: threading.Event) -> None:
+    """Run one role until `stop` is set, then drain it. One line of JSON on standard output says when it is ready."""
+    roles: dict[str, Callable[[Config, threading.Event], None]] = {
+        "receive": _receive,
+        "work": _work,
+        "deliver": _deliver,
+        "web": _web,
+    }
+    roles[role](config, stop)
+    log.info("stopped", role=role)
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT ask for a drain."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def stop_with_parent(stop: threading.Event) -> None:
+    """Ask for a drain when standard input ends: the supervisor holds its other end, so its death reaches every role."""
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        stop.set()
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def say_ready(role: str, **facts: object) -> None:
+    """Tell the supervisor, scripts and tests that a role serves: one line of JSON on standard output."""
+    log.info("ready", role=role, **facts)
+    sys.stdout.write(json.dumps({"ready": role, **facts}) + "\n")
+    sys.stdout.flush()
+
+
+def _receive(config: Config, stop: threading.Event) -> None:
+    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415 - each role loads only what it runs
+    from dicom_io.scp import ScpSettings, StorageScp  # noqa: PLC0415
+
+    parts = open_parts(config)
+    section = config.receive
+    receiver = Receiver(
+        parts.database,
+        parts.queue,
+        parts.store,
+        ReceiveSettings(
+            timing=Timing(
+                quiet=timedelta(seconds=config.complete.quiet_seconds),
+                forced=timedelta(seconds=config.complete.forced_seconds),
+            ),
+            allowances=allowances(config),
+            after_release=timedelta(seconds=config.complete.after_release_seconds),
+            minimum_free_bytes=config.store.minimum_free_megabytes * 1_000_000,
+        ),
+        utc_now,
+    )
+    scp = StorageScp(
+        ScpSettings(
+            ae_title=section.ae_title,
+            host=section.host,
+            port=section.port,
+            allowed_peers=section.allowed_peers,
+            require_called_ae_title=section.require_called_ae_title,
+            maximum_associations=section.maximum_associations,
+            acse_timeout=section.acse_timeout_seconds,
+            dimse_timeout=section.dimse_timeout_seconds,
+            network_timeout=section.network_timeout_seconds,
+        ),
+        receiver,
+    )
+    scp.start()
+    say_ready("receive", ae_title=section.ae_title, port=scp.port)
+    stop.wait()
+    scp.stop(_DRAIN_SECONDS)
+
+
+def _work(config: Config, stop: threading.Event) -> None:
+    from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
+    from agent.complete import Completer  # noqa: PLC0415
+    from agent.conclude import Concluder  # noqa: PLC0415
+    from agent.score import Scorer  # noqa: PLC0415
+
+    parts = open_parts(config)
+    completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
+    clock = schedule.start({"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)})
+    pipeline = make_pipeline(config)
+    scorer = Scorer(parts.database, parts.queue, parts.store, pipeline, allowances(config), utc_now)
+    concluder = Concluder(
+        parts.database,
+        parts.queue,
+        parts.installation,
+        model_identity(pipeline.card),
+        _recipients(config),
+        utc_now,
+    )
+    say_ready("work", model=pipeline.card.name)
+    handlers = {kinds.SCORE: scorer.score, kinds.COMPARE: scorer.compare, kinds.CONCLUDE: concluder.conclude}
+    parts.queue.run(handlers, stop=stop, concurrency=2)
+    clock.shutdown()
+
+
+def _deliver(config: Config, stop: threading.Event) -> None:
+    from agent.deliver import Deliverer  # noqa: PLC0415 - each role loads only what it runs
+
+    parts = open_parts(config)
+    deliverer = Deliverer(
+        parts.database,
+        parts.store,
+        parts.installation,
+        make_destinations(config),
+        config.reports,
+        Backoff(
+            first=timedelta(seconds=config.deliver.first_retry_seconds),
+            longest=timedelta(seconds=config.deliver.longest_retry_seconds),
+            attempts=config.deliver.attempts,
+        ),
+        utc_now,
+    )
+    # A lane for each destination: one that hangs until its time-outs holds back nobody else's reports.
+    lanes = [
+        threading.Thread(
+            target=parts.queue.run,
+            args=({kinds.deliver(settings.name): deliverer.deliver},),
+            kwargs={"stop": stop, "concurrency": 1},
+            name=f"deliver-{settings.name}",
+        )
+        for settings in config.destinations
+    ]
+    for lane in lanes:
+        lane.start()
+    say_ready("deliver", destinations=[settings.name for settings in config.destinations])
+    stop.wait()
+    for lane in lanes:
+        lane.join()
+
+
+def _web(config: Config, stop: threading.Event) -> None:
+    from agent.web.server import serve  # noqa: PLC0415 - each role loads only what it runs
+
+    parts = open_parts(config)
+    serve(
+        parts.database,
+        host=config.web.host,
+        port=config.web.port,
+        stop=stop,
+        ready=lambda port: say_ready("web", url=f"http://{config.web.host}:{port}/"),
+    )
+
+
+def make_destinations(config: Config) -> dict[str, Destination]:
+    """Return the configured destinations by name."""
+    return {
+        settings.name: destinations.load(settings.type).Destination(settings, config.receive.ae_title)
+        for settings in config.destinations
+    }
+
+
+def _recipients(config: Config) -> dict[str, tuple[str, ...]]:
+    return {
+        kind: names
+        for kind in reports.names()
+        if (names := tuple(settings.name for settings in config.destinations if kind in settings.reports))
+    }
+
+
+def make_pipeline(config: Config) -> Pipeline:
+    """Load the configured model behind the gate. Takes seconds: this is where TensorFlow is imported."""
+    from agent.gate import GateSettings  # noqa: PLC0415 - only those who analyse need it
+    from agent.pipeline import Pipeline  # noqa: PLC0415
+    from model.classifier import load  # noqa: PLC0415
+    from model.runtime import Threads  # noqa: PLC0415
+
+    classifier = load(config.model.name, threads=Threads(intra_op=config.model.threads))
+    youngest, oldest = classifier.card.age_range_years
+    gate = config.gate
+    return Pipeline(
+        classifier,
+        GateSettings(
+            age_range_years=(
+                youngest if gate.minimum_age_years is None else gate.minimum_age_years,
+                oldest if gate.maximum_age_years is None else gate.maximum_age_years,
+            ),
+            paediatric_ae_titles=gate.paediatric_ae_titles,
+        ),
+    )

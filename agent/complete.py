@@ -1,0 +1,62 @@
+"""The third line: studies that have ended are completed, and jobs that were given up are accounted for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from db import kinds
+from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
+from db.completion import close_due, enqueue_settled
+from db.database import Database
+from db.delivery import record_failed_attempt
+from db.outcome import Outcome
+from db.priority import Allowances
+from db.queue import ParkedJob, Queue
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Completer:
+    """The periodic part of the pipeline. Every method is safe to run twice, on any host, and to miss."""
+
+    database: Database
+    queue: Queue
+    allowances: Allowances
+    clock: Callable[[], datetime]
+
+    def close(self) -> None:
+        """Complete the studies whose time to close has come."""
+        if closed := close_due(self.database, self.queue, now=self.clock()):
+            log.info("studies_completed", studies=closed)
+
+    def reap(self) -> None:
+        """Take back jobs whose worker died, and give every parked job its consequence."""
+        if reaped := self.queue.reap(self.clock()):
+            log.warning("jobs_reaped", jobs=reaped)
+        for parked in self.queue.parked():
+            self._account_for(parked)
+
+    def heal(self) -> None:
+        """Enqueue the conclusion of settled studies that somehow have none waiting."""
+        enqueue_settled(self.database, self.queue, now=self.clock())
+
+    def _account_for(self, parked: ParkedJob) -> None:
+        """Settle what a job that will not run again leaves open: its study neither waits nor passes as analysed."""
+        now = self.clock()
+        if parked.kind == kinds.SCORE and (image := score_task(self.database, int(parked.key))) is not None:
+            failed = ImageResult(
+                outcome=Outcome.FAILED,
+                reason=f"the analysis was given up: {parked.reason}",
+                started_at=now,
+                finished_at=now,
+            )
+            record_image_result(self.database, self.queue, image, failed, allowances=self.allowances)
+            log.error("image_failed", sop_instance_uid=image.sop_instance_uid, reason=failed.reason)
+        elif parked.kind == kinds.COMPARE and (pair := compare_task(self.database, int(parked.key))) is not None:
+            record_comparison(self.database, self.queue, pair, same=False, at=now)
+            log.error("comparison_failed", sop_instance_uid=pair.sop_instance_uid, reason=parked.reason)
+        elif parked.kind.startswith(kinds.deliver("")):
+            record_failed_attempt(self.database, int(parked.key), reason=parked.reason, parked=True, at=now)

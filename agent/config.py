@@ -1,0 +1,218 @@
+"""config.toml: every setting with its name, default and sentence; checked whole, at once, before anything starts."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from agent import destinations, reports
+from agent.destinations import DestinationSettings
+from agent.errors import ConfigError
+
+AeTitle = Annotated[str, Field(pattern=r"^(?! *$)[ -\[\]-~]{1,16}$", description="1 to 16 characters (PS3.5, VR AE)")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of config.toml: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoreSection(Section):
+    """Where received Instances and rendered reports lie."""
+
+    folder: Path = Field(
+        default=Path("var/store"), description="Folder of the stored files; a relative one starts at config.toml."
+    )
+    minimum_free_megabytes: int = Field(
+        default=512,
+        ge=0,
+        description="With less free space than this, Instances are refused with 0xA700 (out of resources).",
+    )
+
+
+class DatabaseSection(Section):
+    """Where the rows lie."""
+
+    url: SecretStr = Field(
+        default=SecretStr("sqlite:///var/tibabu.db"),
+        description="sqlite:///PATH (a relative one starts at config.toml) or postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+    url_file: Path | None = Field(default=None, description="A file that holds the URL instead, for secrets.")
+
+
+class ReceiveSection(Section):
+    """The Storage SCP."""
+
+    ae_title: AeTitle = Field(default="TIBABU", description="This agent's AE title, as SCP and as SCU.")
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - scanners are on the network
+    port: Port = Field(default=11112, description="Port to listen on; 0 picks a free one.")
+    allowed_peers: tuple[AeTitle, ...] = Field(default=(), description="Calling AE titles that may send; empty: any.")
+    require_called_ae_title: bool = Field(
+        default=True, description="Reject peers that call another AE title than ours."
+    )
+    maximum_associations: int = Field(default=64, ge=1, le=1024, description="Associations open at once.")
+    acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
+    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest wait for the rest of a DIMSE message.")
+    network_timeout_seconds: Seconds = Field(default=120, description="Longest silence of an open association.")
+
+
+class CompleteSection(Section):
+    """When a study is complete."""
+
+    after_release_seconds: Seconds = Field(
+        default=2, description="After the last association that brought it was released."
+    )
+    quiet_seconds: Seconds = Field(default=30, description="After its last Instance, with the association still open.")
+    forced_seconds: Seconds = Field(default=900, description="After its first Instance, however many still come.")
+
+
+class GateSection(Section):
+    """Which images are analysed. The model's validated age range is the default."""
+
+    minimum_age_years: float | None = Field(
+        default=None, ge=0, description="Youngest age analysed; unset: the model's."
+    )
+    maximum_age_years: float | None = Field(
+        default=None, gt=0, description="Analysed below this age (6 means up to 5 years old); unset: the model's."
+    )
+    paediatric_ae_titles: tuple[AeTitle, ...] = Field(
+        default=(), description="Calling AE titles that image children only: an unknown age is accepted from them."
+    )
+
+
+class ModelSection(Section):
+    """The network."""
+
+    name: str = Field(
+        default="efficientnet_lite0", description="A model of the zoo: the name of a module in model.zoo."
+    )
+    threads: int = Field(default=0, ge=0, description="Threads of the network; 0: as many as cores.")
+
+
+class PrioritySection(Section):
+    """How long a study of each priority may wait before it is due; the worklist is in the order of due times."""
+
+    high_minutes: float = Field(default=0, ge=0, description="STAT and HIGH.")
+    medium_minutes: float = Field(default=30, ge=0, description="MEDIUM, and at least this for flagged studies.")
+    routine_minutes: float = Field(default=480, ge=0, description="ROUTINE, LOW and none.")
+
+
+class DeliverSection(Section):
+    """Trying again when a destination does not take a report."""
+
+    first_retry_seconds: Seconds = Field(default=5, description="Wait after the first failure; doubles each time.")
+    longest_retry_seconds: Seconds = Field(default=900, description="Longest wait between two attempts.")
+    attempts: int = Field(default=50, ge=1, description="Attempts before a delivery is parked for a person to requeue.")
+
+
+class WebSection(Section):
+    """The worklist page."""
+
+    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
+        default="127.0.0.1", description="Address to listen on. Only loopback until the page has accounts."
+    )
+    port: Port = Field(default=8080, description="Port to listen on; 0 picks a free one.")
+
+
+class LogSection(Section):
+    """What is written to standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level written.")
+    format: Literal["people", "json"] = Field(default="people", description="One line for people, or JSON.")
+
+
+def _destination(raw: Any) -> DestinationSettings:  # noqa: ANN401 - whatever the TOML file holds
+    """Turn one [[destinations]] table into the settings class of its type."""
+    if isinstance(raw, DestinationSettings):
+        return raw
+    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+        message = f"expected a table with type = one of {', '.join(destinations.names())}"
+        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors
+    try:
+        module = destinations.load(raw["type"])
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    settings: DestinationSettings = module.Settings.model_validate(raw)
+    for kind in settings.reports:
+        if kind not in reports.names():
+            message = f"expected reports among {', '.join(reports.names())}. Received: reports={kind}"
+            raise ValueError(message)
+    return settings
+
+
+class Config(Section):
+    """The whole of config.toml."""
+
+    store: StoreSection = StoreSection()
+    database: DatabaseSection = DatabaseSection()
+    receive: ReceiveSection = ReceiveSection()
+    complete: CompleteSection = CompleteSection()
+    gate: GateSection = GateSection()
+    model: ModelSection = ModelSection()
+    priority: PrioritySection = PrioritySection()
+    deliver: DeliverSection = DeliverSection()
+    web: WebSection = WebSection()
+    log: LogSection = LogSection()
+    destinations: tuple[Annotated[DestinationSettings, BeforeValidator(_destination)], ...] = ()
+
+    @field_validator("destinations")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[DestinationSettings, ...]) -> tuple[DestinationSettings, ...]:
+        names = [destination.name for destination in value]
+        if twice := {name for name in names if names.count(name) > 1}:
+            message = f"expected destinations with different names. Received twice: {', '.join(sorted(twice))}"
+            raise ValueError(message)
+        return value
+
+
+def load(path: Path | None) -> Config:
+    """Read a config file, or the defaults when `path` is None; relative paths in it start at its folder.
+
+    Raises ConfigError that lists every problem by its TOML key.
+    """
+    if path is None:
+        return resolve(Config(), Path.cwd())
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except OSError as error:
+        message = f"expected a readable config file. Received: {path} ({error.strerror})"
+        raise ConfigError(message) from None
+    except tomllib.TOMLDecodeError as error:
+        message = f"expected TOML in {path}. Received: {error}"
+        raise ConfigError(message) from None
+    try:
+        return resolve(Config.model_validate(raw), path.resolve().parent)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_key(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+        message = f"{path} has {error.error_count()} problem(s):\n{problems}"
+        raise ConfigError(message) from None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def resolve(config: Config, folder: Path) -> Config:
+    """Return the config with its relative paths starting at `folder` and the database URL read from its file."""
+    url = config.database.url.get_secret_value()
+    if config.database.url_file is not None:
+        file = folder / config.database.url_file
+        try:
+            url = file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            message = f"database.url_file: expected a readable file. Received: {file} ({error.strerror})"
+            raise ConfigError(message) from None
+    prefix = "sqlite:///"
+    if url.startswith(prefix):
+        url = f"{prefix}{folder / url.removeprefix(prefix)}"
+    return config.model_copy(
+        update={
+            "store": config.store.model_copy(update={"folder": folder / config.store.folder}),
+            "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
+        }
+    )

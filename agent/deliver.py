@@ -1,0 +1,151 @@
+"""The fifth line: a report is rendered once, its bytes are kept, and every attempt sends those bytes."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import structlog
+from PIL import Image
+
+from agent import VERSION, reports
+from agent.destinations import Destination, Outgoing
+from agent.errors import DeliveryError
+from agent.pipeline import Pixels
+from agent.reports.document import ImageOutcome, ModelIdentity, Predecessor, ReportSettings, StudyResult
+from agent.retry import Backoff
+from db.database import Database
+from db.delivery import (
+    ConcludedImage,
+    ConcludedStudy,
+    DeliveryTask,
+    StoredReport,
+    acknowledge,
+    concluded_study,
+    delivery_task,
+    record_failed_attempt,
+    record_rendered,
+)
+from db.errors import DatabaseError
+from db.queue import Done, Job, RetryAt, Settlement
+from dicom_io.errors import StoreError
+from dicom_io.store import Store
+from model.preprocess import DESCRIPTION as PREPROCESSING
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverer:
+    """Handler of the jobs `deliver:<destination>`."""
+
+    database: Database
+    store: Store
+    installation: str
+    destinations: Mapping[str, Destination]
+    report_settings: Mapping[str, ReportSettings]
+    backoff: Backoff
+    clock: Callable[[], datetime]
+
+    def deliver(self, job: Job) -> Settlement:
+        """Attempt the delivery whose id is the job's key. Safe to repeat: the same UID is the same bytes."""
+        task = delivery_task(self.database, int(job.key))
+        if task is None:
+            return Done()
+        try:
+            stored = task.stored or self._render(task)
+            data = self.store.path(stored.path).read_bytes()
+            outgoing = Outgoing(task.media_type, data, stored.sop_instance_uid)
+            detail = self.destinations[task.destination].send(outgoing)
+        except DeliveryError as error:
+            return self._failed(task, str(error), retry=error.retry)
+        except (StoreError, DatabaseError, OSError):
+            raise  # nothing wrong with the report: the job runner tries again
+        except Exception as error:
+            log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
+            return self._failed(task, f"the report could not be made or sent: {type(error).__name__}", retry=False)
+        acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock())
+        _log(task, "acknowledged", detail)
+        return Done()
+
+    def _render(self, task: DeliveryTask) -> StoredReport:
+        study = concluded_study(self.database, task.report_id)
+        module = reports.load(task.kind)
+        settings = self.report_settings.get(task.kind) or module.Settings()
+        document = module.render(self._result(study), settings)
+        file = self.store.put(document.data)
+        stored = StoredReport(
+            sop_class_uid=document.sop_class_uid,
+            sop_instance_uid=document.sop_instance_uid,
+            series_instance_uid=document.series_instance_uid,
+            sha256=file.sha256,
+            path=file.path,
+            size=file.size,
+        )
+        return record_rendered(self.database, task.report_id, stored, at=self.clock())
+
+    def _result(self, study: ConcludedStudy) -> StudyResult:
+        return StudyResult(
+            study_instance_uid=study.study_instance_uid,
+            revision=study.revision,
+            outcome=study.outcome.value,
+            reason=study.reason,
+            probability=study.probability,
+            model=ModelIdentity(
+                name=study.model_name,
+                version=study.model_version,
+                sha256=study.model_sha256,
+                operating_point_name=study.operating_point,
+                threshold=study.threshold,
+                preprocessing=PREPROCESSING,
+            ),
+            analysed_at=study.analysed_at,
+            concluded_at=study.concluded_at,
+            images=tuple(self._image(image) for image in study.images),
+            evidence=tuple(self.store.path(path) for path in study.evidence),
+            version=study.version,
+            installation=self.installation,
+            software_version=VERSION,
+            predecessors=tuple(
+                Predecessor(sop_class_uid=klass, sop_instance_uid=uid, series_instance_uid=series)
+                for klass, uid, series in study.predecessors
+            ),
+        )
+
+    def _image(self, image: ConcludedImage) -> ImageOutcome:
+        return ImageOutcome(
+            sop_instance_uid=image.sop_instance_uid,
+            sop_class_uid=image.sop_class_uid,
+            path=Path(self.store.path(image.path)),
+            outcome=image.outcome.value,
+            reason=image.reason,
+            probability=image.probability,
+            heat_map=None if image.heat_map is None else _pixels(image.heat_map),
+        )
+
+    def _failed(self, task: DeliveryTask, reason: str, *, retry: bool) -> Settlement:
+        wait = self.backoff.after(task.attempts + 1) if retry else None
+        now = self.clock()
+        record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=wait is None, at=now)
+        _log(task, "parked" if wait is None else "failed", reason)
+        return Done() if wait is None else RetryAt(now + wait, reason)
+
+
+def _pixels(png: bytes) -> Pixels:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image)
+
+
+def _log(task: DeliveryTask, how: str, detail: str) -> None:
+    log.info(
+        "delivery",
+        how=how,
+        delivery=task.delivery_id,
+        destination=task.destination,
+        report=task.kind,
+        attempt=task.attempts + 1,
+        study_instance_uid=task.study_instance_uid,
+        detail=detail,
+    )

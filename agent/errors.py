@@ -1,0 +1,28 @@
+"""The exceptions of this package; every message is for people.
+
+AgentError
++-- ConfigError        config.toml is not what it should be (all problems at once)
++-- InstallationError  the four packages do not come from one place, or something the installation needs is missing
++-- DeliveryError      a destination does not have the report; `retry` says whether trying again can help
+"""
+
+
+class AgentError(Exception):
+    """Something a person can mend; the message says what was expected, what came and what to do."""
+
+
+class ConfigError(AgentError):
+    """config.toml is not what it should be."""
+
+
+class InstallationError(AgentError):
+    """The installation cannot work as it stands."""
+
+
+class DeliveryError(AgentError):
+    """A destination does not have the report. `retry` is False where sending the same bytes again cannot help."""
+
+    def __init__(self, message: str, *, retry: bool) -> None:
+        """Keep whether another attempt can help beside the message."""
+        super().__init__(message)
+        self.retry = retry

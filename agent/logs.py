@@ -1,0 +1,102 @@
+"""Logs: static event names, identifiers only. What could identify a patient is dropped, whoever logged it."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+
+Event = MutableMapping[str, Any]
+
+PATIENT_KEYS = frozenset(
+    {
+        "accession_number",
+        "birth_date",
+        "data",
+        "dataset",
+        "ds",
+        "name",
+        "patient_age",
+        "patient_birth_date",
+        "patient_id",
+        "patient_name",
+        "patient_sex",
+        "study_description",
+    }
+)
+"""Keys of log events that are never written."""
+
+FOREIGN_LOGGERS = ("pynetdicom", "pydicom", "highdicom", "sqlalchemy.engine", "procrastinate")
+"""Libraries whose messages can quote datasets, rows or job arguments: only their warnings pass, without arguments."""
+
+
+def drop_patient_data(_logger: object, _method: str, event: Event) -> Event:
+    """Remove every key that could identify a patient (structlog processor)."""
+    for key in PATIENT_KEYS & event.keys():
+        del event[key]
+    return event
+
+
+class _ForeignFilter(logging.Filter):
+    """Let a library's record through only as its unformatted template, without arguments and traceback values."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] in {name.partition(".")[0] for name in FOREIGN_LOGGERS}:
+            if record.levelno < logging.WARNING:
+                return False
+            record.msg = f"{record.name} reported a {record.levelname.lower()}"
+            record.args = ()
+            record.exc_info = None
+            record.exc_text = None
+        return True
+
+
+def configure(*, level: str = "INFO", form: Literal["people", "json"] = "people", stream: TextIO | None = None) -> None:
+    """Set logging up for this process; everything goes to standard error, rotation is left to the platform."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        drop_patient_data,
+    ]
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_traceback, last],
+        )
+    )
+    handler.addFilter(_ForeignFilter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(capture=True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)  # libraries quote values of datasets in their warnings
+
+
+def _without_traceback(_logger: object, _method: str, event: Event) -> Event:
+    """Keep of an exception its class and where it was raised; its message and frames can quote values of a dataset."""
+    found = event.pop("exc_info", None)
+    if not found:
+        return event
+    error = found if isinstance(found, BaseException) else (found[1] if isinstance(found, tuple) else sys.exc_info()[1])
+    if error is not None:
+        event["error"] = type(error).__name__
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is not None:
+            event["raised_at"] = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+    return event

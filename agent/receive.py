@@ -1,0 +1,155 @@
+"""The first line: an Instance becomes a synced file and a synced row, and only then is answered 0x0000."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from db.database import Database
+from db.errors import DatabaseError
+from db.intake import IncomingInstance, Timing, note_association_ended, record_instance
+from db.priority import Allowances, Priority
+from db.queue import Queue
+from dicom_io.errors import HeaderError, StoreError
+from dicom_io.header import Header, is_candidate, read_header
+from dicom_io.scp import AssociationSummary, ReceivedInstance
+from dicom_io.store import Store, StoredFile
+
+log = structlog.get_logger(__name__)
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+DATA_SET_DOES_NOT_MATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+"""C-STORE statuses, PS3.4 table B.2-1."""
+
+ORDER_PRIORITIES = {"STAT": Priority.HIGH, "HIGH": Priority.HIGH, "MEDIUM": Priority.MEDIUM}
+"""Requested Procedure Priority (0040,1003), PS3.3 C.4.11; ROUTINE, LOW and anything else is ROUTINE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveSettings:
+    """How arrival turns into studies: see config.toml [complete], [priority] and [store]."""
+
+    timing: Timing
+    allowances: Allowances
+    after_release: timedelta
+    minimum_free_bytes: int
+
+
+@dataclass(slots=True)
+class Receiver:
+    """The sink of the Storage SCP. Called from many threads at once."""
+
+    database: Database
+    queue: Queue
+    store: Store
+    settings: ReceiveSettings
+    clock: Callable[[], datetime]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _open: dict[str, set[int]] = field(default_factory=dict)
+
+    def received(self, instance: ReceivedInstance) -> int:
+        """Store one Instance; return the C-STORE status. 0x0000 means that file and row have been synced to disk."""
+        identifiers = {
+            "association_id": instance.association_id,
+            "calling_ae_title": instance.calling_ae_title,
+            "sop_class_uid": instance.affected_sop_class_uid[:64],
+            "sop_instance_uid": instance.affected_sop_instance_uid[:64],
+        }
+        try:
+            return self._take(instance)
+        except HeaderError as error:
+            log.warning("instance_refused", status="C000", reason=str(error), **identifiers)
+            return CANNOT_UNDERSTAND
+        except (StoreError, DatabaseError) as error:
+            log.error(  # noqa: TRY400 - the reason says it; a traceback helps nobody here
+                "instance_refused", status="A700", reason=str(error), **identifiers
+            )
+            return OUT_OF_RESOURCES
+
+    def association_ended(self, summary: AssociationSummary) -> None:
+        """Let the studies of an ended association close soon, unless another open association brings them too."""
+        with self._lock:
+            touched = self._open.pop(summary.association_id, set())
+            still_coming = set[int]().union(*self._open.values())
+        log.info(
+            "association",
+            association_id=summary.association_id,
+            calling_ae_title=summary.calling_ae_title,
+            called_ae_title=summary.called_ae_title,
+            peer_address=summary.peer_address,
+            how=summary.how,
+            stored=summary.stored,
+            refused=summary.refused,
+            bytes=summary.bytes,
+            seconds=round((summary.closed_at - summary.opened_at).total_seconds(), 3),
+            studies=len(touched),
+        )
+        closes_at = self.clock() + self.settings.after_release
+        try:
+            note_association_ended(self.database, touched - still_coming, closes_at=closes_at)
+        except DatabaseError as error:  # the quiet time-out still closes them
+            log.warning("association_end_not_recorded", association_id=summary.association_id, reason=str(error))
+
+    def _take(self, instance: ReceivedInstance) -> int:
+        header = read_header(instance.data)
+        affected = (instance.affected_sop_class_uid, instance.affected_sop_instance_uid)
+        if affected != (header.sop_class_uid, header.sop_instance_uid):
+            log.warning(
+                "instance_refused",
+                status="A900",
+                reason="the command and the data set name different Instances",
+                association_id=instance.association_id,
+                calling_ae_title=instance.calling_ae_title,
+            )
+            return DATA_SET_DOES_NOT_MATCH
+        self.store.require_free(self.settings.minimum_free_bytes + len(instance.data))
+        stored = self.store.put(instance.data)
+        incoming = _incoming(header, stored, instance, self.clock())
+        recorded = record_instance(
+            self.database, self.queue, incoming, timing=self.settings.timing, allowances=self.settings.allowances
+        )
+        with self._lock:
+            self._open.setdefault(instance.association_id, set()).add(recorded.study_id)
+        log.debug(
+            "instance",
+            association_id=instance.association_id,
+            sop_instance_uid=header.sop_instance_uid,
+            study_instance_uid=header.study_instance_uid,
+            role=str(recorded.role),
+            known=recorded.known,
+        )
+        return SUCCESS
+
+
+def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at: datetime) -> IncomingInstance:
+    return IncomingInstance(
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        sha256=stored.sha256,
+        path=stored.path,
+        size=stored.size,
+        candidate=is_candidate(header),
+        is_image=header.is_image,
+        device_uids=header.device_uids,
+        order_priority=ORDER_PRIORITIES.get(header.requested_procedure_priority.upper(), Priority.ROUTINE),
+        calling_ae_title=instance.calling_ae_title,
+        received_at=at,
+        patient_id=header.patient_id,
+        issuer_of_patient_id=header.issuer_of_patient_id,
+        patient_name=header.patient_name,
+        patient_birth_date=header.patient_birth_date,
+        patient_sex=header.patient_sex,
+        patient_age=header.patient_age,
+        accession_number=header.accession_number,
+        study_date=header.study_date,
+        study_time=header.study_time,
+        study_description=header.study_description,
+        modality=header.modality,
+    )

@@ -1,0 +1,86 @@
+"""The second line: a candidate image gets its one result, and a flagged one raises its study at once."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from PIL import Image
+
+from agent.pipeline import ImageAnalysis, Pipeline, Pixels
+from db.analysis import ImageResult, ScoreTask, compare_task, record_comparison, record_image_result, score_task
+from db.database import Database
+from db.priority import Allowances
+from db.queue import Done, Job, Queue, Settlement
+from dicom_io.content import same_content
+from dicom_io.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Handlers of the jobs `score` and `compare`."""
+
+    database: Database
+    queue: Queue
+    store: Store
+    pipeline: Pipeline
+    allowances: Allowances
+    clock: Callable[[], datetime]
+
+    def score(self, job: Job) -> Settlement:
+        """Analyse the candidate image whose instance id is the job's key. Safe to repeat."""
+        task = score_task(self.database, int(job.key))
+        if task is None:
+            return Done()
+        started_at = self.clock()
+        analysis = self.pipeline.analyse(self.store.path(task.path), calling_ae_title=task.calling_ae_title)
+        result = self._result(analysis, started_at)
+        record_image_result(self.database, self.queue, task, result, allowances=self.allowances)
+        _log(task, result)
+        return Done()
+
+    def compare(self, job: Job) -> Settlement:
+        """Find out whether an Instance under a known SOP Instance UID is the same one in other bytes, or another."""
+        task = compare_task(self.database, int(job.key))
+        if task is None:
+            return Done()
+        same = same_content(self.store.path(task.first_path), self.store.path(task.path))
+        record_comparison(self.database, self.queue, task, same=same, at=self.clock())
+        log.info("instance_compared", sop_instance_uid=task.sop_instance_uid, same=same)
+        return Done()
+
+    def _result(self, analysis: ImageAnalysis, started_at: datetime) -> ImageResult:
+        card = self.pipeline.card
+        return ImageResult(
+            outcome=analysis.outcome,
+            reason=analysis.reason,
+            lateral=analysis.lateral,
+            score=analysis.score,
+            probability=analysis.probability,
+            heat_map=None if analysis.heat_map is None else _png(analysis.heat_map),
+            model_name=card.name,
+            model_version=card.version,
+            model_sha256=card.sha256,
+            started_at=started_at,
+            finished_at=self.clock(),
+        )
+
+
+def _png(heat_map: Pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(heat_map).save(file, format="PNG")
+    return file.getvalue()
+
+
+def _log(task: ScoreTask, result: ImageResult) -> None:
+    log.info(
+        "image_scored",
+        study_instance_uid=task.study_instance_uid,
+        sop_instance_uid=task.sop_instance_uid,
+        outcome=str(result.outcome),
+        reason=result.reason,
+        seconds=round((result.finished_at - result.started_at).total_seconds(), 3),
+    )

@@ -1,0 +1,85 @@
+"""The one door through which a study changes state: compare-and-set on (state, revision), and an audit row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from db.lifecycle import Event, State, step
+from db.schema import study, study_event
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a study stands in its lifecycle."""
+
+    study_id: int
+    state: State
+    revision: int
+
+
+def lock(connection: Connection, study_id: int) -> Position:
+    """Lock the study's row until the transaction ends and return where it stands.
+
+    On SQLite the write transaction itself (BEGIN IMMEDIATE) is the lock and FOR UPDATE is not rendered.
+    """
+    found = connection.execute(
+        select(study.c.state, study.c.revision).where(study.c.id == study_id).with_for_update()
+    ).one()
+    return Position(study_id, State(found.state), found.revision)
+
+
+def advance(
+    connection: Connection, position: Position, event: Event, *, at: datetime, detail: str = "", actor: str = "agent"
+) -> Position | None:
+    """Apply `event` to the study if it still stands at `position`, and write the audit row.
+
+    Returns the new position, or None when the event means nothing in that state or somebody else was first.
+    `detail` is kept for years and shown: identifiers and reasons only, no patient data.
+    """
+    planned = step(position.state, event)
+    if planned is None:
+        return None
+    revision = position.revision + planned.new_revision
+    moved = connection.execute(
+        update(study)
+        .where(study.c.id == position.study_id, study.c.state == position.state, study.c.revision == position.revision)
+        .values(state=planned.to, revision=revision)
+    )
+    if moved.rowcount == 0:
+        return None
+    note(
+        connection,
+        Position(position.study_id, position.state, revision),
+        event,
+        planned.to,
+        at=at,
+        detail=detail,
+        actor=actor,
+    )
+    return Position(position.study_id, planned.to, revision)
+
+
+def note(
+    connection: Connection,
+    position: Position,
+    event: str,
+    to_state: State,
+    *,
+    at: datetime,
+    detail: str = "",
+    actor: str = "agent",
+) -> None:
+    """Write an audit row: `position` is the state before it and the revision after it."""
+    connection.execute(
+        insert(study_event).values(
+            study_id=position.study_id,
+            at=at,
+            event=event,
+            from_state=position.state,
+            to_state=to_state,
+            revision=position.revision,
+            actor=actor,
+            detail=detail,
+        )
+    )

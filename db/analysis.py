@@ -1,0 +1,179 @@
+"""Image results: what a worker has to score, and what it found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.advance import Position, advance, lock, note
+from db.completion import conclude_when_settled
+from db.database import Database
+from db.intake import Role
+from db.lifecycle import Event
+from db.outcome import CONFLICTING_IDENTITY, Outcome
+from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective
+from db.queue import Queue
+from db.schema import image_result, instance, study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTask:
+    """A candidate image to analyse: its file in the store, who sent it, and for which revision of its study."""
+
+    instance_id: int
+    study_instance_uid: str
+    sop_instance_uid: str
+    path: str
+    calling_ae_title: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageResult:
+    """What came of one image; `score` (the raw logit) and `probability` (calibrated) are None unless analysed."""
+
+    outcome: Outcome
+    reason: str = ""
+    lateral: bool = False
+    score: float | None = None
+    probability: float | None = None
+    heat_map: bytes | None = None
+    model_name: str = ""
+    model_version: str = ""
+    model_sha256: str = ""
+    started_at: datetime
+    finished_at: datetime
+
+
+def score_task(database: Database, instance_id: int) -> ScoreTask | None:
+    """Return the image to analyse, or None when it has its result or needs none."""
+    done = exists().where(
+        image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
+    )
+    with database.read() as connection:
+        row = connection.execute(
+            select(instance, study.c.study_instance_uid)
+            .join(study)
+            .where(instance.c.id == instance_id, instance.c.analysis_revision.is_not(None), ~done)
+        ).one_or_none()
+    if row is None:
+        return None
+    return ScoreTask(
+        instance_id=row.id,
+        study_instance_uid=row.study_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        path=row.path,
+        calling_ae_title=row.calling_ae_title,
+        revision=row.analysis_revision,
+    )
+
+
+def record_image_result(
+    database: Database, queue: Queue, task: ScoreTask, found: ImageResult, *, allowances: Allowances
+) -> bool:
+    """Commit an image result once; a flagged image raises its study on the worklist in the same transaction.
+
+    Returns False when the result was on record already. The study itself does not move; its conclusion is enqueued if
+    this was the last thing a complete study waited for.
+    """
+    with database.begin() as connection:
+        study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
+        position = lock(connection, study_id)
+        if not _insert_once(connection, task, found):
+            return False
+        if found.outcome is Outcome.FLAGGED and not found.lateral:
+            _raise(connection, position, at=found.finished_at, allowances=allowances)
+        conclude_when_settled(connection, queue, position, at=found.finished_at)
+    return True
+
+
+def _insert_once(connection: Connection, task: ScoreTask, found: ImageResult) -> bool:
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    inserted = connection.execute(
+        make(image_result)
+        .values(
+            instance_id=task.instance_id,
+            revision=task.revision,
+            outcome=found.outcome,
+            reason=found.reason,
+            lateral=found.lateral,
+            score=found.score,
+            probability=found.probability,
+            heat_map=found.heat_map,
+            model_name=found.model_name,
+            model_version=found.model_version,
+            model_sha256=found.model_sha256,
+            started_at=found.started_at,
+            finished_at=found.finished_at,
+        )
+        .on_conflict_do_nothing(index_elements=[image_result.c.instance_id, image_result.c.revision])
+        .returning(image_result.c.id)
+    ).scalar_one_or_none()
+    return inserted is not None
+
+
+def _raise(connection: Connection, position: Position, *, at: datetime, allowances: Allowances) -> None:
+    """Raise the AI's part of the priority, never lower it; a study in conflict of identity is nobody's to raise."""
+    row = connection.execute(select(study).where(study.c.id == position.study_id)).one()
+    if row.conflict or (row.ai_priority is not None and row.ai_priority >= FLAGGED_PRIORITY):
+        return
+    person = None if row.person_priority is None else Priority(row.person_priority)
+    priority = effective(Priority(row.order_priority), FLAGGED_PRIORITY, person)
+    connection.execute(
+        update(study)
+        .where(study.c.id == position.study_id)
+        .values(ai_priority=FLAGGED_PRIORITY, due_at=min(row.due_at, due_at(row.received_at, priority, allowances)))
+    )
+    note(connection, position, "RAISED", position.state, at=at, detail=f"effective priority {priority.name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareTask:
+    """An Instance whose SOP Instance UID was known with other bytes: its file, and the file stored first."""
+
+    instance_id: int
+    sop_instance_uid: str
+    path: str
+    first_path: str
+
+
+def compare_task(database: Database, instance_id: int) -> CompareTask | None:
+    """Return the two files to compare, or None when that is settled."""
+    with database.read() as connection:
+        row = connection.execute(
+            select(instance).where(instance.c.id == instance_id, instance.c.role == Role.UNVERIFIED)
+        ).one_or_none()
+        if row is None:
+            return None
+        first = connection.execute(
+            select(instance.c.path)
+            .where(instance.c.sop_instance_uid == row.sop_instance_uid, instance.c.id < row.id)
+            .order_by(instance.c.id)
+            .limit(1)
+        ).scalar_one()
+    return CompareTask(instance_id=row.id, sop_instance_uid=row.sop_instance_uid, path=row.path, first_path=first)
+
+
+def record_comparison(database: Database, queue: Queue, task: CompareTask, *, same: bool, at: datetime) -> None:
+    """Commit what the comparison showed: the same content is no event, other content is a conflict."""
+    with database.begin() as connection:
+        study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
+        position = lock(connection, study_id)
+        settled = connection.execute(
+            update(instance)
+            .where(instance.c.id == task.instance_id, instance.c.role == Role.UNVERIFIED)
+            .values(role=Role.DUPLICATE if same else Role.CONFLICT)
+        )
+        if settled.rowcount and not same:
+            position = _quarantine(connection, position, task, at)
+        conclude_when_settled(connection, queue, position, at=at)
+
+
+def _quarantine(connection: Connection, position: Position, task: CompareTask, at: datetime) -> Position:
+    values: dict[str, object] = {"conflict": CONFLICTING_IDENTITY}
+    moved = advance(connection, position, Event.CANDIDATE_STORED, at=at, detail=f"conflict: {task.sop_instance_uid}")
+    if moved is not None and moved.revision != position.revision:
+        values |= {"started_at": at, "closes_at": at}
+    connection.execute(update(study).where(study.c.id == position.study_id).values(values))
+    return moved or position

@@ -1,0 +1,79 @@
+"""When a study is complete, and when everything it needs for its conclusion is settled."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, exists, func, or_, select
+
+from db.advance import Position, advance, lock
+from db.database import Database
+from db.intake import Role
+from db.kinds import CONCLUDE
+from db.lifecycle import Event, State
+from db.queue import Queue
+from db.schema import image_result, instance, study
+
+_MOST_AT_ONCE = 200
+
+
+def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
+    """Complete the studies whose time to close has come; return how many. Safe to run twice, anywhere, and to miss.
+
+    A study of which nothing but this agent's own reports came back is not a study to conclude.
+    """
+    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role != Role.OWN)
+    with database.read() as connection:
+        ids = connection.scalars(
+            select(study.c.id)
+            .where(study.c.state == State.RECEIVING, study.c.closes_at <= now, somebody_elses)
+            .order_by(study.c.closes_at)
+            .limit(_MOST_AT_ONCE)
+        ).all()
+    return sum(_close(database, queue, study_id, now) for study_id in ids)
+
+
+def _close(database: Database, queue: Queue, study_id: int, now: datetime) -> bool:
+    with database.begin() as connection:
+        position = lock(connection, study_id)
+        closes_at = connection.execute(select(study.c.closes_at).where(study.c.id == study_id)).scalar_one()
+        if closes_at > now:  # more arrived since we looked
+            return False
+        moved = advance(connection, position, Event.ENDED, at=now)
+        if moved is not None:
+            conclude_when_settled(connection, queue, moved, at=now)
+        return moved is not None
+
+
+def conclude_when_settled(connection: Connection, queue: Queue, position: Position, *, at: datetime) -> None:
+    """Enqueue the conclusion of a COMPLETE study once no image result and no comparison is outstanding.
+
+    Called in every transaction that could be the last one to settle something, with the study's row locked, so that
+    exactly the last one enqueues.
+    """
+    if position.state is not State.COMPLETE or outstanding(connection, position.study_id):
+        return
+    due = connection.execute(select(study.c.due_at).where(study.c.id == position.study_id)).scalar_one()
+    queue.enqueue(connection, CONCLUDE, str(position.study_id), due_at=due, run_at=at)
+
+
+def outstanding(connection: Connection, study_id: int) -> int:
+    """Return how many Instances of the study still wait for an image result or a comparison."""
+    has_result = exists().where(
+        image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
+    )
+    waits = or_(and_(instance.c.analysis_revision.is_not(None), ~has_result), instance.c.role == Role.UNVERIFIED)
+    return connection.execute(
+        select(func.count()).select_from(instance).where(instance.c.study_id == study_id, waits)
+    ).scalar_one()
+
+
+def enqueue_settled(database: Database, queue: Queue, *, now: datetime) -> int:
+    """Enqueue the conclusion of every COMPLETE study with nothing outstanding; return how many such studies there are.
+
+    The transaction that settles a study enqueues its conclusion; this sweep only heals what a parked job left behind.
+    """
+    with database.read() as connection:
+        ids = connection.scalars(select(study.c.id).where(study.c.state == State.COMPLETE)).all()
+    for study_id in ids:
+        with database.begin() as connection:
+            conclude_when_settled(connection, queue, lock(connection, study_id), at=now)
+    return len(ids)

@@ -1,0 +1,213 @@
+"""Conclusions: the study's result and, in the same transaction, one delivery for each report and destination."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from db import kinds
+from db.advance import Position, advance, lock
+from db.completion import outstanding
+from db.database import Database
+from db.lifecycle import Event, State
+from db.outcome import ImageOutcome, Outcome, StudyOutcome
+from db.queue import Queue
+from db.schema import delivery, image_result, instance, report, result, study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyToConclude:
+    """A complete study, every image settled. `analysed_at` is the start of its analysis, None if there was none."""
+
+    study_id: int
+    study_instance_uid: str
+    revision: int
+    conflict: str
+    images: tuple[ImageOutcome, ...]
+    analysed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOrder:
+    """A report to render and the destinations it goes to. `kind` is the module's name in agent.reports."""
+
+    kind: str
+    media_type: str
+    destinations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What a study came to, by which model at which operating point, and the reports to send."""
+
+    study_id: int
+    revision: int
+    outcome: StudyOutcome
+    model_name: str
+    model_version: str
+    model_sha256: str
+    operating_point: str
+    threshold: float
+    device_uid: str
+    analysed_at: datetime
+    concluded_at: datetime
+    reports: tuple[ReportOrder, ...]
+
+
+class DeliveryState:
+    """Where a delivery stands."""
+
+    QUEUED = "QUEUED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    PARKED = "PARKED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | None:
+    """Return the study to conclude, or None unless it is COMPLETE and nothing is outstanding."""
+    with database.read() as connection:
+        row = connection.execute(select(study).where(study.c.id == study_id)).one()
+        if row.state != State.COMPLETE or outstanding(connection, study_id):
+            return None
+        images = connection.execute(
+            select(image_result)
+            .join(instance)
+            .where(instance.c.study_id == study_id, image_result.c.revision == instance.c.analysis_revision)
+            .order_by(instance.c.id)
+        ).all()
+    return StudyToConclude(
+        study_id=study_id,
+        study_instance_uid=row.study_instance_uid,
+        revision=row.revision,
+        conflict=row.conflict,
+        images=tuple(
+            ImageOutcome(
+                outcome=Outcome(image.outcome),
+                reason=image.reason,
+                lateral=image.lateral,
+                probability=image.probability,
+            )
+            for image in images
+        ),
+        analysed_at=min((image.started_at for image in images), default=None),
+    )
+
+
+def record_conclusion(database: Database, queue: Queue, conclusion: Conclusion) -> bool:
+    """Commit the result of a revision, its reports and deliveries, and the study's new place; once per revision.
+
+    Returns False when the study has moved on or is concluded already. Deliveries of earlier revisions that were not yet
+    acknowledged are superseded here and not before.
+    """
+    at = conclusion.concluded_at
+    with database.begin() as connection:
+        position = lock(connection, conclusion.study_id)
+        if position.revision != conclusion.revision or outstanding(connection, conclusion.study_id):
+            return False
+        moved = advance(connection, position, Event.CONCLUDED, at=at, detail=_detail(conclusion.outcome))
+        if moved is None:
+            return False
+        supersede(connection, conclusion.study_id, at=at)
+        result_id = _insert_result(connection, conclusion)
+        sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in conclusion.reports]
+        connection.execute(
+            update(study)
+            .where(study.c.id == conclusion.study_id)
+            .values(
+                outcome=conclusion.outcome.outcome,
+                reason=conclusion.outcome.reason,
+                probability=conclusion.outcome.probability,
+                concluded_at=at,
+            )
+        )
+        if not any(sent):
+            advance(connection, moved, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
+    return True
+
+
+def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:
+    """Take back what was not yet acknowledged of the study's deliveries (kept on record)."""
+    of_study = select(report.c.id).join(result).where(result.c.study_id == study_id)
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.report_id.in_(of_study), delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.PARKED)))
+        .values(state=DeliveryState.SUPERSEDED, updated_at=at)
+    )
+
+
+def settle_delivered(connection: Connection, position: Position, *, at: datetime) -> None:
+    """Advance a CONCLUDED study to DELIVERED once every delivery of its current result is acknowledged."""
+    waiting = connection.execute(
+        select(func.count())
+        .select_from(delivery)
+        .join(report)
+        .join(result)
+        .where(
+            result.c.study_id == position.study_id,
+            result.c.revision == position.revision,
+            delivery.c.state != DeliveryState.ACKNOWLEDGED,
+        )
+    ).scalar_one()
+    if not waiting:
+        advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at)
+
+
+def _detail(outcome: StudyOutcome) -> str:
+    return f"{outcome.outcome}: {outcome.reason}" if outcome.reason else outcome.outcome
+
+
+def _insert_result(connection: Connection, conclusion: Conclusion) -> int:
+    result_id: int = connection.execute(
+        insert(result)
+        .values(
+            study_id=conclusion.study_id,
+            revision=conclusion.revision,
+            outcome=conclusion.outcome.outcome,
+            reason=conclusion.outcome.reason,
+            probability=conclusion.outcome.probability,
+            model_name=conclusion.model_name,
+            model_version=conclusion.model_version,
+            model_sha256=conclusion.model_sha256,
+            operating_point=conclusion.operating_point,
+            threshold=conclusion.threshold,
+            device_uid=conclusion.device_uid,
+            analysed_at=conclusion.analysed_at,
+            concluded_at=conclusion.concluded_at,
+        )
+        .returning(result.c.id)
+    ).scalar_one()
+    return result_id
+
+
+def _insert_report(
+    connection: Connection, queue: Queue, conclusion: Conclusion, result_id: int, order: ReportOrder
+) -> int:
+    at = conclusion.concluded_at
+    earlier = connection.execute(
+        select(func.count())
+        .select_from(report)
+        .join(result)
+        .where(result.c.study_id == conclusion.study_id, report.c.kind == order.kind)
+    ).scalar_one()
+    report_id = connection.execute(
+        insert(report)
+        .values(result_id=result_id, kind=order.kind, version=earlier + 1, media_type=order.media_type)
+        .returning(report.c.id)
+    ).scalar_one()
+    due = connection.execute(select(study.c.due_at).where(study.c.id == conclusion.study_id)).scalar_one()
+    for destination in order.destinations:
+        delivery_id = connection.execute(
+            insert(delivery)
+            .values(
+                report_id=report_id,
+                destination=destination,
+                state=DeliveryState.QUEUED,
+                attempts=0,
+                reason="",
+                created_at=at,
+                updated_at=at,
+            )
+            .returning(delivery.c.id)
+        ).scalar_one()
+        queue.enqueue(connection, kinds.deliver(destination), str(delivery_id), due_at=due, run_at=at)
+    return len(order.destinations)

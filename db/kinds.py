@@ -1,0 +1,10 @@
+"""The kinds of job that join the lines. The key of each is a row's id."""
+
+SCORE = "score"  # key: instance id
+COMPARE = "compare"  # key: instance id
+CONCLUDE = "conclude"  # key: study id
+
+
+def deliver(destination: str) -> str:
+    """Return the kind of a destination's deliveries (key: delivery id): a lane of its own, so none delays another."""
+    return f"deliver:{destination}"

@@ -1,0 +1,185 @@
+"""The domain's tables. One row never means two things, and the database holds the invariants."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from db.metadata import metadata
+from db.types import UtcDateTime
+
+UID = 64
+"""Longest UID (PS3.5 section 9.1)."""
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("uuid", String(36), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+study = Table(
+    "study",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_instance_uid", String(UID), nullable=False, unique=True),
+    # Identity and description as they came with the first Instance; an empty value is filled by a later Instance that
+    # has it.
+    Column("patient_id", Text, nullable=False),
+    Column("issuer_of_patient_id", Text, nullable=False),
+    Column("patient_name", Text, nullable=False),
+    Column("patient_birth_date", Text, nullable=False),
+    Column("patient_sex", Text, nullable=False),
+    Column("patient_age", Text, nullable=False),
+    Column("accession_number", Text, nullable=False),
+    Column("study_date", Text, nullable=False),
+    Column("study_time", Text, nullable=False),
+    Column("study_description", Text, nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("calling_ae_title", Text, nullable=False),
+    # Lifecycle: written by db.advance only.
+    Column("state", String(16), nullable=False),
+    Column("revision", Integer, nullable=False),
+    # Arrival.
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),  # when this revision began to arrive
+    Column("closes_at", UtcDateTime, nullable=False),  # when it is taken as complete unless more arrives
+    Column("conflict", Text, nullable=False),  # why a person has to decide; empty for almost all
+    # Priority: db.priority.Priority values.
+    Column("order_priority", Integer, nullable=False),
+    Column("ai_priority", Integer),
+    Column("person_priority", Integer),
+    Column("due_at", UtcDateTime, nullable=False),
+    # The last concluded outcome, kept while a new revision is worked on.
+    Column("outcome", String(16)),
+    Column("reason", Text, nullable=False),
+    Column("probability", Float),
+    Column("concluded_at", UtcDateTime),
+    Index("ix_study_due_at", "due_at", "id"),
+    Index("ix_study_state_closes_at", "state", "closes_at"),
+)
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("study.id"), nullable=False),
+    Column("series_instance_uid", String(UID), nullable=False),
+    Column("sop_instance_uid", String(UID), nullable=False),
+    Column("sop_class_uid", String(UID), nullable=False),
+    Column("transfer_syntax_uid", String(UID), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("path", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("is_image", Boolean, nullable=False),
+    Column("calling_ae_title", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column(
+        "analysis_revision", Integer
+    ),  # the study revision for which this candidate needs an image result; null: none
+    Index("ix_instance_study_id", "study_id"),
+    Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
+)
+
+image_result = Table(
+    "image_result",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("instance_id", ForeignKey("instance.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("lateral", Boolean, nullable=False),
+    Column("score", Float),
+    Column("probability", Float),
+    Column("heat_map", LargeBinary),  # PNG, 8-bit grey, the model's input geometry
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("model_sha256", String(64), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=False),
+    UniqueConstraint("instance_id", "revision"),
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("study.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("probability", Float),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("model_sha256", String(64), nullable=False),
+    Column("operating_point", Text, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("device_uid", String(UID), nullable=False),
+    Column("analysed_at", UtcDateTime, nullable=False),
+    Column("concluded_at", UtcDateTime, nullable=False),
+    UniqueConstraint("study_id", "revision"),
+    Index("ix_result_device_uid", "device_uid"),
+)
+
+report = Table(
+    "report",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("result_id", ForeignKey("result.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # the module's name in agent.reports
+    Column("version", Integer, nullable=False),
+    Column("media_type", Text, nullable=False),
+    # Null until rendered, once, before the first send; never changed afterwards.
+    Column("sop_class_uid", String(UID)),
+    Column("sop_instance_uid", String(UID), unique=True),
+    Column("series_instance_uid", String(UID)),
+    Column("sha256", String(64)),
+    Column("path", Text),
+    Column("size", Integer),
+    Column("rendered_at", UtcDateTime),
+    UniqueConstraint("result_id", "kind"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("report_id", ForeignKey("report.id"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("acknowledged_at", UtcDateTime),
+    UniqueConstraint("report_id", "destination"),
+    Index("ix_delivery_state", "state"),
+)
+
+study_event = Table(
+    "study_event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("study.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("from_state", String(16), nullable=False),
+    Column("to_state", String(16), nullable=False),
+    Column("revision", Integer, nullable=False),  # after the event
+    Column("actor", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_study_event_study_id", "study_id", "id"),
+)

@@ -1,0 +1,192 @@
+"""What people look at: the worklist in due-time order, and one study with all that is on record. Reads only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, select
+
+from db.database import Database
+from db.intake import Role
+from db.lifecycle import State
+from db.outcome import Outcome
+from db.priority import Priority, effective
+from db.schema import delivery, image_result, instance, report, result, study, study_event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistRow:
+    """A study on the worklist.
+
+    `outcome` is None only while the first revision is still worked on; `updating` says that a newer revision is worked
+    on than the one the outcome speaks of.
+    """
+
+    study_instance_uid: str
+    patient_id: str
+    patient_name: str
+    patient_birth_date: str
+    patient_sex: str
+    patient_age: str
+    accession_number: str
+    study_date: str
+    study_description: str
+    modality: str
+    calling_ae_title: str
+    state: State
+    revision: int
+    outcome: Outcome | None
+    reason: str
+    probability: float | None
+    updating: bool
+    priority: Priority
+    order_priority: Priority
+    ai_priority: Priority | None
+    person_priority: Priority | None
+    received_at: datetime
+    due_at: datetime
+    concluded_at: datetime | None
+    instances: int
+    deliveries: dict[str, int]  # how many in each state, of the current result
+
+
+def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[WorklistRow, ...]:
+    """Return the studies in the order in which they should be read: the first to be due at the top."""
+    with database.read() as connection:
+        rows = connection.execute(
+            select(study, _instances().label("instances"))
+            .where(_is_somebody_elses())
+            .order_by(study.c.due_at, study.c.id)
+            .limit(limit)
+            .offset(offset)
+        ).all()
+        states = _delivery_states(connection, [row.id for row in rows])
+    return tuple(_worklist_row(row, states.get(row.id, {})) for row in rows)
+
+
+def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | None:
+    """Return one study as it stands on the worklist, or None when it is unknown."""
+    with database.read() as connection:
+        row = connection.execute(
+            select(study, _instances().label("instances")).where(study.c.study_instance_uid == study_instance_uid)
+        ).one_or_none()
+        if row is None:
+            return None
+        return _worklist_row(row, _delivery_states(connection, [row.id]).get(row.id, {}))
+
+
+def count_studies(database: Database) -> int:
+    """Return how many studies the worklist holds."""
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(study).where(_is_somebody_elses())).scalar_one()
+
+
+def _is_somebody_elses() -> ColumnElement[bool]:
+    return exists().where(instance.c.study_id == study.c.id, instance.c.role != Role.OWN)
+
+
+def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is generic over the table's columns
+    return (
+        select(func.count())
+        .select_from(instance)
+        .where(instance.c.study_id == study.c.id, instance.c.role != Role.OWN)
+        .correlate(study)
+        .scalar_subquery()
+    )
+
+
+def _delivery_states(connection: Connection, study_ids: list[int]) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = {}
+    for row in connection.execute(
+        select(study.c.id, delivery.c.state, func.count().label("n"))
+        .select_from(delivery)
+        .join(report)
+        .join(result)
+        .join(study, study.c.id == result.c.study_id)
+        .where(study.c.id.in_(study_ids), result.c.revision == study.c.revision)
+        .group_by(study.c.id, delivery.c.state)
+    ):
+        found.setdefault(row.id, {})[row.state] = row.n
+    return found
+
+
+def _worklist_row(row: Row[Any], deliveries: dict[str, int]) -> WorklistRow:
+    ai = None if row.ai_priority is None else Priority(row.ai_priority)
+    person = None if row.person_priority is None else Priority(row.person_priority)
+    order = Priority(row.order_priority)
+    state = State(row.state)
+    return WorklistRow(
+        **{name: getattr(row, name) for name in _AS_STORED},
+        state=state,
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        updating=row.outcome is not None and state in {State.RECEIVING, State.COMPLETE},
+        priority=effective(order, ai, person),
+        order_priority=order,
+        ai_priority=ai,
+        person_priority=person,
+        deliveries=deliveries,
+    )
+
+
+_AS_STORED = (
+    "study_instance_uid",
+    "patient_id",
+    "patient_name",
+    "patient_birth_date",
+    "patient_sex",
+    "patient_age",
+    "accession_number",
+    "study_date",
+    "study_description",
+    "modality",
+    "calling_ae_title",
+    "revision",
+    "reason",
+    "probability",
+    "received_at",
+    "due_at",
+    "concluded_at",
+    "instances",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRecord:
+    """Everything on record about one study, as plain rows (column name to value), oldest first."""
+
+    study: WorklistRow
+    events: tuple[dict[str, Any], ...]
+    instances: tuple[dict[str, Any], ...]
+    image_results: tuple[dict[str, Any], ...]
+    results: tuple[dict[str, Any], ...]
+    reports: tuple[dict[str, Any], ...]
+    deliveries: tuple[dict[str, Any], ...]
+
+
+def study_record(database: Database, study_instance_uid: str) -> StudyRecord | None:
+    """Return what is on record about a study, or None when it is unknown."""
+    row = worklist_row(database, study_instance_uid)
+    if row is None:
+        return None
+    with database.read() as connection:
+        study_id = connection.execute(
+            select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
+        ).scalar_one()
+        of_instances = image_result.c.instance_id.in_(select(instance.c.id).where(instance.c.study_id == study_id))
+        results = select(result.c.id).where(result.c.study_id == study_id)
+        reports = select(report.c.id).where(report.c.result_id.in_(results))
+        return StudyRecord(
+            study=row,
+            events=_rows(connection, study_event, study_event.c.study_id == study_id),
+            instances=_rows(connection, instance, instance.c.study_id == study_id),
+            image_results=_rows(connection, image_result, of_instances),
+            results=_rows(connection, result, result.c.study_id == study_id),
+            reports=_rows(connection, report, report.c.result_id.in_(results)),
+            deliveries=_rows(connection, delivery, delivery.c.report_id.in_(reports)),
+        )
+
+
+def _rows(connection: Connection, table: Table, where: ColumnElement[bool]) -> tuple[dict[str, Any], ...]:
+    columns = [column for column in table.c if column.name != "heat_map"]
+    found = connection.execute(select(*columns).where(where).order_by(table.c.id))
+    return tuple(dict(row._mapping) for row in found)  # noqa: SLF001 - the public name of SQLAlchemy's mapping view

@@ -1,0 +1,66 @@
+"""Whether two files under one SOP Instance UID are the same Instance in other bytes, or two different ones."""
+
+from pathlib import Path
+from typing import Final
+
+from pydicom import Dataset, dcmread
+from pydicom.tag import BaseTag
+
+from dicom_io.errors import PixelError
+from dicom_io.frames import pixels_equal
+
+_ENCODING: Final = frozenset(
+    {
+        0x00080005,  # Specific Character Set: the decoded texts are compared
+        0x00280004,  # Photometric Interpretation: a codec may change YBR to RGB
+        0x00280006,  # Planar Configuration
+        0x00282110,  # Lossy Image Compression
+        0x00282112,  # ... Ratio
+        0x00282114,  # ... Method
+        0xFFFCFFFC,  # Data Set Trailing Padding
+    }
+)
+_PIXEL_GROUP: Final = 0x7FE0
+
+
+def same_content(first: Path, second: Path) -> bool:
+    """Tell whether two files hold the same attributes and the same stored pixel values, whatever the transfer syntax.
+
+    What only describes the encoding is not compared, nor are private attributes (a sender that changes to Implicit VR
+    changes their VR). What cannot be read or decoded is not the same: a person decides then.
+    """
+    try:
+        one, other = dcmread(first, force=True), dcmread(second, force=True)
+        if not _same_attributes(one, other):
+            return False
+        if "PixelData" not in one and "PixelData" not in other:
+            return True
+        return pixels_equal(first, second)
+    except PixelError:
+        return False
+    except Exception:  # noqa: BLE001 - pydicom raises whatever a broken element provokes: ValueError, KeyError, ...
+        return False
+
+
+def _compared(dataset: Dataset) -> dict[BaseTag, object]:
+    return {
+        element.tag: element.value
+        for element in dataset
+        if element.tag not in _ENCODING
+        and element.tag.group != _PIXEL_GROUP
+        and not element.tag.is_private
+        and element.tag.element != 0  # group lengths (retired) count encoded bytes
+    }
+
+
+def _same_attributes(one: Dataset, other: Dataset) -> bool:
+    mine, theirs = _compared(one), _compared(other)
+    if mine.keys() != theirs.keys():
+        return False
+    return all(_same_value(value, theirs[tag]) for tag, value in mine.items())
+
+
+def _same_value(one: object, other: object) -> bool:
+    if isinstance(one, list) and isinstance(other, list) and one and isinstance(one[0], Dataset):
+        return len(one) == len(other) and all(_same_attributes(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other) or (not one and not other and one != 0 and other != 0)
