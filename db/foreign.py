@@ -76,7 +76,10 @@ def translate(error: SQLAlchemyError) -> DatabaseError:
         return ConstraintError(f"{message} constraint={constraint}", constraint)
     if kind is SchemaError:
         return SchemaError(f"expected the schema of this version (run `tibabu migrate`). Received: code={code}")
-    return kind(message)
+    translation = kind(message)
+    if kind is QueryError:
+        translation.add_note(f"statement: {error.statement}")  # with placeholders: values are bound, never in the text
+    return translation
 
 
 @contextmanager

@@ -1,0 +1,37 @@
+"""What Alembic compares: every table of this package on the database where it belongs."""
+
+from functools import partial
+from typing import Any, Literal
+
+from sqlalchemy.schema import SchemaItem, Table
+
+import db.queue.job_table
+import db.schema
+from db.metadata import metadata
+from db.types import UtcDateTime
+
+TABLES = (db.schema, db.queue.job_table)
+"""The modules that register tables with `metadata`."""
+
+
+def configuration(dialect: str) -> dict[str, Any]:
+    """Return the arguments of Alembic's `configure` beside the connection."""
+    return {
+        "target_metadata": metadata,
+        "include_object": partial(_belongs, dialect),
+        "render_as_batch": True,  # SQLite alters a table by copying it
+        "compare_type": True,
+        "compare_server_default": True,
+        "render_item": _rendered,
+    }
+
+
+def _belongs(dialect: str, item: SchemaItem, _name: str | None, kind: str, _reflected: bool, _other: object) -> bool:  # noqa: FBT001 - Alembic's signature
+    if kind == "table" and isinstance(item, Table):
+        return item.info.get("dialect", dialect) == dialect
+    return True
+
+
+def _rendered(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Let a generated script say what the column is, not which class of today's makes it so."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False

