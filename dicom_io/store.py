@@ -46,12 +46,14 @@ class Store:
         """Make the folders and remove what writers that died left behind more than an hour ago. Raises StoreError."""
         self._root = root
         with _mapped("the store's folders"):
+            is_new = not root.is_dir()
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             for name in _FOLDERS:
                 (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
                 _remove_stale(root / name)
             _sync_folder(root)
-            _sync_folder(root.parent)
+            if is_new:
+                _sync_folder(root.parent)
 
     def put(self, data: bytes) -> StoredFile:
         """Make `data` durable and say where. Raises NoSpaceError when the disk or quota is full, else StoreError.

@@ -1,0 +1,94 @@
+"""What an association may carry: which SOP Classes, and which of the offered transfer syntaxes (PS3.8 7.1.1).
+
+Nothing is refused for its transfer syntax: what cannot be decoded is stored and forwarded all the same.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydicom.uid import UID
+from pynetdicom.presentation import PresentationContext
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+
+_STORAGE_ARC: Final = "1.2.840.10008.5.1.4.1.1."  # where the standard puts its Storage SOP Classes
+_NOT_STORAGE: Final = frozenset(
+    {
+        "1.2.840.10008.1.3.10",  # Media Storage Directory Storage, never on a network
+        "1.2.840.10008.1.20.1",  # Storage Commitment, a service of its own
+        "1.2.840.10008.1.20.2",
+    }
+)
+_PREFERRED: Final = (
+    "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
+    "1.2.840.10008.1.2",  # Implicit VR Little Endian
+    "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
+    "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
+    "1.2.840.10008.1.2.1.98",  # Encapsulated Uncompressed Explicit VR Little Endian
+    # lossless, the widely used first
+    "1.2.840.10008.1.2.4.70",  # JPEG Lossless, first-order prediction
+    "1.2.840.10008.1.2.4.57",  # JPEG Lossless
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 Lossless
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS Lossless
+    "1.2.840.10008.1.2.5",  # RLE Lossless
+    "1.2.840.10008.1.2.4.201",  # HTJ2K Lossless
+    "1.2.840.10008.1.2.4.202",  # HTJ2K Lossless RPCL
+    "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
+    "1.2.840.10008.1.2.4.110",  # JPEG XL Lossless
+    "1.2.840.10008.1.2.4.92",  # JPEG 2000 Part 2 Multi-component Lossless
+    "1.2.840.10008.1.2.4.58",  # JPEG Lossless, Process 15
+    "1.2.840.10008.1.2.4.65",  # JPEG Lossless, Hierarchical, Process 28
+    "1.2.840.10008.1.2.4.66",  # JPEG Lossless, Hierarchical, Process 29
+)
+_ELSEWHERE: Final = frozenset(  # the pixel data are not in the dataset (JPIP)
+    {"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205"}
+)
+_LOSSY: Final = len(_PREFERRED)
+_UNKNOWN: Final = _LOSSY + 1
+_RANKS: Final = {uid: rank for rank, uid in enumerate(_PREFERRED)}
+
+
+def is_storage(sop_class: UID, *, accept_unknown: bool = False) -> bool:
+    """Tell whether objects of the SOP Class are sent by C-STORE, retired classes included.
+
+    Classes newer than pydicom's dictionary are known by where the standard puts them. With `accept_unknown`, private
+    and otherwise unknown classes count as storage too.
+    """
+    if sop_class.type:
+        is_one = sop_class.type == "SOP Class" and ("Storage" in sop_class.name or not sop_class.name)
+        return is_one and sop_class not in _NOT_STORAGE
+    return accept_unknown or sop_class.startswith(_STORAGE_ARC)
+
+
+def preference(transfer_syntax: UID) -> int:
+    """Return the rank of a transfer syntax, 0 the most wanted: uncompressed, lossless, lossy, then unknown ones."""
+    rank = _RANKS.get(transfer_syntax)
+    if rank is not None:
+        return rank
+    is_known = transfer_syntax.type == "Transfer Syntax" and transfer_syntax not in _ELSEWHERE
+    return _LOSSY if is_known else _UNKNOWN
+
+
+def supported_contexts(
+    proposed: Sequence[PresentationContext], *, accept_unknown: bool = False
+) -> list[PresentationContext]:
+    """Return what to support of what a peer proposes: its Storage SOP Classes and Verification.
+
+    One context for each SOP Class, with every transfer syntax that the peer offers for it in any of its contexts, the
+    most wanted first.
+    """
+    offered: dict[UID, list[UID]] = {}
+    for context in proposed:
+        sop_class = context.abstract_syntax
+        if sop_class is None:
+            continue
+        if sop_class == VERIFICATION or is_storage(sop_class, accept_unknown=accept_unknown):
+            offered.setdefault(sop_class, []).extend(context.transfer_syntax)
+    return [_context(sop_class, sorted(syntaxes, key=preference)) for sop_class, syntaxes in offered.items()]
+
+
+def _context(sop_class: UID, transfer_syntaxes: list[UID]) -> PresentationContext:
+    context = PresentationContext()
+    context.abstract_syntax = sop_class
+    context.transfer_syntax = [*transfer_syntaxes]
+    return context
