@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,6 +69,14 @@ class Store:
                 _write(data, final)
             _sync_folder(final.parent)  # also for a file that is there: who renamed it may not have got this far
         return StoredFile(relative, digest, len(data))
+
+    def require_free(self, size: int) -> None:
+        """Raise NoSpaceError when less than `size` bytes are free: an Instance is refused before the disk is full."""
+        with _mapped("the free space of the store"):
+            free = shutil.disk_usage(self._root).free
+        if free < size:
+            message = f"expected at least {size} bytes free in the store. Received: free={free}"
+            raise NoSpaceError(message)
 
     def path(self, relative: str) -> Path:
         """Return where the file lies that `put` named `relative`. Raises StoreError if it is no such name."""
