@@ -1,0 +1,199 @@
+"""What goes into a report and what comes out: plain values, checked when they are made.
+
+A report is rendered from a `StudyResult` and its module's settings alone, never from the clock or the database: the
+same result gives the same bytes.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from agent.errors import AgentError
+
+FLAGGED = "flagged"
+NOT_FLAGGED = "not_flagged"
+NOT_ANALYSED = "not_analysed"
+FAILED = "failed"
+OUTCOMES = (FLAGGED, NOT_FLAGGED, NOT_ANALYSED, FAILED)
+"""Of a study and of an image alike. Never blank, never "clear"."""
+
+_OFFSET = re.compile(r"([+-])(0\d|1[0-4])([0-5]\d)")
+
+
+class ReportError(AgentError):
+    """A report cannot be rendered from what the store holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIdentity:
+    """Which network spoke, and at which operating point: a change of any of these is another device to the world."""
+
+    name: str
+    version: str
+    sha256: str
+    operating_point_name: str
+    threshold: float
+    """Probability at and above which an image is flagged."""
+    preprocessing: str = ""
+    manufacturer: str = "Tibabu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOutcome:
+    """What came of one candidate image. Only an analysed image can carry a probability or a heat map."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    path: Path
+    """The Instance's file in the store."""
+    outcome: str
+    reason: str = ""
+    probability: float | None = None
+    heat_map: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    """Class activation, uint8 [h, w] over the whole image, 255 where it is strongest."""
+
+    def __post_init__(self) -> None:
+        """Refuse a probability where nothing was analysed, and a flag without one."""
+        _check_outcome(self.outcome)
+        _check_probability(self.outcome, self.probability)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """The report of an earlier version that this one replaces (PS3.3 C.17.2, Predecessor Documents Sequence)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResult:
+    """The concluded outcome of one revision of a study: everything a report may say."""
+
+    study_instance_uid: str
+    revision: int
+    outcome: str
+    reason: str = ""
+    probability: float | None = None
+    """The flagged image's highest."""
+    model: ModelIdentity | None
+    """None where no model was asked."""
+    analysed_at: datetime
+    """Start of the analysis."""
+    concluded_at: datetime
+    images: tuple[ImageOutcome, ...]
+    """The candidates for analysis, in the order of the study."""
+    evidence: tuple[Path, ...]
+    """Every image Instance of the study; where it has none, any Instance of it."""
+    version: int = 1
+    """Of the report; counts from 1."""
+    installation: str
+    """A UUID as text, made once per installation."""
+    software_version: str = ""
+    predecessors: tuple[Predecessor, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse naive times, and results that contradict themselves."""
+        _check_outcome(self.outcome)
+        for name in ("analysed_at", "concluded_at"):
+            moment: datetime = getattr(self, name)
+            if moment.utcoffset() is None:
+                message = f"expected an aware datetime. Received: {name}={moment.isoformat()}"
+                raise ValueError(message)
+        flagged = any(image.outcome == FLAGGED for image in self.images)
+        if flagged != (self.outcome == FLAGGED):
+            message = f"expected a study to be flagged exactly when an image is. Received: outcome={self.outcome}"
+            raise ValueError(message)
+        if self.model is None and any(image.outcome in (FLAGGED, NOT_FLAGGED) for image in self.images):
+            message = "expected the model that analysed the images. Received: model=None"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A rendered report, ready to be stored and sent as it is."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the bytes: the same SOP Instance UID always means the same digest."""
+        return sha256(self.data).hexdigest()
+
+
+class Code(BaseModel):
+    """A coded concept (PS3.3 section 8.8)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str = Field(min_length=1, max_length=16, description="Code Value.")
+    scheme: str = Field(min_length=1, max_length=16, description="Coding Scheme Designator.")
+    meaning: str = Field(min_length=1, max_length=64, description="Code Meaning.")
+
+
+class ReportSettings(BaseModel):
+    """What every report in DICOM can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timezone: str = Field(
+        default="UTC",
+        description="Zone of the times in the report where the images do not say theirs: an IANA name or +HHMM.",
+    )
+    equipment_purpose: Code = Field(
+        default=Code(value="109102", scheme="DCM", meaning="Processing Equipment"),
+        description="Purpose of Reference of the algorithm in the Contributing Equipment Sequence (PS3.16 CID 7005).",
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        zone(value)
+        return value
+
+
+def zone(name: str) -> tzinfo:
+    """Return the time zone of an IANA name, "UTC" or a fixed offset like +0530; ValueError for anything else."""
+    if name == "UTC":
+        return UTC
+    if match := _OFFSET.fullmatch(name):
+        sign, hours, minutes = match.groups()
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        return timezone(-offset if sign == "-" else offset)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"expected an IANA time zone or an offset like +0530. Received: timezone={name}"
+        raise ValueError(message) from None
+
+
+def _check_outcome(outcome: str) -> None:
+    if outcome not in OUTCOMES:
+        message = f"expected one of {', '.join(OUTCOMES)}. Received: outcome={outcome}"
+        raise ValueError(message)
+
+
+def _check_probability(outcome: str, probability: float | None) -> None:
+    if probability is None:
+        if outcome == FLAGGED:
+            message = "expected the probability of a flagged image. Received: probability=None"
+            raise ValueError(message)
+        return
+    if outcome in (NOT_ANALYSED, FAILED):
+        message = f"expected no probability of an image that is {outcome}. Received: probability={probability}"
+        raise ValueError(message)
+    if not 0 <= probability <= 1:
+        message = f"expected a probability from 0 to 1. Received: probability={probability}"
+        raise ValueError(message)

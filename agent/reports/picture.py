@@ -1,0 +1,118 @@
+"""The picture of a flagged study: Secondary Capture of the radiograph with the heat map and a caption (PS3.3 A.8).
+
+Viewers often do not show an SR; this they show. There is none of a study that is not flagged: a picture that says so
+would act as a rule-out. Uncompressed RGB, which every PACS takes, and without pixel spacing: nothing is to be measured.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import Field
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from agent.reports import wording
+from agent.reports.document import FLAGGED, Code, Document, ImageOutcome, ReportError, ReportSettings, StudyResult
+from agent.reports.drawing import Frame, draw
+from agent.reports.evidence import Instance, read
+from agent.reports.identity import MANUFACTURER, PRODUCT
+from agent.reports.lossy import lossy_compression
+from agent.reports.modules import Series, begin, coded, date, local_zone, reference, time
+from agent.reports.part10 import encode
+from dicom_io.frames import read_frames
+
+MEDIA_TYPE: Final = "application/dicom"
+SOP_CLASS_UIDS: Final = (str(SecondaryCaptureImageStorage),)
+_SERIES_NUMBER: Final = 9702
+_SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
+
+
+class Settings(ReportSettings):
+    """How the picture is made."""
+
+    heat_map_opacity: float = Field(
+        default=0.4, ge=0, le=1, description="Of the heat map's strongest shade; 0 leaves the outline only."
+    )
+
+
+def applies(result: StudyResult) -> bool:
+    """Only a flagged study has a picture."""
+    return result.outcome == FLAGGED
+
+
+def render(result: StudyResult, settings: Settings) -> Document:
+    """Return the picture of the flagged image with the highest probability.
+
+    Raises ReportError where there is no flagged image whose header can be read, dicom_io.errors.PixelError where its
+    pixels cannot.
+    """
+    image = _shown(result)
+    source = read(image.path)
+    if source is None:
+        message = "expected the flagged image in the store. Received: a file whose header cannot be read"
+        raise ReportError(message)
+    series = Series(modality="OT", number=_SERIES_NUMBER, sop_class_uid=SOP_CLASS_UIDS[0])
+    dataset = begin(result, settings, source, series)
+    concluded = result.concluded_at.astimezone(local_zone(source, settings))
+    _add_secondary_capture(dataset, result, concluded)
+    _add_image(dataset, image, source)
+    frame = next(iter(read_frames(image.path)))
+    _add_pixels(
+        dataset,
+        draw(
+            frame,
+            image.heat_map,
+            headline=wording.HEADLINE,
+            lines=wording.caption(result, image, concluded),
+            opacity=settings.heat_map_opacity,
+        ),
+    )
+    return Document(
+        media_type=MEDIA_TYPE,
+        data=encode(dataset, source, image=True),
+        sop_class_uid=dataset.SOPClassUID,
+        sop_instance_uid=dataset.SOPInstanceUID,
+        series_instance_uid=dataset.SeriesInstanceUID,
+    )
+
+
+def _shown(result: StudyResult) -> ImageOutcome:
+    flagged = [image for image in result.images if image.outcome == FLAGGED]
+    if not flagged:
+        message = f"expected a flagged study. Received: outcome={result.outcome}"
+        raise ReportError(message)
+    return max(flagged, key=lambda image: image.probability or 0)
+
+
+def _add_secondary_capture(dataset: Dataset, result: StudyResult, concluded: datetime) -> None:
+    """SC Equipment and SC Image (C.8.6.1, C.8.6.2)."""
+    dataset.ConversionType = "SYN"
+    dataset.SecondaryCaptureDeviceManufacturer = MANUFACTURER
+    dataset.SecondaryCaptureDeviceManufacturerModelName = PRODUCT
+    if result.software_version:
+        dataset.SecondaryCaptureDeviceSoftwareVersions = wording.plain(result.software_version)
+    dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = date(concluded), time(concluded)
+
+
+def _add_image(dataset: Dataset, image: ImageOutcome, source: Instance) -> None:
+    """General Image and General Reference (C.7.6.1, C.12.4)."""
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.BurnedInAnnotation = "YES"
+    dataset.DerivationDescription = wording.derivation(with_heat_map=image.heat_map is not None)
+    item = reference(source.sop_class_uid, source.sop_instance_uid)
+    item.PurposeOfReferenceCodeSequence = [coded(_SOURCE_IMAGE)]
+    item.SpatialLocationsPreserved = "YES"
+    dataset.SourceImageSequence = [item]
+    dataset.update(lossy_compression(source))
+
+
+def _add_pixels(dataset: Dataset, pixels: Frame) -> None:
+    """Image Pixel (C.7.6.3): 8 bit RGB, colour by pixel."""
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = pixels.shape
+    dataset.PhotometricInterpretation = "RGB"
+    dataset.PlanarConfiguration = 0
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelRepresentation = 0
+    data = pixels.tobytes()
+    dataset.add_new("PixelData", "OB", data + bytes(len(data) % 2))

@@ -1,0 +1,79 @@
+"""The DICOM SR of every concluded study: Comprehensive 3D SR, TID 1500 (PS3.3 A.35.13, PS3.16).
+
+highdicom makes the content tree; the document around it is made here, because highdicom's reads the clock and refuses
+images without the attributes that real scanners leave out. The tests read it back with highdicom, DCMTK and dciodvfy.
+"""
+
+from typing import Final, Literal
+
+from pydantic import Field
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
+
+from agent.reports.content import measurement_report
+from agent.reports.document import Document, ReportSettings, StudyResult
+from agent.reports.evidence import gather
+from agent.reports.modules import Series, begin, hierarchy
+from agent.reports.part10 import encode
+
+MEDIA_TYPE: Final = "application/dicom"
+_CLASSES: Final = {
+    "comprehensive-3d": str(Comprehensive3DSRStorage),
+    "comprehensive": str(ComprehensiveSRStorage),
+    "enhanced": str(EnhancedSRStorage),
+}
+SOP_CLASS_UIDS: Final = tuple(_CLASSES.values())
+_SERIES_NUMBER: Final = 9701
+
+
+class Settings(ReportSettings):
+    """How the SR is made."""
+
+    sop_class: Literal["comprehensive-3d", "comprehensive", "enhanced"] = Field(
+        default="comprehensive-3d",
+        description="The SOP Class; the others are for a PACS that refuses Comprehensive 3D SR.",
+    )
+    probability_when_not_flagged: bool = Field(
+        default=False, description="Also give the probability of analysed images that are not flagged."
+    )
+
+
+def applies(result: StudyResult) -> bool:  # noqa: ARG001 - part of the contract
+    """Every concluded study has an SR: flagged, not flagged, not analysed and failed alike."""
+    return True
+
+
+def render(result: StudyResult, settings: Settings) -> Document:
+    """Return the SR. Raises ReportError where no Instance of the study can be read."""
+    evidence = gather(result)
+    series = Series(modality="SR", number=_SERIES_NUMBER, sop_class_uid=_CLASSES[settings.sop_class])
+    dataset = begin(result, settings, evidence.source, series)
+    # SR Document Series, SR Document General (C.17.1, C.17.2)
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.PerformedProcedureCodeSequence = []
+    dataset.CompletionFlag = "COMPLETE"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.CurrentRequestedProcedureEvidenceSequence = [
+        hierarchy(
+            result.study_instance_uid,
+            ((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in evidence.references),
+        )
+    ]
+    if result.predecessors:
+        dataset.PredecessorDocumentsSequence = [
+            hierarchy(
+                result.study_instance_uid,
+                ((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in result.predecessors),
+            )
+        ]
+    # SR Document Content (C.17.3)
+    dataset.update(
+        measurement_report(result, evidence, probability_when_not_flagged=settings.probability_when_not_flagged)
+    )
+    return Document(
+        media_type=MEDIA_TYPE,
+        data=encode(dataset, evidence.source),
+        sop_class_uid=dataset.SOPClassUID,
+        sop_instance_uid=dataset.SOPInstanceUID,
+        series_instance_uid=dataset.SeriesInstanceUID,
+    )

@@ -1,0 +1,122 @@
+"""Every sentence for people that a report holds. None says or suggests that a study is normal, clear or ruled out."""
+
+from datetime import datetime
+from typing import Final
+
+from agent.reports.document import FLAGGED, NOT_FLAGGED, ImageOutcome, ModelIdentity, StudyResult
+
+HEADLINE: Final = "AI TRIAGE - NOT FOR DIAGNOSIS"
+AID: Final = "AI triage aid for prioritisation only, not a diagnosis."
+SCOPE: Final = "Only pneumonia was looked for."
+NO_RULE_OUT: Final = "This does not exclude pneumonia or any other disease."
+NO_OTHER_RULE_OUT: Final = "This does not exclude any other disease."
+NOT_ASSESSED: Final = "The images were not assessed by AI; nothing is said about the presence or absence of disease."
+AS_USUAL: Final = "Read the whole image as usual."
+NO_HEAT_MAP: Final = "No heat map could be made."
+HEAT_MAP: Final = "Shaded: what drew the network's attention, not an outline of disease."
+
+_MAX_LONG_STRING: Final = 64
+_NOTHING_GIVEN: Final = "no reason recorded"
+_ALMOST_ONE: Final = 0.995
+_ALMOST_ZERO: Final = 0.005
+
+
+def plain(text: str) -> str:
+    """Return text that stands in any character set: printable ASCII on one line, without DICOM's value delimiter."""
+    line = " ".join(text.replace("\\", "/").split())
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in line)
+
+
+def series_description(result: StudyResult) -> str:
+    """Return what many reading lists show as the only line: at most 64 characters (VR LO)."""
+    match result.outcome:
+        case "flagged":
+            text = "AI: FLAGGED - prioritisation only"
+        case "not_flagged":
+            text = "AI: processed - does not exclude disease"
+        case "not_analysed":
+            text = f"AI: not analysed - {reason(result.reason)}"
+        case _:
+            text = "AI: analysis failed"
+    return text if len(text) <= _MAX_LONG_STRING else f"{text[: _MAX_LONG_STRING - 3].rstrip()}..."
+
+
+def summary(result: StudyResult) -> tuple[str, ...]:
+    """Return the sentences of a study's result, the outcome first, then what it does not mean."""
+    analysed = sum(image.outcome in (FLAGGED, NOT_FLAGGED) for image in result.images)
+    match result.outcome:
+        case "flagged":
+            flagged = sum(image.outcome == FLAGGED for image in result.images)
+            first = f"FLAGGED for prioritisation: suspected pneumonia on {flagged} of {_images(analysed)} analysed."
+        case "not_flagged":
+            first = f"PROCESSED, NOT FLAGGED: {_images(analysed)} analysed."
+        case "not_analysed":
+            first = f"NOT ANALYSED: {reason(result.reason)}."
+        case _:
+            first = f"ANALYSIS FAILED: {reason(result.reason)}."
+    if analysed == 0:
+        return first, AID, NOT_ASSESSED
+    return first, AID, f"{SCOPE} {NO_OTHER_RULE_OUT if result.outcome == FLAGGED else NO_RULE_OUT}"
+
+
+def image_sentence(image: ImageOutcome) -> str:
+    """Return what came of one image."""
+    match image.outcome:
+        case "flagged":
+            return "Flagged: at or above the operating point."
+        case "not_flagged":
+            return f"Not flagged: below the operating point. {NO_RULE_OUT}"
+        case "not_analysed":
+            return f"Image not analysed: {reason(image.reason)}."
+        case _:
+            return f"Analysis of the image failed: {reason(image.reason)}."
+
+
+def reason(text: str) -> str:
+    """Return a reason as part of a sentence; one that was not recorded says so."""
+    return plain(text).rstrip(". ") or _NOTHING_GIVEN
+
+
+def caption(result: StudyResult, image: ImageOutcome, concluded: datetime) -> tuple[str, ...]:
+    """Return the lines under a flagged image; `concluded` is in the zone that they show."""
+    lines = []
+    if result.model is not None and image.probability is not None:
+        chance = probability(image.probability)
+        lines.append(f"Suspected pneumonia: probability {chance}. Operating point: {operating_point(result.model)}")
+    lines += [f"{SCOPE} {AS_USUAL}", HEAT_MAP if image.heat_map is not None else NO_HEAT_MAP]
+    if result.model is not None:
+        made = f"{plain(result.model.name)} {plain(result.model.version)}"
+        lines.append(
+            f"{made}, {concluded:%Y-%m-%d %H:%M} UTC{concluded:%z}. Tibabu {plain(result.software_version)}".rstrip()
+        )
+    return tuple(lines)
+
+
+def derivation(*, with_heat_map: bool) -> str:
+    """Return how the picture was made (VR ST)."""
+    overlay = "class activation of an AI model shaded over it, " if with_heat_map else ""
+    return f"Radiograph as displayed, 8 bit RGB, {overlay}captions burned in. {AID}"
+
+
+def probability(value: float) -> str:
+    """Return a probability for people; certainty is never claimed."""
+    if value >= _ALMOST_ONE:
+        return "> 0.99"
+    return "< 0.01" if value < _ALMOST_ZERO else f"{value:.2f}"
+
+
+def operating_point(model: ModelIdentity) -> str:
+    """Return the operating point by name and threshold."""
+    return f"{plain(model.operating_point_name)} (flagged from {model.threshold:.4g})"
+
+
+def algorithm_parameters(model: ModelIdentity) -> tuple[str, ...]:
+    """Return what it takes to tell this algorithm from another one of the same name (PS3.16 TID 4019, 111002)."""
+    parameters = [f"operating point: {operating_point(model)}", f"weights sha256: {plain(model.sha256)}"]
+    if model.preprocessing:
+        parameters.append(f"preprocessing: {plain(model.preprocessing)}")
+    return tuple(parameters)
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
