@@ -1,0 +1,102 @@
+"""The command set of a C-STORE request made digestible, so that whatever stands in it gets a status (PS3.7 9.1.1).
+
+pynetdicom aborts an association over a UID of 65 characters or a strange Priority, and answers nothing to an empty
+Affected SOP Instance UID. So the command set is rewritten before pynetdicom looks at it, through its two public
+notifications of DIMSE messages: the affected UIDs are kept aside under a UID made up for this request, which is looked
+up when the request is served and when the response goes out, bearing the UIDs as they came.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom import config
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP, DIMSEMessage
+
+_GROUP_LENGTH: Final = 0x00000000
+_AFFECTED_SOP_CLASS_UID: Final = 0x00000002
+_COMMAND_FIELD: Final = 0x00000100
+_MESSAGE_ID: Final = 0x00000110
+_PRIORITY: Final = 0x00000700
+_DATA_SET_TYPE: Final = 0x00000800
+_AFFECTED_SOP_INSTANCE_UID: Final = 0x00001000
+_STORAGE_SERVICE_CLASS: Final = "1.2.840.10008.4.2"  # pynetdicom serves it by the event handler, like every known class
+_MEDIUM: Final = 0
+_US_LENGTH: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedUids:
+    """The affected SOP Class and SOP Instance UID of a request as they came, padding removed, and maybe no UIDs."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+class StoreRequests:
+    """The C-STORE requests of one association that are on their way, and what their command sets said."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._numbers = itertools.count(1)
+        self._affected: dict[str, AffectedUids] = {}
+
+    def received(self, message: DIMSEMessage) -> None:
+        """Rewrite the command set of a C-STORE request; leave other messages alone."""
+        if not isinstance(message, C_STORE_RQ):
+            return
+        command = message.command_set
+        stand_in = f"2.25.{next(self._numbers)}"
+        self._affected[stand_in] = AffectedUids(
+            _text(command, _AFFECTED_SOP_CLASS_UID), _text(command, _AFFECTED_SOP_INSTANCE_UID)
+        )
+        rewritten = Dataset()
+        _put(rewritten, _AFFECTED_SOP_CLASS_UID, "UI", _STORAGE_SERVICE_CLASS)
+        _put(rewritten, _COMMAND_FIELD, "US", command.CommandField)
+        _put(rewritten, _MESSAGE_ID, "US", _number(command, _MESSAGE_ID))
+        _put(rewritten, _PRIORITY, "US", _MEDIUM)
+        _put(rewritten, _DATA_SET_TYPE, "US", command.CommandDataSetType)
+        _put(rewritten, _AFFECTED_SOP_INSTANCE_UID, "UI", stand_in)
+        message.command_set = rewritten
+
+    def affected(self, stand_in: str) -> AffectedUids:
+        """Return the affected UIDs of the request that pynetdicom knows by `stand_in`."""
+        return self._affected[stand_in]
+
+    def answered(self, message: DIMSEMessage) -> None:
+        """Give a C-STORE response the affected UIDs of its request, and forget the request."""
+        if not isinstance(message, C_STORE_RSP):
+            return
+        command = message.command_set
+        affected = self._affected.pop(command.AffectedSOPInstanceUID)
+        before = _size(command, _AFFECTED_SOP_CLASS_UID) + _size(command, _AFFECTED_SOP_INSTANCE_UID)
+        _put(command, _AFFECTED_SOP_CLASS_UID, "UI", affected.sop_class_uid)
+        _put(command, _AFFECTED_SOP_INSTANCE_UID, "UI", affected.sop_instance_uid)
+        after = _size(command, _AFFECTED_SOP_CLASS_UID) + _size(command, _AFFECTED_SOP_INSTANCE_UID)
+        _put(command, _GROUP_LENGTH, "UL", command.CommandGroupLength + after - before)
+
+
+def _raw(command: Dataset, tag: int) -> bytes:
+    """Return an element's bytes as received, b"" if it is not there; nothing is converted, so nothing can fail."""
+    element = command.get_item(tag)
+    return (element.value or b"") if isinstance(element, RawDataElement) else b""
+
+
+def _text(command: Dataset, tag: int) -> str:
+    return _raw(command, tag).decode("latin-1").strip("\0 ")  # any byte is some character, and comes back as it was
+
+
+def _number(command: Dataset, tag: int) -> int:
+    return int.from_bytes(_raw(command, tag)[:_US_LENGTH], "little")
+
+
+def _put(command: Dataset, tag: int, vr: str, value: str | int) -> None:
+    command[tag] = DataElement(tag, vr, value, validation_mode=config.IGNORE)
+
+
+def _size(command: Dataset, tag: int) -> int:
+    """Return the length of a UID's encoded value: padded to an even one (PS3.5 6.2)."""
+    length = len("\\".join(command[tag].value) if command[tag].VM > 1 else command[tag].value or "")
+    return length + length % 2

@@ -1,0 +1,111 @@
+"""What pynetdicom's associations need to outlive any peer. All use of pynetdicom that is not documented stands here.
+
+Written against pynetdicom 3.0; `tests/integration/dicom_io_network` shows each promise, and fails when a release breaks
+one.
+"""
+
+import contextlib
+import queue
+import socket
+from typing import Any, Final
+
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.fsm import StateMachine
+from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.pdu_primitives import A_P_ABORT
+
+_SERVICE_PROVIDER: Final = 0x02
+
+
+class _SurvivingStateMachine(StateMachine):
+    """A state machine that ends its association, and not its thread with a traceback, over what it cannot digest.
+
+    What a peer can break it with: a command set that is no dataset, an even context ID, a PDU out of turn.
+    """
+
+    def do_action(self, event: str) -> None:
+        try:
+            super().do_action(event)
+        except Exception:  # noqa: BLE001  # the edge to the peer: whatever its bytes caused ends here, as an abort
+            self.dul.kill_dul()
+            _send_abort(self.dul.assoc)
+            wake(self.dul.assoc)
+
+
+def harden(association: Association) -> None:
+    """Prepare an association that has not started to negotiate."""
+    association.dul.state_machine = _SurvivingStateMachine(association.dul)
+    for event in association.get_events():
+        for handler in _notified(association, event):
+            if handler.__module__.startswith("pynetdicom."):  # they print what they see, and cost time
+                association.unbind(event, handler)
+
+
+def _notified(association: Association, event: Any) -> list[Any]:  # noqa: ANN401  # pynetdicom's event types are private
+    handlers: Any = association.get_handlers(event)
+    return [] if event.is_intervention else [handler for handler, _ in handlers]
+
+
+def _send_abort(association: Association) -> None:
+    """Tell the peer, past the state machine, that it is over (PS3.8 9.3.8)."""
+    pdu = A_ABORT_RQ()
+    pdu.source = _SERVICE_PROVIDER
+    pdu.reason_diagnostic = 0x00
+    if association.dul.socket is not None and association.dul.socket.socket is not None:
+        association.dul.socket.send(pdu.encode())
+
+
+def wake(association: Association) -> None:
+    """Let the threads that wait for this association's peer see that there is nothing more to wait for.
+
+    Without it an acceptor whose peer hangs up before its request (a load balancer's probe) waits out the ACSE
+    time-out, and counts as an open association all the while.
+    """
+    is_waiting_for_request = association.is_acceptor and association.requestor.primitive is None
+    association.dul.to_user_queue.put(None if is_waiting_for_request else A_P_ABORT())
+    association.dimse.msg_queue.put((None, None))
+
+
+class PatientDimse(DIMSEServiceProvider):
+    """A requestor's DIMSE provider that keeps responses for the thread that asked.
+
+    pynetdicom's own reactor polls for messages too, and would throw a response away.
+    """
+
+    def get_msg(self, block: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  # pynetdicom's signature
+        """Return the next message if asked to wait for it, (None, None) to who only polls."""
+        return super().get_msg(block=True) if block else (None, None)
+
+    def await_message(self, seconds: float) -> Any:  # noqa: ANN401  # pynetdicom's message types have no common name
+        """Return the next message, or None once the connection is gone. Raises TimeoutError after `seconds`."""
+        try:
+            return self.msg_queue.get(timeout=seconds)[1]
+        except queue.Empty:
+            message = f"expected a message. Received: none in {seconds} s"
+            raise TimeoutError(message) from None
+
+
+def tcp_socket(association: Association) -> socket.socket | None:
+    """Return the association's TCP socket, None if pynetdicom has let go of it."""
+    return association.dul.socket.socket if association.dul.socket is not None else None
+
+
+def cut(connection: socket.socket) -> None:
+    """End both directions of a connection: who reads or writes it in another thread sees its end at once."""
+    with contextlib.suppress(OSError):  # the peer was faster
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def finish(association: Association, connection: socket.socket, *, seconds: float) -> None:
+    """Leave nothing of an association that is over: neither thread nor socket.
+
+    pynetdicom does not close a socket whose peer hung up first, and leaves its upper-layer thread alone when the
+    association's own thread failed.
+    """
+    association.dul.kill_dul()
+    cut(connection)
+    for thread in (association, association.dul):
+        if thread.ident is not None:
+            thread.join(seconds)
+    connection.close()

@@ -1,0 +1,156 @@
+"""One association as the SCP serves it: who is admitted, what each request is answered, and the summary at its end."""
+
+import logging
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+
+from dicom_io.command_set import StoreRequests
+from dicom_io.file_meta import encode_file_meta
+from dicom_io.hardening import wake
+from dicom_io.negotiation import VERIFICATION, supported_contexts
+from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
+
+SINK_FAILED: Final = 0xC0FF
+"""Answered when the sink raised: "cannot understand" (PS3.4 table B.2-1), a failure to every peer."""
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+
+_WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
+_REJECTED_TRANSIENT: Final = 0x02
+_BY_PRESENTATION: Final = 0x03
+TEMPORARY_CONGESTION: Final = 0x01
+LOCAL_LIMIT_EXCEEDED: Final = 0x02
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What sessions have in common: `admit` says why an association is refused now (PS3.8 table 9-21), or None."""
+
+    sink: Sink
+    admit: Callable[["Session"], int | None]
+    clock: Callable[[], datetime]
+    accept_unknown_sop_classes: bool
+
+
+class Session:
+    """The state of one association, and the handlers of its events."""
+
+    def __init__(self, terms: Terms, peer_address: str) -> None:
+        """Begin when the TCP connection is open and nothing is known of the peer but its address."""
+        self.association_id = uuid.uuid4().hex
+        self.is_requested = False
+        self._terms = terms
+        self._peer_address = peer_address
+        self._opened_at = terms.clock()
+        self._calling_ae_title = ""
+        self._called_ae_title = ""
+        self._requests = StoreRequests()
+        self._stored = self._refused = self._bytes = 0
+
+    @property
+    def handlers(self) -> tuple[tuple[Any, Callable[[Event], Any]], ...]:
+        """The pynetdicom events that the session takes part in, with their handlers."""
+        return (
+            (evt.EVT_REQUESTED, self._on_requested),
+            (evt.EVT_CONN_CLOSE, self._on_closed),
+            (evt.EVT_DIMSE_RECV, self._on_message_received),
+            (evt.EVT_DIMSE_SENT, self._on_message_sent),
+            (evt.EVT_C_STORE, self._on_store),
+        )
+
+    def _on_requested(self, event: Event) -> None:
+        """Note who asks, and settle what may be sent or that it is refused, before pynetdicom negotiates."""
+        self.is_requested = True
+        request: Any = event.assoc.requestor.primitive
+        self._calling_ae_title, self._called_ae_title = request.calling_ae_title, request.called_ae_title
+        reason = self._terms.admit(self)
+        if reason is not None:
+            event.assoc.acse.send_reject(_REJECTED_TRANSIENT, _BY_PRESENTATION, reason)
+            event.assoc.kill()  # returns when the answer is on its way
+            return
+        # pynetdicom fails on a context that offers no transfer syntax
+        proposed = [context for context in request.presentation_context_definition_list if context.transfer_syntax]
+        request.presentation_context_definition_list = proposed
+        event.assoc.acceptor.supported_contexts = supported_contexts(
+            proposed, accept_unknown=self._terms.accept_unknown_sop_classes
+        )
+
+    def _on_closed(self, event: Event) -> None:
+        if not self.is_requested:
+            wake(event.assoc)
+
+    def _on_message_received(self, event: Event) -> None:
+        self._requests.received(event.message)
+
+    def _on_message_sent(self, event: Event) -> None:
+        self._requests.answered(event.message)
+
+    def _on_store(self, event: Event) -> int:
+        """Answer a C-STORE request, whatever happens, with a status."""
+        try:
+            instance = self._instance(event)
+            self._bytes += len(instance.data)
+            is_refused = event.context.abstract_syntax == VERIFICATION
+            status = SOP_CLASS_NOT_SUPPORTED if is_refused else self._terms.sink.received(instance)
+        except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
+            self._report("store_failed", error)
+            status = SINK_FAILED
+        self._count(status)
+        return status
+
+    def _instance(self, event: Event) -> ReceivedInstance:
+        request: Any = event.request
+        affected = self._requests.affected(request.AffectedSOPInstanceUID)
+        transfer_syntax = str(event.context.transfer_syntax)
+        meta = encode_file_meta(affected.sop_class_uid, affected.sop_instance_uid, transfer_syntax)
+        return ReceivedInstance(
+            data=meta + event.encoded_dataset(include_meta=False),
+            affected_sop_class_uid=affected.sop_class_uid,
+            affected_sop_instance_uid=affected.sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax,
+            calling_ae_title=self._calling_ae_title,
+            called_ae_title=self._called_ae_title,
+            peer_address=self._peer_address,
+            association_id=self.association_id,
+        )
+
+    def _count(self, status: int) -> None:
+        if status == 0 or status in _WARNINGS:
+            self._stored += 1
+        else:
+            self._refused += 1
+
+    def ended(self, association: Association) -> None:
+        """Tell the sink how it went, once the association's threads have ended."""
+        how: Final = "released" if association.is_released else "rejected" if association.is_rejected else "aborted"
+        summary = AssociationSummary(
+            association_id=self.association_id,
+            calling_ae_title=self._calling_ae_title,
+            called_ae_title=self._called_ae_title,
+            peer_address=self._peer_address,
+            opened_at=self._opened_at,
+            closed_at=self._terms.clock(),
+            how=how,
+            stored=self._stored,
+            refused=self._refused,
+            bytes=self._bytes,
+        )
+        try:
+            self._terms.sink.association_ended(summary)
+        except Exception as error:  # noqa: BLE001  # the SCP's edge: one association's end disturbs no other
+            self._report("association_end_failed", error)
+
+    def _report(self, event: str, error: Exception) -> None:
+        """Log what went wrong and where in the code; the error's message might quote the dataset."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        identifiers = {"association_id": self.association_id, "error": type(error).__name__}
+        _log.error(event, extra={**identifiers, "where": f"{where.filename}:{where.lineno}"})
