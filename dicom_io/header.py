@@ -70,8 +70,8 @@ def _frames(value: bytes, _: _Encoding) -> int:
 
 
 def _code(value: bytes, encoding: _Encoding) -> str:
-    for item in read_items(value, encoding.syntax, _CODE_VALUES):
-        return next((_ascii(item[tag]) for tag in _CODE_VALUES if tag in item), "")
+    for item, _ in read_items(value, encoding.syntax, _CODE_VALUES):
+        return next((_ascii(item.values[tag]) for tag in _CODE_VALUES if tag in item.values), "")
     return ""
 
 
@@ -205,7 +205,7 @@ def is_candidate(header: Header) -> bool:
 
 def _read(source: BinaryIO) -> Header:
     stream = open_stream(source)
-    values = read_elements(stream.source, stream.syntax, _WANTED, stop=_STOP)
+    values = read_elements(stream.source, stream.syntax, _WANTED, stop=_STOP).values
     terms = values.get(_SPECIFIC_CHARACTER_SET, b"").split(b"\\")
     encoding = _Encoding(stream.syntax, codec_names([_ascii(term) for term in terms]))
     attributes = {name: understand(values[tag], encoding) for name, tag, understand in _FIELDS if tag in values}
@@ -227,5 +227,5 @@ def _read(source: BinaryIO) -> Header:
 def _device_uids(values: dict[int, bytes], syntax: Syntax) -> Iterator[str]:
     """Yield the Device UIDs of the equipment and of all that contributed, in the order in which they stand."""
     items = read_items(values.get(_CONTRIBUTING_EQUIPMENT_SEQUENCE, b""), syntax, (_DEVICE_UID,))
-    for elements in (values, *items):
+    for elements in (values, *(item.values for item, _ in items)):
         yield from filter(None, (_ascii(part) for part in elements.get(_DEVICE_UID, b"").split(b"\\")))

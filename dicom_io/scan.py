@@ -17,19 +17,21 @@ from dicom_io.errors import HeaderError
 
 MAX_DEPTH = 64
 MAX_VALUE = 1 << 20
-"""Chosen values longer than this (bytes) are passed over: no header attribute is that long."""
+"""Values longer than this (bytes) are passed over unless asked for: no header attribute is that long."""
+MAX_INFLATED = 8 << 20
+"""How much of a deflated dataset is inflated (bytes) unless more is asked for: a header fits."""
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM = 0xFFFEE000
+_ITEM_GROUP = (b"\xfe\xff", b"\xff\xfe")  # items and delimiters have no VR: their length may look like one
 _ENDS = frozenset({0xFFFEE00D, 0xFFFEE0DD})  # of an item, of a sequence
 _HEAD, _LENGTH = 8, 4
 _LAST_GROUP = 0x7FFF
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _TRANSFER_SYNTAX_UID = 0x00020010
 _PREAMBLE = 128
-_MAX_INFLATED = 8 << 20
 _CHUNK = 1 << 16
 _META_GROUP_END = 0x00030000
 
@@ -67,37 +69,61 @@ _FORMATS = {
 _META_SYNTAX = Syntax(explicit=True, little_endian=True)
 
 
-def open_stream(source: BinaryIO) -> Stream:
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """Raw values and VRs (b"" where implicit) of elements by tag number, and the tags that could not be had.
+
+    `missed` are wanted elements whose value is longer than the limit, or cut short by the end of the stream.
+    """
+
+    values: dict[int, bytes]
+    vrs: dict[int, bytes]
+    missed: frozenset[int]
+
+
+def open_stream(source: BinaryIO, *, max_inflated: int = MAX_INFLATED) -> Stream:
     """Find the dataset in `source`, a Part 10 file or, as old software writes them, one without preamble or file meta.
 
-    Raises HeaderError if what stands there is no DICOM element.
+    Of a deflated dataset at most the first `max_inflated` bytes are there, however far it would expand. Raises
+    HeaderError if what stands there is no DICOM element.
     """
     head = source.read(_PREAMBLE + 4)
     if head[_PREAMBLE:] != b"DICM":
         source.seek(0)
     meta: dict[int, bytes] = {}
     start = source.tell()
-    for tag, value, position in _elements(source, _META_SYNTAX, _All(), stop=_META_GROUP_END):
-        meta[tag] = value
-        start = position + len(value)
+    for tag, _, value in _elements(source, _META_SYNTAX, _All(), stop=_META_GROUP_END, limit=MAX_VALUE):
+        if value is not None:
+            meta[tag] = value
+            start = source.tell()
     source.seek(start)
     transfer_syntax = meta.get(_TRANSFER_SYNTAX_UID, b"").rstrip(b"\0 ").decode("ascii", "replace")
-    if transfer_syntax in _DEFLATED:
-        source = _inflate(source)
+    if transfer_syntax in DEFLATED:
+        source = _inflate(source, max_inflated)
     return Stream(meta, _guess(source, transfer_syntax), source)
 
 
-def read_elements(source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int) -> dict[int, bytes]:
-    """Return the raw values of the `wanted` elements (by tag number) before the first element at or after `stop`.
+def read_elements(
+    source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int, limit: int = MAX_VALUE
+) -> Elements:
+    """Return the `wanted` elements (by tag number) before the first element at or after `stop`.
 
-    A value cut short by the end of the stream is left out, and the end of the stream ends the reading: whether
-    enough was there is for the caller to say. Of a tag that stands twice the last value counts, as in pydicom.
+    The end of the stream ends the reading: whether enough was there is for the caller to say. Of a tag that stands
+    twice the last value counts, as in pydicom.
     """
-    return {tag: value for tag, value, _ in _elements(source, syntax, wanted, stop=stop)}
+    values: dict[int, bytes] = {}
+    vrs: dict[int, bytes] = {}
+    missed: set[int] = set()
+    for tag, vr, value in _elements(source, syntax, wanted, stop=stop, limit=limit):
+        if value is None:
+            missed.add(tag)
+        else:
+            values[tag], vrs[tag] = value, vr
+    return Elements(values, vrs, frozenset(missed))
 
 
-def read_items(value: bytes, syntax: Syntax, wanted: Container[int]) -> Iterator[dict[int, bytes]]:
-    """Yield, for each item of a sequence's raw `value`, the raw values of its `wanted` elements."""
+def read_items(value: bytes, syntax: Syntax, wanted: Container[int]) -> Iterator[tuple[Elements, Syntax]]:
+    """Yield, for each item of a sequence's raw `value`, its `wanted` elements and how they are encoded."""
     item_head = _FORMATS[syntax.little_endian].implicit
     position = 0
     while position + _HEAD <= len(value):
@@ -109,7 +135,7 @@ def read_items(value: bytes, syntax: Syntax, wanted: Container[int]) -> Iterator
             length = _item_length(value, position, syntax)
         item = value[position : position + length]
         inner = Syntax(_is_explicit(item[4:6]), syntax.little_endian) if len(item) >= _HEAD else syntax
-        yield read_elements(io.BytesIO(item), inner, wanted, stop=_ITEM)
+        yield read_elements(io.BytesIO(item), inner, wanted, stop=_ITEM, limit=len(item)), inner
         position += length
 
 
@@ -149,7 +175,7 @@ def _next(read: Callable[[int], bytes], formats: Formats, *, explicit: bool) -> 
     if len(head := read(_HEAD)) < _HEAD:
         return None
     vr = head[4:6]
-    if not explicit or not _is_explicit(vr):
+    if not explicit or not _is_explicit(vr) or head[:2] in _ITEM_GROUP:
         group, element, length = formats.implicit.unpack(head)
         return group << 16 | element, b"", length
     group, element, _, length = formats.explicit.unpack(head)
@@ -161,30 +187,32 @@ def _next(read: Callable[[int], bytes], formats: Formats, *, explicit: bool) -> 
 
 
 def _elements(
-    source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int
-) -> Iterator[tuple[int, bytes, int]]:
-    """Yield tag, raw value and the value's position of each wanted element before `stop`."""
+    source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int, limit: int
+) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """Yield tag, VR and raw value of each wanted element before `stop`; None where the value cannot be had."""
     formats = _FORMATS[syntax.little_endian]
     while (head := _next(source.read, formats, explicit=syntax.explicit)) and head[0] < stop:
         tag, vr, length = head
-        position = source.tell()
+        whole = True
         if length == _UNDEFINED:
-            _skip_sequence(source, syntax, implicit=vr == b"UN")
+            position = source.tell()
+            whole = _skip_sequence(source, syntax, implicit=vr == b"UN")
             length = source.tell() - position
             source.seek(position)
-        if tag in wanted and length <= MAX_VALUE:
-            if len(value := source.read(length)) < length:
-                return
-            yield tag, value, position
+        if tag in wanted and whole and length <= limit:
+            value = source.read(length)
+            yield tag, vr, value if len(value) == length else None
         else:
             source.seek(length, io.SEEK_CUR)
+            if tag in wanted:
+                yield tag, vr, None
 
 
-def _skip_sequence(source: BinaryIO, syntax: Syntax, *, implicit: bool = False) -> None:
+def _skip_sequence(source: BinaryIO, syntax: Syntax, *, implicit: bool = False) -> bool:
     """Move `source` behind the end of the sequence (or item) of undefined length whose content starts here.
 
-    Each level keeps whether its elements have an explicit VR: what stands in an element of VR UN is always
-    implicit (PS3.5 6.2.2).
+    Return whether there was an end. Each level keeps whether its elements have an explicit VR: what stands in an
+    element of VR UN is always implicit (PS3.5 6.2.2).
     """
     formats = _FORMATS[syntax.little_endian]
     levels = [syntax.explicit and not implicit]
@@ -199,6 +227,7 @@ def _skip_sequence(source: BinaryIO, syntax: Syntax, *, implicit: bool = False) 
         if len(levels) > 2 * MAX_DEPTH:
             message = f"expected sequences nested at most {MAX_DEPTH} deep. Received: more"
             raise HeaderError(message)
+    return not levels
 
 
 def _item_length(value: bytes, position: int, syntax: Syntax) -> int:
@@ -210,11 +239,10 @@ def _item_length(value: bytes, position: int, syntax: Syntax) -> int:
     return source.tell() - position
 
 
-def _inflate(source: BinaryIO) -> BinaryIO:
-    """Inflate the beginning of a raw deflate stream (PS3.5 A.5): enough for a header, however far it would expand."""
+def _inflate(source: BinaryIO, room: int) -> BinaryIO:
+    """Inflate at most `room` bytes from the beginning of a raw deflate stream (PS3.5 A.5)."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     parts: list[bytes] = []
-    room = _MAX_INFLATED
     try:
         while room > 0 and not inflater.eof and (chunk := inflater.unconsumed_tail or source.read(_CHUNK)):
             parts.append(inflater.decompress(chunk, room))
