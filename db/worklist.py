@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, case, exists, func, select
 
 from db.database import Database
 from db.intake import Role
@@ -79,6 +79,27 @@ def count_studies(database: Database) -> int:
     """Return how many studies the worklist holds."""
     with database.read() as connection:
         return connection.execute(select(func.count()).select_from(study).where(_is_somebody_elses())).scalar_one()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistCounts:
+    """What the worklist holds: all studies, the flagged ones, those past their due time, and when the oldest came."""
+
+    studies: int
+    flagged: int
+    overdue: int
+    oldest_received_at: datetime | None
+
+
+def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
+    """Return what the worklist holds at `now`."""
+    flagged = func.count(case((study.c.outcome == Outcome.FLAGGED, 1)))
+    overdue = func.count(case((study.c.due_at < now, 1)))
+    with database.read() as connection:
+        row = connection.execute(
+            select(func.count(), flagged, overdue, func.min(study.c.received_at)).where(_is_somebody_elses())
+        ).one()
+    return WorklistCounts(studies=row[0], flagged=row[1], overdue=row[2], oldest_received_at=row[3])
 
 
 def _is_somebody_elses() -> ColumnElement[bool]:
