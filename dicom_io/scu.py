@@ -1,0 +1,179 @@
+"""The Storage SCU and the Verification SCU: C-STORE of files as they are, and C-ECHO (PS3.4 annexes A and B)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
+
+from dicom_io.errors import AssociationRejectedError, HeaderError, NetworkError
+from dicom_io.file_meta import FileMeta, read_file_meta
+from dicom_io.negotiation import VERIFICATION
+from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
+from dicom_io.requestor import MAXIMUM_CONTEXTS, Pair, Requestor
+
+__all__ = ["Peer", "StoreStatus", "Timeouts", "echo", "send"]
+
+SUCCESS: Final = 0x0000
+WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
+"""Coercion of data elements, elements discarded, data set does not match SOP Class: stored all the same."""
+NOT_ACCEPTED: Final = 0x0122
+"""Ours for an object whose SOP Class and transfer syntax the peer did not accept; "SOP Class not supported"."""
+UNREADABLE: Final = 0xC000
+"""Ours for a file that is not sent because it is no DICOM file; "cannot understand"."""
+
+_IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
+_MEDIUM: Final = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatus:
+    """What became of one object.
+
+    `index` is its place among what was to be sent. `status` is the peer's, or one of ours if it was not sent: then
+    `reason` says why. `comment` is the peer's Error Comment (0000,0902), which may quote the patient: not for logs.
+    UIDs are "" where the file does not tell.
+    """
+
+    index: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    status: int
+    reason: str = ""
+    comment: str = field(default="", repr=False)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the peer has it: success or one of the three warnings of PS3.4 table B.2-1."""
+        return not self.reason and (self.status == SUCCESS or self.status in WARNINGS)
+
+    @property
+    def text(self) -> str:
+        """The status for people."""
+        meaning = self.reason or STORAGE_SERVICE_CLASS_STATUS.get(self.status, ("", "unknown status"))[1]
+        return f"{self.status:04X} {meaning}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    index: int
+    source: Path | bytes
+    meta: FileMeta
+
+    @property
+    def pair(self) -> Pair:
+        return self.meta.sop_class_uid, self.meta.transfer_syntax_uid
+
+
+def echo(peer: Peer, *, calling_ae_title: str = "TIBABU", timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
+    """Ask a peer whether it is there (C-ECHO). Raises NetworkError if it is not, or not for us."""
+    pair = VERIFICATION, _IMPLICIT_VR_LITTLE_ENDIAN
+    with Requestor(peer, [pair], calling_ae_title, timeouts) as requestor:
+        if pair not in requestor.accepted:
+            message = f"expected {peer} to accept Verification. Received: the presentation context was refused"
+            raise AssociationRejectedError(message)
+        request = C_ECHO()
+        request.AffectedSOPClassUID = VERIFICATION
+        status = requestor.exchange(request, requestor.accepted[pair]).Status
+    if status != SUCCESS:
+        message = f"expected {peer} to answer C-ECHO with 0000. Received: status={status:04X}"
+        raise NetworkError(message)
+
+
+def send(
+    peer: Peer,
+    files: Sequence[Path | bytes],
+    *,
+    calling_ae_title: str = "TIBABU",
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    on_status: Callable[[StoreStatus], None] | None = None,
+) -> list[StoreStatus]:
+    """Send DICOM files, or `bytes` that are whole files, by C-STORE; return their statuses in the same order.
+
+    The datasets' bytes go as they are, in their own transfer syntaxes: nothing is decoded, and exactly the pairs of SOP
+    Class and transfer syntax that occur are proposed, at most 128 in one association. Each status is handed to
+    `on_status` as soon as it is known, so that none is lost when the network fails. Raises NetworkError when it does.
+    """
+    statuses: dict[int, StoreStatus] = {}
+
+    def note(status: StoreStatus) -> None:
+        statuses[status.index] = status
+        if on_status is not None:
+            on_status(status)
+
+    for group in _groups(_readable(files, note)):
+        pairs = list(dict.fromkeys(outgoing.pair for outgoing in group))
+        with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
+            for outgoing in group:
+                note(_store(requestor, outgoing))
+    return [statuses[index] for index in range(len(files))]
+
+
+def _readable(files: Iterable[Path | bytes], note: Callable[[StoreStatus], None]) -> list[_Outgoing]:
+    """Return what can be sent, and note of the rest why not."""
+    readable = []
+    for index, source in enumerate(files):
+        try:
+            readable.append(_Outgoing(index, source, read_file_meta(source)))
+        except HeaderError as error:
+            note(_not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), UNREADABLE, str(error)))
+    return readable
+
+
+def _groups(outgoing: Iterable[_Outgoing]) -> list[list[_Outgoing]]:
+    """Part what is to be sent into associations by its presentation contexts; the order is kept within each."""
+    groups: list[list[_Outgoing]] = []
+    group_of: dict[Pair, int] = {}
+    for one in outgoing:
+        number = group_of.setdefault(one.pair, len(group_of) // MAXIMUM_CONTEXTS)
+        if number == len(groups):
+            groups.append([])
+        groups[number].append(one)
+    return groups
+
+
+def _store(requestor: Requestor, outgoing: _Outgoing) -> StoreStatus:
+    """Send one object; a file that vanished or was never accepted is a status, a network that fails an error."""
+    context_id = requestor.accepted.get(outgoing.pair)
+    if context_id is None:
+        return _not_sent(
+            outgoing, NOT_ACCEPTED, "not sent: the peer does not accept its SOP Class in this transfer syntax"
+        )
+    try:
+        dataset = _dataset(outgoing)
+    except OSError as error:
+        return _not_sent(outgoing, UNREADABLE, f"not sent: the file cannot be read ({type(error).__name__})")
+    if not dataset:
+        return _not_sent(outgoing, UNREADABLE, "not sent: the file has no dataset")
+    request = C_STORE()
+    request.AffectedSOPClassUID = outgoing.meta.sop_class_uid
+    request.AffectedSOPInstanceUID = outgoing.meta.sop_instance_uid
+    request.Priority = _MEDIUM
+    request.DataSet = BytesIO(dataset)
+    response = requestor.exchange(request, context_id)
+    return _status(outgoing, response.Status, comment=response.ErrorComment or "")
+
+
+def _dataset(outgoing: _Outgoing) -> bytes:
+    data = outgoing.source if isinstance(outgoing.source, bytes) else outgoing.source.read_bytes()
+    return data[outgoing.meta.dataset_offset :]
+
+
+def _not_sent(outgoing: _Outgoing, status: int, reason: str) -> StoreStatus:
+    return _status(outgoing, status, reason=reason)
+
+
+def _status(outgoing: _Outgoing, status: int, *, reason: str = "", comment: str = "") -> StoreStatus:
+    return StoreStatus(
+        index=outgoing.index,
+        sop_class_uid=outgoing.meta.sop_class_uid,
+        sop_instance_uid=outgoing.meta.sop_instance_uid,
+        transfer_syntax_uid=outgoing.meta.transfer_syntax_uid,
+        status=status,
+        reason=reason,
+        comment=comment,
+    )
