@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from agent import destinations, reports
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
+from agent.reports.document import ReportSettings
 
 AeTitle = Annotated[str, Field(pattern=r"^(?! *$)[ -\[\]-~]{1,16}$", description="1 to 16 characters (PS3.5, VR AE)")]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -144,6 +145,19 @@ def _destination(raw: Any) -> DestinationSettings:  # noqa: ANN401 - whatever th
     return settings
 
 
+def _reports(raw: Any) -> Any:  # noqa: ANN401 - whatever the TOML file holds
+    """Turn the [reports.NAME] tables into the settings classes of those reports; the others are not even imported."""
+    if not isinstance(raw, dict):
+        return raw
+    try:
+        return {
+            kind: table if isinstance(table, ReportSettings) else reports.load(kind).Settings.model_validate(table)
+            for kind, table in raw.items()
+        }
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
 class Config(Section):
     """The whole of config.toml."""
 
@@ -157,6 +171,7 @@ class Config(Section):
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()
     log: LogSection = LogSection()
+    reports: Annotated[dict[str, ReportSettings], BeforeValidator(_reports)] = {}  # noqa: RUF012 - pydantic copies it
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(_destination)], ...] = ()
 
     @field_validator("destinations")

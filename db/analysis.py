@@ -97,7 +97,7 @@ def _insert_once(connection: Connection, task: ScoreTask, found: ImageResult) ->
             revision=task.revision,
             outcome=found.outcome,
             reason=found.reason,
-            lateral=found.lateral,
+            is_lateral=found.lateral,
             score=found.score,
             probability=found.probability,
             heat_map=found.heat_map,

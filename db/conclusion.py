@@ -84,7 +84,7 @@ def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | No
             ImageOutcome(
                 outcome=Outcome(image.outcome),
                 reason=image.reason,
-                lateral=image.lateral,
+                lateral=image.is_lateral,
                 probability=image.probability,
             )
             for image in images

@@ -101,7 +101,7 @@ image_result = Table(
     Column("revision", Integer, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("reason", Text, nullable=False),
-    Column("lateral", Boolean, nullable=False),
+    Column("is_lateral", Boolean, nullable=False),
     Column("score", Float),
     Column("probability", Float),
     Column("heat_map", LargeBinary),  # PNG, 8-bit grey, the model's input geometry

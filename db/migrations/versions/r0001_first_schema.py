@@ -147,7 +147,7 @@ def _create_image_result() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("lateral", sa.Boolean(), quote=True, nullable=False),
+        sa.Column("is_lateral", sa.Boolean(), nullable=False),
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("probability", sa.Float(), nullable=True),
         sa.Column("heat_map", sa.LargeBinary(), nullable=True),

@@ -1,0 +1,76 @@
+"""The group of commands, each loaded from its file when it is asked for."""
+
+import importlib
+from typing import Any
+
+import click
+
+from agent import VERSION
+from agent.errors import AgentError, ConfigError
+
+COMMANDS = {
+    "run": "run",
+    "demo": "demo",
+    "analyse": "analyse",
+    "send": "network",
+    "echo": "network",
+    "worklist": "studies",
+    "show": "studies",
+    "requeue": "studies",
+    "check": "installation",
+    "migrate": "installation",
+    "train": "training",
+    "evaluate": "training",
+}
+"""Which file of this folder holds which command."""
+
+USAGE = 2
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"agent.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Turn every error that is meant for people into its message and exit status."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(f"tibabu: {error}", err=True)
+            ctx.exit(USAGE)
+        except Exception as error:
+            if not _is_for_people(error):
+                raise
+            click.echo(f"tibabu: {error}", err=True)
+            ctx.exit(1)
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Tell whether an exception is of one of the four packages' trees: its message says what to do."""
+    from db.errors import DatabaseError  # noqa: PLC0415 - only when something went wrong
+    from dicom_io.errors import DicomIoError  # noqa: PLC0415
+    from model.errors import ModelError  # noqa: PLC0415
+
+    return isinstance(error, AgentError | DatabaseError | DicomIoError | ModelError)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="tibabu")
+def tibabu() -> None:
+    """Triage chest radiographs: receive studies over DICOM, score them, report back, order the worklist.
+
+    A triage aid, not a diagnosis. Only pneumonia is looked for; "not flagged" does not exclude disease.
+
+    \b
+    First steps:
+      tibabu demo                    a whole hospital on this machine, in a minute
+      tibabu analyse IMAGE...        what the model says of files
+      tibabu check --config FILE     is this installation fit to run?
+      tibabu run --config FILE       serve
+    """

@@ -1,0 +1,127 @@
+"""`tibabu demo`."""
+
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.app import open_rows, stop_on_signals, utc_now
+from agent.cli.options import json_option, print_json
+from agent.cli.studies import worklist_document, worklist_line
+from agent.config import load
+from agent.demo import hospital as staff
+from agent.errors import AgentError
+from db.lifecycle import State
+from db.worklist import WorklistRow, study_record, worklist
+from dicom_io.samples import Sample, write_pictures, write_samples
+
+PLAINLY = (
+    "The chest radiographs are one adult's image under invented identities aged 4: the flow is real, the score means "
+    "nothing. Under its true age the same image is declined."
+)
+SECONDS_A_STUDY = 10.0
+SECONDS_AT_LEAST = 180.0
+
+
+@click.command()
+@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), help="Where everything lies. Default: a new temporary folder.")
+@click.option("--from", "pictures", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of radiographs (PNG, JPEG) to send as CR studies instead.")
+@click.option("--exit", "leave", is_flag=True, help="Stop when done, with 0 only if every sent study is accounted for.")
+@json_option
+def demo(folder: Path | None, pictures: Path | None, leave: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Run a whole hospital on this machine: a scanner, the agent on embedded defaults, a PACS, and the worklist page.
+
+    Real studies travel over real associations on free loopback ports. Afterwards it goes on serving until Ctrl-C, or
+    stops with --exit.
+    """
+    folder = (folder or Path(tempfile.mkdtemp(prefix="tibabu-demo-"))).resolve()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    say = (lambda *_: None) if as_json else click.echo
+    scanner = folder / "scanner"
+    say(f"Everything of this demonstration lies in {folder}")
+    today = staff.today()
+    samples = write_samples(scanner, today=today) if pictures is None else write_pictures(pictures, scanner, today=today)
+    if pictures is None:
+        say(PLAINLY)
+    say("Starting the agent and a PACS ...")
+    with staff.hospital(folder) as hospital:
+        rows = _run(hospital, samples, quiet=as_json)
+        received = sorted(str(path) for path in hospital.pacs.glob("*.dcm"))
+        accounted = _accounted(hospital, samples, rows)
+        _print(hospital, samples, rows, received, accounted=accounted, as_json=as_json)
+        if not leave:
+            say("Serving until Ctrl-C.")
+            stop.wait()
+    if leave and not accounted:
+        raise SystemExit(1)
+
+
+
+
+def _run(hospital: staff.Hospital, samples: Sequence[Sample], *, quiet: bool) -> list[WorklistRow | None]:
+    """Send every study and wait for the last report."""
+    database = open_rows(load(hospital.config))
+    with click.progressbar(length=len(samples), label="Sending   ", hidden=quiet) as bar:
+        staff.scan(samples, hospital.agent, sent=lambda _: bar.update(1))
+    with click.progressbar(length=len(samples), label="Concluding", hidden=quiet) as bar:
+        seconds = max(SECONDS_AT_LEAST, SECONDS_A_STUDY * len(samples))
+        return staff.wait_until_delivered(
+            database, samples, seconds=seconds, progress=lambda done: bar.update(done - bar.pos)
+        )
+
+
+def _accounted(hospital: staff.Hospital, samples: Sequence[Sample], rows: Sequence[WorklistRow | None]) -> bool:
+    """Tell whether every sent study has an outcome and all its reports lie at the PACS."""
+    database = open_rows(load(hospital.config))
+    for sample, row in zip(samples, rows, strict=True):
+        record = study_record(database, sample.study_instance_uid)
+        if row is None or record is None or row.outcome is None or row.state is not State.DELIVERED:
+            return False
+        uids = [report["sop_instance_uid"] for report in record.reports]
+        if not uids or not all((hospital.pacs / f"{uid}.dcm").is_file() for uid in uids):
+            return False
+    return True
+
+
+def _print(  # noqa: PLR0913 - everything a demonstration has to show
+    hospital: staff.Hospital,
+    samples: Sequence[Sample],
+    rows: Sequence[WorklistRow | None],
+    received: list[str],
+    *,
+    accounted: bool,
+    as_json: bool,
+) -> None:
+    if as_json:
+        print_json(
+            {
+                "url": hospital.url,
+                "agent": f"{hospital.agent.ae_title}@{hospital.agent.host}:{hospital.agent.port}",
+                "config": hospital.config,
+                "studies": [_study(sample, row) for sample, row in zip(samples, rows, strict=True)],
+                "received": received,
+                "accounted_for": accounted,
+            }
+        )
+        return
+    click.echo("\nThe worklist, the first to read at the top:")
+    for number, row in enumerate(worklist(open_rows(load(hospital.config))), 1):
+        click.echo(worklist_line(number, row, utc_now()))
+    click.echo(f"\nThe PACS received {len(received)} reports in {hospital.pacs}")
+    click.echo(f"The worklist page: {hospital.url}")
+    click.echo(
+        "Every sent study is accounted for."
+        if accounted
+        else f"NOT every sent study is accounted for; see `tibabu worklist --config {hospital.config}`."
+    )
+
+
+def _study(sample: Sample, row: WorklistRow | None) -> dict[str, Any]:
+    if row is None:
+        message = f"expected a study on record for {sample.shows}. Received: none"
+        raise AgentError(message)
+    return {"shows": sample.shows, "sop_instance_uid": sample.sop_instance_uid, **worklist_document(row)}

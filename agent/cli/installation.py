@@ -1,0 +1,111 @@
+"""`tibabu check` and `tibabu migrate`."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from agent.app import make_destinations, open_rows
+from agent.cli.options import config_option, config_path, json_option, print_json
+from agent.config import Config, load
+from agent.errors import AgentError, ConfigError, InstallationError
+from db.errors import DatabaseError
+from db.migrate import current, needs_upgrade, upgrade
+from model.errors import ModelError
+
+
+class Finding(NamedTuple):
+    """One thing looked at: what, whether it is fit, and what was seen."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+@click.command()
+@click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
+@json_option
+def check(given: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Say whether this installation is fit to run: config, database, disk, model digest, destinations (C-ECHO).
+
+    Exit status 1 if anything is not. Nothing is changed.
+    """
+    findings = list(_findings(given))
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.check}: {finding.detail}")
+    if not all(finding.ok for finding in findings):
+        raise SystemExit(1)
+
+
+@click.command()
+@config_option
+@json_option
+def migrate(config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Bring the database to this version's schema; does nothing where it is there already."""
+    database = open_rows(config)
+    upgrade(database)
+    revision = current(database)
+    if as_json:
+        print_json({"revision": revision})
+    else:
+        click.echo(f"The database is at revision {revision}.")
+
+
+def _findings(given: Path | None) -> Iterator[Finding]:
+    path = config_path(given)
+    try:
+        config = load(path)
+    except ConfigError as error:
+        yield Finding("config", ok=False, detail=str(error))
+        return
+    yield Finding("config", ok=True, detail=f"{path or 'defaults'}")
+    yield _tried("database", _database, config)
+    yield _tried("disk", _disk, config)
+    yield _tried("model", _model, config)
+    for name, destination in make_destinations(config).items():
+        yield _tried(f"destination {name}", lambda _, ping=destination.ping: _answers(ping), config)
+
+
+def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding:
+    try:
+        return Finding(check, ok=True, detail=look(config))
+    except (AgentError, DatabaseError, ModelError, OSError) as error:
+        return Finding(check, ok=False, detail=str(error))
+
+
+def _database(config: Config) -> str:
+    database = open_rows(config)
+    if needs_upgrade(database):
+        message = "expected an up-to-date schema. Received: an older or empty one; `tibabu migrate` or `tibabu run` mends it"
+        raise InstallationError(message)
+    return f"{database.dialect}, revision {current(database)}"
+
+
+def _disk(config: Config) -> str:
+    folder = config.store.folder
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(nearest).free // 1_000_000
+    if free < config.store.minimum_free_megabytes:
+        message = (
+            f"expected {config.store.minimum_free_megabytes} MB free at {nearest}. Received: {free} MB; "
+            "new Instances are refused until there is room"
+        )
+        raise InstallationError(message)
+    return f"{free} MB free at {nearest}"
+
+
+def _model(config: Config) -> str:
+    from model.classifier import verify  # noqa: PLC0415 - the other checks do not need it
+
+    card = verify(config.model.name)
+    return f"{card.name} {card.version}, sha256 {card.sha256[:12]}..., flagged from {card.operating_point.threshold:.3f} on"
+
+
+def _answers(ping: Callable[[], None]) -> str:
+    ping()
+    return "answers"

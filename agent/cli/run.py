@@ -1,0 +1,48 @@
+"""`tibabu run`."""
+
+import threading
+from pathlib import Path
+
+import click
+
+from agent import logs
+from agent.app import ROLES, open_rows, run_role, stop_on_signals, stop_with_parent
+from agent.cli.options import config_path
+from agent.config import Config, load
+from agent.supervisor import supervise
+
+
+@click.command()
+@click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
+@click.option("--only", "only", type=click.Choice(ROLES), multiple=True, help="Serve only these roles (repeatable).")
+@click.option("--supervised", is_flag=True, hidden=True, help="End with the parent process.")
+def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Serve until SIGTERM, then drain: what is under way is finished, what is queued waits for the next start.
+
+    Each role is a process of its own, restarted if it dies: receive (the DICOM SCP), work (gate, network, conclusions),
+    deliver (reports to their destinations), web (the worklist page). For each, one line of JSON on standard output says
+    when it serves and where; logs go to standard error.
+    """
+    path = config_path(given)
+    config = load(path)
+    logs.configure(level=config.log.level, form=config.log.format)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    if supervised:
+        stop_with_parent(stop)
+    if len(only) == 1:
+        _migrate(config, supervised=supervised)
+        run_role(only[0], config, stop)
+        return
+    _migrate(config, supervised=False)
+    supervise(only or ROLES, path, stop)
+
+
+def _migrate(config: Config, *, supervised: bool) -> None:
+    """Bring the database to this version, unless the supervisor has just done so."""
+    from db.migrate import upgrade  # noqa: PLC0415 - Alembic is of no use to a supervised role
+
+    if not supervised:
+        database = open_rows(config)
+        upgrade(database)
+        database.dispose()

@@ -1,0 +1,164 @@
+"""`tibabu worklist`, `tibabu show` and `tibabu requeue`."""
+
+import getpass
+from datetime import datetime
+from typing import Any
+
+import click
+
+from agent.app import open_rows, utc_now
+from agent.cli.options import config_option, json_option, print_json
+from agent.config import Config
+from agent.errors import AgentError, InstallationError
+from db.database import Database
+from db.delivery import requeue_deliveries
+from db.migrate import needs_upgrade
+from db.queue import open_queue
+from db.requeue import requeue_study
+from db.worklist import StudyRecord, WorklistRow, study_record
+from db.worklist import worklist as rows_of
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many studies.")
+@config_option
+@json_option
+def worklist(limit: int, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Print the studies in the order in which they should be read: by the time they are due."""
+    rows = rows_of(_database(config), limit=limit)
+    if as_json:
+        print_json([worklist_document(row) for row in rows])
+        return
+    if not rows:
+        click.echo("No study has been received yet.")
+    for number, row in enumerate(rows, 1):
+        click.echo(worklist_line(number, row, utc_now()))
+
+
+def worklist_document(row: WorklistRow) -> dict[str, Any]:
+    """Return a study as JSON shows it; the outcome says where it stands when there is none yet."""
+    return {
+        "study_instance_uid": row.study_instance_uid,
+        "patient_id": row.patient_id,
+        "patient_name": row.patient_name,
+        "accession_number": row.accession_number,
+        "study_description": row.study_description,
+        "modality": row.modality,
+        "state": row.state.value,
+        "revision": row.revision,
+        "outcome": None if row.outcome is None else row.outcome.value,
+        "reason": row.reason,
+        "probability": row.probability,
+        "updating": row.updating,
+        "priority": row.priority.name,
+        "priorities": {
+            "order": row.order_priority.name,
+            "ai": None if row.ai_priority is None else row.ai_priority.name,
+            "person": None if row.person_priority is None else row.person_priority.name,
+        },
+        "received_at": row.received_at,
+        "due_at": row.due_at,
+        "concluded_at": row.concluded_at,
+        "instances": row.instances,
+        "deliveries": row.deliveries,
+    }
+
+
+def outcome_text(row: WorklistRow) -> str:
+    """Return the study's outcome in words: never blank."""
+    if row.outcome is None:
+        return {"RECEIVING": "being received", "COMPLETE": "being analysed"}.get(row.state, "not analysed")
+    text = row.outcome.value.replace("_", " ")
+    text = f"{text} ({row.reason})" if row.reason else text
+    return f"{text}, updating" if row.updating else text
+
+
+def worklist_line(number: int, row: WorklistRow, now: datetime) -> str:
+    """Return one study as a line of text."""
+    waited = int((now - row.received_at).total_seconds())
+    due = int((row.due_at - now).total_seconds()) // 60
+    when = f"due in {due} min" if due >= 0 else f"overdue by {-due} min"
+    sent = ", ".join(f"{n} {state.lower()}" for state, n in sorted(row.deliveries.items())) or "no reports"
+    return (
+        f"{number:>3}  {row.priority.name:<8} {row.patient_name or row.patient_id or 'unidentified':<28.28} "
+        f"{row.modality:<3} waiting {waited // 60:>3}:{waited % 60:02d}, {when:<20} {outcome_text(row)}  [{sent}]\n"
+        f"     {row.study_instance_uid}"
+    )
+
+
+@click.command()
+@click.argument("study_instance_uid")
+@config_option
+@json_option
+def show(study_instance_uid: str, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Print everything on record about a study: lifecycle, events, image results, reports, deliveries."""
+    record = study_record(_database(config), study_instance_uid)
+    if record is None:
+        message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
+        raise AgentError(message)
+    if as_json:
+        print_json(_record_document(record))
+        return
+    click.echo(worklist_line(1, record.study, utc_now()))
+    for title, rows in _tables(record).items():
+        click.echo(f"\n{title}")
+        for row in rows:
+            click.echo("  " + "  ".join(f"{name}={value}" for name, value in row.items() if value not in {None, ""}))
+
+
+def _tables(record: StudyRecord) -> dict[str, tuple[dict[str, Any], ...]]:
+    return {
+        "events": record.events,
+        "instances": record.instances,
+        "image_results": record.image_results,
+        "results": record.results,
+        "reports": record.reports,
+        "deliveries": record.deliveries,
+    }
+
+
+def _record_document(record: StudyRecord) -> dict[str, Any]:
+    return {"study": worklist_document(record.study), **_tables(record)}
+
+
+@click.command()
+@click.argument("study_instance_uid", required=False)
+@click.option("--deliveries", is_flag=True, help="Send parked reports again instead of analysing again.")
+@click.option("--destination", default="", help="With --deliveries: only those of this destination.")
+@config_option
+@json_option
+def requeue(  # noqa: PLR0913 - a command has the options it has
+    *, study_instance_uid: str | None, deliveries: bool, destination: str, config: Config, as_json: bool
+) -> None:
+    """Analyse a study again as a new revision, or, with --deliveries, send parked reports again.
+
+    Without a study, --deliveries requeues every parked one.
+    """
+    database = _database(config)
+    queue = open_queue(database)
+    if deliveries:
+        count = requeue_deliveries(
+            database, queue, now=utc_now(), study_instance_uid=study_instance_uid or "", destination=destination
+        )
+        done = {"requeued_deliveries": count}
+        text = f"{count} parked deliveries queued again."
+    else:
+        if study_instance_uid is None or destination:
+            message = "name a study to analyse again, or add --deliveries to send parked reports again"
+            raise click.UsageError(message)
+        actor = f"user {getpass.getuser()}"
+        revision = requeue_study(database, queue, study_instance_uid, actor=actor, now=utc_now())
+        done = {"revision": revision}
+        text = f"The study is analysed again as revision {revision}."
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(text)
+
+
+def _database(config: Config) -> Database:
+    database = open_rows(config)
+    if needs_upgrade(database):
+        message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
+        raise InstallationError(message)
+    return database

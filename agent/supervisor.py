@@ -1,0 +1,97 @@
+"""One small process that keeps the roles alive: a crash of one (a codec, TensorFlow) never drops an association of another."""
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from agent.retry import Backoff
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.2
+DRAIN_SECONDS = 40.0
+STEADY_SECONDS = 60.0
+"""A process that served so long starts again at once when it dies."""
+
+RESTARTS = Backoff(attempts=sys.maxsize)
+
+
+@dataclass(slots=True)
+class _Child:
+    role: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    waited: float = 0.0
+    served: float = 0.0
+    wait: float = field(default=0.0)
+
+    def start(self) -> None:
+        """Start the process; the write end of its standard input stays with us, and its end is the child's order to stop."""
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)  # noqa: S603 - our own command line
+        self.served = 0.0
+        log.info("process_started", role=self.role, pid=self.process.pid)
+
+    def tend(self, seconds: float) -> None:
+        """Look after the process: `seconds` have passed since the last look."""
+        if self.process is None:
+            self.waited += seconds
+            if self.waited >= self.wait:
+                self.start()
+            return
+        code = self.process.poll()
+        if code is None:
+            self.served += seconds
+            return
+        self.deaths = 1 if self.served >= STEADY_SECONDS else self.deaths + 1
+        pause = RESTARTS.after(self.deaths)
+        self.wait = 0.0 if self.deaths == 1 or pause is None else min(pause.total_seconds(), 30.0)
+        self.waited = 0.0
+        self._close()
+        log.error("process_died", role=self.role, exit_status=code, restart_in_seconds=self.wait)
+
+    def stop(self) -> None:
+        """Ask the process to drain."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the process to end; kill it when it takes too long."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.error("process_killed", role=self.role, after_seconds=seconds)  # noqa: TRY400 - nothing more to say
+            self.process.kill()
+            self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process = None
+
+
+def supervise(roles: tuple[str, ...], config: Path | None, stop: threading.Event) -> None:
+    """Run each role as a process of its own until `stop` is set, then drain them all.
+
+    `-P` keeps the working directory off Python's path: a folder called `model` there must not be taken for ours.
+    """
+    file = [] if config is None else ["--config", str(config)]
+    children = [
+        _Child(role, [sys.executable, "-P", "-m", "agent", "run", *file, "--only", role, "--supervised"]) for role in roles
+    ]
+    for child in children:
+        child.start()
+    while not stop.wait(POLL_SECONDS):
+        for child in children:
+            child.tend(POLL_SECONDS)
+    for child in children:
+        child.stop()
+    for child in children:
+        child.join(DRAIN_SECONDS)

@@ -1,0 +1,40 @@
+"""The lifecycle table, against one written independently from its description: every pair, good and bad."""
+
+import itertools
+
+import pytest
+
+from db.lifecycle import TABLE, Event, State, step
+
+# from state: {event: (to state, begins a new revision)}; whatever is not written means nothing in that state.
+EXPECTED = {
+    "RECEIVING": {"CANDIDATE_STORED": ("RECEIVING", False), "ENDED": ("COMPLETE", False)},
+    "COMPLETE": {"CANDIDATE_STORED": ("RECEIVING", True), "CONCLUDED": ("CONCLUDED", False)},
+    "CONCLUDED": {
+        "CANDIDATE_STORED": ("RECEIVING", True),
+        "ALL_ACKNOWLEDGED": ("DELIVERED", False),
+        "REQUEUED": ("COMPLETE", True),
+        "WITHDRAWN": ("CONCLUDED", True),
+    },
+    "DELIVERED": {
+        "CANDIDATE_STORED": ("RECEIVING", True),
+        "REQUEUED": ("COMPLETE", True),
+        "WITHDRAWN": ("CONCLUDED", True),
+    },
+}
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
+def test_every_pair_of_state_and_event_does_what_the_description_says(state: State, event: Event) -> None:
+    expected = EXPECTED[state.value].get(event.value)
+    found = step(state, event)
+    assert (None if found is None else (found.to.value, found.new_revision)) == expected
+
+
+def test_every_state_takes_a_new_candidate_so_that_no_late_image_is_lost() -> None:
+    assert all((state, Event.CANDIDATE_STORED) in TABLE for state in State)
+
+
+def test_every_state_leads_on() -> None:
+    for state in set(State) - {State.DELIVERED}:
+        assert any(start is state and found.to is not state for (start, _), found in TABLE.items())
