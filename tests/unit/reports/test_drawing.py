@@ -1,0 +1,103 @@
+"""The picture's pixels: its geometry, what is laid over it, and what is left alone."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent.reports.drawing import draw
+
+Frame = NDArray[np.uint8]
+LINES = ("Suspected pneumonia: probability 0.97. Operating point: sensitive (flagged from 0.31)", "Only pneumonia.")
+
+
+def gray(rows: int, columns: int, value: int = 100) -> Frame:
+    return np.full((rows, columns), value, np.uint8)
+
+
+def hot_spot() -> Frame:
+    heat = np.zeros((156, 156), np.uint8)
+    heat[60:90, 40:80] = 255
+    return heat
+
+
+def drawn(frame: Frame, heat_map: Frame | None = None, lines: tuple[str, ...] = LINES, opacity: float = 0.4) -> Frame:
+    return draw(frame, heat_map, headline="AI TRIAGE - NOT FOR DIAGNOSIS", lines=lines, opacity=opacity)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(440, 440), (1500, 1200), (200, 900), (900, 200), (64, 64), (13, 7), (1, 1)]
+)
+def test_the_geometry_is_the_sources_own(rows: int, columns: int) -> None:
+    assert drawn(gray(rows, columns), hot_spot()).shape == (rows, columns, 3)
+
+
+def test_between_the_strips_nothing_is_changed_where_the_map_is_cold() -> None:
+    frame = np.random.default_rng(7).integers(0, 256, (1000, 1000), np.uint8)
+    picture = drawn(frame, hot_spot())
+    cold = np.s_[100:350, 600:1000]
+    assert (picture[cold] == frame[cold][..., None]).all()
+
+
+def test_without_a_map_only_the_strips_are_drawn() -> None:
+    picture = drawn(gray(1000, 800))
+    changed = np.flatnonzero((picture != 100).any(axis=(1, 2)))
+    assert set(changed) <= {*range(100), *range(850, 1000)}
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(440, 440), (1500, 1200), (1024, 1024)])
+def test_the_strips_leave_seven_tenths_of_the_height_to_the_image(rows: int, columns: int) -> None:
+    changed = (drawn(gray(rows, columns), lines=(*LINES, *LINES)) != 100).any(axis=(1, 2))
+    assert changed[0]
+    assert changed[-1]
+    assert np.count_nonzero(~changed) >= 0.7 * rows
+
+
+def test_the_map_lies_where_it_belongs_in_the_sources_geometry() -> None:
+    picture = drawn(gray(1560, 780), hot_spot()).astype(int)
+    tinted = picture[..., 0] - picture[..., 2] > 30
+    tinted[:200] = tinted[-300:] = False
+    rows, columns = np.nonzero(tinted)
+    assert abs(rows.min() - 600) <= 20
+    assert abs(rows.max() - 899) <= 20
+    assert abs(columns.min() - 200) <= 20
+    assert abs(columns.max() - 399) <= 20
+
+
+@pytest.mark.parametrize("background", [5, 60, 128, 200, 250])
+def test_the_outline_is_seen_on_a_grayscale_display_over_any_background(background: int) -> None:
+    picture = drawn(gray(1000, 1000, background), hot_spot(), opacity=0)
+    luminance = picture[200:800].astype(float) @ (0.299, 0.587, 0.114)
+    assert np.abs(luminance - background).max() > 90
+
+
+def test_warmer_is_shaded_more_and_lukewarm_not_at_all() -> None:
+    heat = np.repeat(np.linspace(0, 120, 156).astype(np.uint8)[None], 156, axis=0)  # below the outline's level
+    red = drawn(gray(1000, 1000), heat)[500, :, 0].astype(int)
+    assert (red[:500] == 100).all()
+    assert (np.diff(red) >= 0).all()
+    assert red[-1] > 110
+
+
+def test_a_map_that_is_hot_everywhere_or_nowhere_has_no_outline() -> None:
+    for level in (0, 255):
+        picture = drawn(gray(300, 300), np.full((20, 20), level, np.uint8))
+        assert len(np.unique(picture[100:200].reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_colour_frame_keeps_its_colours() -> None:
+    frame = np.zeros((500, 500, 3), np.uint8)
+    frame[...] = (10, 20, 30)
+    assert (drawn(frame)[250] == (10, 20, 30)).all()
+
+
+def test_text_is_written_in_both_strips() -> None:
+    picture = drawn(gray(1000, 1000, 0))
+    assert (picture[:60] > 200).any()
+    assert (picture[-60:] > 200).any()
+
+
+def test_the_first_lines_stay_when_there_is_no_room_for_all() -> None:
+    few, many = (drawn(gray(60, 300, 0), lines=("first line",) + ("more",) * more) for more in (0, 40))
+    assert (few[-25:] > 200).any()
+    assert (many[:25] > 200).any()
+    assert np.count_nonzero((many != 0).any(axis=(1, 2))) <= 60
