@@ -13,7 +13,6 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment: TEM
 _START_OF_SCAN, _MARKER = 0xDA, 0xFF
 _J2K_START = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"
-_PADDING = b"\0\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,13 @@ def read_codestream(frame: bytes) -> Codestream | None:
     if found is None:
         return None
     columns, rows, samples, precision = found
-    # Decoders fill what is missing without a word; padding after the end is allowed.
-    complete = frame.rstrip(b"\0").endswith(_END) or frame.rstrip(_PADDING).endswith(_END)
-    return Codestream(columns, rows, samples, precision, complete)
+    return Codestream(columns, rows, samples, precision, complete=_has_end(frame))
+
+
+def _has_end(frame: bytes) -> bool:
+    """Tell whether nothing but padding stands behind the last end marker: decoders fill what is missing silently."""
+    end = frame.rfind(_END)
+    return end >= 0 and len(set(frame[end + len(_END) :])) <= 1
 
 
 def _read_jpeg(frame: bytes) -> tuple[int, int, int, int] | None:

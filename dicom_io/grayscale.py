@@ -161,8 +161,9 @@ def _possible(description: PixelDescription) -> tuple[int, int]:
 def _read_modality(
     attributes: Attributes, groups: list[Attributes], description: PixelDescription
 ) -> Lut | tuple[float, float]:
-    for item in attributes.items(_MODALITY_LUT_SEQUENCE, _LUT_TAGS):
-        return read_lut(item, signed=description.signed)
+    table = read_lut(attributes.item(_MODALITY_LUT_SEQUENCE, _LUT_TAGS), signed=description.signed)
+    if table is not None:
+        return table
     for source in (*(group.item(_PIXEL_VALUE_TRANSFORMATION, _RESCALE_TAGS) for group in groups), attributes):
         slope = next(iter(source.decimals(_RESCALE_SLOPE)), math.nan)
         intercept = next(iter(source.decimals(_RESCALE_INTERCEPT)), math.nan)
@@ -173,8 +174,9 @@ def _read_modality(
 
 def _read_voi(attributes: Attributes, groups: list[Attributes], *, signed: bool) -> Lut | Window | None:
     """Read the first VOI LUT, else the first usable window."""
-    for item in attributes.items(_VOI_LUT_SEQUENCE, _LUT_TAGS):
-        return read_lut(item, signed=signed)
+    table = read_lut(attributes.item(_VOI_LUT_SEQUENCE, _LUT_TAGS), signed=signed)
+    if table is not None:
+        return table
     for source in (*(group.item(_FRAME_VOI_LUT, _WINDOW_TAGS) for group in groups), attributes):
         window = read_window(source)
         if window is not None:

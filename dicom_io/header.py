@@ -120,6 +120,7 @@ class Header:
     modality: str = _at(0x00080060, _text, "")
     body_part_examined: str = _at(0x00180015, _text, "")
     view_position: str = _at(0x00185101, _text, "")
+    patient_position: str = _at(0x00185100, _text, "")
     patient_orientation: tuple[str, ...] = _at(0x00200020, _terms, ())
     image_type: tuple[str, ...] = _at(0x00080008, _terms, ())
     view_code: str = _at(0x00540220, _code, "")
@@ -145,8 +146,11 @@ class Header:
         acquisition or content.
         """
         stated = years_from_age_string(self.patient_age)
-        if stated is not None:
-            return stated
+        return self.age_years_by_birth_date if stated is None else stated
+
+    @property
+    def age_years_by_birth_date(self) -> float | None:
+        """The time from the birth date to the date of the study, acquisition or content, in years; None if unknown."""
         day = self.study_date or self.acquisition_date or self.content_date
         return years_between(self.patient_birth_date, day)
 

@@ -54,12 +54,12 @@ class Lut:
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the entries for `values`; what lies outside gets the first or the last entry."""
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.intp)
-        return self.entries[index].astype(np.float64)
+        entries: NDArray[np.uint16] = self.entries[index]
+        return entries.astype(np.float64)
 
     def display(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the entries for `values` as shares of the table's full output range, 0 to 1."""
-        shares: NDArray[np.float64] = self.apply(values) / float((1 << self.bits) - 1)
-        return shares
+        return self.apply(values) / float((1 << self.bits) - 1)
 
 
 def read_window(attributes: Attributes) -> Window | None:
@@ -67,12 +67,14 @@ def read_window(attributes: Attributes) -> Window | None:
     return next(_windows(attributes), None)
 
 
-def read_lut(item: Attributes, *, signed: bool) -> Lut:
+def read_lut(item: Attributes, *, signed: bool) -> Lut | None:
     """Read an item of a Modality or VOI LUT Sequence; `signed` tells how to read the first input value mapped.
 
-    PixelError if there is no such table, or it is shorter than its descriptor says.
+    None if the item is empty; PixelError if its table is shorter than its descriptor says.
     """
     descriptor = item.shorts(LUT_DESCRIPTOR)
+    if not descriptor and not item.raw(LUT_DATA):
+        return None
     if len(descriptor) != 3:  # noqa: PLR2004  # PS3.3 C.11.1.1: entries, first input, bits
         raise PixelError(reasons.BAD_LUT)
     count = descriptor[0] or _ALL_ENTRIES
