@@ -1,0 +1,166 @@
+"""Cross-validation over patients: one network a fold, and for every image the logit of the one that never saw it.
+
+Those logits are computed from exactly the rounded weights that ship. A finished fold is kept and taken over by the next
+run with the same settings, so an interrupted training loses one fold at most.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model import dataset, weights, zoo
+from model.augment import SOURCE_SIDE
+from model.errors import DatasetError
+from model.fitting import Epoch, Predictor, Recipe, fit
+from model.preprocess import to_gray_square
+from model.runtime import tensorflow
+
+Gray = npt.NDArray[np.uint8]
+Logits = npt.NDArray[np.float32]
+Folds = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a training run depends on, beside its data.
+
+    `recipe.seed` is the seed of everything; `sensitivity` is what the operating point is chosen for, out of fold.
+    """
+
+    name: str = "efficientnet_lite0"
+    folds: int = 3
+    recipe: Recipe = field(default_factory=Recipe)
+    sensitivity: float = 0.975
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """An epoch of a fold has ended."""
+
+    fold: int
+    folds: int
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """The trained members, in fold order, and what each said about the patients it never saw."""
+
+    predictor: Predictor
+    samples: tuple[dataset.Sample, ...]
+    folds: Folds
+    members: tuple[weights.Member, ...]
+    logits: Logits
+    seconds: float
+
+    def score(self, squares: Gray) -> Logits:
+        """Logits [n] of other versions of the same images, uint8 [n, 156, 156], again out of fold."""
+        return out_of_fold_logits(self.predictor, self.members, self.folds, squares)
+
+    @property
+    def labels(self) -> Folds:
+        """0 NORMAL, 1 PNEUMONIA, of each image."""
+        return np.array([sample.label for sample in self.samples])
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """The patient of each image."""
+        return tuple(sample.patient for sample in self.samples)
+
+    @property
+    def fold_count(self) -> int:
+        """How many folds, and so members, there are."""
+        return len(self.members)
+
+
+def cross_validate(data: Path, out: Path, settings: Settings, progress: Callable[[Progress], None]) -> CrossValidation:
+    """Train one network a fold, or take over those that an earlier run with the same settings finished.
+
+    Args:
+        data: a folder with NORMAL and PNEUMONIA.
+        out: where each fold's weights and history are kept; made if absent.
+        settings: see Settings.
+        progress: called after every epoch.
+
+    Raises:
+        DatasetError: unusable data, or `out` holds a run with other settings or other data.
+        PretrainedError: the ImageNet weights are not installed.
+
+    """
+    samples = dataset.find_samples(data)
+    folds = dataset.assign_folds(samples, settings.folds, settings.recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    _claim(out / "run.json", _fingerprint(samples, settings))
+    members, seconds = [], 0.0
+    for fold in range(settings.folds):
+        member, spent = _member(out, fold, samples, folds, settings, progress)
+        members.append(member)
+        seconds += spent
+    squares = dataset.load_gray(samples, lambda frame, _: to_gray_square(frame))
+    predictor = Predictor(zoo.architecture(settings.name).build())
+    logits = out_of_fold_logits(predictor, members, folds, squares)
+    return CrossValidation(predictor, samples, folds, tuple(members), logits, seconds)
+
+
+def out_of_fold_logits(predictor: Predictor, members: Sequence[weights.Member], folds: Folds, squares: Gray) -> Logits:
+    """Logits [n] of gray squares uint8 [n, 156, 156], each by the member of its fold."""
+    logits = np.zeros(len(squares), np.float32)
+    for fold, member in enumerate(members):
+        weights.assign(predictor.network, member)
+        logits[folds == fold] = predictor.logits(squares[folds == fold])
+    return logits
+
+
+def _fingerprint(samples: Sequence[dataset.Sample], settings: Settings) -> dict[str, object]:
+    names = "\n".join(f"{dataset.LABELS[sample.label]}/{sample.path.name}" for sample in samples)
+    run = {"name": settings.name, "folds": settings.folds, "recipe": asdict(settings.recipe)}
+    return {"settings": run, "images": len(samples), "files": hashlib.sha256(names.encode()).hexdigest()}
+
+
+def _claim(path: Path, fingerprint: dict[str, object]) -> None:
+    """Remember what a run is, and refuse to mix two runs in one folder."""
+    text = json.dumps(fingerprint, indent=2, sort_keys=True) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        msg = f"expected a folder without another run. Received: {path.parent}, trained with other settings or data"
+        raise DatasetError(msg)
+    path.write_text(text, encoding="utf-8")
+
+
+def _member(
+    out: Path,
+    fold: int,
+    samples: Sequence[dataset.Sample],
+    folds: Folds,
+    settings: Settings,
+    progress: Callable[[Progress], None],
+) -> tuple[weights.Member, float]:
+    """Weights of one fold's network, from the files of a finished fold or trained now, and the seconds it took."""
+    path, history_path = out / f"fold{fold}.npz", out / f"fold{fold}.json"
+    if path.exists():
+        epochs = json.loads(history_path.read_text(encoding="utf-8"))["epochs"]
+        return weights.load(path)[0], sum(epoch["seconds"] for epoch in epochs)
+    chosen = [sample for sample, held_out in zip(samples, folds == fold, strict=True) if not held_out]
+    images = dataset.load_gray(chosen, lambda frame, _: to_gray_square(frame, side=SOURCE_SIDE))
+    history: list[Epoch] = []
+
+    def record(epoch: Epoch) -> None:
+        history.append(epoch)
+        progress(Progress(fold, settings.folds, epoch))
+
+    seed = settings.recipe.seed * 1000 + fold
+    tensorflow().keras.utils.set_random_seed(seed)
+    architecture = zoo.architecture(settings.name)
+    network = architecture.build()
+    architecture.initialise(network)
+    labels = np.array([sample.label for sample in chosen])
+    fit(network, images, labels, replace(settings.recipe, seed=seed), record)
+    epochs = [asdict(epoch) for epoch in history]
+    history_path.write_text(json.dumps({"fold": fold, "epochs": epochs}, indent=2) + "\n", encoding="utf-8")
+    member = weights.collect(network)
+    weights.save(path, [member])  # last: its presence says that the fold is finished
+    return member, sum(epoch.seconds for epoch in history)

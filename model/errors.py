@@ -1,0 +1,38 @@
+"""Every error this package raises on purpose.
+
+ModelError
+├── UnknownModelError   no model of that name in the zoo
+├── CardError           a model card is absent, unreadable or says something impossible
+├── WeightsError        a weights file is absent, damaged or not the one that its card names
+├── InputError          an image that must not be scored: wrong shape, type or values
+├── DatasetError        a data folder that is not laid out as the training needs it
+└── PretrainedError     the ImageNet weights are absent or not what was expected
+"""
+
+
+class ModelError(Exception):
+    """Anything that keeps a model from being trained, loaded or asked."""
+
+
+class UnknownModelError(ModelError):
+    """There is no loadable model of that name in the zoo."""
+
+
+class CardError(ModelError):
+    """A model card is absent, unreadable or inconsistent; its model does not load."""
+
+
+class WeightsError(ModelError):
+    """A weights file is absent, damaged or has another digest than its card names."""
+
+
+class InputError(ModelError):
+    """An image has the wrong shape, type or values; it gets no score."""
+
+
+class DatasetError(ModelError):
+    """A data folder is not laid out as NORMAL/ and PNEUMONIA/ or holds unusable files."""
+
+
+class PretrainedError(ModelError):
+    """The ImageNet weights cannot be read; training from them is impossible."""

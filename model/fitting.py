@@ -1,0 +1,141 @@
+"""Fit one network on one set of images: AdamW, warm-up and cosine, averaged weights. Seeded."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from model.augment import Augmentation, Augmenter
+from model.preprocess import from_gray
+from model.runtime import Network, Tensor, tensorflow
+
+Gray = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Logits = npt.NDArray[np.float32]
+
+_PREDICTED = 64  # images of a batch outside training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one network is fitted. `learning_rate` is the peak; `averaging` the decay of the averaged weights."""
+
+    epochs: int = 7
+    batch: int = 32
+    learning_rate: float = 6e-4
+    weight_decay: float = 0.02
+    warmup_epochs: float = 0.5
+    label_smoothing: float = 0.05
+    averaging: float = 0.995
+    seed: int = 1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch came to: mean training loss and wall-clock seconds."""
+
+    number: int
+    of: int
+    loss: float
+    seconds: float
+
+
+def fit(network: Network, images: Gray, labels: Labels, recipe: Recipe, progress: Callable[[Epoch], None]) -> None:
+    """Fit `network` in place on gray images uint8 [n, 224, 224]; it ends up with the averaged weights.
+
+    Both classes weigh the same however many images they have. A last incomplete batch of an epoch is left out; the next
+    epoch's order is another.
+    """
+    fitter = _Fitter(network, recipe, labels)
+    rng = np.random.default_rng(recipe.seed)
+    for number in range(recipe.epochs):
+        started, order = time.monotonic(), rng.permutation(len(images))
+        losses = [
+            fitter.step(images[chosen], labels[chosen], rng.integers(0, 2**31, 2))
+            for chosen in _batches(order, recipe.batch)
+        ]
+        progress(Epoch(number + 1, recipe.epochs, float(np.mean(losses)), time.monotonic() - started))
+    fitter.finish()
+
+
+def _batches(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+    size = min(size, len(order))
+    return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+
+
+class Predictor:
+    """Logits of many images, computed as serving would; compiled once, also where the network's weights change."""
+
+    def __init__(self, network: Network) -> None:
+        """Wrap a network of the zoo."""
+        self.network = network
+        self._compiled = tensorflow().function(lambda images: network(images, training=False)[0], autograph=False)
+
+    def logits(self, squares: Gray) -> Logits:
+        """Logits [n] of gray squares uint8 [n, 156, 156]."""
+        padding = np.zeros((-len(squares) % _PREDICTED, *squares.shape[1:]), np.uint8)
+        padded = np.concatenate([squares, padding])
+        starts = range(0, len(padded), _PREDICTED)
+        parts = [np.asarray(self._compiled(from_gray(padded[i : i + _PREDICTED]))) for i in starts]
+        return np.concatenate([np.zeros(0, np.float32), *parts])[: len(squares)]
+
+
+class _Fitter:
+    """One optimiser step, compiled, and the running average of the weights."""
+
+    def __init__(self, network: Network, recipe: Recipe, labels: Labels) -> None:
+        tf = self._tf = tensorflow()
+        self._network, self._recipe, self._number = network, recipe, 0
+        self._steps = recipe.epochs * len(_batches(np.arange(len(labels)), recipe.batch))
+        self._warmup = max(1, round(self._steps * recipe.warmup_epochs / recipe.epochs))
+        # a frozen copy of the labels' balance: each class contributes half of the loss
+        positives = float(labels.mean())
+        self._weights = tf.constant((0.5 / (1.0 - positives), 0.5 / positives), tf.float32)
+        self._augment = Augmenter(recipe.augmentation)
+        self._optimiser = tf.keras.optimizers.AdamW(
+            recipe.learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=5.0
+        )
+        self._optimiser.exclude_from_weight_decay(var_names=("gamma", "beta", "bias"))
+        self._optimiser.build(network.trainable_variables)
+        self._average = [tf.Variable(weight.value) for weight in network.weights]
+        self._compiled = tf.function(self._step)
+
+    def step(self, images: Gray, labels: Labels, seed: npt.NDArray[np.int64]) -> float:
+        """One step on one batch; returns its loss."""
+        tf = self._tf
+        rate = tf.constant(self._rate(), tf.float32)
+        decay = tf.constant(min(self._recipe.averaging, (1 + self._number) / (10 + self._number)), tf.float32)
+        self._number += 1
+        loss = self._compiled(tf.constant(images), tf.constant(labels), tf.constant(seed, tf.int32), rate, decay)
+        return float(loss)
+
+    def finish(self) -> None:
+        """Give the network its averaged weights."""
+        for weight, average in zip(self._network.weights, self._average, strict=True):
+            weight.assign(average)
+
+    def _rate(self) -> float:
+        peak, number = self._recipe.learning_rate, self._number
+        if number < self._warmup:
+            return peak * (number + 1) / self._warmup
+        share = (number - self._warmup) / max(1, self._steps - self._warmup)
+        return peak * 0.5 * (1.0 + math.cos(math.pi * share))
+
+    def _step(self, images: Tensor, labels: Tensor, seed: Tensor, rate: Tensor, decay: Tensor) -> Tensor:
+        tf, smoothing = self._tf, self._recipe.label_smoothing
+        inputs = self._augment(images, seed)
+        targets = tf.cast(labels, tf.float32) * (1.0 - smoothing) + 0.5 * smoothing
+        with tf.GradientTape() as tape:
+            logits, _ = self._network(inputs, training=True)
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+            loss = tf.reduce_mean(losses * tf.gather(self._weights, labels))
+        variables = self._network.trainable_variables
+        self._optimiser.learning_rate.assign(rate)
+        self._optimiser.apply(tape.gradient(loss, variables), variables)
+        for weight, average in zip(self._network.weights, self._average, strict=True):
+            average.assign(average * decay + weight.value * (1.0 - decay))
+        return loss

@@ -1,0 +1,69 @@
+"""The one door to TensorFlow: imported on first use, quiet, with a stated number of threads."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+TensorFlow = Any
+"""The module `tensorflow`, which ships no types."""
+Network = Any
+"""A Keras model; Keras ships no types."""
+Tensor = Any
+"""A TensorFlow tensor, symbolic or not; TensorFlow ships no types."""
+
+_STDERR = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads:
+    """How many threads TensorFlow may use; 0 leaves the choice to TensorFlow (one a core).
+
+    `intra_op` work inside one operation (a convolution), `inter_op` independent operations side by side.
+    """
+
+    intra_op: int = 0
+    inter_op: int = 0
+
+
+def tensorflow(threads: Threads | None = None) -> TensorFlow:
+    """Import TensorFlow without its start-up chatter and hand it back.
+
+    Thread counts count only in the call that imports it: TensorFlow fixes its pools with its first operation.
+    """
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _quiet():
+        import tensorflow as tf  # noqa: PLC0415 (seconds and hundreds of MiB: only for those who score or train)
+
+        if threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(threads.intra_op)
+            tf.config.threading.set_inter_op_parallelism_threads(threads.inter_op)
+        tf.config.list_logical_devices()  # looks for devices, aloud, now instead of at the first operation
+    return tf
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what native code writes to the process's standard error; show it only if the block fails.
+
+    TensorFlow's C++ libraries log before their log level applies; no setting reaches those lines.
+    """
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)

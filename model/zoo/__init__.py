@@ -1,0 +1,58 @@
+"""The zoo: one module a model, its card (.json) and weights (.npz) beside it, all of one name.
+
+A module defines `SUMMARY` (one line for the card), `build()` (the untrained network: input [n, 156, 156, 3] in 0..1,
+outputs (logit [n], activation [n, rows, columns]) with the logit the mean of the activation) and `initialise(network)`
+(where training starts from). There is no registry: the module's name is the model's name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from model.errors import UnknownModelError
+from model.runtime import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What a zoo module defines, and where its card and weights belong."""
+
+    name: str
+    summary: str
+    build: Callable[[], Network]
+    initialise: Callable[[Network], None]
+    card_path: Path
+    weights_path: Path
+
+    @property
+    def is_loadable(self) -> bool:
+        """Whether trained weights and their card are here."""
+        return self.card_path.is_file() and self.weights_path.is_file()
+
+
+def names() -> tuple[str, ...]:
+    """List every architecture of the zoo, trained or not: what can be trained."""
+    return tuple(sorted(module.name for module in iter_modules(__path__)))
+
+
+def loadable() -> tuple[str, ...]:
+    """List the models whose trained weights and card are in the package: what can be loaded."""
+    return tuple(name for name in names() if architecture(name).is_loadable)
+
+
+def architecture(name: str) -> Architecture:
+    """Find one architecture by its module's name.
+
+    Raises:
+        UnknownModelError: there is no such module; the message lists those that exist.
+
+    """
+    if name not in names():
+        msg = f"expected one of the models {', '.join(names())}. Received: name={name!r:.80}"
+        raise UnknownModelError(msg)
+    module, folder = import_module(f"{__name__}.{name}"), Path(__path__[0])
+    return Architecture(
+        name, module.SUMMARY, module.build, module.initialise, folder / f"{name}.json", folder / f"{name}.npz"
+    )
