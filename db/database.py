@@ -3,14 +3,15 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from sqlite3 import SQLITE_BUSY, OperationalError
-from typing import Literal
+from sqlite3 import SQLITE_BUSY
+from sqlite3 import Error as SqliteError
+from typing import Literal, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, QueryError
@@ -18,6 +19,7 @@ from db.foreign import translated
 
 Dialect = Literal["sqlite", "postgresql"]
 Lock = tuple[str, ...]
+T = TypeVar("T")
 
 BUSY_TIMEOUT = 30.0  # seconds until a transaction that waits for a lock gives up
 _POSTGRESQL_OPTIONS = (
@@ -25,6 +27,8 @@ _POSTGRESQL_OPTIONS = (
     f"-c lock_timeout={int(BUSY_TIMEOUT * 1000)} "
     "-c idle_in_transaction_session_timeout=300000"  # a suspended host does not hold its row locks for ever
 )
+_SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
+_PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
 _WRITE = "write"
 _READ = "read"
 
@@ -62,7 +66,7 @@ class Database:
         Raises `DatabaseBusyError` if a lock is not to be had within `BUSY_TIMEOUT`, other `DatabaseError` else.
         """
         engine = self.engine
-        with self._turn(), translated(), engine.execution_options(tibabu=_WRITE).begin() as connection:
+        with self._turn(), translated(SqliteError), engine.execution_options(tibabu=_WRITE).begin() as connection:
             if lock is not None and self.dialect == "postgresql":
                 name = "\x1f".join(lock)
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
@@ -74,7 +78,7 @@ class Database:
         options = (
             {} if self.dialect == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
-        with translated(), self.engine.execution_options(tibabu=_READ, **options).connect() as connection:
+        with translated(SqliteError), self.engine.execution_options(tibabu=_READ, **options).connect() as connection:
             yield connection
 
     def dispose(self) -> None:
@@ -135,7 +139,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     """Durable and concurrent: WAL, and FULL because NORMAL loses commits of the last moments at a power failure."""
     connection.isolation_level = None  # the driver begins no transaction by itself: `_begin_sqlite` does
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}")
+    cursor.execute(_SET_BUSY_TIMEOUT)
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         _switch_to_wal(connection)
     cursor.execute("PRAGMA synchronous = FULL")
@@ -145,26 +149,38 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once for a writer (a later upgrade could not wait for it); let a reader not write."""
-    write = connection.get_execution_options().get("tibabu", _WRITE) == _WRITE
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    if connection.get_execution_options().get("tibabu", _WRITE) == _READ:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql("PRAGMA query_only = OFF")
+    # SQLite's own waiting grows to pauses of 100 ms, in which other processes overtake: a receiver waited for seconds.
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        _insist(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    finally:
+        connection.exec_driver_sql(_SET_BUSY_TIMEOUT)
 
 
 def _switch_to_wal(connection: DBAPIConnection) -> None:
     """Switch a new file, as several processes may at once: SQLite then answers "locked" without its busy time-out."""
-    deadline = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            mode = connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        except OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            break
+    mode = _insist(lambda: connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0])
     if mode != "wal":  # some network file systems cannot
         msg = f"expected a file system on which SQLite can keep a write-ahead log. Received: journal_mode={mode}"
         raise DatabaseUnavailableError(msg)
+
+
+def _insist(attempt: Callable[[], T]) -> T:
+    """Try until it is not refused because another process writes, at most for `BUSY_TIMEOUT`."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            return attempt()
+        except (SqliteError, OperationalError) as error:
+            code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF
+            if code != SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _postgresql_engine(url: URL) -> Engine:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from sqlite3 import Error as SqliteError
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from db.errors import (
@@ -61,25 +61,35 @@ BY_CODE: dict[str, type[DatabaseError]] = {
 }
 # SQLite has no code of its own for these; its own words begin so.
 _SQLITE_SCHEMA_MESSAGES = ("no such table", "no such column", "table ")
+# What PEP 249 calls the errors of a connection, whichever driver's they are; psycopg's time-out at connecting is one.
+_NO_CONNECTION = ("OperationalError", "InterfaceError", "ConnectionTimeout")
 
 
 def translate(error: SQLAlchemyError) -> DatabaseError:
     """Return the exception of this package for one of SQLAlchemy's; total, and without any value of a row."""
     if isinstance(error, PoolTimeoutError):
         return DatabaseBusyError("expected a free connection within the time-out. Received: none")
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, DBAPIError) or error.orig is None:
         return QueryError(f"expected a valid use of the database. Received: error={type(error).__name__}")
-    code, constraint = _code(error), _constraint(error)
+    if error.connection_invalidated:
+        return DatabaseUnavailableError("expected the connection to last. Received: its end")
+    translation = translate_driver(error.orig)
+    if isinstance(translation, QueryError):
+        translation.add_note(f"statement: {error.statement}")  # with placeholders: values are bound, never in the text
+    return translation
+
+
+def translate_driver(error: BaseException) -> DatabaseError:
+    """Return the exception of this package for one of a driver's own."""
+    code = str(getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "")
     kind = _kind(error, code)
-    message = f"expected the statement to succeed. Received: code={code or type(error.orig).__name__}"
+    message = f"expected the statement to succeed. Received: code={code or type(error).__name__}"
     if kind is ConstraintError:
+        constraint = _constraint(error)
         return ConstraintError(f"{message} constraint={constraint}", constraint)
     if kind is SchemaError:
         return SchemaError(f"expected the schema of this version (run `tibabu migrate`). Received: code={code}")
-    translation = kind(message)
-    if kind is QueryError:
-        translation.add_note(f"statement: {error.statement}")  # with placeholders: values are bound, never in the text
-    return translation
+    return kind(message)
 
 
 @contextmanager
@@ -93,31 +103,21 @@ def translated(*raw: type[Exception]) -> Iterator[None]:
     except SQLAlchemyError as error:
         raise translate(error) from None
     except raw as error:
-        message = f"expected the driver's connection to work. Received: error={type(error).__name__}"
-        raise DatabaseUnavailableError(message) from None
+        raise translate_driver(error) from None
 
 
-def _code(error: DBAPIError) -> str:
-    original = error.orig
-    if isinstance(original, SqliteError):
-        return getattr(original, "sqlite_errorname", "")
-    return getattr(original, "sqlstate", None) or ""
-
-
-def _constraint(error: DBAPIError) -> str:
-    original = error.orig
-    if isinstance(original, SqliteError):  # "UNIQUE constraint failed: study.study_instance_uid": names, no values
-        return str(original).partition(": ")[2]
-    return getattr(getattr(original, "diag", None), "constraint_name", None) or ""
-
-
-def _kind(error: DBAPIError, code: str) -> type[DatabaseError]:
-    if error.connection_invalidated:
-        return DatabaseUnavailableError
-    if code == "SQLITE_ERROR" and str(error.orig).startswith(_SQLITE_SCHEMA_MESSAGES):
+def _kind(error: BaseException, code: str) -> type[DatabaseError]:
+    if code == "SQLITE_ERROR" and str(error).startswith(_SQLITE_SCHEMA_MESSAGES):
         return SchemaError
     for length in range(len(code), 1, -1):
         if found := BY_CODE.get(code[:length]):
             return found
     # Without a code there was no answer of a server: the connection is gone or never came up.
-    return DatabaseUnavailableError if not code and isinstance(error, OperationalError | InterfaceError) else QueryError
+    gone = not code and type(error).__name__ in _NO_CONNECTION
+    return DatabaseUnavailableError if gone else QueryError
+
+
+def _constraint(error: BaseException) -> str:
+    if isinstance(error, SqliteError):  # "UNIQUE constraint failed: study.study_instance_uid": names, no values
+        return str(error).partition(": ")[2]
+    return getattr(getattr(error, "diag", None), "constraint_name", None) or ""

@@ -90,7 +90,7 @@ class Queue(Protocol):
         wait and starts after that one has ended. A parked one is no longer parked: this job takes its place, as new.
         Jobs start in the order of `due_at` (to the second) once their `run_at` has come.
 
-        Raises `ValueError` for a kind of more than `LONGEST_KIND` characters and `DatabaseError` for what else fails.
+        Raises `ValueError` for a naive time or a kind of more than `LONGEST_KIND` characters, else `DatabaseError`.
         """
 
     def run(self, handlers: Mapping[str, Handler], *, stop: threading.Event, concurrency: int) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from db.database import Database
-from db.queue import LONGEST_KIND, Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
+from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
 from db.queue.changes import ChangeCounter
 from db.queue.job_table import LEASED, PARKED, WAITING, job
 from db.queue.ledger import Entry
@@ -50,11 +50,7 @@ class EmbeddedQueue:
 
     def enqueue(self, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
         """See `Queue.enqueue`."""
-        if len(kind) > LONGEST_KIND:
-            msg = f"expected a kind of at most {LONGEST_KIND} characters. Received: kind={kind}"
-            raise ValueError(msg)
-        self._rows.take_parked(connection, kind, key)
-        self._rows.put_waiting(connection, Entry(kind=kind, key=key, due_at=due_at), run_at)
+        ledger.enqueue(self._rows, connection, kind, key, due_at=due_at, run_at=run_at)
 
     def run(self, handlers: Mapping[str, Handler], *, stop: threading.Event, concurrency: int) -> None:
         """See `Queue.run`."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from db.queue import Done, Park, RetryAt, Settlement
+from db.queue import LONGEST_KIND, Done, Park, RetryAt, Settlement
 from db.queue.policy import Policy
 
 WORKER_DIED = "worker died"
@@ -46,6 +46,18 @@ class Ledger(Protocol):
 
     def put_parked(self, connection: Connection, entry: Entry, parked_at: datetime) -> None:
         """Write a parked row in place of any."""
+
+
+def enqueue(ledger: Ledger, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
+    """Let a new job wait; a parked one of its key gives way."""
+    if len(kind) > LONGEST_KIND:
+        msg = f"expected a kind of at most {LONGEST_KIND} characters. Received: kind={kind}"
+        raise ValueError(msg)
+    if due_at.tzinfo is None or run_at.tzinfo is None:
+        msg = f"expected aware times. Received: due_at={due_at} run_at={run_at}"
+        raise ValueError(msg)
+    ledger.take_parked(connection, kind, key)
+    ledger.put_waiting(connection, Entry(kind=kind, key=key, due_at=due_at), run_at)
 
 
 def settle(

@@ -1,0 +1,96 @@
+"""What the queue's contract suite shares: a queue on either engine, and workers in threads and in processes."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+import db
+from db.database import Database
+from db.queue import Handler, Queue, open_queue
+from db.queue.policy import Policy
+
+QUICK = Policy(lease=timedelta(seconds=0.6), backoff=(timedelta(0), timedelta(0)), deaths=3)
+"""As patient as a test can be."""
+
+
+class Enqueue(Protocol):
+    def __call__(self, key: str, kind: str = "a", *, due: float = 0, run: float = 0) -> None: ...
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Return one moment for the whole test, a little in the past so that jobs due now are due on any clock."""
+    return datetime.now(UTC) - timedelta(seconds=1)
+
+
+@pytest.fixture
+def queue(database: Database) -> Queue:
+    """Give a queue that forgives little."""
+    return open_queue(database, QUICK)
+
+
+@pytest.fixture
+def enqueue(database: Database, queue: Queue, now: datetime) -> Enqueue:
+    """Return `enqueue(key, kind="a", due=0, run=0)`, times in seconds from now, in a transaction of its own."""
+
+    def put(key: str, kind: str = "a", *, due: float = 0, run: float = 0) -> None:
+        with database.begin() as connection:
+            due_at, run_at = now + timedelta(seconds=due), now + timedelta(seconds=run)
+            queue.enqueue(connection, kind, key, due_at=due_at, run_at=run_at)
+
+    return put
+
+
+@pytest.fixture
+def working() -> Callable[..., contextlib.AbstractContextManager[threading.Event]]:
+    """Return `working(queue, handlers, concurrency=1)`: a worker in a thread while the block runs; it drains at the end."""
+
+    @contextlib.contextmanager
+    def work(queue: Queue, handlers: Mapping[str, Handler], concurrency: int = 1) -> Iterator[threading.Event]:
+        stop = threading.Event()
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                queue.run(handlers, stop=stop, concurrency=concurrency)
+            except BaseException as error:  # noqa: BLE001 - handed to the test
+                failures.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield stop
+        finally:
+            stop.set()
+            thread.join(timeout=20)
+            assert not thread.is_alive(), "the worker did not drain"
+            assert failures == []
+
+    return work
+
+
+@pytest.fixture
+def worker_process(database: Database) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Return `worker_process(behaviour)`: `worker_program.py` as a real process; killed at the end if need be."""
+    program = Path(__file__).with_name("worker_program.py")
+    environment = {**os.environ, "PYTHONPATH": str(Path(db.__file__).parents[1])}
+    with contextlib.ExitStack() as started:
+
+        def start(behaviour: str) -> subprocess.Popen[str]:
+            url = database.url.render_as_string(hide_password=False)
+            command = [sys.executable, str(program), url, behaviour]
+            child = started.enter_context(
+                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own program
+            )
+            started.callback(child.kill)
+            return child
+
+        yield start

@@ -1,0 +1,108 @@
+"""A job whose worker died comes back; one that kills its workers is parked; a worker taken for dead settles nothing."""
+
+import threading
+from collections.abc import Callable
+from subprocess import Popen
+
+from db.queue import Done, Job, Queue, Settlement, utc_now
+
+Enqueue = Callable[..., None]
+Working = Callable[..., object]
+Process = Callable[[str], "Popen[str]"]
+
+
+def depth(queue: Queue) -> tuple[int, int, int]:
+    (only,) = queue.depth(utc_now())
+    return only.waiting, only.running, only.parked
+
+
+def first_key(process: "Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_killed_worker_s_job_comes_back_and_is_run_by_another(
+    queue: Queue, enqueue: Enqueue, worker_process: Process, working: Working, eventually: Callable[..., None]
+) -> None:
+    enqueue("1")
+    worker = worker_process("hold")
+    assert first_key(worker) == "1"
+    worker.kill()
+    assert depth(queue) == (0, 1, 0)
+    eventually(lambda: queue.reap(utc_now()) == 1)
+    assert depth(queue) == (1, 0, 0)
+    jobs: list[Job] = []
+    ended = threading.Event()
+
+    def handle(job: Job) -> Settlement:
+        jobs.append(job)
+        ended.set()
+        return Done()
+
+    with working(queue, {"a": handle}):
+        assert ended.wait(5)
+    assert [job.attempt for job in jobs] == [2]
+    assert queue.depth(utc_now()) == ()
+
+
+def test_a_worker_that_lives_keeps_its_job_for_longer_than_a_lease(
+    queue: Queue, enqueue: Enqueue, worker_process: Process
+) -> None:
+    enqueue("1")
+    assert first_key(worker_process("hold")) == "1"
+    for _ in range(6):  # three leases
+        threading.Event().wait(0.3)
+        assert queue.reap(utc_now()) == 0
+    assert depth(queue) == (0, 1, 0)
+
+
+def test_a_job_that_kills_its_worker_three_times_is_parked(
+    queue: Queue, enqueue: Enqueue, worker_process: Process, eventually: Callable[..., None]
+) -> None:
+    enqueue("1")
+    for _ in range(3):
+        worker = worker_process("die")
+        assert worker.wait(timeout=20) == -9
+        eventually(lambda: queue.reap(utc_now()) == 1)
+    (parked,) = queue.parked()
+    assert (parked.key, parked.reason, parked.attempts) == ("1", "worker died", 3)
+    assert depth(queue) == (0, 0, 1)
+
+
+def test_a_dead_worker_s_job_is_absorbed_by_one_that_waits_for_its_key(
+    queue: Queue, enqueue: Enqueue, worker_process: Process, eventually: Callable[..., None]
+) -> None:
+    enqueue("1")
+    worker = worker_process("hold")
+    assert first_key(worker) == "1"
+    enqueue("1")
+    worker.kill()
+    eventually(lambda: queue.reap(utc_now()) == 1)
+    assert depth(queue) == (1, 0, 0)
+
+
+def test_a_worker_that_was_taken_for_dead_cannot_settle_its_successor_s_job(
+    queue: Queue, enqueue: Enqueue, worker_process: Process, working: Working, eventually: Callable[..., None]
+) -> None:
+    enqueue("1")
+    worker = worker_process("slow")
+    assert first_key(worker) == "1"
+    worker.send_signal(19)  # SIGSTOP: the host sleeps
+    eventually(lambda: queue.reap(utc_now()) == 1)
+    release = threading.Event()
+    entered = threading.Event()
+
+    def handle(_job: Job) -> Settlement:
+        entered.set()
+        release.wait(20)
+        return Done()
+
+    with working(queue, {"a": handle}):
+        assert entered.wait(5)
+        worker.send_signal(18)  # SIGCONT: it wakes, ends its run and settles
+        assert first_key(worker) == "ended"
+        worker.terminate()
+        assert worker.wait(timeout=10) == 0
+        assert depth(queue) == (0, 1, 0)
+        release.set()
+    assert queue.depth(utc_now()) == ()

@@ -1,0 +1,169 @@
+"""Jobs run in the order of their due times, each once at a time, and the worker drains."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from subprocess import Popen
+
+from db.database import Database
+from db.queue import Done, Job, Queue, Settlement, utc_now
+
+Enqueue = Callable[..., None]
+Working = Callable[..., object]
+
+
+class Recorder:
+    """A handler that notes the keys it was called with, and says when there were enough."""
+
+    def __init__(self, expected: int) -> None:
+        self.keys: list[str] = []
+        self.enough = threading.Event()
+        self._expected = expected
+
+    def __call__(self, job: Job) -> Settlement:
+        self.keys.append(job.key)
+        if len(self.keys) >= self._expected:
+            self.enough.set()
+        return Done()
+
+
+def test_jobs_start_in_the_order_of_their_due_times(queue: Queue, enqueue: Enqueue, working: Working) -> None:
+    for key, due in (("late", 7200), ("soon", 60), ("overdue", -60), ("later", 7260), ("long ago", -86400)):
+        enqueue(key, due=due)
+    handle = Recorder(5)
+    with working(queue, {"a": handle}):
+        assert handle.enough.wait(5)
+    assert handle.keys == ["long ago", "overdue", "soon", "late", "later"]
+
+
+def test_of_several_kinds_the_job_that_is_due_first_starts_first(
+    queue: Queue, enqueue: Enqueue, working: Working
+) -> None:
+    enqueue("3", "a", due=300)
+    enqueue("1", "b", due=100)
+    enqueue("2", "a", due=200)
+    handle = Recorder(3)
+    with working(queue, {"a": handle, "b": handle}):
+        assert handle.enough.wait(5)
+    assert handle.keys == ["1", "2", "3"]
+
+
+def test_a_job_is_not_run_before_its_time_and_without_delay_after_it(
+    queue: Queue, enqueue: Enqueue, working: Working
+) -> None:
+    ran_at = []
+    ended = threading.Event()
+
+    def handle(_job: Job) -> Settlement:
+        ran_at.append(utc_now())
+        ended.set()
+        return Done()
+
+    enqueue("1", due=-100, run=1.4)  # the fixture's now is a second old
+    planned = utc_now() + timedelta(seconds=0.3)
+    with working(queue, {"a": handle}):
+        assert ended.wait(5)
+    assert abs(ran_at[0] - planned) < timedelta(seconds=0.4)
+    assert ran_at[0] > planned - timedelta(seconds=0.1)
+
+
+def test_kinds_without_a_handler_are_left_alone(queue: Queue, enqueue: Enqueue, working: Working) -> None:
+    enqueue("1", "b", due=-100)
+    enqueue("2", "a")
+    handle = Recorder(1)
+    with working(queue, {"a": handle}):
+        assert handle.enough.wait(5)
+        assert not threading.Event().wait(0.2)
+    assert handle.keys == ["2"]
+    assert [(depth.kind, depth.waiting) for depth in queue.depth(utc_now())] == [("b", 1)]
+
+
+def test_a_key_never_runs_twice_at_once_and_its_next_job_follows(
+    queue: Queue, enqueue: Enqueue, working: Working
+) -> None:
+    running = 0
+    lock = threading.Lock()
+    entered, second = threading.Event(), threading.Event()
+    overlap = []
+
+    def handle(job: Job) -> Settlement:
+        nonlocal running
+        with lock:
+            running += 1
+            overlap.append(running)
+        if entered.is_set():
+            second.set()
+        else:
+            enqueue(job.key)  # one more waits while this one runs
+            entered.set()
+            threading.Event().wait(0.3)
+        with lock:
+            running -= 1
+        return Done()
+
+    enqueue("1")
+    with working(queue, {"a": handle}, 4), working(queue, {"a": handle}, 4):
+        assert second.wait(5)
+    assert overlap == [1, 1]
+    assert queue.depth(utc_now()) == ()
+
+
+def test_as_many_jobs_run_at_once_as_the_worker_has_hands(queue: Queue, enqueue: Enqueue, working: Working) -> None:
+    together = threading.Barrier(3)  # lets nobody through before three jobs run at once
+    ended = threading.Semaphore(0)
+
+    def handle(_job: Job) -> Settlement:
+        together.wait(timeout=5)
+        ended.release()
+        return Done()
+
+    for key in "123":
+        enqueue(key)
+    with working(queue, {"a": handle}, 3):
+        assert all(ended.acquire(timeout=5) for _ in range(3))
+
+
+def test_a_stopped_worker_ends_what_runs_and_starts_nothing_more(
+    queue: Queue, enqueue: Enqueue, working: Working
+) -> None:
+    started, release = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def handle(job: Job) -> Settlement:
+        started.set()
+        release.wait(5)
+        ended.append(job.key)
+        return Done()
+
+    enqueue("1", due=1)
+    enqueue("2", due=2)
+    with working(queue, {"a": handle}) as stop:
+        assert started.wait(5)
+        stop.set()
+        assert not threading.Event().wait(1)  # longer than the lease: the heart beats on while it drains
+        assert queue.reap(utc_now()) == 0
+        release.set()
+    assert ended == ["1"]
+    assert [(depth.waiting, depth.running) for depth in queue.depth(utc_now())] == [(1, 0)]
+
+
+def test_two_worker_processes_share_the_work_and_double_none_of_it(
+    database: Database,
+    queue: Queue,
+    worker_process: Callable[[str], Popen[str]],
+    eventually: Callable[..., None],
+) -> None:
+    keys = [str(number) for number in range(200)]
+    now = utc_now()
+    with database.begin() as connection:
+        for key in keys:
+            queue.enqueue(connection, "a", key, due_at=now, run_at=now)
+    workers = [worker_process("do"), worker_process("do")]
+    eventually(lambda: queue.depth(now) == (), timeout=60)
+    for worker in workers:
+        worker.terminate()
+    done = [worker.communicate(timeout=10)[0].split() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert Counter(done[0] + done[1]) == Counter(keys)
+    assert all(done)
