@@ -155,6 +155,7 @@ def _work(config: Config, stop: threading.Event) -> None:
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
     from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
+    from agent.inference import make_pipeline, model_identity  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
 
     parts = open_parts(config)
@@ -238,25 +239,3 @@ def _recipients(config: Config) -> dict[str, tuple[str, ...]]:
         for kind in reports.names()
         if (names := tuple(settings.name for settings in config.destinations if kind in settings.reports))
     }
-
-
-def make_pipeline(config: Config) -> Pipeline:
-    """Load the configured model behind the gate. Takes seconds: this is where TensorFlow is imported."""
-    from agent.gate import GateSettings  # noqa: PLC0415 - only those who analyse need it
-    from agent.pipeline import Pipeline  # noqa: PLC0415
-    from model.classifier import load  # noqa: PLC0415
-    from model.runtime import Threads  # noqa: PLC0415
-
-    classifier = load(config.model.name, threads=Threads(intra_op=config.model.threads))
-    youngest, oldest = classifier.card.age_range_years
-    gate = config.gate
-    return Pipeline(
-        classifier,
-        GateSettings(
-            age_range_years=(
-                youngest if gate.minimum_age_years is None else gate.minimum_age_years,
-                oldest if gate.maximum_age_years is None else gate.maximum_age_years,
-            ),
-            paediatric_ae_titles=gate.paediatric_ae_titles,
-        ),
-    )

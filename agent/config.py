@@ -4,14 +4,24 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from agent import destinations, reports
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
+from dicom_io.peer import check_ae_title
 
-AeTitle = Annotated[str, Field(pattern=r"^(?! *$)[ -\[\]-~]{1,16}$", description="1 to 16 characters (PS3.5, VR AE)")]
+AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -42,7 +52,11 @@ class DatabaseSection(Section):
         default=SecretStr("sqlite:///var/tibabu.db"),
         description="sqlite:///PATH (a relative one starts at config.toml) or postgresql://USER:PASSWORD@HOST/NAME.",
     )
-    url_file: Path | None = Field(default=None, description="A file that holds the URL instead, for secrets.")
+    url_file: Path | None = Field(
+        default=None,
+        examples=["/run/secrets/database_url"],
+        description="A file that holds the URL instead, for secrets.",
+    )
 
 
 class ReceiveSection(Section):
@@ -75,10 +89,13 @@ class GateSection(Section):
     """Which images are analysed. The model's validated age range is the default."""
 
     minimum_age_years: float | None = Field(
-        default=None, ge=0, description="Youngest age analysed; unset: the model's."
+        default=None, ge=0, examples=[1.0], description="Youngest age analysed; unset: the model's."
     )
     maximum_age_years: float | None = Field(
-        default=None, gt=0, description="Analysed below this age (6 means up to 5 years old); unset: the model's."
+        default=None,
+        gt=0,
+        examples=[6.0],
+        description="Analysed below this age (6 means up to 5 years old); unset: the model's.",
     )
     paediatric_ae_titles: tuple[AeTitle, ...] = Field(
         default=(), description="Calling AE titles that image children only: an unknown age is accepted from them."
@@ -171,7 +188,7 @@ class Config(Section):
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()
     log: LogSection = LogSection()
-    reports: Annotated[dict[str, ReportSettings], BeforeValidator(_reports)] = {}  # noqa: RUF012 - pydantic copies it
+    reports: Annotated[dict[str, ReportSettings], BeforeValidator(_reports)] = {}
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(_destination)], ...] = ()
 
     @field_validator("destinations")

@@ -1,4 +1,4 @@
-"""config.toml as text, with every setting, its sentence and its default: `python -m agent.config_text > config.toml`."""
+"""config.toml as text, every setting with its sentence and default: `python -m agent.config_text > config.toml`."""
 
 import json
 import sys
@@ -14,8 +14,9 @@ from agent.config import Config
 
 _WIDTH = 110
 _HEAD = """\
-# Tibabu's configuration. Every setting stands here with its default; those that start with # are set to it already.
-# `tibabu check` says what is wrong with it. Relative paths start at this file's folder. Unknown keys are errors.
+# Tibabu's configuration: every setting, with its default. `tibabu check` says what is wrong with it.
+# Relative paths start at this file's folder. Settings that are unset by default, and tables that are yours
+# to add, stand behind # with an example. Unknown keys are errors.
 """
 
 
@@ -28,17 +29,18 @@ def config_text() -> str:
             parts.append(f"{_comment(section.__doc__ or '')}[{name}]\n{_settings(section)}")
     for kind in reports.names():
         module = reports.load(kind)
-        parts.append(f"# Report \"{kind}\".\n# [reports.{kind}]\n{_settings(module.Settings)}")
+        parts.append(f"{_comment(module.Settings.__doc__ or '')}[reports.{kind}]\n{_settings(module.Settings)}")
     for type_ in destinations.names():
-        module = destinations.load(type_)
-        text = f"# A destination of type \"{type_}\"; repeat the table for each one.\n# [[destinations]]\n"
-        parts.append(text + _settings(module.Settings))
+        settings = _settings(destinations.load(type_).Settings).replace("\n# # ", "\n# ")
+        lines = (line if line.startswith("#") else f"# {line}" for line in settings.splitlines())
+        head = f'# A destination of type "{type_}"; repeat the table for each one.\n# [[destinations]]\n'
+        parts.append(head + "\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
 def _settings(section: type[BaseModel]) -> str:
     return "".join(
-        f"{_comment(field.description or '')}# {name} = {_value(field)}\n" for name, field in section.model_fields.items()
+        f"{_comment(field.description or '')}{_line(name, field)}\n" for name, field in section.model_fields.items()
     )
 
 
@@ -46,19 +48,19 @@ def _comment(text: str) -> str:
     return "".join(f"# {line}\n" for line in textwrap.wrap(text, _WIDTH))
 
 
-def _value(field: FieldInfo) -> str:
-    if field.is_required():
-        return '""' if field.annotation is str else "(required)"
-    default: Any = field.get_default(call_default_factory=True)
+def _line(name: str, field: FieldInfo) -> str:
+    default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
     if default is None:
-        return '""' if "str" in str(field.annotation) or "Path" in str(field.annotation) else "0"
-    if isinstance(default, SecretStr):
-        default = default.get_secret_value()
-    if isinstance(default, BaseModel):
-        return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in default.model_dump().items()) + " }"
-    if isinstance(default, Path):
-        default = str(default)
-    return json.dumps(list(default) if isinstance(default, tuple) else default)
+        return f"# {name} = {json.dumps((field.examples or [''])[0])}"
+    return f"{name} = {_toml(default)}"
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401 - whatever a setting's default is
+    if isinstance(value, SecretStr):
+        return json.dumps(value.get_secret_value())
+    if isinstance(value, BaseModel):
+        return "{ " + ", ".join(f"{key} = {json.dumps(inner)}" for key, inner in value.model_dump().items()) + " }"
+    return json.dumps(list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value)
 
 
 if __name__ == "__main__":

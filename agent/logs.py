@@ -27,8 +27,8 @@ PATIENT_KEYS = frozenset(
 )
 """Keys of log events that are never written."""
 
-FOREIGN_LOGGERS = ("pynetdicom", "pydicom", "highdicom", "sqlalchemy.engine", "procrastinate")
-"""Libraries whose messages can quote datasets, rows or job arguments: only their warnings pass, without arguments."""
+OWN_LOGGERS = frozenset({"agent", "db", "dicom_io", "model"})
+"""Whose records are written as they are. Libraries' messages can quote datasets, rows or arguments of jobs."""
 
 
 def drop_patient_data(_logger: object, _method: str, event: Event) -> Event:
@@ -39,16 +39,17 @@ def drop_patient_data(_logger: object, _method: str, event: Event) -> Event:
 
 
 class _ForeignFilter(logging.Filter):
-    """Let a library's record through only as its unformatted template, without arguments and traceback values."""
+    """Let a library's record through only as the fact that there was one, and only from a warning on."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] in {name.partition(".")[0] for name in FOREIGN_LOGGERS}:
-            if record.levelno < logging.WARNING:
-                return False
-            record.msg = f"{record.name} reported a {record.levelname.lower()}"
-            record.args = ()
-            record.exc_info = None
-            record.exc_text = None
+        if record.name.partition(".")[0] in OWN_LOGGERS:
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        record.msg = f"{record.name} reported a {record.levelname.lower()}"
+        record.args = ()
+        record.exc_info = None
+        record.exc_text = None
         return True
 
 

@@ -17,4 +17,5 @@ class Backoff:
         if attempt >= self.attempts:
             return None
         doublings = min(attempt - 1, 30)  # beyond that the longest wait is reached whatever the first was
-        return min(self.first * 2**doublings, self.longest)
+        wait: timedelta = self.first * 2**doublings
+        return min(wait, self.longest)

@@ -1,4 +1,4 @@
-"""One small process that keeps the roles alive: a crash of one (a codec, TensorFlow) never drops an association of another."""
+"""One small process that keeps the roles alive: a crash of one (a codec, TensorFlow) drops no association."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ class _Child:
     wait: float = field(default=0.0)
 
     def start(self) -> None:
-        """Start the process; the write end of its standard input stays with us, and its end is the child's order to stop."""
+        """Start the process; its standard input stays open with us, and its end is the child's order to stop."""
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)  # noqa: S603 - our own command line
         self.served = 0.0
         log.info("process_started", role=self.role, pid=self.process.pid)
@@ -84,7 +84,8 @@ def supervise(roles: tuple[str, ...], config: Path | None, stop: threading.Event
     """
     file = [] if config is None else ["--config", str(config)]
     children = [
-        _Child(role, [sys.executable, "-P", "-m", "agent", "run", *file, "--only", role, "--supervised"]) for role in roles
+        _Child(role, [sys.executable, "-P", "-m", "agent", "run", *file, "--only", role, "--supervised"])
+        for role in roles
     ]
     for child in children:
         child.start()

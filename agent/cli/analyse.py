@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from agent.app import make_pipeline
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
+from agent.inference import make_pipeline
 from agent.pipeline import ImageAnalysis, Pipeline
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError

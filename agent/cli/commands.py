@@ -63,7 +63,7 @@ def _is_for_people(error: Exception) -> bool:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="tibabu")
 def tibabu() -> None:
-    """Triage chest radiographs: receive studies over DICOM, score them, report back, order the worklist.
+    r"""Triage chest radiographs: receive studies over DICOM, score them, report back, order the worklist.
 
     A triage aid, not a diagnosis. Only pneumonia is looked for; "not flagged" does not exclude disease.
 

@@ -27,8 +27,18 @@ SECONDS_AT_LEAST = 180.0
 
 
 @click.command()
-@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), help="Where everything lies. Default: a new temporary folder.")
-@click.option("--from", "pictures", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of radiographs (PNG, JPEG) to send as CR studies instead.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where everything lies. Default: a new temporary folder.",
+)
+@click.option(
+    "--from",
+    "pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of radiographs (PNG, JPEG) to send as CR studies instead.",
+)
 @click.option("--exit", "leave", is_flag=True, help="Stop when done, with 0 only if every sent study is accounted for.")
 @json_option
 def demo(folder: Path | None, pictures: Path | None, leave: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
@@ -44,9 +54,11 @@ def demo(folder: Path | None, pictures: Path | None, leave: bool, as_json: bool)
     scanner = folder / "scanner"
     say(f"Everything of this demonstration lies in {folder}")
     today = staff.today()
-    samples = write_samples(scanner, today=today) if pictures is None else write_pictures(pictures, scanner, today=today)
     if pictures is None:
+        samples = write_samples(scanner, today=today)
         say(PLAINLY)
+    else:
+        samples = write_pictures(pictures, scanner, today=today)
     say("Starting the agent and a PACS ...")
     with staff.hospital(folder) as hospital:
         rows = _run(hospital, samples, quiet=as_json)
@@ -58,8 +70,6 @@ def demo(folder: Path | None, pictures: Path | None, leave: bool, as_json: bool)
             stop.wait()
     if leave and not accounted:
         raise SystemExit(1)
-
-
 
 
 def _run(hospital: staff.Hospital, samples: Sequence[Sample], *, quiet: bool) -> list[WorklistRow | None]:
@@ -87,7 +97,7 @@ def _accounted(hospital: staff.Hospital, samples: Sequence[Sample], rows: Sequen
     return True
 
 
-def _print(  # noqa: PLR0913 - everything a demonstration has to show
+def _print(
     hospital: staff.Hospital,
     samples: Sequence[Sample],
     rows: Sequence[WorklistRow | None],

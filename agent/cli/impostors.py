@@ -18,8 +18,9 @@ def find_impostor() -> str | None:
         found = None if spec is None or spec.origin is None else Path(spec.origin).resolve().parent
         if found != home / name:
             return (
-                f"expected the package '{name}' in {home}. Received: {found or 'none'}. Another package of that name stands "
-                "before it on Python's path: install tibabu alone in an environment of its own and unset PYTHONPATH"
+                f"expected the package '{name}' in {home}. Received: {found or 'none'}. Another package of that name "
+                "stands before it on Python's path: install tibabu alone in an environment of its own and unset "
+                "PYTHONPATH"
             )
     return None
 

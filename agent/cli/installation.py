@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import click
 from agent.app import make_destinations, open_rows
 from agent.cli.options import config_option, config_path, json_option, print_json
 from agent.config import Config, load
+from agent.destinations import Destination
 from agent.errors import AgentError, ConfigError, InstallationError
 from db.errors import DatabaseError
 from db.migrate import current, needs_upgrade, upgrade
@@ -68,7 +70,7 @@ def _findings(given: Path | None) -> Iterator[Finding]:
     yield _tried("disk", _disk, config)
     yield _tried("model", _model, config)
     for name, destination in make_destinations(config).items():
-        yield _tried(f"destination {name}", lambda _, ping=destination.ping: _answers(ping), config)
+        yield _tried(f"destination {name}", partial(_answers, destination), config)
 
 
 def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding:
@@ -81,7 +83,7 @@ def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding
 def _database(config: Config) -> str:
     database = open_rows(config)
     if needs_upgrade(database):
-        message = "expected an up-to-date schema. Received: an older or empty one; `tibabu migrate` or `tibabu run` mends it"
+        message = "expected an up-to-date schema. Received: an older or empty one; `tibabu migrate` mends it"
         raise InstallationError(message)
     return f"{database.dialect}, revision {current(database)}"
 
@@ -103,9 +105,10 @@ def _model(config: Config) -> str:
     from model.classifier import verify  # noqa: PLC0415 - the other checks do not need it
 
     card = verify(config.model.name)
-    return f"{card.name} {card.version}, sha256 {card.sha256[:12]}..., flagged from {card.operating_point.threshold:.3f} on"
+    threshold = card.operating_point.threshold
+    return f"{card.name} {card.version}, sha256 {card.sha256[:12]}..., flagged from {threshold:.3f} on"
 
 
-def _answers(ping: Callable[[], None]) -> str:
-    ping()
+def _answers(destination: Destination, _config: Config) -> str:
+    destination.ping()
     return "answers"

@@ -127,7 +127,7 @@ def _record_document(record: StudyRecord) -> dict[str, Any]:
 @click.option("--destination", default="", help="With --deliveries: only those of this destination.")
 @config_option
 @json_option
-def requeue(  # noqa: PLR0913 - a command has the options it has
+def requeue(
     *, study_instance_uid: str | None, deliveries: bool, destination: str, config: Config, as_json: bool
 ) -> None:
     """Analyse a study again as a new revision, or, with --deliveries, send parked reports again.

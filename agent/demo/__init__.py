@@ -1,1 +1,1 @@
-"""A whole hospital on one machine: a scanner, this agent, and a PACS, each a process of its own, over real associations."""
+"""A whole hospital on one machine: a scanner, this agent and a PACS, over real associations."""

@@ -94,7 +94,8 @@ class _Process:
         with self._news:
             self._news.wait_for(lambda: self._ended or names <= self._said.keys(), START_SECONDS)
             if missing := names - self._said.keys():
-                message = f"expected the demonstration's processes to start. Received: no word from {', '.join(sorted(missing))}"
+                silent = ", ".join(sorted(missing))
+                message = f"expected the demonstration's processes to start. Received: no word from {silent}"
                 raise AgentError(message)
             return dict(self._said)
 

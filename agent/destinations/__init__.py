@@ -42,7 +42,9 @@ class DestinationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="Its name in the ledger and on the pages.")
+    name: str = Field(
+        examples=["pacs"], pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="Its name in the ledger and on the pages."
+    )
     type: str = Field(description="What it is: the name of a module in agent.destinations.")
     reports: tuple[str, ...] = Field(
         default=("sr", "picture"), description="Which reports it gets: names of modules in agent.reports."

@@ -1,0 +1,64 @@
+"""A PACS or any other Storage SCP, by C-STORE (PS3.4 annex B)."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from agent.destinations import DestinationSettings, Outgoing
+from agent.errors import DeliveryError
+from dicom_io.errors import NetworkError
+from dicom_io.peer import check_ae_title
+from dicom_io.scu import Peer, Timeouts, echo, send
+
+MEDIA_TYPES: Final = frozenset({"application/dicom"})
+
+PARKED_AT_ONCE: Final = frozenset({0x0122, 0xA900, *range(0xA901, 0xAA00), *range(0xC000, 0xD000)})
+"""Statuses after which the same bytes have no better luck: SOP Class not supported, the data set does not match its SOP
+Class, cannot understand. Everything else that is no success (A7xx out of resources, 0110 processing failure, ...) may
+pass: the delivery is tried again."""
+
+
+class Settings(DestinationSettings):
+    """A Storage SCP."""
+
+    type: Literal["dicom"] = Field(examples=["dicom"], description="A Storage SCP such as a PACS.")
+    ae_title: Annotated[str, AfterValidator(check_ae_title)] = Field(examples=["PACS"], description="Its AE title.")
+    host: str = Field(examples=["10.0.0.5"], min_length=1, description="Its host name or address.")
+    port: int = Field(examples=[104], ge=1, le=65535, description="Its port.")
+    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
+    association_timeout_seconds: float = Field(default=30, gt=0, description="Longest wait for an association.")
+    response_timeout_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer.")
+
+
+class Destination:
+    """Sends each report over an association of its own."""
+
+    def __init__(self, settings: Settings, calling_ae_title: str) -> None:
+        """Keep the peer's address and our AE title; nothing is connected yet."""
+        self._peer = Peer(settings.ae_title, settings.host, settings.port)
+        self._calling_ae_title = calling_ae_title
+        self._timeouts = Timeouts(
+            connection=settings.connection_timeout_seconds,
+            acse=settings.association_timeout_seconds,
+            dimse=settings.response_timeout_seconds,
+        )
+
+    def send(self, outgoing: Outgoing) -> str:
+        """Store one report at the peer; return its status. Raises DeliveryError if the peer does not have it."""
+        try:
+            (status,) = send(
+                self._peer, [outgoing.data], calling_ae_title=self._calling_ae_title, timeouts=self._timeouts
+            )
+        except NetworkError as error:
+            raise DeliveryError(str(error), retry=True) from None
+        if not status.stored:
+            message = f"expected {self._peer} to store the report. Received: {status.text}"
+            raise DeliveryError(message, retry=status.status not in PARKED_AT_ONCE)
+        return status.text
+
+    def ping(self) -> None:
+        """Ask with C-ECHO whether the peer is there. Raises DeliveryError if it is not."""
+        try:
+            echo(self._peer, calling_ae_title=self._calling_ae_title, timeouts=self._timeouts)
+        except NetworkError as error:
+            raise DeliveryError(str(error), retry=True) from None
