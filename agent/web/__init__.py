@@ -1,0 +1,1 @@
+"""The worklist in a browser: server-rendered, read-only, on loopback only until there are accounts."""

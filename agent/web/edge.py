@@ -1,0 +1,111 @@
+"""The edge of the web: who may ask, what may be asked, what every response says, and what becomes of an exception.
+
+The one broad `except` of the web is here; a browser is never shown more than a plain page.
+"""
+
+import re
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.errors import DatabaseBusyError, DatabaseUnavailableError, SchemaError
+
+log = structlog.get_logger(__name__)
+
+Problem = Callable[[int, str], Response]
+"""Makes the page for a status from the sentence that says what is wrong."""
+
+METHODS = ("GET", "HEAD")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every response, whatever it is."""
+
+NO_STORE = "no-store"  # patient data stays out of the browser's and every other cache
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+
+OTHER_HOST = "This page answers only under the names of this machine itself, such as localhost."
+READ_ONLY = "This page can be read, not written: only GET and HEAD are answered."
+DATABASE_DOWN = "The database cannot be reached just now. Nothing is lost; this page comes back with it."
+DATABASE_BUSY = "The database is too busy to answer just now. Nothing is lost; try again in a moment."
+DATABASE_OTHER = "The database is of another version than this program. An administrator has to run: tibabu migrate"
+BROKEN = "This page could not be made. The reason is in the agent's log."
+
+
+class Edge:
+    """ASGI middleware around the whole site."""
+
+    def __init__(self, app: ASGIApp, *, problem: Problem, hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
+        """`hosts` are the names under which the site answers, as in the Host header, without the port."""
+        self._app = app
+        self._problem = problem
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def dressed(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", NO_STORE)
+            await send(message)
+
+        try:
+            await (self._refusal(scope) or self._app)(scope, receive, dressed)
+        except Exception as error:  # noqa: BLE001 - the web's named edge: logged, and answered with a plain page
+            failure = self._failure(scope, error)
+            if not begun:
+                await failure(scope, receive, dressed)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Return the answer to a request that is none of ours.
+
+        A page of another origin whose name was made to point at this machine (DNS rebinding) says so in its Host.
+        """
+        found = _HOST.fullmatch(Headers(scope=scope).get("host", "").lower())
+        if found is None or found[1] not in self._hosts:
+            return self._problem(400, OTHER_HOST)
+        if scope["method"] not in METHODS:
+            response = self._problem(405, READ_ONLY)
+            response.headers["Allow"] = ", ".join(METHODS)
+            return response
+        return None
+
+    def _failure(self, scope: Scope, error: Exception) -> Response:
+        page = getattr(scope.get("endpoint"), "__name__", "")
+        if isinstance(error, DatabaseUnavailableError | DatabaseBusyError | SchemaError):
+            log.error("web_database_unavailable", page=page, reason=str(error))
+            response = self._problem(503, _sentence(error))
+            response.headers["Retry-After"] = "5"
+            return response
+        log.error("web_page_failed", page=page, exc_info=error)
+        return self._problem(500, BROKEN)
+
+
+def _sentence(error: DatabaseUnavailableError | DatabaseBusyError | SchemaError) -> str:
+    if isinstance(error, SchemaError):
+        return DATABASE_OTHER
+    return DATABASE_BUSY if isinstance(error, DatabaseBusyError) else DATABASE_DOWN

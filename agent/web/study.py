@@ -1,0 +1,184 @@
+"""One study as its page shows it: everything on record, in words, oldest first. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from agent.web import people, times, words
+from agent.web.listing import ListedStudy, listed
+from db.worklist import StudyRecord
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """Something that happened to the study."""
+
+    at: times.Moment
+    text: str
+    detail: str
+    revision: int
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLine:
+    """An Instance of the study, with the latest outcome where it is an image that was to be analysed."""
+
+    sop_instance_uid: str
+    role: str
+    received: times.Moment
+    outcome: words.OutcomeWords | None
+    lateral: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """What one revision came to, and by which model."""
+
+    revision: int
+    outcome: words.OutcomeWords
+    model: str
+    sha256: str
+    operating_point: str
+    concluded: times.Moment
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLine:
+    """One report on its way to one destination."""
+
+    destination: str
+    state: words.DeliveryWords
+    attempts: str
+    reason: str
+    changed: times.Moment
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """A report and its deliveries."""
+
+    text: str
+    revision: int
+    version: int
+    sop_instance_uid: str
+    rendered: times.Moment | None
+    deliveries: tuple[DeliveryLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPage:
+    """One study in words."""
+
+    row: ListedStudy
+    birth_date: str
+    accession_number: str
+    study_date: str
+    calling_ae_title: str
+    state: str
+    revision: int
+    order_priority: str
+    ai_priority: str
+    person_priority: str
+    explanation: tuple[str, ...]
+    events: tuple[EventLine, ...]
+    objects: tuple[ObjectLine, ...]
+    results: tuple[ResultLine, ...]
+    reports: tuple[ReportLine, ...]
+
+
+def study_page(record: StudyRecord, now: datetime, zone: tzinfo | None = None) -> StudyPage:
+    """Return the study's page as things stand at `now`."""
+    row = record.study
+    shown = listed(row, 0, now, zone)
+    return StudyPage(
+        row=shown,
+        birth_date=people.dicom_date(row.patient_birth_date) or "not given",
+        accession_number=people.readable(row.accession_number) or "not given",
+        study_date=people.dicom_date(row.study_date) or "not given",
+        calling_ae_title=people.readable(row.calling_ae_title) or "not given",
+        state=row.state.value.lower(),
+        revision=row.revision,
+        order_priority=words.priority_name(row.order_priority),
+        ai_priority=words.priority_name(row.ai_priority),
+        person_priority=words.priority_name(row.person_priority),
+        explanation=words.explanation(shown.outcome),
+        events=tuple(_event(event, zone) for event in record.events),
+        objects=_objects(record, zone),
+        results=tuple(_result(result, zone) for result in record.results),
+        reports=_reports(record, zone),
+    )
+
+
+def _event(event: Row, zone: tzinfo | None) -> EventLine:
+    return EventLine(
+        at=times.exact(event["at"], zone),
+        text=words.event(event["event"]),
+        detail=words.event_detail(event["event"], event["detail"]),
+        revision=event["revision"],
+        actor=people.readable(event["actor"]),
+    )
+
+
+def _objects(record: StudyRecord, zone: tzinfo | None) -> tuple[ObjectLine, ...]:
+    latest = {found["instance_id"]: found for found in sorted(record.image_results, key=lambda row: row["revision"])}
+    return tuple(
+        ObjectLine(
+            sop_instance_uid=instance["sop_instance_uid"],
+            role=words.role(instance["role"]),
+            received=times.exact(instance["received_at"], zone),
+            outcome=_image_outcome(instance, latest.get(instance["id"])),
+            lateral=bool(latest.get(instance["id"], {}).get("is_lateral")),
+        )
+        for instance in record.instances
+    )
+
+
+def _image_outcome(instance: Row, found: Row | None) -> words.OutcomeWords | None:
+    needed = instance["analysis_revision"]
+    if found is None:
+        return None if needed is None else words.OutcomeWords("working", "Waiting for analysis")
+    updating = "updating" if needed is not None and found["revision"] < needed else ""
+    return words.concluded(found["outcome"], found["reason"], found["probability"], updating)
+
+
+def _result(result: Row, zone: tzinfo | None) -> ResultLine:
+    return ResultLine(
+        revision=result["revision"],
+        outcome=words.concluded(result["outcome"], result["reason"], result["probability"]),
+        model=f"{people.readable(result['model_name'])} {people.readable(result['model_version'])}",
+        sha256=result["model_sha256"],
+        operating_point=f"{people.readable(result['operating_point'])}: flagged from {result['threshold']:.4f}",
+        concluded=times.exact(result["concluded_at"], zone),
+    )
+
+
+def _reports(record: StudyRecord, zone: tzinfo | None) -> tuple[ReportLine, ...]:
+    revisions = {result["id"]: result["revision"] for result in record.results}
+    return tuple(
+        ReportLine(
+            text=words.report(report["kind"]),
+            revision=revisions[report["result_id"]],
+            version=report["version"],
+            sop_instance_uid=report["sop_instance_uid"] or "",
+            rendered=None if report["rendered_at"] is None else times.exact(report["rendered_at"], zone),
+            deliveries=_deliveries([row for row in record.deliveries if row["report_id"] == report["id"]], zone),
+        )
+        for report in record.reports
+    )
+
+
+def _deliveries(rows: Sequence[Row], zone: tzinfo | None) -> tuple[DeliveryLine, ...]:
+    return tuple(
+        DeliveryLine(
+            destination=people.readable(row["destination"]),
+            state=words.delivery_state(row["state"]),
+            attempts="1 attempt" if row["attempts"] == 1 else f"{row['attempts']} attempts",
+            reason=people.readable(row["reason"]),
+            changed=times.exact(row["updated_at"], zone),
+        )
+        for row in rows
+    )

@@ -1,0 +1,189 @@
+"""What the ledger holds, in words for people. Pure. Nothing here says or suggests that a study is normal or clear."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from agent.reports import wording
+from agent.web.people import readable
+from db.conclusion import DeliveryState
+from db.intake import Role
+from db.lifecycle import Event, State
+from db.outcome import Outcome
+from db.priority import Priority
+from db.worklist import WorklistRow
+
+CAVEAT: Final = "AI triage aid - not a diagnosis. Only pneumonia is looked for. 'Not flagged' does not exclude disease."
+NO_REASON: Final = "no reason recorded"
+
+_OUTCOMES = {
+    Outcome.FLAGGED: "Flagged",
+    Outcome.NOT_FLAGGED: "Not flagged",
+    Outcome.NOT_ANALYSED: "Not analysed",
+    Outcome.FAILED: "Failed",
+}
+_PRIORITIES = {Priority.HIGH: "High", Priority.MEDIUM: "Medium", Priority.ROUTINE: "Routine"}
+_UNDER_WORK = {State.RECEIVING: "being received", State.COMPLETE: "being analysed"}
+_DELIVERIES = {
+    DeliveryState.PARKED: "parked",
+    DeliveryState.QUEUED: "queued",
+    DeliveryState.ACKNOWLEDGED: "acknowledged",
+    DeliveryState.SUPERSEDED: "superseded",
+}
+_REPORTS = {"sr": "Structured report", "picture": "Picture with heat map"}
+_ROLES = {
+    Role.CANDIDATE: "image for analysis",
+    Role.EVIDENCE: "kept, not for analysis",
+    Role.OWN: "written by this agent",
+    Role.UNVERIFIED: "known UID, being compared",
+    Role.DUPLICATE: "duplicate",
+    Role.CONFLICT: "conflict, a person decides",
+}
+_EVENTS = {
+    "RECEIVED": "First object received",
+    "RAISED": "Priority raised by the AI",
+    Event.CANDIDATE_STORED: "Image for analysis received",
+    Event.ENDED: "Study complete",
+    Event.CONCLUDED: "Concluded",
+    Event.ALL_ACKNOWLEDGED: "All reports acknowledged",
+    Event.REQUEUED: "Put back to be analysed again",
+    Event.WITHDRAWN: "Result withdrawn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeWords:
+    """A study's or an image's outcome: its kind (also the name of its symbol), the words, and what is added to them."""
+
+    kind: str
+    text: str
+    reason: str = ""
+    probability: str = ""
+    updating: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityWords:
+    """The effective priority and why it is that."""
+
+    kind: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWords:
+    """So many deliveries in one state."""
+
+    kind: str
+    text: str
+
+
+def outcome(row: WorklistRow) -> OutcomeWords:
+    """Return a study's outcome: never blank, also while its first revision is worked on."""
+    if row.outcome is None:
+        if (working := _UNDER_WORK.get(row.state)) is not None:
+            return OutcomeWords("working", working.capitalize())
+        return OutcomeWords(Outcome.NOT_ANALYSED, _OUTCOMES[Outcome.NOT_ANALYSED], "no result on record")
+    updating = f"updating: new revision {_UNDER_WORK.get(row.state, 'under work')}" if row.updating else ""
+    return concluded(row.outcome, row.reason, row.probability, updating)
+
+
+def concluded(outcome: str, reason: str, probability: float | None, updating: str = "") -> OutcomeWords:
+    """Return the outcome of an image or of one revision: a reason unless analysed, a probability only if flagged."""
+    found = Outcome(outcome)
+    analysed = found in {Outcome.FLAGGED, Outcome.NOT_FLAGGED}
+    shown = probability is not None and found is Outcome.FLAGGED
+    return OutcomeWords(
+        kind=found.value,
+        text=_OUTCOMES[found],
+        reason="" if analysed else (readable(reason) or NO_REASON),
+        probability=wording.probability(probability) if shown and probability is not None else "",
+        updating=updating,
+    )
+
+
+def priority(row: WorklistRow) -> PriorityWords:
+    """Return the effective priority with its reason: a person, the AI, or the order."""
+    return PriorityWords(row.priority.name.lower(), _PRIORITIES[row.priority], _why(row))
+
+
+def _why(row: WorklistRow) -> str:
+    if row.person_priority is not None:
+        return "set by a person"
+    if row.ai_priority is None or row.ai_priority < row.order_priority:
+        return "order"
+    ai = _what_the_ai_did(row)
+    return f"order; {ai}" if row.ai_priority == row.order_priority else ai
+
+
+def _what_the_ai_did(row: WorklistRow) -> str:
+    if row.outcome is None or row.updating:
+        return "AI flagged an image"
+    return "AI flagged" if row.outcome is Outcome.FLAGGED else "AI flagged earlier"
+
+
+def priority_name(value: Priority | None) -> str:
+    """Return one of the three priorities that are kept apart."""
+    return "not set" if value is None else _PRIORITIES[value]
+
+
+def deliveries(row: WorklistRow) -> tuple[DeliveryWords, ...]:
+    """Return how many deliveries stand where, those that need a person first; never empty."""
+    found = tuple(
+        DeliveryWords(state.lower(), f"{row.deliveries[state]} {word}")
+        for state, word in _DELIVERIES.items()
+        if row.deliveries.get(state)
+    )
+    if found:
+        return found
+    waiting = row.state in _UNDER_WORK
+    return (DeliveryWords("none", "not yet" if waiting else "none to send"),)
+
+
+def delivery_state(state: str) -> DeliveryWords:
+    """Return where one delivery stands."""
+    return DeliveryWords(state.lower(), _DELIVERIES.get(state, state.lower()))
+
+
+def report(kind: str) -> str:
+    """Return what a report is; a type that is not known here goes by its own name."""
+    return _REPORTS.get(kind, readable(kind))
+
+
+def role(value: str) -> str:
+    """Return what an Instance is to its study."""
+    return _ROLES.get(Role(value), value)
+
+
+def event(name: str) -> str:
+    """Return what happened to a study."""
+    return _EVENTS.get(name, readable(name.replace("_", " ").capitalize()))
+
+
+def event_detail(name: str, detail: str) -> str:
+    """Return what an audit row adds; a conclusion's outcome is put in the words used everywhere else."""
+    if name == Event.CONCLUDED:
+        found, _, reason = detail.partition(": ")
+        if found in set(Outcome):
+            text = _OUTCOMES[Outcome(found)].lower()
+            return f"{text} ({readable(reason)})" if reason else text
+    return readable(detail)
+
+
+def explanation(found: OutcomeWords) -> tuple[str, ...]:
+    """Return what a study's outcome means and what it does not mean, in sentences."""
+    match found.kind:
+        case Outcome.FLAGGED:
+            first = (
+                "The network suspects pneumonia on at least one image. The study was moved forward; read it to know."
+            )
+        case Outcome.NOT_FLAGGED:
+            first = "The network flagged none of the images that it analysed."
+        case Outcome.NOT_ANALYSED:
+            return ("No assessment by AI: nothing is said about the presence or absence of disease.",)
+        case Outcome.FAILED:
+            return ("The analysis failed: nothing is said about the presence or absence of disease.",)
+        case _:
+            return ("There is no outcome yet; this page brings it up to date by itself.",)
+    limits = wording.NO_OTHER_RULE_OUT if found.kind == Outcome.FLAGGED else wording.NO_RULE_OUT
+    return first, wording.AID, f"{wording.SCOPE} {limits}"
