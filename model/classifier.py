@@ -116,15 +116,8 @@ def load(name: str = DEFAULT, *, threads: Threads | None = None, batches: Sequen
         WeightsError: the weights are damaged or are not those that the card names.
 
     """
+    card = verify(name)
     architecture = zoo.architecture(name)
-    if not architecture.is_loadable:
-        msg = f"expected a trained model, one of {', '.join(zoo.loadable())}. Received: name={name}"
-        raise UnknownModelError(msg)
-    card = read_card(architecture.card_path)
-    digest = weights.sha256(architecture.weights_path)
-    if digest != card.sha256:
-        msg = f"expected weights of {name} with sha256={card.sha256}. Received: sha256={digest}"
-        raise WeightsError(msg)
     members = weights.load(architecture.weights_path)
     if len(members) != card.members:
         msg = f"expected {card.members} members in the weights of {name}. Received: {len(members)}"
@@ -136,6 +129,25 @@ def load(name: str = DEFAULT, *, threads: Threads | None = None, batches: Sequen
     classifier = Classifier(card, compiled(networks), batches)
     classifier.warm_up()
     return classifier
+
+
+def verify(name: str = DEFAULT) -> ModelCard:
+    """Return the card of a model of the zoo after checking its weights against it; needs no TensorFlow.
+
+    Raises:
+        UnknownModelError, CardError, WeightsError: as for `load`.
+
+    """
+    architecture = zoo.architecture(name)
+    if not architecture.is_loadable:
+        msg = f"expected a trained model, one of {', '.join(zoo.loadable())}. Received: name={name}"
+        raise UnknownModelError(msg)
+    card = read_card(architecture.card_path)
+    digest = weights.sha256(architecture.weights_path)
+    if digest != card.sha256:
+        msg = f"expected weights of {name} with sha256={card.sha256}. Received: sha256={digest}"
+        raise WeightsError(msg)
+    return card
 
 
 def compiled(networks: Sequence[Network]) -> Forward:
