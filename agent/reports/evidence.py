@@ -28,6 +28,8 @@ CODE: Final = {0x00080100: "SH", 0x00080102: "SH", 0x00080103: "SH", 0x00080104:
 
 _SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 _TRANSFER_SYNTAX = 0x00020010
+_BODY_PART_EXAMINED, _LATERALITY = 0x00180015, 0x00200060
+_UNPAIRED = frozenset({"CHEST"})
 _ROWS, _COLUMNS = 0x00280010, 0x00280011
 _PIXEL_DATA_GROUP = 0x7FE00000
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
@@ -79,13 +81,15 @@ TAKEN: Final[Mapping[int, Taken]] = {
 """By tag: the attributes of Patient and Study that a report takes over: what it takes to file it, and no more."""
 
 TAKEN_BY_IMAGES: Final[Mapping[int, Taken]] = {
-    0x00180015: Taken("CS", pattern=_TERM),  # Body Part Examined
+    **TAKEN,
+    _BODY_PART_EXAMINED: Taken("CS", pattern=_TERM),
+    _LATERALITY: Taken("CS", type_2=True, pattern=re.compile(rb"[LR]")),
     PATIENT_ORIENTATION: Taken("CS", type_2=True, pattern=re.compile(rb"[APRLHF]{1,3}\\[APRLHF]{1,3}")),
 }
-"""By tag: what an image made from another image takes over besides."""
+"""By tag: what a report takes over that is itself an image."""
 
 _WANTED = frozenset(
-    {*TAKEN, *TAKEN_BY_IMAGES, _SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES, _ROWS, _COLUMNS}
+    {*TAKEN_BY_IMAGES, _SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES, _ROWS, _COLUMNS}
     | {MODALITY, IMAGER_PIXEL_SPACING, *LOSSY, TIMEZONE_OFFSET}
 )
 
@@ -143,6 +147,13 @@ class Evidence:
     """The candidate images that can be referred to, by SOP Instance UID."""
     references: tuple[Instance, ...]
     """Every Instance that the report refers to, candidates first."""
+
+
+def taken_by_image(source: Instance) -> Mapping[int, Taken]:
+    """Return what an image made from `source` takes over; Laterality is for a body part that has two sides, or may."""
+    if source.text(_BODY_PART_EXAMINED) in _UNPAIRED:
+        return {tag: rule for tag, rule in TAKEN_BY_IMAGES.items() if tag != _LATERALITY}
+    return TAKEN_BY_IMAGES
 
 
 def gather(result: StudyResult) -> Evidence:

@@ -14,7 +14,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
-from agent.reports.evidence import CODE, TAKEN, TAKEN_BY_IMAGES, Instance, Taken
+from agent.reports.evidence import CODE, TAKEN, Instance, Taken, taken_by_image
 from dicom_io.file_meta import encode_file_meta
 
 _LONG = frozenset({"SQ", "UT"})
@@ -28,7 +28,7 @@ def encode(dataset: Dataset, source: Instance, *, image: bool = False) -> bytes:
 
     `image` says that the report is itself an image, which takes over a little more.
     """
-    taken = {**TAKEN, **TAKEN_BY_IMAGES} if image else TAKEN
+    taken = taken_by_image(source) if image else TAKEN
     elements = {int(element.tag): _own(element) for element in dataset}
     elements |= {tag: written for tag, rule in taken.items() if (written := _take(tag, rule, source)) is not None}
     meta = encode_file_meta(dataset.SOPClassUID, dataset.SOPInstanceUID, ExplicitVRLittleEndian)
