@@ -138,6 +138,7 @@ def _receive(config: Config, stop: threading.Event) -> None:
             port=section.port,
             allowed_peers=section.allowed_peers,
             require_called_ae_title=section.require_called_ae_title,
+            accept_unknown_sop_classes=section.accept_unknown_sop_classes,
             maximum_associations=section.maximum_associations,
             acse_timeout=section.acse_timeout_seconds,
             dimse_timeout=section.dimse_timeout_seconds,

@@ -69,6 +69,9 @@ class ReceiveSection(Section):
     require_called_ae_title: bool = Field(
         default=True, description="Reject peers that call another AE title than ours."
     )
+    accept_unknown_sop_classes: bool = Field(
+        default=False, description="Also store objects of private and otherwise unknown SOP Classes."
+    )
     maximum_associations: int = Field(default=64, ge=1, le=1024, description="Associations open at once.")
     acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
     dimse_timeout_seconds: Seconds = Field(default=60, description="Longest wait for the rest of a DIMSE message.")
@@ -96,6 +99,10 @@ class GateSection(Section):
         gt=0,
         examples=[6.0],
         description="Analysed below this age (6 means up to 5 years old); unset: the model's.",
+    )
+    accept_unknown_view: bool = Field(
+        default=False,
+        description="Analyse images whose header says nothing of the view; only for a site that sends no laterals.",
     )
     paediatric_ae_titles: tuple[AeTitle, ...] = Field(
         default=(), description="Calling AE titles that image children only: an unknown age is accepted from them."

@@ -34,6 +34,7 @@ def make_pipeline(config: Config) -> Pipeline:
                 youngest if gate.minimum_age_years is None else gate.minimum_age_years,
                 oldest if gate.maximum_age_years is None else gate.maximum_age_years,
             ),
+            accept_unknown_view=gate.accept_unknown_view,
             paediatric_ae_titles=gate.paediatric_ae_titles,
         ),
     )

@@ -5,7 +5,7 @@ demonstration can be mistaken for, or collide with, a hospital's own studies.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -13,6 +13,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
 from dicom_io.errors import HeaderError
+from dicom_io.image_files import CrIdentity, read_picture, sniff, write_cr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class _Source:
     age: str | None = None  # PatientAge to pretend; None keeps what the header says
 
 
+_CHILD_YEARS = 4
 _CHILD = "an adult's chest radiograph presented as a child's"
 SOURCES = (
     _Source("RG1_UNCI.dcm", f"{_CHILD}, uncompressed", "004Y"),
@@ -89,3 +91,34 @@ def _disguise(dataset: Dataset, source: _Source, number: int, today: date) -> No
         dataset.PatientBirthDate = today.replace(year=today.year - int(source.age[:3]), month=1, day=1).strftime(
             "%Y%m%d"
         )
+
+
+def write_pictures(source: Path, folder: Path, *, today: date) -> tuple[Sample, ...]:
+    """Write every PNG and JPEG below `source` as a CR study into `folder`, under invented identities aged 4.
+
+    Files that are no such picture are left out. Raises HeaderError when there is none, PixelError for a broken one.
+    """
+    pictures = [path for path in sorted(source.rglob("*")) if path.is_file() and sniff(path) == "picture"]
+    if not pictures:
+        message = f"expected PNG or JPEG files below {source}. Received: none"
+        raise HeaderError(message)
+    folder.mkdir(parents=True, exist_ok=True)
+    return tuple(_write_picture(path, number, folder, today) for number, path in enumerate(pictures, 1))
+
+
+def _write_picture(picture: Path, number: int, folder: Path, today: date) -> Sample:
+    study, instance = generate_uid(), generate_uid()
+    identity = CrIdentity(
+        patient_id=f"DEMO-{number:05d}",
+        patient_name=f"Demo^Picture {number}",
+        patient_birth_date=today.replace(year=today.year - _CHILD_YEARS, month=1, day=1).strftime("%Y%m%d"),
+        patient_age=f"{_CHILD_YEARS:03d}Y",
+        study_instance_uid=study,
+        sop_instance_uid=instance,
+        made_at=datetime(today.year, today.month, today.day, tzinfo=UTC),
+        study_id=str(number),
+        accession_number=f"DEMO{number:05d}",
+    )
+    path = folder / f"{number:05d}.dcm"
+    write_cr(read_picture(picture), path, identity)
+    return Sample(path=path, study_instance_uid=study, sop_instance_uid=instance, shows=picture.name)
