@@ -22,8 +22,8 @@ class Report(Protocol):
     SOP_CLASS_UIDS: tuple[str, ...]
     Settings: type[ReportSettings]
 
-    def applies(self, result: StudyResult) -> bool:
-        """Tell whether there is such a report of this result."""
+    def applies(self, outcome: str) -> bool:
+        """Tell whether there is such a report of a study with this outcome."""
 
     def render(self, result: StudyResult, settings: Any) -> Document:  # noqa: ANN401 - each module's own Settings
         """Return the report; pure: the same result and settings give the same bytes.

@@ -35,9 +35,9 @@ class Settings(ReportSettings):
     )
 
 
-def applies(result: StudyResult) -> bool:
+def applies(outcome: str) -> bool:
     """Only a flagged study has a picture."""
-    return result.outcome == FLAGGED
+    return outcome == FLAGGED
 
 
 def render(result: StudyResult, settings: Settings) -> Document:

@@ -37,7 +37,7 @@ class Settings(ReportSettings):
     )
 
 
-def applies(result: StudyResult) -> bool:  # noqa: ARG001 - part of the contract
+def applies(outcome: str) -> bool:  # noqa: ARG001 - part of the contract
     """Every concluded study has an SR: flagged, not flagged, not analysed and failed alike."""
     return True
 
