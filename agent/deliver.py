@@ -1,19 +1,15 @@
 """The fifth line: a report is rendered once, its bytes are kept, and every attempt sends those bytes."""
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import structlog
-from PIL import Image
 
 from agent import VERSION, reports
 from agent.destinations import Destination, Outgoing
 from agent.errors import DeliveryError
-from agent.pipeline import Pixels
 from agent.reports.document import ImageOutcome, ModelIdentity, Predecessor, ReportSettings, StudyResult
 from agent.retry import Backoff
 from db.database import Database
@@ -32,6 +28,7 @@ from db.errors import DatabaseError
 from db.queue import Done, Job, RetryAt, Settlement
 from dicom_io.errors import StoreError
 from dicom_io.store import Store
+from model.heat_map import from_png
 from model.preprocess import DESCRIPTION as PREPROCESSING
 
 log = structlog.get_logger(__name__)
@@ -122,7 +119,7 @@ class Deliverer:
             outcome=image.outcome.value,
             reason=image.reason,
             probability=image.probability,
-            heat_map=None if image.heat_map is None else _pixels(image.heat_map),
+            heat_map=None if image.heat_map is None else from_png(image.heat_map),
         )
 
     def _failed(self, task: DeliveryTask, reason: str, *, retry: bool) -> Settlement:
@@ -131,11 +128,6 @@ class Deliverer:
         record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=wait is None, at=now)
         _log(task, "parked" if wait is None else "failed", reason)
         return Done() if wait is None else RetryAt(now + wait, reason)
-
-
-def _pixels(png: bytes) -> Pixels:
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image)
 
 
 def _log(task: DeliveryTask, how: str, detail: str) -> None:

@@ -1,20 +1,19 @@
 """The second line: a candidate image gets its one result, and a flagged one raises its study at once."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from PIL import Image
 
-from agent.pipeline import ImageAnalysis, Pipeline, Pixels
+from agent.pipeline import ImageAnalysis, Pipeline
 from db.analysis import ImageResult, ScoreTask, compare_task, record_comparison, record_image_result, score_task
 from db.database import Database
 from db.priority import Allowances
 from db.queue import Done, Job, Queue, Settlement
 from dicom_io.content import same_content
 from dicom_io.store import Store
+from model.heat_map import to_png
 
 log = structlog.get_logger(__name__)
 
@@ -60,19 +59,13 @@ class Scorer:
             lateral=analysis.lateral,
             score=analysis.score,
             probability=analysis.probability,
-            heat_map=None if analysis.heat_map is None else _png(analysis.heat_map),
+            heat_map=None if analysis.heat_map is None else to_png(analysis.heat_map),
             model_name=card.name,
             model_version=card.version,
             model_sha256=card.sha256,
             started_at=started_at,
             finished_at=self.clock(),
         )
-
-
-def _png(heat_map: Pixels) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(heat_map).save(file, format="PNG")
-    return file.getvalue()
 
 
 def _log(task: ScoreTask, result: ImageResult) -> None:
