@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -74,15 +75,21 @@ def allowances(config: Config) -> Allowances:
     )
 
 
-def run_role(role: str, config: Config, stop: threading.Event) -> None:
-    """Run one role until `stop` is set, then drain it. One line of JSON on standard output says when it is ready."""
-    roles: dict[str, Callable[[Config, threading.Event], None]] = {
+class Ready(Protocol):
+    """Called once by a role when it serves, with what others need to reach it."""
+
+    def __call__(self, role: str, **facts: object) -> None: ...  # noqa: D102 - see the class
+
+
+def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> None:
+    """Run one role until `stop` is set, then drain it."""
+    roles: dict[str, Callable[[Config, threading.Event, Ready], None]] = {
         "receive": _receive,
         "work": _work,
         "deliver": _deliver,
         "web": _web,
     }
-    roles[role](config, stop)
+    roles[role](config, stop, ready)
     log.info("stopped", role=role)
 
 
@@ -110,7 +117,7 @@ def say_ready(role: str, **facts: object) -> None:
     sys.stdout.flush()
 
 
-def _receive(config: Config, stop: threading.Event) -> None:
+def _receive(config: Config, stop: threading.Event, ready: Ready) -> None:
     from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415 - each role loads only what it runs
     from dicom_io.scp import ScpSettings, StorageScp  # noqa: PLC0415
 
@@ -147,12 +154,12 @@ def _receive(config: Config, stop: threading.Event) -> None:
         receiver,
     )
     scp.start()
-    say_ready("receive", ae_title=section.ae_title, port=scp.port)
+    ready("receive", ae_title=section.ae_title, port=scp.port)
     stop.wait()
     scp.stop(_DRAIN_SECONDS)
 
 
-def _work(config: Config, stop: threading.Event) -> None:
+def _work(config: Config, stop: threading.Event, ready: Ready) -> None:
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
     from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
@@ -172,13 +179,13 @@ def _work(config: Config, stop: threading.Event) -> None:
         _recipients(config),
         utc_now,
     )
-    say_ready("work", model=pipeline.card.name)
+    ready("work", model=pipeline.card.name)
     handlers = {kinds.SCORE: scorer.score, kinds.COMPARE: scorer.compare, kinds.CONCLUDE: concluder.conclude}
     parts.queue.run(handlers, stop=stop, concurrency=2)
     clock.shutdown()
 
 
-def _deliver(config: Config, stop: threading.Event) -> None:
+def _deliver(config: Config, stop: threading.Event, ready: Ready) -> None:
     from agent.deliver import Deliverer  # noqa: PLC0415 - each role loads only what it runs
 
     parts = open_parts(config)
@@ -207,13 +214,13 @@ def _deliver(config: Config, stop: threading.Event) -> None:
     ]
     for lane in lanes:
         lane.start()
-    say_ready("deliver", destinations=[settings.name for settings in config.destinations])
+    ready("deliver", destinations=[settings.name for settings in config.destinations])
     stop.wait()
     for lane in lanes:
         lane.join()
 
 
-def _web(config: Config, stop: threading.Event) -> None:
+def _web(config: Config, stop: threading.Event, ready: Ready) -> None:
     from agent.web.server import serve  # noqa: PLC0415 - each role loads only what it runs
 
     parts = open_parts(config)
@@ -222,7 +229,7 @@ def _web(config: Config, stop: threading.Event) -> None:
         host=config.web.host,
         port=config.web.port,
         stop=stop,
-        ready=lambda port: say_ready("web", url=f"http://{config.web.host}:{port}/"),
+        ready=lambda port: ready("web", url=f"http://{config.web.host}:{port}/"),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.app import ROLES, open_rows, run_role, stop_on_signals, stop_with_parent
+from agent.app import ROLES, open_rows, run_role, say_ready, stop_on_signals, stop_with_parent
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.supervisor import supervise
@@ -32,7 +32,7 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
         stop_with_parent(stop)
     if len(only) == 1:
         _migrate(config, supervised=supervised)
-        run_role(only[0], config, stop)
+        run_role(only[0], config, stop, say_ready)
         return
     _migrate(config, supervised=False)
     supervise(only or ROLES, path, stop)
