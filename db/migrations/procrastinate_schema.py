@@ -13,7 +13,7 @@ SCHEMA = "procrastinate"
 
 def upgrade(connection: Connection) -> None:
     """Create the tables or apply what the installed package has added since; nothing where all is there."""
-    names = _migrations()
+    names = migrations()
     have = _version(connection)
     if have is not None and have >= names[-1]:
         return
@@ -34,7 +34,7 @@ def upgrade(connection: Connection) -> None:
 def is_behind(connection: Connection) -> bool:
     """Tell whether `upgrade` has something to do."""
     have = _version(connection)
-    return have is None or have < _migrations()[-1]
+    return have is None or have < migrations()[-1]
 
 
 def _version(connection: Connection) -> str | None:
@@ -42,7 +42,8 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(query, {"name": SCHEMA}).scalar_one_or_none()
 
 
-def _migrations() -> list[str]:
+def migrations() -> list[str]:
+    """Return the names of the installed package's migrations, the oldest first."""
     folder = resources.files("procrastinate.sql").joinpath("migrations")
     return sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
 

@@ -51,7 +51,7 @@ def enqueue(database: Database, queue: Queue, now: datetime) -> Enqueue:
 
 @pytest.fixture
 def working() -> Callable[..., contextlib.AbstractContextManager[threading.Event]]:
-    """Return `working(queue, handlers, concurrency=1)`: a worker in a thread while the block runs; it drains at the end."""
+    """Return `working(queue, handlers, concurrency=1)`: a worker in a thread; it drains as the block ends."""
 
     @contextlib.contextmanager
     def work(queue: Queue, handlers: Mapping[str, Handler], concurrency: int = 1) -> Iterator[threading.Event]:

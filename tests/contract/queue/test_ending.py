@@ -144,7 +144,7 @@ def test_an_answer_that_is_no_settlement_counts_as_an_exception(
     queue: Queue, enqueue: Enqueue, working: Working, eventually: Callable[..., None]
 ) -> None:
     enqueue("1")
-    with working(queue, {"a": Script(None, True, "done")}):
+    with working(queue, {"a": Script(None, 1, "done")}):
         eventually(queue.parked)
     assert queue.parked()[0].reason == "TypeError"
 

@@ -21,9 +21,13 @@ def depths(queue: Queue, now: datetime) -> dict[str, tuple[int, int, int, int]]:
 
 
 def test_a_transaction_that_rolls_back_enqueues_nothing(database: Database, queue: Queue, now: datetime) -> None:
-    with pytest.raises(Abandoned), database.begin() as connection:
-        queue.enqueue(connection, "a", "1", due_at=now, run_at=now)
-        raise Abandoned
+    def abandoned() -> None:
+        with database.begin() as connection:
+            queue.enqueue(connection, "a", "1", due_at=now, run_at=now)
+            raise Abandoned
+
+    with pytest.raises(Abandoned):
+        abandoned()
     assert queue.depth(now) == ()
 
 
@@ -66,11 +70,11 @@ def test_of_one_key_one_job_waits_with_the_earlier_of_both_times(queue: Queue, e
     enqueue("1", due=45, run=45)
     assert depths(queue, now) == {"a": (0, 1, 0, 0)}
     assert depths(queue, now + timedelta(seconds=29)) == {"a": (1, 0, 0, 0)}
-    assert claimed(queue, now) == []
+    assert run_for_a_moment(queue) == []
 
 
-def claimed(queue: Queue, now: datetime) -> list[str]:
-    """Return nothing: the job's time has not come, so an eager worker finds none."""
+def run_for_a_moment(queue: Queue) -> list[str]:
+    """Return the keys that an eager worker finds."""
     stop = threading.Event()
     seen: list[str] = []
 

@@ -1,6 +1,7 @@
 """A worker process for the contract suite: worker_program.py URL BEHAVIOUR. It prints the key of every job it runs.
 
-Behaviours: `do` ends each job, `hold` never ends one, `slow` takes two seconds, `die` kills its own process. SIGTERM lets it drain.
+Behaviours: `do` ends each job, `hold` never ends one, `slow` takes two seconds, `die` kills its own process.
+SIGTERM lets it drain.
 """
 
 import os
@@ -14,19 +15,24 @@ from db.queue import Done, Job, Settlement, open_queue
 from db.queue.policy import Policy
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(url: str, behaviour: str) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
     def handle(job: Job) -> Settlement:
-        print(job.key, flush=True)
+        say(job.key)
         if behaviour == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if behaviour == "hold":
             threading.Event().wait()
         if behaviour == "slow":
             threading.Event().wait(2)
-            print("ended", flush=True)
+            say("ended")
         return Done()
 
     queue = open_queue(open_database(url), Policy(lease=timedelta(seconds=0.6)))

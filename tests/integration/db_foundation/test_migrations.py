@@ -1,14 +1,206 @@
 """The schema on disk is the schema in the code, whichever way it came about."""
 
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
 
-from db.database import Database
+from db.database import Database, open_database
+from db.errors import DatabaseBusyError, SchemaError
+from db.metadata import metadata
+from db.migrate import current, needs_upgrade, upgrade
+from db.migrations import procrastinate_schema
 from db.migrations.scope import configuration
+from db.queue import open_queue, utc_now
+
+# Everything that PostgreSQL knows about the tables of the default schema, in its own words.
+POSTGRESQL_DEFINITIONS = """
+    SELECT 'column', c.table_name || '.' || c.column_name,
+        concat_ws(' ', c.data_type, c.character_maximum_length, c.is_nullable, c.column_default)
+    FROM information_schema.columns c WHERE c.table_schema = 'public'
+    UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT 'constraint', conname, conrelid::regclass || ' ' || pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+"""
+SQLITE_DEFINITIONS = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
 
-def test_upgrading_to_head_makes_what_the_models_say(database: Database) -> None:
+def definitions(connection: Connection) -> set[tuple[str, str, str]]:
+    query = SQLITE_DEFINITIONS if connection.dialect.name == "sqlite" else POSTGRESQL_DEFINITIONS
+    rows = {(kind, name, in_order(sql)) for kind, name, sql in connection.execute(text(query))}
+    return {row for row in rows if "alembic_version" not in row[1] + row[2]}
+
+
+def in_order(sql: str) -> str:
+    """Sort the lines of a definition, one a column or constraint: their order is of no consequence."""
+    return "\n".join(sorted(line.strip(" \t,") for line in sql.splitlines()))
+
+
+@pytest.fixture
+def created(database: Database, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Give a database of the same kind whose tables come from the models and not from the migrations."""
+    sqlite = database.dialect == "sqlite"
+    url = f"sqlite:///{tmp_path / 'created.db'}" if sqlite else request.getfixturevalue("postgresql_url")
+    fresh = open_database(url)
+    tables = [table for table in metadata.sorted_tables if table.info.get("dialect", fresh.dialect) == fresh.dialect]
+    with fresh.begin() as connection:
+        metadata.create_all(connection, tables)
+    yield fresh
+    fresh.dispose()
+
+
+def test_alembic_finds_no_difference_between_head_and_the_models(database: Database) -> None:
+    options = configuration(database.dialect)
     with database.read() as connection:
-        options = configuration(database.dialect)
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, options["target_metadata"]) == []
+
+
+def test_the_database_finds_no_difference_between_head_and_the_models(database: Database, created: Database) -> None:
+    """Alembic does not compare CHECKs, predicates of partial indices and AUTOINCREMENT; the databases' own words do."""
+    with database.read() as migrated, created.read() as modelled:
+        assert definitions(migrated) == definitions(modelled)
+        assert len(definitions(migrated)) > 20
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    with database.read() as connection:
+        before = definitions(connection)
+    assert not needs_upgrade(database)
+    upgrade(database)
+    with database.read() as connection:
+        assert definitions(connection) == before
+
+
+def test_an_empty_database_says_that_it_needs_an_upgrade(empty_database: Database) -> None:
+    assert current(empty_database) is None
+    assert needs_upgrade(empty_database)
+    with pytest.raises(SchemaError, match="tibabu migrate"):
+        open_queue(empty_database).parked()
+    upgrade(empty_database)
+    assert current(empty_database) == "0001"
+    assert not needs_upgrade(empty_database)
+    assert open_queue(empty_database).parked() == ()
+
+
+def test_two_processes_that_upgrade_at_once_both_succeed(empty_database: Database) -> None:
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            upgrade(empty_database)
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert not needs_upgrade(empty_database)
+
+
+def test_a_failed_upgrade_leaves_nothing_behind(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        msg = "the power went"
+        raise RuntimeError(msg)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", fail)
+        with pytest.raises(RuntimeError):
+            upgrade(empty_database)
+    with empty_database.read() as connection:
+        assert definitions(connection) == set()
+    upgrade(empty_database)
+
+
+def test_a_schema_of_a_later_version_is_refused(database: Database) -> None:
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError, match="9999"):
+        upgrade(database)
+
+
+def test_a_migration_does_not_wait_long_for_a_table(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.migrate.LOCK_TIMEOUT", 1)
+    database = open_database(postgresql_url)
+    with database.begin(lock=("migrate",)), pytest.raises(DatabaseBusyError):
+        upgrade(database)
+    database.dispose()
+
+
+def test_foreign_keys_hold_again_after_an_upgrade_on_sqlite(sqlite_database: Database) -> None:
+    upgrade(sqlite_database)
+    for _ in range(3):
+        with sqlite_database.begin() as connection:
+            assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+
+
+def test_the_embedded_queue_s_table_is_on_sqlite_only(database: Database) -> None:
+    with database.read() as connection:
+        names = {name for _, name, _ in definitions(connection)}
+    assert ("uq_job_waiting" in names) == (database.dialect == "sqlite")
+
+
+class TestProcrastinate:
+    """Its tables stand in a schema of their own and follow the installed package."""
+
+    def test_its_functions_find_their_tables_with_any_search_path(self, postgresql_database: Database) -> None:
+        queue, now = open_queue(postgresql_database), utc_now()
+        with postgresql_database.begin() as connection:
+            connection.execute(text("SET LOCAL search_path = pg_catalog"))
+            queue.enqueue(connection, "a", "1", due_at=now, run_at=now)
+            connection.execute(text("SELECT procrastinate.procrastinate_fetch_job_v2(NULL, NULL)"))
+
+    def test_an_older_one_is_brought_up_by_its_own_migrations(
+        self, postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        newest = procrastinate_schema.migrations()[-1]
+        scripts: list[str] = []
+        monkeypatch.setattr(
+            procrastinate_schema, "migrations", lambda: [newest, "99.00.00_01_x.sql", "99.01.00_01_y.sql"]
+        )
+        monkeypatch.setattr(procrastinate_schema, "_sql", lambda name: scripts.append(name) or "SELECT 1")
+        assert needs_upgrade(postgresql_database)
+        upgrade(postgresql_database)
+        assert scripts == ["migrations/99.00.00_01_x.sql", "migrations/99.01.00_01_y.sql"]
+        assert not needs_upgrade(postgresql_database)
+
+    def test_one_of_a_newer_package_is_left_alone(
+        self, postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(procrastinate_schema, "migrations", lambda: ["00.00.00_01_initial.sql"])
+        monkeypatch.setattr(procrastinate_schema, "_sql", pytest.fail)
+        assert not needs_upgrade(postgresql_database)
+        upgrade(postgresql_database)
+
+    def test_it_leaves_the_search_path_as_it_was(self, postgresql_url: str) -> None:
+        database = open_database(postgresql_url)
+        upgrade(database)
+        with database.begin() as connection:
+            procrastinate_schema.upgrade(connection)
+            assert connection.execute(text("SELECT current_schema()")).scalar_one() == "public"
+        database.dispose()
+
+
+def test_nothing_of_procrastinate_is_imported_for_sqlite(tmp_path: Path, run_python: Callable[[str], str]) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    modules = run_python(
+        "import sys, threading\n"
+        "from db.database import open_database\n"
+        "from db.migrate import upgrade\n"
+        "from db.queue import open_queue, utc_now\n"
+        f"database = open_database({url!r})\n"
+        "upgrade(database)\n"
+        "stop = threading.Event()\n"
+        "stop.set()\n"
+        "open_queue(database).run({}, stop=stop, concurrency=1)\n"
+        "print(*sys.modules)\n"
+    ).split()
+    assert "db.queue.embedded" in modules
+    assert not {"procrastinate", "psycopg", "db.queue.procrastinate_engine"} & set(modules)
