@@ -60,8 +60,16 @@ def _palette(attributes: Attributes, description: PixelDescription) -> Dataset:
     dataset.PixelRepresentation = int(description.signed)
     for channel, descriptor, table, segmented in zip(_CHANNELS, _DESCRIPTORS, _TABLES, _SEGMENTED, strict=True):
         setattr(dataset, f"{channel}PaletteColorLookupTableDescriptor", list(attributes.shorts(descriptor)))
-        if data := attributes.raw(table):
+        if data := _little_endian(table, attributes):
             setattr(dataset, f"{channel}PaletteColorLookupTableData", data)
-        elif data := attributes.raw(segmented):
+        elif data := _little_endian(segmented, attributes):
             setattr(dataset, f"Segmented{channel}PaletteColorLookupTableData", data)
     return dataset
+
+
+def _little_endian(tag: int, attributes: Attributes) -> bytes:
+    """Return a palette's OW value with its words in the byte order that pydicom expects without a file."""
+    value = attributes.raw(tag)
+    if attributes.syntax.little_endian:
+        return value
+    return np.frombuffer(value[: len(value) // 2 * 2], dtype=">u2").astype("<u2").tobytes()

@@ -16,6 +16,7 @@ from dicom_io.errors import HeaderError, PixelError
 from dicom_io.scan import DEFLATED, Elements, Stream, open_stream, read_elements
 
 _TRANSFER_SYNTAX_UID: Final = 0x00020010
+_SOP_CLASS_UID: Final = 0x00080016
 _SAMPLES_PER_PIXEL: Final = 0x00280002
 _PHOTOMETRIC_INTERPRETATION: Final = 0x00280004
 _PLANAR_CONFIGURATION: Final = 0x00280006
@@ -31,7 +32,15 @@ _EXTENDED_OFFSET_TABLE_LENGTHS: Final = 0x7FE00002
 _PIXEL_DATA: Final = 0x7FE00010
 _KEYWORDS: Final = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", _PIXEL_DATA: "PixelData"}
 _WANTED: Final = frozenset(
-    {_SAMPLES_PER_PIXEL, _PHOTOMETRIC_INTERPRETATION, _PLANAR_CONFIGURATION, _NUMBER_OF_FRAMES, _ROWS, _COLUMNS}
+    {
+        _SOP_CLASS_UID,
+        _SAMPLES_PER_PIXEL,
+        _PHOTOMETRIC_INTERPRETATION,
+        _PLANAR_CONFIGURATION,
+        _NUMBER_OF_FRAMES,
+        _ROWS,
+        _COLUMNS,
+    }
     | {_BITS_ALLOCATED, _BITS_STORED, _HIGH_BIT, _PIXEL_REPRESENTATION}
     | {_EXTENDED_OFFSET_TABLE, _EXTENDED_OFFSET_TABLE_LENGTHS, *_KEYWORDS}
 )
@@ -102,7 +111,7 @@ def open_image(path: Path, limits: PixelLimits, wanted: Collection[int] = ()) ->
             elements = read_elements(stream.source, stream.syntax, tags, stop=_STOP, limit=_size(stream.source))
     except (HeaderError, OSError) as error:
         raise PixelError(reasons.UNREADABLE) from error
-    tag = _pixel_tag(elements)
+    tag = _pixel_tag(elements, is_dicom=bool(stream.meta) or _SOP_CLASS_UID in elements.values)
     attributes = Attributes(elements, stream.syntax)
     description = _describe(attributes, _transfer_syntax(stream), _KEYWORDS[tag])
     _check(description, limits)
@@ -124,12 +133,12 @@ def _size(source: BinaryIO) -> int:
     return size
 
 
-def _pixel_tag(elements: Elements) -> int:
+def _pixel_tag(elements: Elements, *, is_dicom: bool) -> int:
     present = [tag for tag in _KEYWORDS if tag in elements.values]
     if not elements.missed.isdisjoint(_KEYWORDS):
         raise PixelError(reasons.TRUNCATED)
     if not present:
-        raise PixelError(reasons.NO_PIXELS)
+        raise PixelError(reasons.NO_PIXELS if is_dicom else reasons.UNREADABLE)
     if not elements.values[present[-1]]:
         raise PixelError(reasons.EMPTY)
     return present[-1]
