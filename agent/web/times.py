@@ -54,5 +54,5 @@ def duration(length: timedelta) -> str:
 def due(at: datetime, now: datetime) -> Due:
     """Return how far the due time is off; overdue from the moment it has passed."""
     if at < now:
-        return Due(f"overdue by {duration(now - at)}", overdue=True)
+        return Due(f"overdue {duration(now - at)}", overdue=True)
     return Due(f"in {duration(at - now)}", overdue=False)

@@ -84,7 +84,7 @@ def outcome(row: WorklistRow) -> OutcomeWords:
         if (working := _UNDER_WORK.get(row.state)) is not None:
             return OutcomeWords("working", working.capitalize())
         return OutcomeWords(Outcome.NOT_ANALYSED, _OUTCOMES[Outcome.NOT_ANALYSED], "no result on record")
-    updating = f"updating: new revision {_UNDER_WORK.get(row.state, 'under work')}" if row.updating else ""
+    updating = f"updating: {_UNDER_WORK.get(row.state, 'under work')}" if row.updating else ""
     return concluded(row.outcome, row.reason, row.probability, updating)
 
 
@@ -174,9 +174,7 @@ def explanation(found: OutcomeWords) -> tuple[str, ...]:
     """Return what a study's outcome means and what it does not mean, in sentences."""
     match found.kind:
         case Outcome.FLAGGED:
-            first = (
-                "The network suspects pneumonia on at least one image. The study was moved forward; read it to know."
-            )
+            first = "Suspected pneumonia: at least one image is at or above the network's operating point."
         case Outcome.NOT_FLAGGED:
             first = "The network flagged none of the images that it analysed."
         case Outcome.NOT_ANALYSED:

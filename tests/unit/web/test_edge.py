@@ -1,0 +1,123 @@
+"""Whoever asks, whatever is asked and whatever breaks: the edge answers, says no more than it should, and is logged."""
+
+import asyncio
+
+import httpx
+import pytest
+import structlog
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent.web import edge
+from agent.web.edge import Edge
+from db.errors import DatabaseBusyError, DatabaseFullError, DatabaseUnavailableError, QueryError, SchemaError
+
+HOSTS_OF_THIS_MACHINE = ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "LOCALHOST"]
+OTHER_HOSTS = [
+    "evil.example",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "127.0.0.2",
+    "[::2]:8080",
+    "[::1",
+    "::1",
+    "localhost:port",
+    "user@localhost",
+    "localhost/evil",
+    "",
+]
+METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+
+
+async def fine(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("fine")(scope, receive, send)
+
+
+def breaking(error: Exception) -> ASGIApp:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise error
+
+    return app
+
+
+def problem(status: int, sentence: str) -> Response:
+    return PlainTextResponse(sentence, status)
+
+
+def ask(app: ASGIApp, method: str = "GET", host: str = "localhost") -> httpx.Response:
+    async def once() -> httpx.Response:
+        transport = httpx.ASGITransport(Edge(app, problem=problem))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request(method, "/", headers={"Host": host})
+
+    return asyncio.run(once())
+
+
+@pytest.mark.parametrize("host", HOSTS_OF_THIS_MACHINE)
+def test_the_names_of_this_machine_are_answered(host: str) -> None:
+    assert ask(fine, host=host).text == "fine"
+
+
+@pytest.mark.parametrize("host", OTHER_HOSTS)
+def test_no_other_name_is_answered(host: str) -> None:
+    answer = ask(fine, host=host)
+    assert (answer.status_code, answer.text) == (400, edge.OTHER_HOST)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_can_be_asked_but_to_read(method: str) -> None:
+    answer = ask(fine, method)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (DatabaseUnavailableError("gone"), edge.DATABASE_DOWN),
+        (DatabaseFullError("full"), edge.DATABASE_DOWN),
+        (DatabaseBusyError("busy"), edge.DATABASE_BUSY),
+        (SchemaError("old"), edge.DATABASE_OTHER),
+    ],
+)
+def test_a_database_that_is_down_is_said(error: Exception, sentence: str) -> None:
+    with structlog.testing.capture_logs() as logged:
+        answer = ask(breaking(error))
+    assert (answer.status_code, answer.text) == (503, sentence)
+    assert [line["event"] for line in logged] == ["web_database_unavailable"]
+
+
+@pytest.mark.parametrize("error", [ValueError("DOE^John"), QueryError("DOE^John"), RuntimeError()])
+def test_anything_else_that_breaks_is_a_plain_page_and_one_log_line(error: Exception) -> None:
+    with structlog.testing.capture_logs() as logged:
+        answer = ask(breaking(error))
+    assert (answer.status_code, answer.text) == (500, edge.BROKEN)
+    assert [line["event"] for line in logged] == ["web_page_failed"]
+    assert logged[0]["exc_info"] is error
+
+
+def test_what_breaks_after_it_began_to_answer_is_logged_and_not_answered_twice() -> None:
+    async def half(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": False})
+        raise ValueError
+
+    with structlog.testing.capture_logs() as logged:
+        answer = ask(half)
+    assert (answer.status_code, answer.text) == (200, "half")
+    assert [line["event"] for line in logged] == ["web_page_failed"]
+
+
+@pytest.mark.parametrize("app", [fine, breaking(ValueError()), breaking(DatabaseBusyError())])
+@pytest.mark.parametrize("host", ["localhost", "evil.example"])
+def test_every_answer_is_guarded(app: ASGIApp, host: str) -> None:
+    headers = ask(app, host=host).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["style-src"] == "'self'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "set-cookie" not in headers

@@ -1,0 +1,63 @@
+"""The list's pages and rows."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.web.listing import PER_PAGE, Paging, listed, paging, summary
+from db.worklist import WorklistCounts, WorklistRow
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("asked", "studies", "expected"),
+    [
+        ("1", 0, Paging(1, 1)),
+        ("1", PER_PAGE, Paging(1, 1)),
+        ("2", PER_PAGE + 1, Paging(2, 2)),
+        ("3", PER_PAGE + 1, Paging(2, 2)),
+        ("0", PER_PAGE + 1, Paging(1, 2)),
+        ("-1", PER_PAGE + 1, Paging(1, 2)),
+        ("two", PER_PAGE + 1, Paging(1, 2)),
+        ("²", PER_PAGE + 1, Paging(1, 2)),
+        ("٢", PER_PAGE + 1, Paging(1, 2)),
+        ("", PER_PAGE + 1, Paging(1, 2)),
+        ("9" * 9, PER_PAGE + 1, Paging(2, 2)),
+        ("9" * 5000, PER_PAGE + 1, Paging(1, 2)),
+    ],
+)
+def test_any_page_that_is_asked_for_is_one_that_there_is(asked: str, studies: int, expected: Paging) -> None:
+    assert paging(asked, studies) == expected
+
+
+def test_a_row_says_everything_also_about_a_patient_of_whom_nothing_is_known(
+    make_row: Callable[..., WorklistRow],
+) -> None:
+    said = ("patient_name", "patient_id", "patient_age", "patient_birth_date", "patient_sex", "modality")
+    unknown = dict.fromkeys((*said, "study_description"), "")
+    row = listed(make_row(**unknown), 7, NOON, UTC)
+    assert (row.name.shown, row.patient_id, row.age, row.sex) == (
+        "name not given",
+        "no patient ID",
+        "age unknown",
+        "sex unknown",
+    )
+    assert (row.description, row.modality, row.position) == ("no description", "no modality", 7)
+
+
+def test_a_row_says_how_long_it_has_waited_and_when_it_is_due(make_row: Callable[..., WorklistRow]) -> None:
+    row = listed(make_row(received_at=NOON - timedelta(hours=9), due_at=NOON - timedelta(hours=1)), 1, NOON, UTC)
+    assert (row.waiting, row.received.text, row.due.text, row.due_at.text) == (
+        "9 h 00 min",
+        "03:00",
+        "overdue 1 h 00 min",
+        "11:00",
+    )
+
+
+def test_an_empty_list_has_no_oldest_study() -> None:
+    assert summary(WorklistCounts(studies=0, flagged=0, overdue=0, oldest_received_at=None), NOON).oldest == "none"
+    waited = WorklistCounts(studies=1, flagged=0, overdue=0, oldest_received_at=NOON - timedelta(minutes=5))
+    assert summary(waited, NOON).oldest == "5 min"
