@@ -71,7 +71,7 @@ class Classifier:
         peak = float(evidence.max())
         if peak <= 0.0:
             return np.zeros((SIDE, SIDE), np.uint8)
-        smooth = Image.fromarray(evidence / peak).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        smooth = Image.fromarray(evidence / peak).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         return np.asarray(np.clip(np.asarray(smooth), 0.0, 1.0) * 255.0).round().astype(np.uint8)
 
     def warm_up(self) -> None:

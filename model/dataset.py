@@ -45,15 +45,20 @@ def patient_of(name: str) -> str | None:
     return None
 
 
-def find_samples(folder: Path) -> tuple[Sample, ...]:
+def find_samples(folder: Path, *, patients_required: bool = True) -> tuple[Sample, ...]:
     """List the images of `folder`/NORMAL and `folder`/PNEUMONIA in a stable order.
 
+    Args:
+        folder: holds the two class folders.
+        patients_required: refuse a file name that carries no patient (folds could leak then); otherwise such an image
+            counts as a patient of its own, which is good enough for an evaluation.
+
     Raises:
-        DatasetError: a class folder is absent or empty, or a file name carries no patient (folds could leak then).
+        DatasetError: a class folder is absent or empty, or a patient is required and not to be told.
 
     """
     samples = [
-        _sample(path, label)
+        _sample(path, label, patients_required=patients_required)
         for label, name in enumerate(LABELS)
         for path in sorted((folder / name).glob("*"))
         if path.suffix.lower() in _SUFFIXES
@@ -66,8 +71,10 @@ def find_samples(folder: Path) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-def _sample(path: Path, label: int) -> Sample:
+def _sample(path: Path, label: int, *, patients_required: bool) -> Sample:
     patient = patient_of(path.name)
+    if patient is None and not patients_required:
+        return Sample(path, label, f"{LABELS[label]}/{path.name}")
     if patient is None:
         msg = f"expected a name like person12_virus_3 or IM-0123-0001, which tells the patient. Received: {path.name}"
         raise DatasetError(msg)

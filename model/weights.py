@@ -67,7 +67,7 @@ def load(path: Path) -> tuple[Member, ...]:
     """
     members: dict[int, Member] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             for key in archive.files:
                 number, _, name = key.partition("/")
                 members.setdefault(int(number), {})[name] = archive[key]
