@@ -68,7 +68,7 @@ def test_every_setting_has_a_default_and_a_sentence(report: Report) -> None:
         assert field.description.endswith((".", ".)")), name
 
 
-def test_a_flagged_study_has_every_report(report: Report, study: Study, radiograph: Radiograph) -> None:
+def test_a_flagged_study_has_every_report(report: Report) -> None:
     assert report.applies("flagged")
 
 
