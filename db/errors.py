@@ -1,26 +1,20 @@
 """The exceptions of this package.
 
-    DbError
-    +-- DatabaseError                  whatever goes wrong between this program and its database
-    |   +-- DatabaseUnavailableError   cannot be reached, shut down, disk error: try again later
-    |   |   +-- DatabaseFullError      no space left for rows
-    |   +-- DatabaseBusyError          a lock, a deadlock or the pool timed out: nothing was written, repeat it
-    |   +-- SchemaError                tables are missing or of another version: `tibabu migrate`
-    |   +-- ConstraintError            a row breaks a rule of the schema (`constraint` names it)
-    |   +-- QueryError                 the statement or the URL itself is wrong: a defect of this program or its config
-    +-- NotFoundError                  what a person asked for is not on record
-    +-- NotRequeueableError            what a person asked to requeue is in no state for it
+    DatabaseError
+    +-- DatabaseUnavailableError   cannot be reached, shut down, disk error: try again later
+    |   +-- DatabaseFullError      no space left for rows
+    +-- DatabaseBusyError          a lock, a deadlock or the pool timed out: nothing was written, repeat it
+    +-- SchemaError                tables are missing or of another version: `tibabu migrate`
+    +-- ConstraintError            a row breaks a rule of the schema (`constraint` names it)
+    +-- QueryError                 the statement or the URL itself is wrong: a defect of this program or its config
+    +-- RefusedError               what is on record does not allow what a person asked for
 
 No message carries a value of a row: drivers quote the offending key in their messages, and keys can be patient data.
 """
 
 
-class DbError(Exception):
+class DatabaseError(Exception):
     """Every exception of this package."""
-
-
-class DatabaseError(DbError):
-    """Whatever goes wrong between this program and its database."""
 
 
 class DatabaseUnavailableError(DatabaseError):
@@ -50,14 +44,6 @@ class ConstraintError(DatabaseError):
 
 class QueryError(DatabaseError):
     """The statement, a value's type or the database's URL is wrong: nothing that trying again could put right."""
-
-
-class NotFoundError(DbError):
-    """What a person asked for is not on record."""
-
-
-class NotRequeueableError(DbError):
-    """What a person asked to requeue is in no state for it."""
 
 
 class RefusedError(DatabaseError):

@@ -28,6 +28,19 @@ POSTGRESQL_DEFINITIONS = """
 """
 SQLITE_DEFINITIONS = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
+USE_SQLITE = """
+import sys, threading
+from db.database import open_database
+from db.migrate import upgrade
+from db.queue import open_queue
+database = open_database(sys.argv[1])
+upgrade(database)
+stop = threading.Event()
+stop.set()
+open_queue(database).run({}, stop=stop, concurrency=1)
+print(*sys.modules)
+"""
+
 
 def definitions(connection: Connection) -> set[tuple[str, str, str]]:
     query = SQLITE_DEFINITIONS if connection.dialect.name == "sqlite" else POSTGRESQL_DEFINITIONS
@@ -188,19 +201,7 @@ class TestProcrastinate:
         database.dispose()
 
 
-def test_nothing_of_procrastinate_is_imported_for_sqlite(tmp_path: Path, run_python: Callable[[str], str]) -> None:
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    modules = run_python(
-        "import sys, threading\n"
-        "from db.database import open_database\n"
-        "from db.migrate import upgrade\n"
-        "from db.queue import open_queue, utc_now\n"
-        f"database = open_database({url!r})\n"
-        "upgrade(database)\n"
-        "stop = threading.Event()\n"
-        "stop.set()\n"
-        "open_queue(database).run({}, stop=stop, concurrency=1)\n"
-        "print(*sys.modules)\n"
-    ).split()
+def test_nothing_of_procrastinate_is_imported_for_sqlite(tmp_path: Path, run_python: Callable[..., str]) -> None:
+    modules = run_python(USE_SQLITE, f"sqlite:///{tmp_path / 'x.db'}").split()
     assert "db.queue.embedded" in modules
     assert not {"procrastinate", "psycopg", "db.queue.procrastinate_engine"} & set(modules)
