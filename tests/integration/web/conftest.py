@@ -150,6 +150,12 @@ class Ledger:
 
 
 @pytest.fixture
+def make_ledger() -> Callable[[Database, Queue], Ledger]:
+    """Return `make_ledger(database, queue)`."""
+    return Ledger
+
+
+@pytest.fixture
 def ledger(sqlite_database: Database) -> Ledger:
     """Give a ledger that writes into this test's database."""
     return Ledger(sqlite_database, open_queue(sqlite_database))
