@@ -3,8 +3,8 @@
 import re
 from datetime import date
 
-_AGE = re.compile(r"(\d{1,3})([DWMY])")
-_DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")  # with dots: ACR-NEMA, still accepted (PS3.5 table 6.2-1)
+_AGE = re.compile(r"([0-9]{1,3})([DWMY])")
+_DATE = re.compile(r"([0-9]{4})\.?([0-9]{2})\.?([0-9]{2})")  # with dots: ACR-NEMA, still accepted (PS3.5 table 6.2-1)
 _PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _OLDEST_YEARS = 130
 
