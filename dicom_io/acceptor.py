@@ -22,7 +22,7 @@ from dicom_io.negotiation import VERIFICATION
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
 
 _POLL_SECONDS: Final = 0.1
-_GRACE_SECONDS: Final = 2.0
+_GRACE_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
 
 _log = logging.getLogger(__name__)

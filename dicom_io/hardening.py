@@ -16,6 +16,8 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
 
 _SERVICE_PROVIDER: Final = 0x02
+_AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
+_CLOSING_SECONDS: Final = 0.5
 
 
 class _SurvivingStateMachine(StateMachine):
@@ -27,6 +29,9 @@ class _SurvivingStateMachine(StateMachine):
     def do_action(self, event: str) -> None:
         try:
             super().do_action(event)
+            connection = tcp_socket(self.dul.assoc)
+            if self.current_state == _AWAITING_CLOSE and connection is not None:
+                connection.settimeout(_CLOSING_SECONDS)  # what is still being sent here is no business of ours
         except Exception:  # noqa: BLE001  # the edge to the peer: whatever its bytes caused ends here, as an abort
             self.dul.kill_dul()
             _send_abort(self.dul.assoc)

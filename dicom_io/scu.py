@@ -120,7 +120,7 @@ def _readable(files: Iterable[Path | bytes], note: Callable[[StoreStatus], None]
         try:
             readable.append(_Outgoing(index, source, read_file_meta(source)))
         except HeaderError as error:
-            note(_not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), UNREADABLE, str(error)))
+            note(_not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), UNREADABLE, f"not sent: {error}"))
     return readable
 
 

@@ -1,0 +1,320 @@
+"""Who is admitted, how associations end, and that nothing is left of them."""
+
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+REJECTED, ABORTED = 0x03, 0x07
+PERMANENT, TRANSIENT = 1, 2
+USER, PRESENTATION = 1, 3
+
+
+def rejection(peer, **titles):
+    """Ask for an association and return result, source and reason of the rejection (PS3.8 9.3.4)."""
+    peer.socket.sendall(peer.association_request([(1, CT, [EXPLICIT])], **titles))
+    kind, body = peer.read_pdu()
+    assert kind == REJECTED
+    return tuple(body[1:4])
+
+
+def test_a_wrong_called_ae_title_is_rejected(start_scp, sink, raw_peer):
+    assert rejection(raw_peer(start_scp()), called="OTHER") == (PERMANENT, USER, 7)
+    summary = sink.only_summary()
+    assert (summary.how, summary.called_ae_title, summary.calling_ae_title) == ("rejected", "OTHER", "RAW")
+
+
+def test_any_called_ae_title_will_do_if_configured(start_scp, raw_peer):
+    peer = raw_peer(start_scp(require_called_ae_title=False))
+    assert peer.associate(called="OTHER") == {1: EXPLICIT}
+    peer.release()
+
+
+def test_only_allowed_peers_are_accepted(start_scp, sink, raw_peer):
+    scp = start_scp(allowed_peers=("SCANNER", "PACS"))
+    assert rejection(raw_peer(scp), calling="STRANGER") == (PERMANENT, USER, 3)
+    peer = raw_peer(scp)
+    assert peer.associate(calling="PACS") == {1: EXPLICIT}
+    peer.release()
+    assert [summary.how for summary in sink.wait(summaries=2).summaries] == ["rejected", "released"]
+
+
+def test_one_association_too_many_is_told_that_the_local_limit_is_exceeded_and_may_come_later(
+    start_scp, sink, raw_peer, sample, status
+):
+    scp = start_scp(maximum_associations=2)
+    first, second = raw_peer(scp), raw_peer(scp)
+    first.associate()
+    second.associate()
+    assert rejection(raw_peer(scp)) == (TRANSIENT, PRESENTATION, 2)
+    assert status(first.store(sample().dataset)) == 0x0000
+    first.release()
+    sink.wait(summaries=2)
+    third = raw_peer(scp)
+    assert third.associate() == {1: EXPLICIT}
+    for peer in (second, third):
+        peer.release()
+
+
+def test_64_associations_are_open_at_once_by_default(start_scp, sink, raw_peer, sample, status):
+    scp = start_scp()
+    peers = [raw_peer(scp) for _ in range(64)]
+    for peer in peers:
+        peer.associate()
+    assert rejection(raw_peer(scp)) == (TRANSIENT, PRESENTATION, 2)
+    assert [status(peer.store(sample().dataset)) for peer in (peers[0], peers[-1])] == [0x0000] * 2
+    for peer in peers:
+        peer.close()
+    assert sum(summary.stored for summary in sink.wait(summaries=65).summaries) == 2
+
+
+def test_connections_without_a_request_do_not_count_as_associations(start_scp, raw_peer):
+    scp = start_scp(maximum_associations=1)
+    for _ in range(5):
+        raw_peer(scp)
+    peer = raw_peer(scp)
+    assert peer.associate() == {1: EXPLICIT}
+    peer.release()
+
+
+def test_load_balancers_probes_end_at_once_with_one_summary_each(start_scp, sink, raw_peer):
+    scp = start_scp(acse_timeout=60)
+    begun = time.monotonic()
+    for _ in range(50):
+        raw_peer(scp).close()
+    summaries = sink.wait(summaries=50).summaries
+    assert time.monotonic() - begun < 15, "expected no probe to wait for the ACSE time-out"
+    assert {(summary.how, summary.calling_ae_title, summary.stored) for summary in summaries} == {("aborted", "", 0)}
+    assert len({summary.association_id for summary in summaries}) == 50
+
+
+def test_a_probe_that_resets_its_connection_ends_too(start_scp, sink, raw_peer):
+    peer = raw_peer(start_scp())
+    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    assert sink.only_summary().how == "aborted"
+
+
+@pytest.mark.parametrize("said", [b"", b"\1\0\0", b"\1\0\0\0\1\0half of a request"])
+def test_a_connection_that_never_completes_its_request_is_closed_after_the_acse_timeout(
+    start_scp, sink, raw_peer, said
+):
+    peer = raw_peer(start_scp(acse_timeout=0.5))
+    peer.socket.sendall(said)
+    assert peer.read_pdu()[0] in (0x00, ABORTED)
+    assert sink.only_summary().how == "aborted"
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\1\2\0\1\0\1\xfc\3\3", b"\4\0\0\0\0\0"])
+def test_other_protocols_are_hung_up_on(start_scp, sink, raw_peer, said):
+    """HTTP, a TLS client hello, and data before any association; at the latest after the ACSE time-out."""
+    peer = raw_peer(start_scp(acse_timeout=0.5))
+    peer.socket.sendall(said)
+    assert peer.read_pdu()[0] in (0x00, ABORTED)
+    assert sink.only_summary().how == "aborted"
+
+
+def ends_by_abort(peer):
+    peer.abort()
+
+
+def ends_by_disconnecting(peer):
+    peer.close()
+
+
+def ends_by_reset(peer):
+    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def ends_by_half_a_pdu(peer):
+    peer.socket.sendall(b"\4\0\0\0\1\0" + bytes(50))
+    peer.close()
+
+
+def ends_by_half_a_dataset(peer):
+    peer.send_pdv(1, 0x03, peer.store_command(b"1.2.5"))
+    peer.send_pdv(1, 0x00, bytes(5000))
+    peer.close()
+
+
+def ends_by_an_unknown_pdu(peer):
+    peer.socket.sendall(b"\x99\0\0\0\0\4abcd")
+
+
+def ends_by_a_command_set_that_is_none(peer):
+    peer.send_pdv(1, 0x03, b"\xff" * 40)
+
+
+def ends_by_a_message_under_an_unknown_context(peer):
+    peer.send_pdv(99, 0x03, peer.store_command())
+    peer.send_pdv(99, 0x02, b"\0\0")
+
+
+def ends_by_a_second_request(peer):
+    peer.socket.sendall(peer.association_request([(1, CT, [EXPLICIT])]))
+
+
+ENDS = [
+    ends_by_abort,
+    ends_by_disconnecting,
+    ends_by_reset,
+    ends_by_half_a_pdu,
+    ends_by_half_a_dataset,
+    ends_by_an_unknown_pdu,
+    ends_by_a_command_set_that_is_none,
+    ends_by_a_message_under_an_unknown_context,
+    ends_by_a_second_request,
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+def test_what_was_stored_before_an_association_breaks_stays_stored_and_its_neighbour_notices_nothing(
+    start_scp, sink, raw_peer, sample, status, end
+):
+    scp = start_scp(acse_timeout=60)
+    neighbour, peer = raw_peer(scp), raw_peer(scp)
+    neighbour.associate(calling="NEIGHBOUR")
+    peer.associate()
+    assert status(peer.store(sample().dataset)) == 0x0000
+    end(peer)
+    (summary,) = sink.wait(summaries=1).summaries
+    assert (summary.how, summary.calling_ae_title, summary.stored) == ("aborted", "RAW", 1)
+    assert status(neighbour.store(sample().dataset)) == 0x0000
+    neighbour.release()
+    assert len(sink.wait(summaries=2).summaries) == 2
+    assert len(sink.instances) == 2
+
+
+def test_a_peer_that_falls_silent_in_the_middle_of_a_pdu_is_given_up_after_the_network_timeout(
+    start_scp, sink, raw_peer
+):
+    peer = raw_peer(start_scp(network_timeout=0.5))
+    peer.associate()
+    peer.socket.sendall(b"\4\0\0\0\1\0" + bytes(50))
+    assert sink.only_summary().how == "aborted"
+
+
+def test_a_peer_that_says_nothing_more_is_aborted_after_the_network_timeout(start_scp, sink, raw_peer):
+    peer = raw_peer(start_scp(network_timeout=0.5))
+    peer.associate()
+    assert peer.read_pdu()[0] == ABORTED
+    assert sink.only_summary().how == "aborted"
+
+
+def test_a_peer_that_is_gone_when_the_answer_is_due_costs_nothing_but_the_answer(start_scp, sink, raw_peer, sample):
+    stored, gone = threading.Event(), threading.Event()
+
+    def wait(_):
+        stored.set()
+        assert gone.wait(20)
+        return 0x0000
+
+    sink.answer = wait
+    peer = raw_peer(start_scp())
+    peer.associate()
+    peer.send_pdv(1, 0x03, peer.store_command())
+    peer.send_pdv(1, 0x02, sample().dataset)
+    assert stored.wait(20)
+    peer.close()
+    gone.set()
+    summary = sink.only_summary()
+    assert (summary.how, summary.stored) == ("aborted", 1)
+
+
+def test_stop_refuses_new_connections_and_lets_open_associations_finish(start_scp, sink, raw_peer, sample, status):
+    scp = start_scp()
+    peer = raw_peer(scp)
+    peer.associate()
+    stopping = threading.Thread(target=scp.stop, args=(30,))
+    stopping.start()
+    _wait_until_refused(scp.port)
+    assert status(peer.store(sample().dataset)) == 0x0000
+    peer.release()
+    stopping.join(20)
+    assert not stopping.is_alive()
+    assert (sink.only_summary().how, sink.summaries[0].stored) == ("released", 1)
+
+
+def _wait_until_refused(port):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionError:
+            return
+    pytest.fail("expected the listening socket to be closed")
+
+
+def test_stop_aborts_what_is_still_open_after_the_timeout_and_hangs_up_on_who_never_asked(
+    start_scp, sink, raw_peer
+):
+    scp = start_scp(acse_timeout=60)
+    silent, idle, stuck = raw_peer(scp), raw_peer(scp), raw_peer(scp)
+    idle.associate()
+    stuck.associate()
+    stuck.socket.sendall(b"\4\0\0\0\1\0half a PDU")
+    scp.stop(0.2)
+    assert [summary.how for summary in sink.summaries] == ["aborted"] * 3, "expected all summaries when stop returns"
+    assert silent.read_pdu()[0] == 0x00
+    assert idle.read_pdu()[0] == ABORTED
+
+
+def test_stop_returns_although_the_sink_does_not(start_scp, sink, raw_peer, sample, caplog):
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(_):
+        entered.set()
+        return 0x0000 if leave.wait(30) else 0xC000
+
+    sink.answer = hang
+    scp = start_scp()
+    peer = raw_peer(scp)
+    peer.associate()
+    peer.send_pdv(1, 0x03, peer.store_command())
+    peer.send_pdv(1, 0x02, sample().dataset)
+    assert entered.wait(20)
+    begun = time.monotonic()
+    scp.stop(0)
+    assert time.monotonic() - begun < 10
+    assert [record.getMessage() for record in caplog.records] == ["scp_stopped_with_open_associations"]
+    leave.set()
+    assert (sink.only_summary().how, sink.summaries[0].stored) == ("aborted", 1)
+
+
+def test_stop_may_come_twice_or_before_start(start_scp, sink):
+    from dicom_io.scp import ScpSettings, StorageScp
+
+    StorageScp(ScpSettings(), sink).stop(0)
+    scp = start_scp()
+    scp.stop(0)
+    scp.stop(0)
+
+
+def test_a_port_in_use_is_a_network_error_for_people(start_scp, sink):
+    from dicom_io.errors import NetworkError
+    from dicom_io.scp import ScpSettings, StorageScp
+
+    port = start_scp().port
+    with pytest.raises(NetworkError, match=f"expected a free address .* port={port}"):
+        StorageScp(ScpSettings(host="127.0.0.1", port=port), sink).start()
+
+
+def test_accepted_sockets_send_without_delay(start_scp, raw_peer, monkeypatch):
+    accepted = []
+    original = socket.socket.accept
+
+    def accept(self):
+        connection, address = original(self)
+        accepted.append(connection)
+        return connection, address
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    peer = raw_peer(start_scp())
+    peer.associate()
+    assert accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    peer.release()

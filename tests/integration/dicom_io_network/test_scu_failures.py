@@ -1,0 +1,299 @@
+"""Every way in which a peer can fail the SCU is a NetworkError for people, within the time-outs, with nothing left."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from dicom_io.errors import (
+    AssociationAbortedError,
+    AssociationRejectedError,
+    NetworkError,
+    PeerTimeoutError,
+    PeerUnreachableError,
+)
+from dicom_io.scu import Peer, Timeouts, echo, send
+
+QUICK = Timeouts(connection=1, acse=0.5, dimse=0.5, network=0.5)
+AT_MOST = 8.0
+ABORT = struct.pack(">BBLL", 0x07, 0, 4, 0)
+
+
+class BadPeer:
+    """A server on a socket that does with its one connection what it is told to."""
+
+    def __init__(self, behave: Callable[["BadPeer"], None]) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self.peer = Peer("BAD", "127.0.0.1", self.listener.getsockname()[1])
+        self.behave = behave
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        self.connection, _ = self.listener.accept()
+        self.connection.settimeout(20)
+        with self.connection:
+            try:
+                self.behave(self)
+                self.done.wait(20)
+            except ConnectionError:
+                pass
+
+    def close(self) -> None:
+        self.done.set()
+        self.thread.join()
+        self.listener.close()
+
+    def read_pdu(self) -> bytes:
+        head = self.connection.recv(6, socket.MSG_WAITALL)
+        if len(head) < 6:
+            raise ConnectionError
+        return head + self.connection.recv(struct.unpack(">BBL", head)[2], socket.MSG_WAITALL)
+
+    def accept(self, context: int = 1, syntax: bytes = b"1.2.840.10008.1.2") -> None:
+        request = self.read_pdu()
+        syntax_item = struct.pack(">BBH", 0x40, 0, len(syntax)) + syntax
+        items = struct.pack(">BBH", 0x10, 0, 21) + b"1.2.840.10008.3.1.1.1"
+        items += struct.pack(">BBHBBBB", 0x21, 0, 4 + len(syntax_item), context, 0, 0, 0) + syntax_item
+        user = struct.pack(">BBHL", 0x51, 0, 4, 16384) + struct.pack(">BBH", 0x52, 0, 5) + b"1.2.3"
+        items += struct.pack(">BBH", 0x50, 0, len(user)) + user
+        body = request[6:74] + items
+        self.connection.sendall(struct.pack(">BBL", 0x02, 0, len(body)) + body)
+
+    def read_message(self) -> None:
+        """Read PDUs until the last fragment of a command set or dataset that is followed by nothing."""
+        while True:
+            pdu = self.read_pdu()
+            if pdu[11] & 0x03 == 0x02 or (pdu[11] & 0x03 == 0x03 and b"\0\x08\2\0\0\0\1\1" in pdu):
+                return
+
+    def respond(self, *, message: int = 1, field: int = 0x8030, status: bytes | None = b"\0\0") -> None:
+        elements = {0x0100: struct.pack("<H", field), 0x0120: struct.pack("<H", message), 0x0800: b"\1\1"}
+        if status is not None:
+            elements[0x0900] = status
+        encoded = b"".join(struct.pack("<HHL", 0, tag, len(value)) + value for tag, value in sorted(elements.items()))
+        command = struct.pack("<HHLL", 0, 0, 4, len(encoded)) + encoded
+        value = struct.pack(">LBB", len(command) + 2, 1, 0x03) + command
+        self.connection.sendall(struct.pack(">BBL", 0x04, 0, len(value)) + value)
+
+
+@pytest.fixture
+def bad_peer(nothing_left):
+    with ExitStack() as stack:
+
+        def start(behave):
+            bad = BadPeer(behave)
+            stack.callback(bad.close)
+            return bad.peer
+
+        yield start
+
+
+def say_nothing(_: BadPeer) -> None:
+    pass
+
+
+def hang_up(bad: BadPeer) -> None:
+    bad.read_pdu()
+    bad.connection.shutdown(socket.SHUT_RDWR)
+
+
+def abort(bad: BadPeer) -> None:
+    bad.read_pdu()
+    bad.connection.sendall(ABORT)
+
+
+def half_an_answer(bad: BadPeer) -> None:
+    bad.read_pdu()
+    bad.connection.sendall(b"\2\0\0\0\1\0\0\1")
+
+
+def nonsense(bad: BadPeer) -> None:
+    bad.read_pdu()
+    bad.connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def accept_an_even_context(bad: BadPeer) -> None:
+    bad.accept(context=2)
+
+
+def accept_and_say_nothing(bad: BadPeer) -> None:
+    bad.accept()
+
+
+def accept_and_hang_up(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.connection.shutdown(socket.SHUT_RDWR)
+
+
+def accept_and_abort(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.connection.sendall(ABORT)
+
+
+def answer_half(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.connection.sendall(b"\4\0\0\0\1\0\0\1")
+
+
+def answer_another_message(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.respond(message=99)
+
+
+def answer_another_request(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.respond(field=0x8020)
+
+
+def answer_without_status(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.respond(status=None)
+
+
+def answer_a_command_set_that_is_none(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    value = struct.pack(">LBB", 42, 1, 0x03) + b"\xff" * 40
+    bad.connection.sendall(struct.pack(">BBL", 0x04, 0, len(value)) + value)
+
+
+def fail(bad: BadPeer) -> None:
+    bad.accept()
+    bad.read_message()
+    bad.respond(status=b"\x22\1")
+
+
+@pytest.mark.parametrize(
+    ("behave", "error", "words"),
+    [
+        (say_nothing, PeerTimeoutError, "to accept an association within 0.5 s. Received: nothing"),
+        (hang_up, AssociationAbortedError, "Received: it hung up"),
+        (abort, AssociationAbortedError, "Received: it hung up"),
+        (half_an_answer, NetworkError, "to accept an association"),
+        (nonsense, NetworkError, "to accept an association"),
+        (accept_an_even_context, NetworkError, "expected BAD@"),
+        (accept_and_say_nothing, PeerTimeoutError, "a response from BAD@.* within 0.5 s. Received: nothing"),
+        (accept_and_hang_up, AssociationAbortedError, "a response from BAD@.* Received: the association was aborted"),
+        (accept_and_abort, AssociationAbortedError, "the association was aborted"),
+        (answer_half, NetworkError, "expected a response from BAD@"),
+        (answer_another_message, NetworkError, "to respond to message 1. Received: type=C_ECHO message=99"),
+        (answer_another_request, NetworkError, "to respond to message 1. Received: type=C_FIND"),
+        (answer_without_status, NetworkError, "expected a status"),
+        (answer_a_command_set_that_is_none, AssociationAbortedError, "the association was aborted"),
+        (fail, NetworkError, "to answer C-ECHO with 0000. Received: status=0122"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_peer_that_misbehaves_is_an_error_in_time(bad_peer, behave, error, words):
+    peer = bad_peer(behave)
+    begun = time.monotonic()
+    with pytest.raises(error, match=words) as raised:
+        echo(peer, timeouts=QUICK)
+    assert time.monotonic() - begun < AT_MOST
+    assert str(raised.value).startswith("expected ")
+
+
+def test_a_closed_port_is_unreachable():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(PeerUnreachableError, match=f"expected a connection to NOBODY@127.0.0.1:{port}"):
+        echo(Peer("NOBODY", "127.0.0.1", port), timeouts=QUICK)
+
+
+def test_an_address_that_does_not_answer_is_unreachable_after_the_connection_timeout():
+    """The backlog of a listener that never accepts fills up, and then nobody answers."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = listener.getsockname()[1]
+        for _ in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        begun = time.monotonic()
+        with pytest.raises(NetworkError, match="expected "):
+            echo(Peer("FULL", "127.0.0.1", port), timeouts=QUICK)
+        assert time.monotonic() - begun < AT_MOST
+
+
+def test_a_host_name_that_means_nothing_is_unreachable():
+    with pytest.raises(PeerUnreachableError, match="expected the address of NOBODY@no.such.host.invalid:104"):
+        echo(Peer("NOBODY", "no.such.host.invalid", 104), timeouts=QUICK)
+
+
+def test_a_rejection_says_why(start_scp):
+    scp = start_scp()
+    with pytest.raises(AssociationRejectedError, match="Called AE title not recognised"):
+        echo(Peer("OTHER", "127.0.0.1", scp.port), timeouts=QUICK)
+    with pytest.raises(AssociationRejectedError, match="(?i)calling AE title not recognised"):
+        echo(Peer("TIBABU", "127.0.0.1", start_scp(allowed_peers=("ELSE",)).port), timeouts=QUICK)
+    with pytest.raises(AssociationRejectedError, match="Local limit exceeded"):
+        echo(Peer("TIBABU", "127.0.0.1", start_scp(maximum_associations=0).port), timeouts=QUICK)
+
+
+def test_what_the_peer_had_answered_before_it_failed_was_told(start_scp, sink, sample):
+    """`on_status` has the first two; the error is about the third."""
+
+    def answer(instance):
+        if instance.affected_sop_instance_uid == "1.2.3":
+            threading.Thread(target=scp.stop, args=(0,)).start()
+            sink.wait(summaries=0)
+            stopped.wait(20)
+        return 0x0000
+
+    stopped = threading.Event()
+    scp = start_scp()
+    sink.answer = answer
+    told = []
+    with pytest.raises(AssociationAbortedError):
+        send(
+            Peer("TIBABU", "127.0.0.1", scp.port),
+            [sample(f"1.2.{number}").file for number in range(1, 6)],
+            on_status=told.append,
+        )
+    stopped.set()
+    assert [status.sop_instance_uid for status in told] == ["1.2.1", "1.2.2"]
+
+
+def test_a_peer_that_stops_reading_is_given_up(bad_peer, sample):
+    def read_no_more(bad: BadPeer) -> None:
+        bad.accept(syntax=b"1.2.840.10008.1.2.1")
+
+    peer = bad_peer(read_no_more)
+    begun = time.monotonic()
+    with pytest.raises(NetworkError, match="expected a response"):
+        send(peer, [sample(pixels=bytes(30_000_000)).file], timeouts=QUICK)
+    assert time.monotonic() - begun < AT_MOST
+
+
+def test_a_slow_peer_has_all_the_time_that_it_takes_to_take_the_data(bad_peer, sample):
+    """The DIMSE time-out is for the answer, not for the transfer."""
+
+    def read_slowly(bad: BadPeer) -> None:
+        bad.accept(syntax=b"1.2.840.10008.1.2.1")
+        begun = time.monotonic()
+        while bad.read_pdu()[11:12] != b"\2":
+            if time.monotonic() - begun < 2.5:
+                bad.done.wait(0.02)
+        bad.respond(field=0x8001)
+
+    peer = bad_peer(read_slowly)
+    (status,) = send(peer, [sample(pixels=bytes(12_000_000)).file], timeouts=Timeouts(dimse=1.5, network=2, acse=0.5))
+    assert status.stored
+
+
+@pytest.mark.parametrize("text", ["PACS@10.0.0.5:104", "PACS@[::1]:104", "MY PACS@pacs.hospital.example:11112"])
+def test_a_peer_is_read_and_written_alike(text):
+    assert str(Peer.parse(text)) == text
