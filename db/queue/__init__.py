@@ -43,6 +43,12 @@ class RetryAt:
     at: datetime
     reason: str
 
+    def __post_init__(self) -> None:
+        """Refuse a naive time."""
+        if self.at.tzinfo is None:
+            msg = f"expected an aware datetime. Received: at={self.at.isoformat()}"
+            raise ValueError(msg)
+
 
 @dataclass(frozen=True, slots=True)
 class Park:
@@ -98,7 +104,8 @@ class Queue(Protocol):
 
         A job is claimed by one worker at a time, and a claim lasts while its process lives (it is renewed in the
         background). An exception that leaves a handler is logged and the job tried again, as the queue's `Policy` says,
-        and then parked under the exception's class name. A database that cannot be reached is waited for.
+        and then parked under the exception's class name. A database that cannot be reached is waited for; any other
+        exception of the queue itself is a defect, and leaves `run` once the other jobs have ended.
         """
 
     def reap(self, now: datetime) -> int:

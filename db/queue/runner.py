@@ -4,12 +4,13 @@ import logging
 import threading
 import traceback
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 from typing import Protocol
 
-from db.errors import DatabaseError
+from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.queue import Clock, Handler, Job, Park, RetryAt, Settlement
 from db.queue.policy import Policy
 
@@ -53,6 +54,7 @@ class Runner:
         self._handlers = handlers
         self._policy = policy
         self._clock = clock
+        self._defects: list[BaseException] = []
 
     def run(self, *, stop: threading.Event, concurrency: int) -> None:
         """Claim and run until `stop` is set and the running jobs have ended; their claims are renewed until then."""
@@ -65,9 +67,11 @@ class Runner:
         finally:
             drained.set()
             heartbeat.join()
+        if self._defects:
+            raise self._defects[0]
 
     def _claim_until(self, stop: threading.Event, pool: ThreadPoolExecutor, slots: threading.BoundedSemaphore) -> None:
-        while not stop.is_set():
+        while not stop.is_set() and not self._defects:
             if not slots.acquire(timeout=_SLOT_POLL):
                 continue
             claim = None
@@ -82,14 +86,19 @@ class Runner:
                 if claim is None:
                     slots.release()
             if claim is not None:
-                pool.submit(self._work, claim, stop).add_done_callback(lambda _: slots.release())
+                pool.submit(self._work, claim, stop).add_done_callback(partial(self._worked, slots))
+
+    def _worked(self, slots: threading.BoundedSemaphore, work: Future[None]) -> None:
+        if (defect := work.exception()) is not None:
+            self._defects.append(defect)
+        slots.release()
 
     def _work(self, claim: Claim, stop: threading.Event) -> None:
         settlement, failures = self._call(claim)
         while True:
             try:
                 kept = self._worker.settle(claim, settlement, failures)
-            except DatabaseError as error:
+            except (DatabaseUnavailableError, DatabaseBusyError) as error:
                 logger.warning("job_not_settled", extra={"error": type(error).__name__, **_identity(claim)})
                 if stop.wait(_LONGEST_PAUSE):  # its claim runs out, and the job comes back
                     return

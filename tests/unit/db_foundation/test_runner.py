@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.errors import DatabaseBusyError, DatabaseUnavailableError
+from db.errors import DatabaseBusyError, DatabaseUnavailableError, QueryError
 from db.queue import Done, Job, Park, RetryAt, Settlement, runner
 from db.queue.policy import Policy
 from db.queue.runner import Claim, Runner
@@ -142,6 +142,18 @@ def test_an_error_of_the_program_ends_the_run_and_is_not_hidden() -> None:
     worker = ScriptedWorker(claim=[ZeroDivisionError()])
     with pytest.raises(ZeroDivisionError):
         run(worker, lambda _: Done())
+
+
+def test_a_settlement_that_no_trying_again_could_write_ends_the_run() -> None:
+    worker = ScriptedWorker(settle=[QueryError("a defect")])
+    with pytest.raises(QueryError, match="a defect"):
+        run(worker, lambda _: Done())
+
+
+def test_a_naive_time_to_retry_at_counts_as_the_handler_s_exception() -> None:
+    worker = ScriptedWorker()
+    run(worker, lambda _: RetryAt(NOW.replace(tzinfo=None), "x"))
+    assert worker.settled == [(RetryAt(NOW + timedelta(seconds=1), "ValueError"), 1)]
 
 
 def test_the_default_policy_gives_five_attempts_over_some_minutes() -> None:
