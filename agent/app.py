@@ -4,7 +4,8 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,13 +58,24 @@ def open_rows(config: Config) -> Database:
     return open_database(url)
 
 
-def open_parts(config: Config) -> Parts:
-    """Open everything that a role needs. Raises InstallationError when the database has not been migrated."""
+@contextmanager
+def opened(config: Config) -> Iterator[Database]:
+    """Open the migrated database for a block. Raises InstallationError when it has not been migrated."""
     database = open_rows(config)
-    if needs_upgrade(database):
-        message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
-        raise InstallationError(message)
-    return Parts(database, open_queue(database), Store(config.store.folder), installation_uuid(database, now=utc_now()))
+    try:
+        if needs_upgrade(database):
+            message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
+            raise InstallationError(message)
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def _parts(config: Config) -> Iterator[Parts]:
+    with opened(config) as database:
+        store = Store(config.store.folder)
+        yield Parts(database, open_queue(database), store, installation_uuid(database, now=utc_now()))
 
 
 def allowances(config: Config) -> Allowances:
@@ -83,13 +95,14 @@ class Ready(Protocol):
 
 def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> None:
     """Run one role until `stop` is set, then drain it."""
-    roles: dict[str, Callable[[Config, threading.Event, Ready], None]] = {
+    roles: dict[str, Callable[[Config, Parts, threading.Event, Ready], None]] = {
         "receive": _receive,
         "work": _work,
         "deliver": _deliver,
         "web": _web,
     }
-    roles[role](config, stop, ready)
+    with _parts(config) as parts:
+        roles[role](config, parts, stop, ready)
     log.info("stopped", role=role)
 
 
@@ -117,11 +130,10 @@ def say_ready(role: str, **facts: object) -> None:
     sys.stdout.flush()
 
 
-def _receive(config: Config, stop: threading.Event, ready: Ready) -> None:
+def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415 - each role loads only what it runs
     from dicom_io.scp import ScpSettings, StorageScp  # noqa: PLC0415
 
-    parts = open_parts(config)
     section = config.receive
     receiver = Receiver(
         parts.database,
@@ -159,14 +171,13 @@ def _receive(config: Config, stop: threading.Event, ready: Ready) -> None:
     scp.stop(_DRAIN_SECONDS)
 
 
-def _work(config: Config, stop: threading.Event, ready: Ready) -> None:
+def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
     from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
     from agent.inference import make_pipeline, model_identity  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
 
-    parts = open_parts(config)
     completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
     clock = schedule.start({"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)})
     pipeline = make_pipeline(config)
@@ -185,10 +196,9 @@ def _work(config: Config, stop: threading.Event, ready: Ready) -> None:
     clock.shutdown()
 
 
-def _deliver(config: Config, stop: threading.Event, ready: Ready) -> None:
+def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.deliver import Deliverer  # noqa: PLC0415 - each role loads only what it runs
 
-    parts = open_parts(config)
     deliverer = Deliverer(
         parts.database,
         parts.store,
@@ -220,10 +230,9 @@ def _deliver(config: Config, stop: threading.Event, ready: Ready) -> None:
         lane.join()
 
 
-def _web(config: Config, stop: threading.Event, ready: Ready) -> None:
+def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.web.server import serve  # noqa: PLC0415 - each role loads only what it runs
 
-    parts = open_parts(config)
     serve(
         parts.database,
         host=config.web.host,

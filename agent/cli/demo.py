@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from agent.app import open_rows, stop_on_signals, utc_now
+from agent.app import opened, stop_on_signals, utc_now
 from agent.cli.options import json_option, print_json
 from agent.cli.studies import worklist_document, worklist_line
 from agent.config import load
@@ -74,10 +74,12 @@ def demo(folder: Path | None, pictures: Path | None, leave: bool, as_json: bool)
 
 def _run(hospital: staff.Hospital, samples: Sequence[Sample], *, quiet: bool) -> list[WorklistRow | None]:
     """Send every study and wait for the last report."""
-    database = open_rows(load(hospital.config))
     with click.progressbar(length=len(samples), label="Sending   ", hidden=quiet) as bar:
         staff.scan(samples, hospital.agent, sent=lambda _: bar.update(1))
-    with click.progressbar(length=len(samples), label="Concluding", hidden=quiet) as bar:
+    with (
+        opened(load(hospital.config)) as database,
+        click.progressbar(length=len(samples), label="Concluding", hidden=quiet) as bar,
+    ):
         seconds = max(SECONDS_AT_LEAST, SECONDS_A_STUDY * len(samples))
         return staff.wait_until_delivered(
             database, samples, seconds=seconds, progress=lambda done: bar.update(done - bar.pos)
@@ -86,9 +88,9 @@ def _run(hospital: staff.Hospital, samples: Sequence[Sample], *, quiet: bool) ->
 
 def _accounted(hospital: staff.Hospital, samples: Sequence[Sample], rows: Sequence[WorklistRow | None]) -> bool:
     """Tell whether every sent study has an outcome and all its reports lie at the PACS."""
-    database = open_rows(load(hospital.config))
-    for sample, row in zip(samples, rows, strict=True):
-        record = study_record(database, sample.study_instance_uid)
+    with opened(load(hospital.config)) as database:
+        records = [study_record(database, sample.study_instance_uid) for sample in samples]
+    for record, row in zip(records, rows, strict=True):
         if row is None or record is None or row.outcome is None or row.state is not State.DELIVERED:
             return False
         uids = [report["sop_instance_uid"] for report in record.reports]
@@ -119,7 +121,9 @@ def _print(
         )
         return
     click.echo("\nThe worklist, the first to read at the top:")
-    for number, row in enumerate(worklist(open_rows(load(hospital.config))), 1):
+    with opened(load(hospital.config)) as database:
+        ordered = worklist(database)
+    for number, row in enumerate(ordered, 1):
         click.echo(worklist_line(number, row, utc_now()))
     click.echo(f"\nThe PACS received {len(received)} reports in {hospital.pacs}")
     click.echo(f"The worklist page: {hospital.url}")

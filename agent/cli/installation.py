@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import click
 
-from agent.app import make_destinations, open_rows
+from agent.app import make_destinations, open_rows, opened
 from agent.cli.options import config_option, config_path, json_option, print_json
 from agent.config import Config, load
 from agent.destinations import Destination
 from agent.errors import AgentError, ConfigError, InstallationError
 from db.errors import DatabaseError
-from db.migrate import current, needs_upgrade, upgrade
+from db.migrate import current, upgrade
 from model.errors import ModelError
 
 
@@ -52,6 +52,7 @@ def migrate(config: Config, as_json: bool) -> None:  # noqa: FBT001 - click pass
     database = open_rows(config)
     upgrade(database)
     revision = current(database)
+    database.dispose()
     if as_json:
         print_json({"revision": revision})
     else:
@@ -81,11 +82,8 @@ def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding
 
 
 def _database(config: Config) -> str:
-    database = open_rows(config)
-    if needs_upgrade(database):
-        message = "expected an up-to-date schema. Received: an older or empty one; `tibabu migrate` mends it"
-        raise InstallationError(message)
-    return f"{database.dialect}, revision {current(database)}"
+    with opened(config) as database:
+        return f"{database.dialect}, revision {current(database)}"
 
 
 def _disk(config: Config) -> str:

@@ -6,13 +6,11 @@ from typing import Any
 
 import click
 
-from agent.app import open_rows, utc_now
+from agent.app import opened, utc_now
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
-from agent.errors import AgentError, InstallationError
-from db.database import Database
+from agent.errors import AgentError
 from db.delivery import requeue_deliveries
-from db.migrate import needs_upgrade
 from db.queue import open_queue
 from db.requeue import requeue_study
 from db.worklist import StudyRecord, WorklistRow, study_record
@@ -25,7 +23,8 @@ from db.worklist import worklist as rows_of
 @json_option
 def worklist(limit: int, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Print the studies in the order in which they should be read: by the time they are due."""
-    rows = rows_of(_database(config), limit=limit)
+    with opened(config) as database:
+        rows = rows_of(database, limit=limit)
     if as_json:
         print_json([worklist_document(row) for row in rows])
         return
@@ -92,7 +91,8 @@ def worklist_line(number: int, row: WorklistRow, now: datetime) -> str:
 @json_option
 def show(study_instance_uid: str, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Print everything on record about a study: lifecycle, events, image results, reports, deliveries."""
-    record = study_record(_database(config), study_instance_uid)
+    with opened(config) as database:
+        record = study_record(database, study_instance_uid)
     if record is None:
         message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
         raise AgentError(message)
@@ -134,31 +134,20 @@ def requeue(
 
     Without a study, --deliveries requeues every parked one.
     """
-    database = _database(config)
-    queue = open_queue(database)
-    if deliveries:
-        count = requeue_deliveries(
-            database, queue, now=utc_now(), study_instance_uid=study_instance_uid or "", destination=destination
-        )
-        done = {"requeued_deliveries": count}
-        text = f"{count} parked deliveries queued again."
-    else:
-        if study_instance_uid is None or destination:
-            message = "name a study to analyse again, or add --deliveries to send parked reports again"
-            raise click.UsageError(message)
-        actor = f"user {getpass.getuser()}"
-        revision = requeue_study(database, queue, study_instance_uid, actor=actor, now=utc_now())
-        done = {"revision": revision}
-        text = f"The study is analysed again as revision {revision}."
+    if not deliveries and (study_instance_uid is None or destination):
+        message = "name a study to analyse again, or add --deliveries to send parked reports again"
+        raise click.UsageError(message)
+    with opened(config) as database:
+        queue, now = open_queue(database), utc_now()
+        if study_instance_uid is None or deliveries:
+            count = requeue_deliveries(
+                database, queue, now=now, study_instance_uid=study_instance_uid or "", destination=destination
+            )
+            done, text = {"requeued_deliveries": count}, f"{count} parked deliveries queued again."
+        else:
+            revision = requeue_study(database, queue, study_instance_uid, actor=f"user {getpass.getuser()}", now=now)
+            done, text = {"revision": revision}, f"The study is analysed again as revision {revision}."
     if as_json:
         print_json(done)
     else:
         click.echo(text)
-
-
-def _database(config: Config) -> Database:
-    database = open_rows(config)
-    if needs_upgrade(database):
-        message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
-        raise InstallationError(message)
-    return database

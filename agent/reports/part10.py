@@ -14,6 +14,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
+from agent.reports.document import Document
 from agent.reports.evidence import CODE, TAKEN, Instance, Taken, taken_by_image
 from dicom_io.file_meta import encode_file_meta
 
@@ -23,8 +24,8 @@ _ITEM: Final = pack("<HH", 0xFFFE, 0xE000)
 _REQUIRED_OF_CODE: Final = frozenset({0x00080100, 0x00080102, 0x00080104})
 
 
-def encode(dataset: Dataset, source: Instance, *, image: bool = False) -> bytes:
-    """Return the Part 10 file of what `dataset` says and of the identity in `source`; all text in `dataset` is ASCII.
+def write(dataset: Dataset, source: Instance, *, image: bool = False) -> Document:
+    """Return the document that is the Part 10 file of what `dataset` says and of the identity in `source`; all text in `dataset` is ASCII.
 
     `image` says that the report is itself an image, which takes over a little more.
     """
@@ -32,7 +33,13 @@ def encode(dataset: Dataset, source: Instance, *, image: bool = False) -> bytes:
     elements = {int(element.tag): _own(element) for element in dataset}
     elements |= {tag: written for tag, rule in taken.items() if (written := _take(tag, rule, source)) is not None}
     meta = encode_file_meta(dataset.SOPClassUID, dataset.SOPInstanceUID, ExplicitVRLittleEndian)
-    return meta + b"".join(elements[tag] for tag in sorted(elements))
+    return Document(
+        media_type="application/dicom",
+        data=meta + b"".join(elements[tag] for tag in sorted(elements)),
+        sop_class_uid=dataset.SOPClassUID,
+        sop_instance_uid=dataset.SOPInstanceUID,
+        series_instance_uid=dataset.SeriesInstanceUID,
+    )
 
 
 def _own(element: DataElement) -> bytes:

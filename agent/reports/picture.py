@@ -18,8 +18,9 @@ from agent.reports.evidence import Instance, read
 from agent.reports.identity import MANUFACTURER, PRODUCT
 from agent.reports.lossy import lossy_compression
 from agent.reports.modules import Series, begin, coded, date, local_zone, reference, time
-from agent.reports.part10 import encode
+from agent.reports.part10 import write
 from dicom_io.frames import read_frames
+from dicom_io.quiet import quiet_pydicom
 
 MEDIA_TYPE: Final = "application/dicom"
 SOP_CLASS_UIDS: Final = (str(SecondaryCaptureImageStorage),)
@@ -51,29 +52,21 @@ def render(result: StudyResult, settings: Settings) -> Document:
     if source is None:
         message = "expected the flagged image in the store. Received: a file whose header cannot be read"
         raise ReportError(message)
-    series = Series(modality="OT", number=_SERIES_NUMBER, sop_class_uid=SOP_CLASS_UIDS[0])
-    dataset = begin(result, settings, source, series)
     concluded = result.concluded_at.astimezone(local_zone(source, settings))
-    _add_secondary_capture(dataset, result, concluded)
-    _add_image(dataset, image, source)
-    frame = next(iter(read_frames(image.path)))
-    _add_pixels(
-        dataset,
-        draw(
-            frame,
-            image.heat_map,
-            headline=wording.HEADLINE,
-            lines=wording.caption(result, image, concluded),
-            opacity=settings.heat_map_opacity,
-        ),
+    pixels = draw(
+        read_frames(image.path)[0],
+        image.heat_map,
+        headline=wording.HEADLINE,
+        lines=wording.caption(result, image, concluded),
+        opacity=settings.heat_map_opacity,
     )
-    return Document(
-        media_type=MEDIA_TYPE,
-        data=encode(dataset, source, image=True),
-        sop_class_uid=dataset.SOPClassUID,
-        sop_instance_uid=dataset.SOPInstanceUID,
-        series_instance_uid=dataset.SeriesInstanceUID,
-    )
+    with quiet_pydicom():  # UIDs that real scanners send are not all valid, and are referred to as they are
+        series = Series(modality="OT", number=_SERIES_NUMBER, sop_class_uid=SOP_CLASS_UIDS[0])
+        dataset = begin(result, settings, source, series)
+        _add_secondary_capture(dataset, result, concluded)
+        _add_image(dataset, image, source)
+        _add_pixels(dataset, pixels)
+        return write(dataset, source, image=True)
 
 
 def _shown(result: StudyResult) -> ImageOutcome:

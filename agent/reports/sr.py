@@ -4,16 +4,19 @@ highdicom makes the content tree; the document around it is made here, because h
 images without the attributes that real scanners leave out. The tests read it back with highdicom, DCMTK and dciodvfy.
 """
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from pydantic import Field
+from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from agent.reports.content import measurement_report
-from agent.reports.document import Document, ReportSettings, StudyResult
-from agent.reports.evidence import gather
+from agent.reports.document import Document, Predecessor, ReportSettings, StudyResult
+from agent.reports.evidence import Evidence, Instance, gather
 from agent.reports.modules import Series, begin, hierarchy
-from agent.reports.part10 import encode
+from agent.reports.part10 import write
+from dicom_io.quiet import quiet_pydicom
 
 MEDIA_TYPE: Final = "application/dicom"
 _CLASSES: Final = {
@@ -45,6 +48,11 @@ def applies(outcome: str) -> bool:  # noqa: ARG001 - part of the contract
 def render(result: StudyResult, settings: Settings) -> Document:
     """Return the SR. Raises ReportError where no Instance of the study can be read."""
     evidence = gather(result)
+    with quiet_pydicom():  # UIDs that real scanners send are not all valid, and are referred to as they are
+        return write(_dataset(result, settings, evidence), evidence.source)
+
+
+def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dataset:
     series = Series(modality="SR", number=_SERIES_NUMBER, sop_class_uid=_CLASSES[settings.sop_class])
     dataset = begin(result, settings, evidence.source, series)
     # SR Document Series, SR Document General (C.17.1, C.17.2)
@@ -53,27 +61,18 @@ def render(result: StudyResult, settings: Settings) -> Document:
     dataset.CompletionFlag = "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PreliminaryFlag = "PRELIMINARY"
-    dataset.CurrentRequestedProcedureEvidenceSequence = [
-        hierarchy(
-            result.study_instance_uid,
-            ((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in evidence.references),
-        )
-    ]
+    dataset.CurrentRequestedProcedureEvidenceSequence = [_references(result, evidence.references)]
     if result.predecessors:
-        dataset.PredecessorDocumentsSequence = [
-            hierarchy(
-                result.study_instance_uid,
-                ((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in result.predecessors),
-            )
-        ]
+        dataset.PredecessorDocumentsSequence = [_references(result, result.predecessors)]
     # SR Document Content (C.17.3)
     dataset.update(
         measurement_report(result, evidence, probability_when_not_flagged=settings.probability_when_not_flagged)
     )
-    return Document(
-        media_type=MEDIA_TYPE,
-        data=encode(dataset, evidence.source),
-        sop_class_uid=dataset.SOPClassUID,
-        sop_instance_uid=dataset.SOPInstanceUID,
-        series_instance_uid=dataset.SeriesInstanceUID,
+    return dataset
+
+
+def _references(result: StudyResult, those: Iterable[Instance | Predecessor]) -> Dataset:
+    return hierarchy(
+        result.study_instance_uid,
+        ((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in those),
     )

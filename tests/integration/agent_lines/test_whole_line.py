@@ -1,0 +1,104 @@
+"""From a C-STORE to reports at the PACS and a row on the worklist, on SQLite and on PostgreSQL."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from pydicom import Dataset
+
+from db.outcome import Outcome
+
+Make = Callable[..., Dataset]
+
+
+def test_a_flagged_study_comes_back_as_sr_and_picture_and_is_raised(
+    start: Any, radiograph: Make, pacs: Any, eventually: Any
+) -> None:
+    agent = start()
+    bright, dark = radiograph(250), radiograph(5)
+    agent.send(dark)
+    agent.send(bright)
+    eventually(lambda: agent.is_in(bright, "DELIVERED") and agent.is_in(dark, "DELIVERED"), 40)
+    assert (agent.row(bright).outcome, agent.row(dark).outcome) == (Outcome.FLAGGED, Outcome.NOT_FLAGGED)
+    assert sorted(one.StudyInstanceUID for one in pacs.reports("SR")) == sorted(
+        [bright.StudyInstanceUID, dark.StudyInstanceUID]
+    )
+    (picture,) = [one for one in pacs.reports("OT") + pacs.reports("CR") + pacs.reports("SC")]
+    assert picture.StudyInstanceUID == bright.StudyInstanceUID
+    assert (picture.Rows, picture.Columns) == (bright.Rows, bright.Columns)
+    assert agent.row(bright).due_at < agent.row(dark).due_at
+    assert all(len(digests) == 1 for digests in pacs.digests().values())
+    page = httpx.get(agent.url).text
+    assert page.index(bright.StudyInstanceUID) < page.index(dark.StudyInstanceUID)
+
+
+def test_one_frontal_that_cannot_be_decoded_makes_the_study_failed_and_never_not_flagged(
+    start: Any, radiograph: Make, eventually: Any
+) -> None:
+    agent = start()
+    good = radiograph(5)
+    broken = radiograph(5, StudyInstanceUID=good.StudyInstanceUID, SeriesInstanceUID=good.SeriesInstanceUID)
+    broken.PixelData = b""
+    assert [status.status for status in agent.send(good, broken)] == [0, 0]
+    eventually(lambda: agent.is_in(good, "DELIVERED"), 40)
+    assert agent.row(good).outcome is Outcome.FAILED
+    assert agent.row(good).reason.startswith("1 of 2 images: ")
+
+
+def test_a_late_image_gives_a_new_version_of_the_report_that_names_its_predecessor(
+    start: Any, radiograph: Make, pacs: Any, eventually: Any
+) -> None:
+    agent = start()
+    first = radiograph(5)
+    agent.send(first)
+    eventually(lambda: agent.is_in(first, "DELIVERED"), 40)
+    late = radiograph(250, StudyInstanceUID=first.StudyInstanceUID)
+    agent.send(late)
+    eventually(lambda: agent.is_in(first, "DELIVERED") and agent.row(first).revision == 2, 40)
+    assert agent.row(first).outcome is Outcome.FLAGGED
+    old, new = pacs.reports("SR")
+    (predecessor,) = new.PredecessorDocumentsSequence
+    assert predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == (
+        old.SOPInstanceUID
+    )
+
+
+def test_reports_that_the_pacs_routes_back_start_nothing(
+    start: Any, radiograph: Make, pacs: Any, eventually: Any
+) -> None:
+    agent = start()
+    study = radiograph(250)
+    agent.send(study)
+    eventually(lambda: agent.is_in(study, "DELIVERED"), 40)
+    sent = len(pacs.received_instances)
+    agent.send(*pacs.reports("SR"), *pacs.reports("OT"), study, calling_ae_title="PACS")
+    agent.send(other := radiograph(5))  # a study that comes later is through: so would anything of the first one be
+    eventually(lambda: agent.is_in(other, "DELIVERED"), 40)
+    record = agent.record(study)
+    assert len(record.results) == 1
+    assert len(pacs.received_instances) == sent + 1
+    assert {instance["role"] for instance in record.instances} == {"candidate", "own"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"PatientAge": "040Y", "PatientBirthDate": ""}, "age"),
+        ({"PatientAge": "", "PatientBirthDate": ""}, "age unknown"),
+        ({"BodyPartExamined": "HAND"}, "body part"),
+        ({"ViewPosition": "LL", "PatientOrientation": ["A", "F"]}, "view"),
+    ],
+)
+def test_what_the_gate_declines_is_not_analysed_and_reported_with_its_reason(  # noqa: PLR0913 - fixtures
+    start: Any, radiograph: Make, pacs: Any, eventually: Any, attributes: dict[str, Any], reason: str
+) -> None:
+    agent = start()
+    study = radiograph(250, **attributes)
+    agent.send(study)
+    eventually(lambda: agent.is_in(study, "DELIVERED"), 40)
+    assert agent.row(study).outcome is Outcome.NOT_ANALYSED
+    assert reason in agent.row(study).reason
+    (report,) = pacs.reports("SR")
+    assert "not analysed" in report.SeriesDescription
+    assert agent.row(study).probability is None
