@@ -25,7 +25,7 @@ _REQUIRED_OF_CODE: Final = frozenset({0x00080100, 0x00080102, 0x00080104})
 
 
 def write(dataset: Dataset, source: Instance, *, image: bool = False) -> Document:
-    """Return the document that is the Part 10 file of what `dataset` says and of the identity in `source`; all text in `dataset` is ASCII.
+    """Return the document of what `dataset` says, in ASCII throughout, and of the identity in `source`.
 
     `image` says that the report is itself an image, which takes over a little more.
     """

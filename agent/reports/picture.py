@@ -20,7 +20,7 @@ from agent.reports.lossy import lossy_compression
 from agent.reports.modules import Series, begin, coded, date, local_zone, reference, time
 from agent.reports.part10 import write
 from dicom_io.frames import read_frames
-from dicom_io.quiet import quiet_pydicom
+from dicom_io.silence import quiet_pydicom
 
 MEDIA_TYPE: Final = "application/dicom"
 SOP_CLASS_UIDS: Final = (str(SecondaryCaptureImageStorage),)

@@ -16,7 +16,7 @@ from agent.reports.document import Document, Predecessor, ReportSettings, StudyR
 from agent.reports.evidence import Evidence, Instance, gather
 from agent.reports.modules import Series, begin, hierarchy
 from agent.reports.part10 import write
-from dicom_io.quiet import quiet_pydicom
+from dicom_io.silence import quiet_pydicom
 
 MEDIA_TYPE: Final = "application/dicom"
 _CLASSES: Final = {

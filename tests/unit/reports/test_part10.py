@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from agent.reports.evidence import Instance
-from agent.reports.part10 import encode
+from agent.reports.part10 import write
 from dicom_io.scan import Syntax
 
 LITTLE = Syntax(explicit=True, little_endian=True)
@@ -26,8 +26,8 @@ def source(values: dict[int, bytes]) -> Instance:
 
 def encoded(values: dict[int, bytes]) -> Dataset:
     dataset = Dataset()
-    dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.Manufacturer = "1.2.3", "1.2.4", "Tibabu"
-    return dcmread(io.BytesIO(encode(dataset, source(values))))
+    dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.4", "1.2.5"
+    return dcmread(io.BytesIO(write(dataset, source(values)).data))
 
 
 def test_elements_stand_in_order_of_their_tags() -> None:

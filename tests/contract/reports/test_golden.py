@@ -1,0 +1,49 @@
+"""The reports as text, for review: a change to what leaves for a hospital shows here, line by line."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from agent import reports
+from agent.reports.document import Predecessor, StudyResult
+
+Study = Callable[..., StudyResult]
+GOLDEN = Path(__file__).with_name("golden")
+
+
+def lines(dataset: Dataset, indent: str = "") -> Iterator[str]:
+    """Yield a line for each element, one for a code, and none for the pixels."""
+    for element in dataset:
+        if element.VR == "SQ" and element.value and "CodeMeaning" in element.value[0]:
+            (code,) = element.value
+            yield f"{indent}{element.keyword}: ({code.CodeValue}, {code.CodingSchemeDesignator}, {code.CodeMeaning})"
+        elif element.VR == "SQ":
+            yield f"{indent}{element.keyword}"
+            for number, item in enumerate(element.value, start=1):
+                yield f"{indent}  {number}."
+                yield from lines(item, indent + "    ")
+        elif element.keyword == "PixelData":
+            yield f"{indent}PixelData: {len(element.value)} bytes"
+        else:
+            yield f"{indent}{element.keyword}: {element.value}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [("sr", "flagged"), ("sr", "not_flagged"), ("sr", "not_analysed"), ("sr", "failed"), ("picture", "flagged")],
+)
+def test_a_report_is_what_was_reviewed(study: Study, source: Path, kind: str, outcome: str, tmp_path: Path) -> None:
+    """Where a difference is meant, copy the new file over the golden one, and say in the commit why."""
+    report = reports.load(kind)
+    earlier = Predecessor(sop_class_uid="1.2.3", sop_instance_uid="1.2.3.4", series_instance_uid="1.2.3.5")
+    result = replace(study(outcome, source), version=2, predecessors=(earlier,))
+    dataset = dcmread(io.BytesIO(report.render(result, report.Settings()).data))
+    actual = tmp_path / f"{kind}-{outcome}.txt"
+    actual.write_text("".join(f"{line}\n" for line in (*lines(dataset.file_meta), *lines(dataset))), encoding="utf-8")
+    golden = GOLDEN / actual.name
+    expected = golden.read_text(encoding="utf-8") if golden.exists() else ""
+    assert actual.read_text(encoding="utf-8") == expected, f"{actual} differs from {golden}"
