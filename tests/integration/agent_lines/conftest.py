@@ -1,4 +1,4 @@
-"""The whole agent in this process: its real roles in threads, real associations, a PACS that remembers, a model that counts light.
+"""The whole agent in this process: its real roles in threads, real associations, a PACS that remembers.
 
 Only the network is a stand-in: it flags bright images, so that a test knows what must come out.
 """
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
-from pydantic import SecretStr
 
 import agent.inference
 from agent.app import ROLES, run_role
