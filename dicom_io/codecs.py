@@ -5,9 +5,11 @@ HTJ2K, CharLS (pyjpegls) then GDCM for JPEG-LS, pylibjpeg-rle then pydicom for R
 The codestream's own header is compared with the dataset's before a decoder may allocate by it.
 """
 
+import dataclasses
+import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,18 +21,20 @@ from pydicom.uid import UID
 from dicom_io import reasons
 from dicom_io.codestream import Codestream, read_codestream
 from dicom_io.errors import PixelError
+from dicom_io.gdcm_codec import decode_jpeg
 from dicom_io.image import Image, PixelDescription
 from dicom_io.silence import quiet_pydicom
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
 _EXPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
-_NATIVE: Final = frozenset({"1.2.840.10008.1.2", _EXPLICIT_LITTLE_ENDIAN, "1.2.840.10008.1.2.2"})
+_EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+_NATIVE: Final = frozenset({"1.2.840.10008.1.2", _EXPLICIT_LITTLE_ENDIAN, _EXPLICIT_BIG_ENDIAN})
 _ENCAPSULATED_UNCOMPRESSED: Final = "1.2.840.10008.1.2.1.98"
 _DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
 _RLE: Final = "1.2.840.10008.1.2.5"
 _JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
-_RETIRED_JPEG: Final = frozenset({"1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"})
+_RETIRED_JPEG: Final = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
 _PLUGINS: Final = {
     "1.2.840.10008.1.2.4.50": ("gdcm", "pillow"),
     _JPEG_EXTENDED: ("gdcm", "pillow"),
@@ -47,6 +51,7 @@ _PLUGINS: Final = {
 }
 _SELF_CORRECTING: Final = frozenset(uid for uid in _PLUGINS if ".4.8" in uid or ".4.9" in uid or ".4.20" in uid)
 """JPEG-LS and JPEG 2000: pydicom aligns their values by the codestream's own precision and sign."""
+_LEAST_PRECISION: Final = 8  # of what decoders put out, for images of fewer bits too
 _RLE_GAIN: Final = 64  # two bytes make at most 128 (PS3.5 G.3)
 _FOREIGN: Final = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
 _FOREIGN_ERRORS: Final = (*_FOREIGN, TypeError, ValueError, struct.error, zlib.error)
@@ -63,17 +68,14 @@ class StoredFrame:
 
 def decode(image: Image) -> Iterator[StoredFrame]:
     """Yield the frames of an image. PixelError where one cannot be had; those before it have been yielded."""
-    description = image.description
-    uid = description.transfer_syntax_uid
+    uid = image.description.transfer_syntax_uid
     if uid in _NATIVE:
-        frames = _decode_native(image)
-    elif uid in _RETIRED_JPEG or (uid == _JPEG_EXTENDED and description.bits_stored > 8):  # noqa: PLR2004  # bits
-        frames = _decode_by_gdcm(image)
-    elif uid in _PLUGINS or uid in (_ENCAPSULATED_UNCOMPRESSED, _DEFLATED_FRAMES):
-        frames = (_decode_frame(frame, description) for frame in split_frames(image))
+        yield from _decode_native(image)
+    elif uid in _DECODERS:
+        for frame in split_frames(image):
+            yield _DECODERS[uid](frame, image.description)
     else:
         raise PixelError(reasons.NO_DECODER)
-    yield from frames
 
 
 def split_frames(image: Image) -> list[bytes]:
@@ -101,34 +103,87 @@ def _fragments(pixel_data: bytes) -> list[bytes]:
 
 
 def _decode_native(image: Image) -> Iterator[StoredFrame]:
-    description = image.description
+    description, count = image.description, image.description.number_of_frames
     frame_bits = description.rows * description.columns * description.samples_per_pixel * description.bits_allocated
     if description.photometric_interpretation == "YBR_FULL_422":
         frame_bits = frame_bits // 3 * 2
-    if len(image.pixel_data) * 8 < frame_bits * description.number_of_frames:
+    if len(image.pixel_data) * 8 < frame_bits * count:
         raise PixelError(reasons.TRUNCATED)
-    options = {**_options(description), "number_of_frames": description.number_of_frames, "pixel_vr": image.pixel_vr}
-    for index in range(description.number_of_frames):
+    if description.bits_allocated == 1:
+        swapped = description.transfer_syntax_uid == _EXPLICIT_BIG_ENDIAN and image.pixel_vr == "OW"
+        packed = swap_words(image.pixel_data) if swapped else image.pixel_data
+        yield from (_unpack(packed, description, index) for index in range(count))
+        return
+    options = {**_options(description), "number_of_frames": count, "pixel_vr": image.pixel_vr}
+    for index in range(count):
         yield _call_pydicom(description, image.pixel_data, options, description.transfer_syntax_uid, index=index)
 
 
-def _decode_frame(frame: bytes, description: PixelDescription) -> StoredFrame:
-    uid = description.transfer_syntax_uid
-    if not frame:
-        raise PixelError(reasons.EMPTY)
-    if uid == _DEFLATED_FRAMES:
-        frame = _inflate(frame, description.frame_bytes)
-    if uid in (_DEFLATED_FRAMES, _ENCAPSULATED_UNCOMPRESSED):
-        if len(frame) < description.frame_bytes:
-            raise PixelError(reasons.TRUNCATED)
-        options = {**_options(description), "pixel_vr": "OB"}
-        return _call_pydicom(description, frame, options, _EXPLICIT_LITTLE_ENDIAN)
-    if uid == _RLE:
-        if len(frame) * _RLE_GAIN < description.frame_bytes:
-            raise PixelError(reasons.TRUNCATED)
-    else:
-        _check_codestream(read_codestream(frame), description)
+def swap_words(value: bytes) -> bytes:
+    """Return 16-bit words in the other byte order; an odd byte at the end is left out."""
+    return np.frombuffer(value[: len(value) // 2 * 2], dtype="<u2").byteswap().tobytes()
+
+
+def _unpack(packed: bytes, description: PixelDescription, index: int = 0) -> StoredFrame:
+    """Take frame `index` out of bits, the first pixel the least significant (PS3.5 8.1.1); pydicom loses the last bits.
+
+    Frames of native pixel data begin where the one before ends, within a byte if need be.
+    """
+    shape = (description.rows, description.columns)
+    if description.samples_per_pixel != 1:
+        raise PixelError(reasons.BAD_DESCRIPTION)
+    count = shape[0] * shape[1]
+    start, skipped = divmod(index * count, 8)
+    octets = np.frombuffer(packed, dtype=np.uint8, offset=start, count=math.ceil((skipped + count) / 8))
+    bits = np.unpackbits(octets, bitorder="little")[skipped : skipped + count]
+    return StoredFrame(bits.reshape(shape), description.photometric_interpretation)
+
+
+def _decode_uncompressed(frame: bytes, description: PixelDescription) -> StoredFrame:
+    if len(frame) < description.frame_bytes:
+        raise PixelError(reasons.TRUNCATED)
+    if description.bits_allocated == 1:
+        return _unpack(frame, description)
+    return _call_pydicom(description, frame, {**_options(description), "pixel_vr": "OB"}, _EXPLICIT_LITTLE_ENDIAN)
+
+
+def _decode_deflated(frame: bytes, description: PixelDescription) -> StoredFrame:
+    """Decode Deflated Image Frame Compression (PS3.5 A.4.13), never inflating more than the frame has."""
+    try:
+        inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(frame, description.frame_bytes)
+    except zlib.error as error:
+        raise PixelError(reasons.DAMAGED) from error
+    return _decode_uncompressed(inflated, description)
+
+
+def _decode_rle(frame: bytes, description: PixelDescription) -> StoredFrame:
+    if len(frame) * _RLE_GAIN < description.frame_bytes:
+        raise PixelError(reasons.TRUNCATED)
+    if description.bits_allocated > 1:
+        return _try_plugins(frame, description)
+    packed = dataclasses.replace(
+        description, rows=1, columns=description.frame_bytes, bits_allocated=8, bits_stored=8, high_bit=7
+    )
+    return _unpack(_try_plugins(frame, packed).pixels.tobytes(), description)
+
+
+def _decode_codestream(frame: bytes, description: PixelDescription) -> StoredFrame:
+    _check_codestream(read_codestream(frame), description)
     return _try_plugins(frame, description)
+
+
+def _decode_deep_jpeg(frame: bytes, description: PixelDescription) -> StoredFrame:
+    """Decode JPEG that may have 12 bits."""
+    codestream = read_codestream(frame)
+    _check_codestream(codestream, description)
+    if codestream is not None and codestream.precision <= 8 and description.transfer_syntax_uid == _JPEG_EXTENDED:  # noqa: PLR2004  # bits
+        return _try_plugins(frame, description)
+    try:
+        samples = decode_jpeg(frame, description)
+    except _FOREIGN_ERRORS as error:
+        raise PixelError(reasons.DAMAGED) from error
+    by_pixel = dataclasses.replace(description, planar_configuration=0)
+    return _decode_uncompressed(samples, by_pixel)
 
 
 def _check_codestream(codestream: Codestream | None, description: PixelDescription) -> None:
@@ -137,6 +192,8 @@ def _check_codestream(codestream: Codestream | None, description: PixelDescripti
     stated = (description.rows, description.columns, description.samples_per_pixel)
     if (codestream.rows, codestream.columns, codestream.samples) != stated:
         raise PixelError(reasons.SIZE_DIFFERS)
+    if codestream.precision > max(description.bits_allocated, _LEAST_PRECISION):
+        raise PixelError(reasons.BAD_DESCRIPTION)
     if not codestream.complete:
         raise PixelError(reasons.TRUNCATED)
 
@@ -198,33 +255,11 @@ def _stored_bits(pixels: Pixels, description: PixelDescription) -> Pixels:
     return np.right_shift(raised, width - description.bits_stored)
 
 
-def _inflate(frame: bytes, length: int) -> bytes:
-    """Inflate one frame of Deflated Image Frame Compression, at most `length` bytes."""
-    try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(frame, length)
-    except zlib.error as error:
-        raise PixelError(reasons.DAMAGED) from error
-
-
-def _decode_by_gdcm(image: Image) -> Iterator[StoredFrame]:
-    """Decode JPEG of 12 bits, sequential or progressive, which pydicom's plugins refuse."""
-    import gdcm  # noqa: PLC0415  # a large native library, needed for these few transfer syntaxes only here
-
-    description = image.description
-    for frame in split_frames(image):
-        _check_codestream(read_codestream(frame), description)
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(image.path))
-    if not reader.Read():
-        raise PixelError(reasons.DAMAGED)
-    try:
-        data = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")  # GDCM hands bytes out as str
-    except _FOREIGN_ERRORS as error:
-        raise PixelError(reasons.DAMAGED) from error
-    if len(data) != description.frame_bytes * description.number_of_frames:
-        raise PixelError(reasons.DAMAGED)
-    options = {**_options(description), "planar_configuration": 0, "number_of_frames": description.number_of_frames}
-    for index in range(description.number_of_frames):
-        yield _call_pydicom(description, data, options, _EXPLICIT_LITTLE_ENDIAN, index=index)
+_DECODERS: Final[dict[str, Callable[[bytes, PixelDescription], StoredFrame]]] = {
+    **dict.fromkeys(_PLUGINS, _decode_codestream),
+    **dict.fromkeys((_JPEG_EXTENDED, *_RETIRED_JPEG), _decode_deep_jpeg),
+    _RLE: _decode_rle,
+    _ENCAPSULATED_UNCOMPRESSED: _decode_uncompressed,
+    _DEFLATED_FRAMES: _decode_deflated,
+}
+"""One frame of encapsulated pixel data to its stored values, by transfer syntax."""

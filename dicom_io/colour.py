@@ -9,7 +9,7 @@ from pydicom.pixels.processing import apply_color_lut, convert_color_space
 
 from dicom_io import reasons
 from dicom_io.attributes import Attributes
-from dicom_io.codecs import Pixels, StoredFrame
+from dicom_io.codecs import Pixels, StoredFrame, swap_words
 from dicom_io.errors import PixelError
 from dicom_io.image import PixelDescription
 from dicom_io.silence import quiet_pydicom
@@ -70,6 +70,4 @@ def _palette(attributes: Attributes, description: PixelDescription) -> Dataset:
 def _little_endian(tag: int, attributes: Attributes) -> bytes:
     """Return a palette's OW value with its words in the byte order that pydicom expects without a file."""
     value = attributes.raw(tag)
-    if attributes.syntax.little_endian:
-        return value
-    return np.frombuffer(value[: len(value) // 2 * 2], dtype=">u2").astype("<u2").tobytes()
+    return value if attributes.syntax.little_endian else swap_words(value)
