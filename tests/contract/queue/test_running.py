@@ -40,9 +40,9 @@ def test_jobs_start_in_the_order_of_their_due_times(queue: Queue, enqueue: Enque
 def test_of_several_kinds_the_job_that_is_due_first_starts_first(
     queue: Queue, enqueue: Enqueue, working: Working
 ) -> None:
-    enqueue("3", "a", due=300)
-    enqueue("1", "b", due=100)
     enqueue("2", "a", due=200)
+    enqueue("1", "b", due=100)
+    enqueue("3", "a", due=300)
     handle = Recorder(3)
     with working(queue, {"a": handle, "b": handle}):
         assert handle.enough.wait(5)

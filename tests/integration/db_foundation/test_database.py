@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -234,14 +235,16 @@ def test_a_thread_whose_turn_does_not_come_is_told_so(
 
 def test_transactions_of_one_name_follow_one_another(notes: Database) -> None:
     """Each reads the count and writes a row numbered by it: two at once would number theirs alike."""
+    other = open_database(notes.url.render_as_string(hide_password=False))  # as another process: its turns are its own
 
-    def add() -> None:
-        with notes.begin(lock=("study", "1.2.3")) as connection:
+    def add(database: Database) -> None:
+        with database.begin(lock=("study", "1.2.3")) as connection:
             number = connection.execute(text("SELECT count(*) FROM note")).scalar_one()
             threading.Event().wait(0.02)
             write(connection, number)
 
-    run_together(*[add] * 8)
+    run_together(*[partial(add, notes), partial(add, other)] * 4)
+    other.dispose()
     assert count(notes) == 8
 
 
