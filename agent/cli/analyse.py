@@ -19,7 +19,7 @@ NO_HEADER = "a picture has no header: age, view and body part were not checked"
 CAVEAT = 'A triage aid, not a diagnosis. Only pneumonia is looked for; "not flagged" does not exclude disease.'
 
 
-@click.command()
+@click.command(short_help="Say what the model says of files.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @config_option
 @json_option

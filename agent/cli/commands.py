@@ -60,17 +60,22 @@ def _is_for_people(error: Exception) -> bool:
     return isinstance(error, AgentError | DatabaseError | DicomIoError | ModelError)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+HELP = """Triage chest radiographs: receive studies over DICOM, score them, report back, order the worklist.
+
+A triage aid, not a diagnosis. Only pneumonia is looked for; "not flagged" does not exclude disease.
+
+\b
+First steps:
+  tibabu demo                  a whole hospital on this machine, in a minute
+  tibabu analyse IMAGE...      what the model says of files
+  tibabu check --config FILE   is this installation fit to run?
+  tibabu run --config FILE     serve
+
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
+"""
+
+
+@click.group(cls=_Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="tibabu")
 def tibabu() -> None:
-    r"""Triage chest radiographs: receive studies over DICOM, score them, report back, order the worklist.
-
-    A triage aid, not a diagnosis. Only pneumonia is looked for; "not flagged" does not exclude disease.
-
-    \b
-    First steps:
-      tibabu demo                    a whole hospital on this machine, in a minute
-      tibabu analyse IMAGE...        what the model says of files
-      tibabu check --config FILE     is this installation fit to run?
-      tibabu run --config FILE       serve
-    """
+    """Run one of the commands."""

@@ -26,7 +26,7 @@ SECONDS_A_STUDY = 10.0
 SECONDS_AT_LEAST = 180.0
 
 
-@click.command()
+@click.command(short_help="Show a whole hospital on this machine.")
 @click.option(
     "--dir",
     "folder",

@@ -26,7 +26,7 @@ class Finding(NamedTuple):
     detail: str
 
 
-@click.command()
+@click.command(short_help="Say whether this installation is fit to run.")
 @click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
 @json_option
 def check(given: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
@@ -44,7 +44,7 @@ def check(given: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click pa
         raise SystemExit(1)
 
 
-@click.command()
+@click.command(short_help="Bring the database to this version's schema.")
 @config_option
 @json_option
 def migrate(config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
@@ -82,6 +82,10 @@ def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding
 
 
 def _database(config: Config) -> str:
+    url = config.database.url.get_secret_value()
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not file.exists():
+        return f"none yet; `tibabu run` or `tibabu migrate` makes {file}"
     with opened(config) as database:
         return f"{database.dialect}, revision {current(database)}"
 

@@ -22,7 +22,7 @@ def _peer(_context: click.Context, _parameter: click.Parameter, value: str) -> P
         raise click.BadParameter(str(error)) from None
 
 
-@click.command()
+@click.command(short_help="Ask a DICOM peer whether it is there.")
 @click.argument("peer", metavar=PEER, callback=_peer)
 @config_option
 def echo(peer: Peer, config: Config) -> None:
@@ -31,7 +31,7 @@ def echo(peer: Peer, config: Config) -> None:
     click.echo(f"{peer.ae_title} at {peer.host}:{peer.port} answers.")
 
 
-@click.command()
+@click.command(short_help="Send DICOM files to a Storage SCP.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--to", "peer", metavar=PEER, required=True, callback=_peer, help="The Storage SCP to send to.")
 @config_option

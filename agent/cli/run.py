@@ -12,7 +12,7 @@ from agent.config import Config, load
 from agent.supervisor import supervise
 
 
-@click.command()
+@click.command(short_help="Serve until SIGTERM, then drain.")
 @click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
 @click.option("--only", "only", type=click.Choice(ROLES), multiple=True, help="Serve only these roles (repeatable).")
 @click.option("--supervised", is_flag=True, hidden=True, help="End with the parent process.")

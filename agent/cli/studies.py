@@ -17,7 +17,7 @@ from db.worklist import StudyRecord, WorklistRow, study_record
 from db.worklist import worklist as rows_of
 
 
-@click.command()
+@click.command(short_help="Print the studies in reading order.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many studies.")
 @config_option
 @json_option
@@ -85,7 +85,7 @@ def worklist_line(number: int, row: WorklistRow, now: datetime) -> str:
     )
 
 
-@click.command()
+@click.command(short_help="Print everything on record about a study.")
 @click.argument("study_instance_uid")
 @config_option
 @json_option
@@ -121,7 +121,7 @@ def _record_document(record: StudyRecord) -> dict[str, Any]:
     return {"study": worklist_document(record.study), **_tables(record)}
 
 
-@click.command()
+@click.command(short_help="Analyse or send again.")
 @click.argument("study_instance_uid", required=False)
 @click.option("--deliveries", is_flag=True, help="Send parked reports again instead of analysing again.")
 @click.option("--destination", default="", help="With --deliveries: only those of this destination.")

@@ -16,7 +16,7 @@ from model.runtime import Threads
 from model.training import train as train_model
 
 
-@click.command()
+@click.command(short_help="Train a model.")
 @click.option(
     "--data",
     required=True,
@@ -61,7 +61,7 @@ def _epoch(done: Progress | None) -> str | None:
     return None if done is None else f"fold {done.fold + 1} of {done.folds}, loss {done.epoch.loss:.4f}"
 
 
-@click.command()
+@click.command(short_help="Measure the model on labelled images.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @config_option
 @json_option
