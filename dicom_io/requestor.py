@@ -119,7 +119,9 @@ class Requestor:
             except TimeoutError:
                 if (left := self._association.dul.to_provider_queue.qsize()) < unsent:
                     unsent, deadline = left, time.monotonic() + self._timeouts.dimse
-                continue
+                if self._association.dul.is_alive():
+                    continue
+                response = None
             if response is None:
                 message = f"expected a response from {self._peer}. Received: the association was aborted"
                 raise AssociationAbortedError(message)
@@ -180,7 +182,7 @@ def _entity(ae_title: str, timeouts: Timeouts) -> ApplicationEntity:
     entity.connection_timeout = timeouts.connection
     entity.acse_timeout = timeouts.acse
     entity.dimse_timeout = timeouts.dimse
-    entity.network_timeout = timeouts.network
+    entity.network_timeout = None  # pynetdicom's would run while we send; the socket has its own
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     return entity

@@ -187,7 +187,9 @@ class RawPeer:
         body = struct.pack(">HH16s16s32x", 1, 0, called.encode().ljust(16), calling.encode().ljust(16)) + items
         return struct.pack(">BBL", 0x01, 0, len(body)) + body
 
-    def associate(self, contexts: list[tuple[int, str, list[str]]] | None = None, **titles: str) -> dict[int, str | int]:
+    def associate(
+        self, contexts: list[tuple[int, str, list[str]]] | None = None, **titles: str
+    ) -> dict[int, str | int]:
         """Ask for an association; return, by context ID, the accepted transfer syntax or the reason of refusal."""
         self.socket.sendall(self.association_request(contexts or [(1, CT, [EXPLICIT])], **titles))
         kind, body = self.read_pdu()

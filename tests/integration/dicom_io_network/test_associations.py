@@ -109,7 +109,9 @@ def test_a_connection_that_never_completes_its_request_is_closed_after_the_acse_
     assert sink.only_summary().how == "aborted"
 
 
-@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\1\2\0\1\0\1\xfc\3\3", b"\4\0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\1\2\0\1\0\1\xfc\3\3", b"\4\0\0\0\0\0"]
+)
 def test_other_protocols_are_hung_up_on(start_scp, sink, raw_peer, said):
     """HTTP, a TLS client hello, and data before any association; at the latest after the ACSE time-out."""
     peer = raw_peer(start_scp(acse_timeout=0.5))
@@ -250,9 +252,7 @@ def _wait_until_refused(port):
     pytest.fail("expected the listening socket to be closed")
 
 
-def test_stop_aborts_what_is_still_open_after_the_timeout_and_hangs_up_on_who_never_asked(
-    start_scp, sink, raw_peer
-):
+def test_stop_aborts_what_is_still_open_after_the_timeout_and_hangs_up_on_who_never_asked(start_scp, sink, raw_peer):
     scp = start_scp(acse_timeout=60)
     silent, idle, stuck = raw_peer(scp), raw_peer(scp), raw_peer(scp)
     idle.associate()

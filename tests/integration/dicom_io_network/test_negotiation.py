@@ -67,9 +67,7 @@ def test_every_transfer_syntax_is_accepted_unknown_and_private_ones_too(start_sc
         (JPEG, [UNKNOWN, PRIVATE_SYNTAX, JPIP]),
     ],
 )
-def test_the_most_useful_offered_transfer_syntax_is_taken_whatever_the_peers_order(
-    start_scp, raw_peer, wanted, others
-):
+def test_the_most_useful_offered_transfer_syntax_is_taken_whatever_the_peers_order(start_scp, raw_peer, wanted, others):
     peer = raw_peer(start_scp())
     orders = [[wanted, *others], [*others, wanted], [*reversed(others), wanted]]
     answers = peer.associate([(2 * place + 1, CT, order) for place, order in enumerate(orders)])
@@ -147,9 +145,7 @@ def test_odd_uids_in_a_proposal_disturb_nothing(start_scp, sink, raw_peer, sampl
     [(2, CT, [EXPLICIT]), (1, CT, ["1." * 33]), (1, "1." * 33, [EXPLICIT]), (1, "\xff\xfe", [EXPLICIT])],
     ids=["even context ID", "long transfer syntax", "long abstract syntax", "no ASCII"],
 )
-def test_a_proposal_against_the_rules_ends_its_own_association_only(
-    start_scp, sink, raw_peer, sample, status, context
-):
+def test_a_proposal_against_the_rules_ends_its_own_association_only(start_scp, sink, raw_peer, sample, status, context):
     scp = start_scp()
     neighbour = raw_peer(scp)
     neighbour.associate()

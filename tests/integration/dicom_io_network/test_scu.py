@@ -91,17 +91,26 @@ def test_exactly_the_pairs_that_are_sent_are_proposed(start_scp, sample, monkeyp
     original = session.supported_contexts
 
     def supported(contexts, **settings):
-        proposed.extend((str(context.abstract_syntax), [str(uid) for uid in context.transfer_syntax]) for context in contexts)
+        proposed.extend(
+            (str(context.abstract_syntax), [str(uid) for uid in context.transfer_syntax]) for context in contexts
+        )
         return original(contexts, **settings)
 
     monkeypatch.setattr(session, "supported_contexts", supported)
-    files = [sample("1.2.1"), sample("1.2.2", transfer_syntax_uid=JPEG), sample("1.2.3"), sample("1.2.4", sop_class_uid=MR)]
+    files = [
+        sample("1.2.1"),
+        sample("1.2.2", transfer_syntax_uid=JPEG),
+        sample("1.2.3"),
+        sample("1.2.4", sop_class_uid=MR),
+    ]
     send(peer_of(start_scp()), [one.file for one in files])
     assert proposed == [(CT, [EXPLICIT]), (CT, [JPEG]), (MR, [EXPLICIT])]
 
 
 def test_more_than_128_pairs_take_several_associations(start_scp, sink, sample):
-    samples = [sample(f"1.2.{number}", transfer_syntax_uid=f"1.3.6.1.4.1.99999.{number % 130}") for number in range(140)]
+    samples = [
+        sample(f"1.2.{number}", transfer_syntax_uid=f"1.3.6.1.4.1.99999.{number % 130}") for number in range(140)
+    ]
     statuses = send(peer_of(start_scp()), [one.file for one in samples])
     assert [status.sop_instance_uid for status in statuses] == [one.sop_instance_uid for one in samples]
     assert all(status.stored for status in statuses)
@@ -137,12 +146,15 @@ def test_a_file_without_preamble_or_without_meta_goes_out_in_the_encoding_that_i
 
     bare = sample().dataset
     implicit = b"".join(
-        struct.pack("<HHL", 0x0008, number, len(value)) + value for number, value in ((0x16, b"1.2.840.10008.5.1.4.1.1.2\0"), (0x18, b"1.2.3\0"))
+        struct.pack("<HHL", 0x0008, number, len(value)) + value
+        for number, value in ((0x16, b"1.2.840.10008.5.1.4.1.1.2\0"), (0x18, b"1.2.3\0"))
     )
     no_preamble = encode_file_meta(CT, "1.2.3.4", JPEG)[132:] + bare
     statuses = send(peer_of(start_scp()), [bare, implicit, no_preamble])
     assert [status.transfer_syntax_uid for status in statuses] == [EXPLICIT, "1.2.840.10008.1.2", JPEG]
-    assert all(instance.data.endswith(sent) for instance, sent in zip(sink.instances, [bare, implicit, bare], strict=True))
+    assert all(
+        instance.data.endswith(sent) for instance, sent in zip(sink.instances, [bare, implicit, bare], strict=True)
+    )
 
 
 @pytest.mark.shared
@@ -150,7 +162,11 @@ def test_every_file_of_every_transfer_syntax_arrives_byte_by_byte(start_scp, sin
     from dicom_io.errors import HeaderError
     from dicom_io.file_meta import read_file_meta
 
-    files = sorted(path for path in (shared / "data" / "dicom" / "transfer-syntaxes").rglob("*") if path.suffix != ".csv" and path.is_file())
+    files = sorted(
+        path
+        for path in (shared / "data" / "dicom" / "transfer-syntaxes").rglob("*")
+        if path.suffix != ".csv" and path.is_file()
+    )
     expected = {}
     for path in files:
         try:
@@ -161,7 +177,9 @@ def test_every_file_of_every_transfer_syntax_arrives_byte_by_byte(start_scp, sin
             expected[path] = meta
     assert len(expected) > 240
     statuses = send(peer_of(start_scp(accept_unknown_sop_classes=True)), list(expected))
-    assert [(path.name, status.text) for path, status in zip(expected, statuses, strict=True) if not status.stored] == []
+    assert [
+        (path.name, status.text) for path, status in zip(expected, statuses, strict=True) if not status.stored
+    ] == []
     assert len(sink.instances) == len(expected)
     by_dataset = {one.data[read_file_meta(one.data).dataset_offset :] for one in sink.instances}
     assert {path.read_bytes()[meta.dataset_offset :] for path, meta in expected.items()} == by_dataset

@@ -28,7 +28,7 @@ class BadPeer:
 
     def __init__(self, behave: Callable[["BadPeer"], None]) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
         self.peer = Peer("BAD", "127.0.0.1", self.listener.getsockname()[1])
         self.behave = behave
         self.done = threading.Event()
@@ -51,10 +51,17 @@ class BadPeer:
         self.listener.close()
 
     def read_pdu(self) -> bytes:
-        head = self.connection.recv(6, socket.MSG_WAITALL)
-        if len(head) < 6:
-            raise ConnectionError
-        return head + self.connection.recv(struct.unpack(">BBL", head)[2], socket.MSG_WAITALL)
+        head = self._read(6)
+        return head + self._read(struct.unpack(">BBL", head)[2])
+
+    def _read(self, length: int) -> bytes:
+        data = bytearray()
+        while len(data) < length:
+            part = self.connection.recv(length - len(data))
+            if not part:
+                raise ConnectionError
+            data += part
+        return bytes(data)
 
     def accept(self, context: int = 1, syntax: bytes = b"1.2.840.10008.1.2") -> None:
         request = self.read_pdu()
@@ -290,7 +297,7 @@ def test_a_slow_peer_has_all_the_time_that_it_takes_to_take_the_data(bad_peer, s
         bad.respond(field=0x8001)
 
     peer = bad_peer(read_slowly)
-    (status,) = send(peer, [sample(pixels=bytes(12_000_000)).file], timeouts=Timeouts(dimse=1.5, network=2, acse=0.5))
+    (status,) = send(peer, [sample(pixels=bytes(16_000_000)).file], timeouts=Timeouts(dimse=1.5, network=2, acse=0.5))
     assert status.stored
 
 

@@ -1,0 +1,149 @@
+"""The store keeps each file once, under its digest, and has it durable before it says so."""
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from dicom_io.errors import NoSpaceError, StoreError
+from dicom_io.store import Store, StoredFile
+
+DATA = b"some bytes" * 1000
+DIGEST = hashlib.sha256(DATA).hexdigest()
+
+
+def files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_what_is_put_lies_whole_under_its_digest(tmp_path):
+    store = Store(tmp_path / "store")
+    assert store.put(DATA) == StoredFile(f"{DIGEST[:2]}/{DIGEST}.dcm", DIGEST, len(DATA))
+    assert store.path(f"{DIGEST[:2]}/{DIGEST}.dcm").read_bytes() == DATA
+    assert files(tmp_path / "store") == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
+
+
+def test_files_and_folders_are_for_the_agents_account_only(tmp_path):
+    store = Store(tmp_path / "store")
+    path = store.path(store.put(DATA).path)
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent, tmp_path / "store")] == [0o600, 0o700, 0o700]
+
+
+def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    folder = tmp_path / "store" / DIGEST[:2]
+    done = []
+
+    def watch(name):
+        original = getattr(os, name)
+
+        def call(*arguments, **more):
+            what = arguments[0]
+            target = os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else str(what)
+            done.append((name, "folder" if target == str(folder) else "temporary" if ".tmp" in target else target))
+            return original(*arguments, **more)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("write", "fsync", "rename"):
+        watch(name)
+    store.put(DATA)
+    expected = [("write", "temporary"), ("fsync", "temporary"), ("rename", "temporary"), ("fsync", "folder")]
+    assert done == expected
+    done.clear()
+    store.put(DATA)
+    assert done == [("fsync", "folder")], "expected a file that is there to be left alone, and its name to be durable"
+
+
+def test_a_file_that_is_not_whole_is_written_again(tmp_path):
+    store = Store(tmp_path)
+    path = store.path(store.put(DATA).path)
+    path.write_bytes(DATA[:10])
+    store.put(DATA)
+    assert path.read_bytes() == DATA
+
+
+def test_writes_that_take_only_a_part_are_continued(tmp_path, monkeypatch):
+    original = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: original(descriptor, data[:1000]))
+    store = Store(tmp_path)
+    assert store.path(store.put(DATA).path).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(errno.ENOSPC, NoSpaceError), (errno.EDQUOT, NoSpaceError), (errno.EIO, StoreError), (errno.EACCES, StoreError)],
+)
+def test_a_failure_is_an_error_of_ours_and_leaves_nothing(tmp_path, monkeypatch, call, code, error):
+    store = Store(tmp_path)
+    with monkeypatch.context() as patch:
+
+        def fail(*_, **__):
+            raise OSError(code, os.strerror(code), "/secret/path")
+
+        patch.setattr(os, call, fail)
+        with pytest.raises(error, match=f"expected .* Received: errno={errno.errorcode[code]}") as raised:
+            store.put(DATA)
+    assert type(raised.value) is error
+    assert "secret" not in str(raised.value)
+    assert files(tmp_path) == []
+    store.put(DATA)
+    assert files(tmp_path) == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
+
+
+def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="expected the store's folders"):
+        Store(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "relative",
+    ["", "../../etc/passwd", f"ab/{DIGEST}.dcm", f"{DIGEST[:2]}/{DIGEST}.tmp", f"/{DIGEST[:2]}/{DIGEST}.dcm", f"{DIGEST[:2]}/{DIGEST}.dcm\n"],
+)
+def test_only_what_the_store_named_becomes_a_path(tmp_path, relative):
+    with pytest.raises(StoreError, match="expected a path that the store gave"):
+        Store(tmp_path).path(relative)
+
+
+def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_path):
+    kept = Store(tmp_path).put(DATA).path
+    for name, age in (("00/old.tmp", 3700), ("00/young.tmp", 60)):
+        path = tmp_path / name
+        path.write_bytes(b"half")
+        written = path.stat().st_mtime - age
+        os.utime(path, (written, written))
+    os.utime(tmp_path / kept, (0, 0))
+    Store(tmp_path)
+    assert files(tmp_path) == sorted(["00/young.tmp", kept])
+
+
+def test_too_little_room_is_said_before_it_is_filled(tmp_path):
+    store = Store(tmp_path)
+    store.require_free(1)
+    with pytest.raises(NoSpaceError, match="expected at least .* bytes free"):
+        store.require_free(1 << 62)
+
+
+def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path):
+    store = Store(tmp_path)
+    together = threading.Barrier(8)
+    stored = []
+
+    def put() -> None:
+        together.wait(10)
+        stored.append(store.put(DATA))
+
+    threads = [threading.Thread(target=put) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert stored == [stored[0]] * 8
+    assert files(tmp_path) == [stored[0].path]
+    assert store.path(stored[0].path).read_bytes() == DATA
