@@ -23,10 +23,14 @@ WANTED: Final = frozenset({*_DESCRIPTORS, *_TABLES, *_SEGMENTED})
 
 _PALETTE_ERRORS: Final = (AttributeError, LookupError, TypeError, ValueError)
 _SHOWN_BITS: Final = 8
+_FLAT_AXES, _COLOUR_AXES = 2, 3
 
 
 def to_rgb(frame: StoredFrame, attributes: Attributes, description: PixelDescription) -> NDArray[np.uint8]:
     """Return a frame of colours as RGB, uint8 [rows, columns, 3]. PixelError for an encoding that is not supported."""
+    flat = frame.photometric_interpretation == "PALETTE COLOR"
+    if frame.pixels.ndim != (_FLAT_AXES if flat else _COLOUR_AXES):
+        raise PixelError(reasons.BAD_DESCRIPTION)
     match frame.photometric_interpretation:
         case "RGB":
             return _eight_bits(frame.pixels, description.bits_stored)

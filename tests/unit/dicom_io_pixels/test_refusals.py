@@ -1,0 +1,277 @@
+"""What cannot be decoded whole is refused with its reason; nothing is allocated that a file merely claims."""
+
+import logging
+import struct
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRLittleEndian
+
+from dicom_io import reasons
+from dicom_io.errors import PixelError
+from dicom_io.frames import PixelLimits, pixels_equal, read_frames
+
+Write = Callable[..., Path]
+PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
+JPEG, JPEG_LS, J2K = (f"1.2.840.10008.1.2.4.{end}" for end in ("50", "80", "90"))
+RLE, DEFLATED_FRAMES = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"
+
+
+def why(path: Path, limits: PixelLimits | None = None) -> str:
+    """Return why a file is refused."""
+    with pytest.raises(PixelError) as caught:
+        read_frames(path, limits=limits or PixelLimits())
+    return caught.value.reason
+
+
+def encapsulated(write: Write, syntax: str, frame: bytes, **attributes: object) -> Path:
+    """Return a file whose only encoded frame is `frame`."""
+    path = write(PIXELS, **attributes)
+    dataset = dcmread(path)
+    dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.98"
+    dataset.save_as(path)
+    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1.98", syntax.encode().ljust(22, b"\0")))
+    return path
+
+
+def jpeg(rows: int, columns: int, *, samples: int = 1, precision: int = 8, end: bytes = b"\xff\xd9") -> bytes:
+    """Return the beginning and end of a JPEG with a frame header, and nothing between."""
+    head = b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0" + struct.pack(">HBHHB", 8, precision, rows, columns, samples)
+    return head + b"\0" * 20 + end
+
+
+def j2k(rows: int, columns: int, *, samples: int = 1, depth: int = 15) -> bytes:
+    """Return the beginning and end of a JPEG 2000 codestream, and nothing between."""
+    size = struct.pack(">HHLLLLLLLLHB", 41, 0, columns, rows, 0, 0, columns, rows, 0, 0, samples, depth)
+    return b"\xff\x4f\xff\x51" + size + b"\1\1\xff\xd9"
+
+
+def test_a_missing_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
+    assert why(tmp_path / "absent.dcm") == why(tmp_path) == reasons.UNREADABLE
+
+
+def test_a_file_without_pixel_data_has_none(write: Write) -> None:
+    assert why(write(PIXELS, PixelData=None)) == reasons.NO_PIXELS
+
+
+def test_pixel_data_of_no_bytes_are_empty(write: Write) -> None:
+    assert why(write(PIXELS, PixelData=b"")) == reasons.EMPTY
+
+
+@pytest.mark.parametrize("kept", [0, 1, 12, 23])
+def test_native_pixel_data_shorter_than_described_are_truncated(write: Write, kept: int) -> None:
+    data = PIXELS.tobytes()
+    path = write(PIXELS)
+    path.write_bytes(path.read_bytes()[: -len(data) + kept])
+    assert why(path) == reasons.TRUNCATED
+    if kept and kept % 2 == 0:
+        assert why(write(PIXELS, PixelData=data[:kept])) == reasons.TRUNCATED
+
+
+@pytest.mark.parametrize("removed", [1, 8, 12, 30])
+def test_encapsulated_pixel_data_without_their_end_are_truncated(write: Write, removed: int) -> None:
+    path = write(PIXELS)
+    dataset = dcmread(path)
+    dataset.compress(RLE, encoding_plugin="pylibjpeg")
+    dataset.save_as(path)
+    path.write_bytes(path.read_bytes()[:-removed])
+    assert why(path) == reasons.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Rows": 0},
+        {"Columns": None},
+        {"BitsAllocated": None},
+        {"BitsAllocated": 12, "BitsStored": 12, "HighBit": 11},
+        {"BitsStored": 17},
+        {"SamplesPerPixel": 4},
+        {"PlanarConfiguration": 7},
+    ],
+)
+def test_descriptions_that_cannot_be_are_refused(write: Write, changes: dict[str, object]) -> None:
+    path = write(PIXELS)
+    dataset = dcmread(path)
+    for keyword, value in changes.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    assert why(path) == reasons.BAD_DESCRIPTION
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLE, JPEG, JPEG_LS, J2K, DEFLATED_FRAMES])
+@pytest.mark.parametrize("limits", [PixelLimits(), PixelLimits(max_pixels_per_frame=1 << 40, max_bytes=1 << 40)])
+def test_eight_gigabytes_that_are_only_claimed_are_never_allocated(
+    write: Write, syntax: str, limits: PixelLimits
+) -> None:
+    claims = {"Rows": 65535, "Columns": 65535}
+    path = (
+        write(PIXELS, **claims)
+        if syntax == ExplicitVRLittleEndian
+        else (encapsulated(write, syntax, b"\xff\xd8" + b"x" * 100, **claims))
+    )
+    tracemalloc.start()
+    reason = why(path, limits)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reason in {reasons.TOO_LARGE, reasons.TRUNCATED, reasons.DAMAGED}
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("syntax", "frame"), [(JPEG, jpeg(65535, 65535)), (J2K, j2k(1 << 20, 1 << 20)), (JPEG_LS, jpeg(9, 9))]
+)
+def test_a_codestream_of_another_size_than_the_header_says_is_not_decoded(
+    write: Write, syntax: str, frame: bytes
+) -> None:
+    assert why(encapsulated(write, syntax, frame)) == reasons.SIZE_DIFFERS
+
+
+def test_a_codestream_of_other_samples_is_not_decoded(write: Write) -> None:
+    assert why(encapsulated(write, JPEG, jpeg(3, 4, samples=3))) == reasons.SIZE_DIFFERS
+    assert why(encapsulated(write, J2K, j2k(3, 4, samples=16384))) == reasons.SIZE_DIFFERS
+
+
+def test_a_codestream_deeper_than_its_container_is_not_decoded(write: Write) -> None:
+    assert why(encapsulated(write, J2K, j2k(3, 4, depth=31))) == reasons.BAD_DESCRIPTION
+
+
+def test_a_codestream_without_its_end_is_truncated(write: Write) -> None:
+    """Decoders would fill the missing part silently."""
+    assert why(encapsulated(write, JPEG, jpeg(3, 4, end=b""))) == reasons.TRUNCATED
+    assert why(encapsulated(write, JPEG, jpeg(3, 4, end=b"\xff\xd9\1\2"))) == reasons.TRUNCATED
+
+
+@pytest.mark.parametrize("syntax", [JPEG, JPEG_LS, J2K, RLE, DEFLATED_FRAMES])
+def test_rubbish_instead_of_a_codestream_is_damaged(write: Write, syntax: str) -> None:
+    assert why(encapsulated(write, syntax, b"rubbish!" * 40)) in {reasons.DAMAGED, reasons.TRUNCATED}
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.92", "1.2.3.4.5", "nonsense"])
+def test_a_transfer_syntax_without_a_decoder_is_named_as_the_reason(write: Write, syntax: str) -> None:
+    assert why(encapsulated(write, syntax, b"x" * 100)) == reasons.NO_DECODER
+
+
+def test_more_frames_or_pixels_or_bytes_than_configured_are_refused(write: Write) -> None:
+    path = write(np.zeros((3, 10, 10), dtype=np.uint16))
+    assert why(path, PixelLimits(max_frames=2)) == reasons.TOO_MANY_FRAMES
+    assert why(path, PixelLimits(max_pixels_per_frame=99)) == reasons.TOO_LARGE
+    assert why(path, PixelLimits(max_bytes=599)) == reasons.TOO_LARGE
+    assert len(read_frames(path, limits=PixelLimits(max_frames=3, max_pixels_per_frame=100, max_bytes=2000))) == 3
+
+
+def test_fewer_frames_than_stated_are_truncated(write: Write) -> None:
+    path = write(np.zeros((3, 4, 4), dtype=np.uint8))
+    dataset = dcmread(path)
+    dataset.compress(RLE, encoding_plugin="pylibjpeg")
+    dataset.NumberOfFrames = 4
+    dataset.save_as(path)
+    assert why(path) in {reasons.TRUNCATED, reasons.DAMAGED}
+
+
+def test_a_deflated_file_that_expands_beyond_the_limit_is_refused_early(write: Write) -> None:
+    path = write(PIXELS)
+    plain = path.read_bytes()
+    start = plain.index(b"\x08\x00\x16\x00")
+    bomb = zlib.compressobj(wbits=-15)
+    body = plain[start : plain.index(b"\xe0\x7f\x10\x00")] + b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<L", 40 << 20)
+    deflated = bomb.compress(body + b"\0" * (40 << 20)) + bomb.flush()
+    meta = plain[:start].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
+    meta = meta.replace(b"\x02\x00\x10\x00UI\x14\x00", b"\x02\x00\x10\x00UI\x16\x00")
+    path.write_bytes(meta + deflated)
+    tracemalloc.start()
+    reason = why(path, PixelLimits(max_bytes=1 << 20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reason == reasons.TRUNCATED
+    assert peak < 8 << 20
+    assert len(read_frames(path)) == 1
+
+
+@pytest.mark.parametrize("broken", ["first", "second"])
+def test_pixels_that_cannot_be_decoded_are_never_called_equal(write: Write, broken: str) -> None:
+    whole, cut = write(PIXELS), write(PIXELS, PixelData=b"")
+    with pytest.raises(PixelError):
+        pixels_equal(*((cut, whole) if broken == "first" else (whole, cut)))
+
+
+def test_neither_a_damaged_image_nor_a_good_one_leaves_a_log_line(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        why(encapsulated(write, J2K, j2k(3, 4)))
+        read_frames(write(PIXELS, PixelData=PIXELS.tobytes() + b"\0" * 6))
+    assert caplog.records == []
+
+
+def test_many_threads_may_decode_at_once(write: Write) -> None:
+    paths = [write(np.full((4, 4), value, dtype=np.uint8)) for value in range(8)]
+    found: dict[int, int] = {}
+
+    def decode(value: int) -> None:
+        for _ in range(20):
+            found[value] = int(read_frames(paths[value])[0][0, 0])
+
+    threads = [threading.Thread(target=decode, args=(value,)) for value in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {value: value for value in range(8)}
+
+
+def is_frames_or_reason(path: Path) -> bool:
+    """Tell whether a file becomes frames or is refused with one of the reasons; another exception fails the test."""
+    try:
+        frames = read_frames(path, limits=PixelLimits(max_pixels_per_frame=1 << 20, max_bytes=1 << 22))
+    except PixelError as error:
+        return error.reason in vars(reasons).values()
+    return all(frame.dtype == np.uint8 for frame in frames)
+
+
+SHORTS = ["Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel"]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_description_over_native_pixels_makes_anything_but_frames_or_a_reason(
+    write: Write, data: st.DataObject
+) -> None:
+    path = write(PIXELS)
+    dataset = dcmread(path)
+    for keyword in data.draw(st.lists(st.sampled_from([*SHORTS, "PlanarConfiguration"]), max_size=4)):
+        setattr(dataset, keyword, data.draw(st.sampled_from([0, 1, 2, 3, 4, 7, 8, 12, 16, 32, 64, 255, 65535])))
+    dataset.PhotometricInterpretation = data.draw(
+        st.sampled_from(["MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "PALETTE COLOR", "X"])
+    )
+    dataset.save_as(path)
+    assert is_frames_or_reason(path)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damage_anywhere_in_a_file_makes_anything_but_frames_or_a_reason(write: Write, data: st.DataObject) -> None:
+    path = write(PIXELS, WindowCenter=5, WindowWidth=7)
+    if data.draw(st.booleans()):
+        dataset = dcmread(path)
+        dataset.compress(RLE, encoding_plugin="pylibjpeg")
+        dataset.save_as(path)
+    damaged = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(128, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged[: data.draw(st.integers(128, len(damaged)))])
+    assert is_frames_or_reason(path)
