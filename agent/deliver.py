@@ -19,6 +19,7 @@ from db.delivery import (
     DeliveryTask,
     StoredReport,
     acknowledge,
+    begin_attempt,
     concluded_study,
     delivery_task,
     record_failed_attempt,
@@ -51,21 +52,29 @@ class Deliverer:
         task = delivery_task(self.database, int(job.key))
         if task is None:
             return Done()
+        attempt = 0
         try:
-            stored = task.stored or self._render(task)
-            data = self.store.path(stored.path).read_bytes()
-            outgoing = Outgoing(task.media_type, data, stored.sop_instance_uid)
+            outgoing = self._outgoing(task)
+            attempt = begin_attempt(self.database, task.delivery_id, at=self.clock())
             detail = self.destinations[task.destination].send(outgoing)
         except DeliveryError as error:
-            return self._failed(task, str(error), retry=error.retry)
+            if not (error.already_there and attempt > 1):
+                return self._failed(task, attempt, str(error), retry=error.retry)
+            detail = f"sent before: {error}"
         except (StoreError, DatabaseError, OSError):
             raise  # nothing wrong with the report: the job runner tries again
         except Exception as error:
             log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
-            return self._failed(task, f"the report could not be made or sent: {type(error).__name__}", retry=False)
+            reason = f"the report could not be made or sent: {type(error).__name__}"
+            return self._failed(task, attempt, reason, retry=False)
         acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock())
-        _log(task, "acknowledged", detail)
+        _log(task, attempt, "acknowledged", detail)
         return Done()
+
+    def _outgoing(self, task: DeliveryTask) -> Outgoing:
+        """Return the report's bytes: those on record, or rendered now, once and for all."""
+        stored = task.stored or self._render(task)
+        return Outgoing(task.media_type, self.store.path(stored.path).read_bytes(), stored.sop_instance_uid)
 
     def _render(self, task: DeliveryTask) -> StoredReport:
         study = concluded_study(self.database, task.report_id)
@@ -122,22 +131,22 @@ class Deliverer:
             heat_map=None if image.heat_map is None else from_png(image.heat_map),
         )
 
-    def _failed(self, task: DeliveryTask, reason: str, *, retry: bool) -> Settlement:
-        wait = self.backoff.after(task.attempts + 1) if retry else None
+    def _failed(self, task: DeliveryTask, attempt: int, reason: str, *, retry: bool) -> Settlement:
+        wait = self.backoff.after(attempt) if retry else None
         now = self.clock()
         record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=wait is None, at=now)
-        _log(task, "parked" if wait is None else "failed", reason)
+        _log(task, attempt, "parked" if wait is None else "failed", reason)
         return Done() if wait is None else RetryAt(now + wait, reason)
 
 
-def _log(task: DeliveryTask, how: str, detail: str) -> None:
+def _log(task: DeliveryTask, attempt: int, how: str, detail: str) -> None:
     log.info(
         "delivery",
         how=how,
         delivery=task.delivery_id,
         destination=task.destination,
         report=task.kind,
-        attempt=task.attempts + 1,
+        attempt=attempt,
         study_instance_uid=task.study_instance_uid,
         detail=detail,
     )

@@ -22,7 +22,8 @@ class InstallationError(AgentError):
 class DeliveryError(AgentError):
     """A destination does not have the report. `retry` is False where sending the same bytes again cannot help."""
 
-    def __init__(self, message: str, *, retry: bool) -> None:
-        """Keep whether another attempt can help beside the message."""
+    def __init__(self, message: str, *, retry: bool, already_there: bool = False) -> None:
+        """Keep whether another attempt can help; `already_there` if the receiver says that it has one of that UID."""
         super().__init__(message)
         self.retry = retry
+        self.already_there = already_there

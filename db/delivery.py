@@ -36,7 +36,6 @@ class DeliveryTask:
     report_id: int
     kind: str
     media_type: str
-    attempts: int
     study_instance_uid: str
     stored: StoredReport | None
 
@@ -106,7 +105,6 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
         report_id=row.report_id,
         kind=row.kind,
         media_type=row.media_type,
-        attempts=row.attempts,
         study_instance_uid=row.study_instance_uid,
         stored=None if row.sha256 is None else _stored(row),
     )
@@ -219,6 +217,22 @@ def record_rendered(database: Database, report_id: int, stored: StoredReport, *,
     return _stored(row)
 
 
+def begin_attempt(database: Database, delivery_id: int, *, at: datetime) -> int:
+    """Commit, before anything is sent, that an attempt begins; return its number, 1 for the first.
+
+    A process that dies in the middle of sending leaves this behind: the next attempt knows that the destination may
+    have the report already.
+    """
+    with database.begin() as connection:
+        attempts: int = connection.execute(
+            update(delivery)
+            .where(delivery.c.id == delivery_id)
+            .values(attempts=delivery.c.attempts + 1, updated_at=at)
+            .returning(delivery.c.attempts)
+        ).scalar_one()
+    return attempts
+
+
 def acknowledge(database: Database, delivery_id: int, *, detail: str, at: datetime) -> None:
     """Commit that the destination has the report; a revision's last acknowledgement moves its study to DELIVERED."""
     with database.begin() as connection:
@@ -228,7 +242,6 @@ def acknowledge(database: Database, delivery_id: int, *, detail: str, at: dateti
             .where(delivery.c.id == delivery_id)
             .values(
                 state=DeliveryState.ACKNOWLEDGED,
-                attempts=delivery.c.attempts + 1,
                 reason=detail,
                 updated_at=at,
                 acknowledged_at=at,
@@ -239,7 +252,7 @@ def acknowledge(database: Database, delivery_id: int, *, detail: str, at: dateti
 
 def record_failed_attempt(database: Database, delivery_id: int, *, reason: str, parked: bool, at: datetime) -> None:
     """Commit a failed attempt and its reason; a parked delivery waits, visibly, for a person to requeue it."""
-    values: dict[str, object] = {"attempts": delivery.c.attempts + 1, "reason": reason, "updated_at": at}
+    values: dict[str, object] = {"reason": reason, "updated_at": at}
     if parked:
         values["state"] = DeliveryState.PARKED
     with database.begin() as connection:

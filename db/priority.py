@@ -2,7 +2,8 @@
 
 The order's priority, the AI's and a person's are never mixed. The effective priority is the person's if set, else the
 higher of the other two. Everything is ordered by `due_at = received_at + allowance(effective priority)`: triage moves
-the sick forward and nobody starves, because no study past its allowance stands behind a younger one of the same or a lower priority.
+the sick forward and nobody starves, because no study past its allowance stands behind a younger one of the same or a
+lower priority.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,9 @@ from dicom_io.scu import Peer, Timeouts, echo, send
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
+DUPLICATE: Final = 0x0111
+"""Duplicate SOP Instance (PS3.7 C.5.7): the peer has an object of that UID, ours if we have sent it before."""
+
 PARKED_AT_ONCE: Final = frozenset({0x0122, 0xA900, *range(0xA901, 0xAA00), *range(0xC000, 0xD000)})
 """Statuses after which the same bytes have no better luck: SOP Class not supported, the data set does not match its SOP
 Class, cannot understand. Everything else that is no success (A7xx out of resources, 0110 processing failure, ...) may
@@ -53,7 +56,9 @@ class Destination:
             raise DeliveryError(str(error), retry=True) from None
         if not status.stored:
             message = f"expected {self._peer} to store the report. Received: {status.text}"
-            raise DeliveryError(message, retry=status.status not in PARKED_AT_ONCE)
+            raise DeliveryError(
+                message, retry=status.status not in PARKED_AT_ONCE, already_there=status.status == DUPLICATE
+            )
         return status.text
 
     def ping(self) -> None:

@@ -25,7 +25,7 @@ from dicom_io.store import Store
 
 Make = Callable[..., Dataset]
 
-OUT_OF_RESOURCES, CANNOT_UNDERSTAND, DOES_NOT_MATCH = 0xA700, 0xC000, 0xA900
+OUT_OF_RESOURCES, CANNOT_UNDERSTAND, DOES_NOT_MATCH, DUPLICATE = 0xA700, 0xC000, 0xA900, 0x0111
 
 
 @pytest.fixture
@@ -82,6 +82,27 @@ def test_a_pacs_that_is_out_of_resources_gets_the_same_bytes_again_until_it_has_
     assert (len(pacs.received_instances), len(digests)) == (3, 1)
     (delivery,) = agent.record(study).deliveries
     assert delivery["attempts"] == 3
+
+
+def test_a_duplicate_answered_to_a_second_attempt_means_that_the_pacs_has_it(
+    start: Any, radiograph: Make, pacs: Any, eventually: Any
+) -> None:
+    answers = iter([OUT_OF_RESOURCES, DUPLICATE])
+    pacs.answer = lambda _: next(answers)
+    agent = start()
+    study = radiograph(5)
+    agent.send(study)
+    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+
+
+def test_a_duplicate_answered_to_the_very_first_attempt_is_no_acknowledgement(
+    start: Any, radiograph: Make, pacs: Any, eventually: Any
+) -> None:
+    pacs.answer = lambda _: DUPLICATE
+    agent = start(deliver={"attempts": 1})
+    study = radiograph(5)
+    agent.send(study)
+    eventually(lambda: agent.row(study) and agent.row(study).deliveries == {"PARKED": 1}, 30)
 
 
 def test_a_report_that_the_pacs_cannot_understand_is_parked_with_its_reason_and_can_be_requeued(
