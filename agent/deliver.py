@@ -9,7 +9,7 @@ import structlog
 
 from agent import VERSION, reports
 from agent.destinations import Destination, Outgoing
-from agent.errors import DeliveryError
+from agent.errors import AgentError, DeliveryError
 from agent.reports.document import ImageOutcome, ModelIdentity, Predecessor, ReportSettings, StudyResult
 from agent.retry import Backoff
 from db.database import Database
@@ -61,6 +61,8 @@ class Deliverer:
             if not (error.already_there and attempt > 1):
                 return self._failed(task, attempt, str(error), retry=error.retry)
             detail = f"sent before: {error}"
+        except AgentError as error:
+            return self._failed(task, attempt, str(error), retry=False)
         except (StoreError, DatabaseError, OSError):
             raise  # nothing wrong with the report: the job runner tries again
         except Exception as error:

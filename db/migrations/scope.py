@@ -28,7 +28,7 @@ def configuration(dialect: str) -> dict[str, Any]:
 
 def _belongs(dialect: str, item: SchemaItem, _name: str | None, kind: str, _reflected: bool, _other: object) -> bool:  # noqa: FBT001 - Alembic's signature
     if kind == "table" and isinstance(item, Table):
-        return item.info.get("dialect", dialect) == dialect
+        return bool(item.info.get("dialect", dialect) == dialect)
     return True
 
 
