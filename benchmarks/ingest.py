@@ -45,7 +45,8 @@ def main(instances: int) -> None:
             files = _instances(folder / size.replace(" ", ""), shape, instances)
             for associations in ASSOCIATIONS:
                 rates = {label: _rate(serve, folder, files, associations) for label, serve in SERVERS.items()}
-                shown = "  ".join(f"{label} {rate:6.1f}/s ({rate / rates['storescp']:.2f})" for label, rate in rates.items())
+                peer = rates["storescp"]
+                shown = "  ".join(f"{label} {rate:6.1f}/s ({rate / peer:.2f})" for label, rate in rates.items())
                 click.echo(f"{size}, {associations} association(s): {shown}")
 
 
@@ -56,19 +57,27 @@ def _instances(folder: Path, shape: tuple[int, int], count: int) -> list[Path]:
         write_cr(
             noise.integers(0, 256, shape, dtype=np.uint8),
             folder / f"{number:04d}.dcm",
-            CrIdentity(patient_id=f"B{number}", patient_name=f"Bench^{number}", made_at=datetime.now(UTC), patient_age="004Y"),
+            CrIdentity(
+                patient_id=f"B{number}",
+                patient_name=f"Bench^{number}",
+                made_at=datetime.now(UTC),
+                patient_age="004Y",
+            ),
         )
         for number in range(count)
     ]
 
 
-def _rate(serve: Callable[[Path], contextlib.AbstractContextManager[int]], folder: Path, files: list[Path], n: int) ->
-float:
+Serve = Callable[[Path], contextlib.AbstractContextManager[int]]
+
+
+def _rate(serve: Serve, folder: Path, files: list[Path], n: int) -> float:
     """Return Instances per second over `n` associations into a fresh server."""
     with tempfile.TemporaryDirectory(dir=folder) as fresh, serve(Path(fresh)) as port:
         share = -(-len(files) // n)
         command = ["storescu", "-aec", AE_TITLE, "127.0.0.1", str(port)]
-        environment = os.environ | {"TCP_NODELAY": "1"}  # else Nagle and delayed ACK cost 40 ms an Instance, whoever serves
+        # Without it Nagle and delayed ACK cost 40 ms an Instance, whoever serves.
+        environment = os.environ | {"TCP_NODELAY": "1"}
         started = time.monotonic()
         senders = [
             subprocess.Popen([*command, *map(str, files[k * share : (k + 1) * share])], env=environment)  # noqa: S603
