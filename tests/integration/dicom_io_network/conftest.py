@@ -1,12 +1,12 @@
 """A Storage SCP on a free port with a sink that remembers, and a peer that can say anything on a socket."""
 
-import os
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -66,11 +66,9 @@ def _threads() -> list[threading.Thread]:
 def _sockets() -> int:
     """Count the sockets of this process."""
     count = 0
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            count += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
-        except FileNotFoundError:
-            continue
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            count += str(descriptor.readlink()).startswith("socket:")
     return count
 
 
@@ -87,7 +85,7 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def start_scp(nothing_left: None, sink: RecordingSink) -> Iterator[Callable[..., StorageScp]]:
+def start_scp(sink: RecordingSink) -> Iterator[Callable[..., StorageScp]]:
     """Start SCPs on free ports; they are stopped after the test."""
     started: list[StorageScp] = []
 
@@ -292,7 +290,7 @@ class RawPeer:
 
 
 @pytest.fixture
-def raw_peer(nothing_left: None) -> Iterator[Callable[[StorageScp], RawPeer]]:
+def raw_peer() -> Iterator[Callable[[StorageScp], RawPeer]]:
     """Connect raw peers; they are closed after the test."""
     with ExitStack() as peers:
         yield lambda scp: peers.enter_context(RawPeer(scp.port))

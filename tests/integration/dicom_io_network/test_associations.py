@@ -4,8 +4,12 @@ import socket
 import struct
 import threading
 import time
+from typing import Any
 
 import pytest
+
+from dicom_io.errors import NetworkError
+from dicom_io.scp import ScpSettings, StorageScp
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -14,7 +18,7 @@ PERMANENT, TRANSIENT = 1, 2
 USER, PRESENTATION = 1, 3
 
 
-def rejection(peer, **titles):
+def rejection(peer: Any, **titles: Any) -> Any:
     """Ask for an association and return result, source and reason of the rejection (PS3.8 9.3.4)."""
     peer.socket.sendall(peer.association_request([(1, CT, [EXPLICIT])], **titles))
     kind, body = peer.read_pdu()
@@ -22,19 +26,19 @@ def rejection(peer, **titles):
     return tuple(body[1:4])
 
 
-def test_a_wrong_called_ae_title_is_rejected(start_scp, sink, raw_peer):
+def test_a_wrong_called_ae_title_is_rejected(start_scp: Any, sink: Any, raw_peer: Any) -> None:
     assert rejection(raw_peer(start_scp()), called="OTHER") == (PERMANENT, USER, 7)
     summary = sink.only_summary()
     assert (summary.how, summary.called_ae_title, summary.calling_ae_title) == ("rejected", "OTHER", "RAW")
 
 
-def test_any_called_ae_title_will_do_if_configured(start_scp, raw_peer):
+def test_any_called_ae_title_will_do_if_configured(start_scp: Any, raw_peer: Any) -> None:
     peer = raw_peer(start_scp(require_called_ae_title=False))
     assert peer.associate(called="OTHER") == {1: EXPLICIT}
     peer.release()
 
 
-def test_only_allowed_peers_are_accepted(start_scp, sink, raw_peer):
+def test_only_allowed_peers_are_accepted(start_scp: Any, sink: Any, raw_peer: Any) -> None:
     scp = start_scp(allowed_peers=("SCANNER", "PACS"))
     assert rejection(raw_peer(scp), calling="STRANGER") == (PERMANENT, USER, 3)
     peer = raw_peer(scp)
@@ -44,8 +48,8 @@ def test_only_allowed_peers_are_accepted(start_scp, sink, raw_peer):
 
 
 def test_one_association_too_many_is_told_that_the_local_limit_is_exceeded_and_may_come_later(
-    start_scp, sink, raw_peer, sample, status
-):
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     scp = start_scp(maximum_associations=2)
     first, second = raw_peer(scp), raw_peer(scp)
     first.associate()
@@ -60,7 +64,9 @@ def test_one_association_too_many_is_told_that_the_local_limit_is_exceeded_and_m
         peer.release()
 
 
-def test_64_associations_are_open_at_once_by_default(start_scp, sink, raw_peer, sample, status):
+def test_64_associations_are_open_at_once_by_default(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     scp = start_scp()
     peers = [raw_peer(scp) for _ in range(64)]
     for peer in peers:
@@ -72,7 +78,7 @@ def test_64_associations_are_open_at_once_by_default(start_scp, sink, raw_peer, 
     assert sum(summary.stored for summary in sink.wait(summaries=65).summaries) == 2
 
 
-def test_connections_without_a_request_do_not_count_as_associations(start_scp, raw_peer):
+def test_connections_without_a_request_do_not_count_as_associations(start_scp: Any, raw_peer: Any) -> None:
     scp = start_scp(maximum_associations=1)
     for _ in range(5):
         raw_peer(scp)
@@ -81,7 +87,7 @@ def test_connections_without_a_request_do_not_count_as_associations(start_scp, r
     peer.release()
 
 
-def test_load_balancers_probes_end_at_once_with_one_summary_each(start_scp, sink, raw_peer):
+def test_load_balancers_probes_end_at_once_with_one_summary_each(start_scp: Any, sink: Any, raw_peer: Any) -> None:
     scp = start_scp(acse_timeout=60)
     begun = time.monotonic()
     for _ in range(50):
@@ -92,7 +98,7 @@ def test_load_balancers_probes_end_at_once_with_one_summary_each(start_scp, sink
     assert len({summary.association_id for summary in summaries}) == 50
 
 
-def test_a_probe_that_resets_its_connection_ends_too(start_scp, sink, raw_peer):
+def test_a_probe_that_resets_its_connection_ends_too(start_scp: Any, sink: Any, raw_peer: Any) -> None:
     peer = raw_peer(start_scp())
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
@@ -101,8 +107,8 @@ def test_a_probe_that_resets_its_connection_ends_too(start_scp, sink, raw_peer):
 
 @pytest.mark.parametrize("said", [b"", b"\1\0\0", b"\1\0\0\0\1\0half of a request"])
 def test_a_connection_that_never_completes_its_request_is_closed_after_the_acse_timeout(
-    start_scp, sink, raw_peer, said
-):
+    start_scp: Any, sink: Any, raw_peer: Any, said: bytes
+) -> None:
     peer = raw_peer(start_scp(acse_timeout=0.5))
     peer.socket.sendall(said)
     assert peer.read_pdu()[0] in (0x00, ABORTED)
@@ -112,7 +118,7 @@ def test_a_connection_that_never_completes_its_request_is_closed_after_the_acse_
 @pytest.mark.parametrize(
     "said", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\1\2\0\1\0\1\xfc\3\3", b"\4\0\0\0\0\0"]
 )
-def test_other_protocols_are_hung_up_on(start_scp, sink, raw_peer, said):
+def test_other_protocols_are_hung_up_on(start_scp: Any, sink: Any, raw_peer: Any, said: bytes) -> None:
     """HTTP, a TLS client hello, and data before any association; at the latest after the ACSE time-out."""
     peer = raw_peer(start_scp(acse_timeout=0.5))
     peer.socket.sendall(said)
@@ -120,44 +126,44 @@ def test_other_protocols_are_hung_up_on(start_scp, sink, raw_peer, said):
     assert sink.only_summary().how == "aborted"
 
 
-def ends_by_abort(peer):
+def ends_by_abort(peer: Any) -> None:
     peer.abort()
 
 
-def ends_by_disconnecting(peer):
+def ends_by_disconnecting(peer: Any) -> None:
     peer.close()
 
 
-def ends_by_reset(peer):
+def ends_by_reset(peer: Any) -> None:
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
 
 
-def ends_by_half_a_pdu(peer):
+def ends_by_half_a_pdu(peer: Any) -> None:
     peer.socket.sendall(b"\4\0\0\0\1\0" + bytes(50))
     peer.close()
 
 
-def ends_by_half_a_dataset(peer):
+def ends_by_half_a_dataset(peer: Any) -> None:
     peer.send_pdv(1, 0x03, peer.store_command(b"1.2.5"))
     peer.send_pdv(1, 0x00, bytes(5000))
     peer.close()
 
 
-def ends_by_an_unknown_pdu(peer):
+def ends_by_an_unknown_pdu(peer: Any) -> None:
     peer.socket.sendall(b"\x99\0\0\0\0\4abcd")
 
 
-def ends_by_a_command_set_that_is_none(peer):
+def ends_by_a_command_set_that_is_none(peer: Any) -> None:
     peer.send_pdv(1, 0x03, b"\xff" * 40)
 
 
-def ends_by_a_message_under_an_unknown_context(peer):
+def ends_by_a_message_under_an_unknown_context(peer: Any) -> None:
     peer.send_pdv(99, 0x03, peer.store_command())
     peer.send_pdv(99, 0x02, b"\0\0")
 
 
-def ends_by_a_second_request(peer):
+def ends_by_a_second_request(peer: Any) -> None:
     peer.socket.sendall(peer.association_request([(1, CT, [EXPLICIT])]))
 
 
@@ -176,8 +182,8 @@ ENDS = [
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 def test_what_was_stored_before_an_association_breaks_stays_stored_and_its_neighbour_notices_nothing(
-    start_scp, sink, raw_peer, sample, status, end
-):
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, end: Any
+) -> None:
     scp = start_scp(acse_timeout=60)
     neighbour, peer = raw_peer(scp), raw_peer(scp)
     neighbour.associate(calling="NEIGHBOUR")
@@ -193,25 +199,29 @@ def test_what_was_stored_before_an_association_breaks_stays_stored_and_its_neigh
 
 
 def test_a_peer_that_falls_silent_in_the_middle_of_a_pdu_is_given_up_after_the_network_timeout(
-    start_scp, sink, raw_peer
-):
+    start_scp: Any, sink: Any, raw_peer: Any
+) -> None:
     peer = raw_peer(start_scp(network_timeout=0.5))
     peer.associate()
     peer.socket.sendall(b"\4\0\0\0\1\0" + bytes(50))
     assert sink.only_summary().how == "aborted"
 
 
-def test_a_peer_that_says_nothing_more_is_aborted_after_the_network_timeout(start_scp, sink, raw_peer):
+def test_a_peer_that_says_nothing_more_is_aborted_after_the_network_timeout(
+    start_scp: Any, sink: Any, raw_peer: Any
+) -> None:
     peer = raw_peer(start_scp(network_timeout=0.5))
     peer.associate()
     assert peer.read_pdu()[0] == ABORTED
     assert sink.only_summary().how == "aborted"
 
 
-def test_a_peer_that_is_gone_when_the_answer_is_due_costs_nothing_but_the_answer(start_scp, sink, raw_peer, sample):
+def test_a_peer_that_is_gone_when_the_answer_is_due_costs_nothing_but_the_answer(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any
+) -> None:
     stored, gone = threading.Event(), threading.Event()
 
-    def wait(_):
+    def wait(_: Any) -> Any:
         stored.set()
         assert gone.wait(20)
         return 0x0000
@@ -228,7 +238,9 @@ def test_a_peer_that_is_gone_when_the_answer_is_due_costs_nothing_but_the_answer
     assert (summary.how, summary.stored) == ("aborted", 1)
 
 
-def test_stop_refuses_new_connections_and_lets_open_associations_finish(start_scp, sink, raw_peer, sample, status):
+def test_stop_refuses_new_connections_and_lets_open_associations_finish(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     scp = start_scp()
     peer = raw_peer(scp)
     peer.associate()
@@ -242,7 +254,7 @@ def test_stop_refuses_new_connections_and_lets_open_associations_finish(start_sc
     assert (sink.only_summary().how, sink.summaries[0].stored) == ("released", 1)
 
 
-def _wait_until_refused(port):
+def _wait_until_refused(port: int) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
@@ -252,7 +264,9 @@ def _wait_until_refused(port):
     pytest.fail("expected the listening socket to be closed")
 
 
-def test_stop_aborts_what_is_still_open_after_the_timeout_and_hangs_up_on_who_never_asked(start_scp, sink, raw_peer):
+def test_stop_aborts_what_is_still_open_after_the_timeout_and_hangs_up_on_who_never_asked(
+    start_scp: Any, sink: Any, raw_peer: Any
+) -> None:
     scp = start_scp(acse_timeout=60)
     silent, idle, stuck = raw_peer(scp), raw_peer(scp), raw_peer(scp)
     idle.associate()
@@ -264,10 +278,12 @@ def test_stop_aborts_what_is_still_open_after_the_timeout_and_hangs_up_on_who_ne
     assert idle.read_pdu()[0] == ABORTED
 
 
-def test_stop_returns_although_the_sink_does_not(start_scp, sink, raw_peer, sample, caplog):
+def test_stop_returns_although_the_sink_does_not(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     entered, leave = threading.Event(), threading.Event()
 
-    def hang(_):
+    def hang(_: Any) -> Any:
         entered.set()
         return 0x0000 if leave.wait(30) else 0xC000
 
@@ -286,29 +302,24 @@ def test_stop_returns_although_the_sink_does_not(start_scp, sink, raw_peer, samp
     assert (sink.only_summary().how, sink.summaries[0].stored) == ("aborted", 1)
 
 
-def test_stop_may_come_twice_or_before_start(start_scp, sink):
-    from dicom_io.scp import ScpSettings, StorageScp
-
+def test_stop_may_come_twice_or_before_start(start_scp: Any, sink: Any) -> None:
     StorageScp(ScpSettings(), sink).stop(0)
     scp = start_scp()
     scp.stop(0)
     scp.stop(0)
 
 
-def test_a_port_in_use_is_a_network_error_for_people(start_scp, sink):
-    from dicom_io.errors import NetworkError
-    from dicom_io.scp import ScpSettings, StorageScp
-
+def test_a_port_in_use_is_a_network_error_for_people(start_scp: Any, sink: Any) -> None:
     port = start_scp().port
     with pytest.raises(NetworkError, match=f"expected a free address .* port={port}"):
         StorageScp(ScpSettings(host="127.0.0.1", port=port), sink).start()
 
 
-def test_accepted_sockets_send_without_delay(start_scp, raw_peer, monkeypatch):
+def test_accepted_sockets_send_without_delay(start_scp: Any, raw_peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     accepted = []
     original = socket.socket.accept
 
-    def accept(self):
+    def accept(self: socket.socket) -> Any:
         connection, address = original(self)
         accepted.append(connection)
         return connection, address

@@ -1,6 +1,7 @@
 """Whatever stands in a C-STORE request, it is answered with a status and the association stays up."""
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ LONG_UID = b"1.2." + b"1" * 61
     ids=["65 characters", "path", "empty", "two values", "leading zero", "no ASCII", "1000 characters", "text"],
 )
 def test_any_affected_sop_instance_uid_gets_a_status_and_the_association_stays_up(
-    start_scp, sink, raw_peer, sample, status, uid
-):
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, uid: bytes
+) -> None:
     sink.answer = lambda _: 0xC000
     peer = raw_peer(start_scp())
     peer.associate()
@@ -34,8 +35,8 @@ def test_any_affected_sop_instance_uid_gets_a_status_and_the_association_stays_u
 
 @pytest.mark.parametrize("uid", [LONG_UID, b"../../etc", b"", b"1.2.840.10008.5.1.4.1.1.4", b"1.2.840.10008.1.1"])
 def test_any_affected_sop_class_uid_gets_a_status_and_is_handed_on_as_it_came(
-    start_scp, sink, raw_peer, sample, status, uid
-):
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, uid: bytes
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate()
     response = peer.store(sample().dataset, peer.store_command(sop_class=uid))
@@ -59,7 +60,9 @@ def test_any_affected_sop_class_uid_gets_a_status_and_is_handed_on_as_it_came(
     ],
     ids=lambda change: " ".join(f"{name}={value[:8]!r}" for name, value in change.items()),
 )
-def test_odd_and_missing_command_elements_get_a_status(start_scp, sink, raw_peer, sample, status, change):
+def test_odd_and_missing_command_elements_get_a_status(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, change: Any
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate()
     assert status(peer.store(sample().dataset, peer.store_command(**change))) == 0x0000
@@ -67,7 +70,9 @@ def test_odd_and_missing_command_elements_get_a_status(start_scp, sink, raw_peer
     assert sink.only_summary().how == "released"
 
 
-def test_uids_of_the_dataset_are_not_looked_at(start_scp, sink, raw_peer, sample, status):
+def test_uids_of_the_dataset_are_not_looked_at(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     """The SCP stores bytes; what they say is for the sink to judge."""
     peer = raw_peer(start_scp())
     peer.associate()
@@ -78,7 +83,9 @@ def test_uids_of_the_dataset_are_not_looked_at(start_scp, sink, raw_peer, sample
 
 
 @pytest.mark.parametrize("dataset", [b"", b"\1", b"\xff" * 33, b"GET / HTTP/1.1\r\n\r\n"])
-def test_a_dataset_that_is_none_is_handed_on_byte_by_byte(start_scp, sink, raw_peer, status, dataset):
+def test_a_dataset_that_is_none_is_handed_on_byte_by_byte(
+    start_scp: Any, sink: Any, raw_peer: Any, status: Any, dataset: bytes
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate()
     assert status(peer.store(dataset)) == 0x0000
@@ -86,7 +93,7 @@ def test_a_dataset_that_is_none_is_handed_on_byte_by_byte(start_scp, sink, raw_p
     peer.release()
 
 
-def test_a_request_without_a_dataset_gets_a_status(start_scp, sink, raw_peer, status):
+def test_a_request_without_a_dataset_gets_a_status(start_scp: Any, sink: Any, raw_peer: Any, status: Any) -> None:
     peer = raw_peer(start_scp())
     peer.associate()
     peer.send_pdv(1, 0x03, peer.store_command(_00000800=b"\1\1"))
@@ -96,8 +103,8 @@ def test_a_request_without_a_dataset_gets_a_status(start_scp, sink, raw_peer, st
 
 
 def test_requests_that_do_not_wait_for_their_answers_are_all_answered_with_their_own_uids(
-    start_scp, sink, raw_peer, sample, status
-):
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate()
     uids = [f"1.2.{number}".encode() for number in range(20)] + [LONG_UID]
@@ -110,9 +117,9 @@ def test_requests_that_do_not_wait_for_their_answers_are_all_answered_with_their
 
 
 def test_a_store_under_the_verification_context_is_refused_by_a_c_store_response(
-    start_scp, sink, raw_peer, sample, status
-):
-    """pynetdicom would answer it with a C-ECHO response that says success."""
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
+    """The library would answer it with a C-ECHO response that says success."""
     peer = raw_peer(start_scp())
     peer.associate([(1, "1.2.840.10008.1.1", [EXPLICIT])])
     response = peer.store(sample().dataset)

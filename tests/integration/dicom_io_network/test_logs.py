@@ -3,6 +3,8 @@
 import io
 import logging
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import pydicom
 import pytest
@@ -16,7 +18,7 @@ NAME = "SECRET^PATIENT"
 
 
 @pytest.fixture
-def everything(monkeypatch):
+def everything(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """All that reaches a handler of the root logger, with every logger wide open, as a careless site might set it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -27,8 +29,10 @@ def everything(monkeypatch):
     root.removeHandler(handler)
 
 
-def test_nothing_of_a_dataset_or_a_bad_uid_reaches_a_handler(start_scp, sink, raw_peer, sample, everything, recwarn):
-    def fail(_):
+def test_nothing_of_a_dataset_or_a_bad_uid_reaches_a_handler(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, everything: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    def fail(_: Any) -> None:
         raise ValueError(NAME)
 
     scp = start_scp()
@@ -54,7 +58,7 @@ def test_nothing_of_a_dataset_or_a_bad_uid_reaches_a_handler(start_scp, sink, ra
     assert [str(warning.message) for warning in recwarn if "SECRET" in str(warning.message)] == []
 
 
-def test_the_libraries_do_speak_when_they_are_not_quieted(everything, monkeypatch):
+def test_the_libraries_do_speak_when_they_are_not_quieted(everything: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the test above could not fail."""
     for name in ("pynetdicom", "pydicom"):
         logger = logging.getLogger(name)

@@ -1,5 +1,8 @@
 """Every Storage SOP Class in every transfer syntax is accepted, in our order of preference, whatever the peer's."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from pydicom.uid import UID_dictionary
 
@@ -30,13 +33,13 @@ STORAGE = sorted(
 SYNTAXES = sorted(uid for uid, (_, kind, *_) in UID_dictionary.items() if kind == "Transfer Syntax")
 
 
-def _proposals(values):
+def _proposals(values: Any) -> Iterator[Any]:
     """Part into associations of at most 128 contexts."""
     for start in range(0, len(values), 128):
         yield values[start : start + 128]
 
 
-def test_every_storage_sop_class_is_accepted_retired_ones_too(start_scp, raw_peer):
+def test_every_storage_sop_class_is_accepted_retired_ones_too(start_scp: Any, raw_peer: Any) -> None:
     assert len(STORAGE) > 200
     assert "1.2.840.10008.5.1.4.1.1.6" in STORAGE, "expected retired classes in pydicom's dictionary"
     scp = start_scp()
@@ -47,7 +50,7 @@ def test_every_storage_sop_class_is_accepted_retired_ones_too(start_scp, raw_pee
         peer.release()
 
 
-def test_every_transfer_syntax_is_accepted_unknown_and_private_ones_too(start_scp, raw_peer):
+def test_every_transfer_syntax_is_accepted_unknown_and_private_ones_too(start_scp: Any, raw_peer: Any) -> None:
     peer = raw_peer(start_scp())
     syntaxes = [*SYNTAXES, UNKNOWN, PRIVATE_SYNTAX]
     answers = peer.associate([(2 * place + 1, CT, [syntax]) for place, syntax in enumerate(syntaxes)])
@@ -67,7 +70,9 @@ def test_every_transfer_syntax_is_accepted_unknown_and_private_ones_too(start_sc
         (JPEG, [UNKNOWN, PRIVATE_SYNTAX, JPIP]),
     ],
 )
-def test_the_most_useful_offered_transfer_syntax_is_taken_whatever_the_peers_order(start_scp, raw_peer, wanted, others):
+def test_the_most_useful_offered_transfer_syntax_is_taken_whatever_the_peers_order(
+    start_scp: Any, raw_peer: Any, wanted: str, others: list[str]
+) -> None:
     peer = raw_peer(start_scp())
     orders = [[wanted, *others], [*others, wanted], [*reversed(others), wanted]]
     answers = peer.associate([(2 * place + 1, CT, order) for place, order in enumerate(orders)])
@@ -75,7 +80,7 @@ def test_the_most_useful_offered_transfer_syntax_is_taken_whatever_the_peers_ord
     peer.release()
 
 
-def test_each_context_is_settled_by_what_is_offered_in_it(start_scp, raw_peer):
+def test_each_context_is_settled_by_what_is_offered_in_it(start_scp: Any, raw_peer: Any) -> None:
     peer = raw_peer(start_scp())
     answers = peer.associate([(1, CT, [JPEG]), (3, CT, [IMPLICIT, EXPLICIT]), (5, CT, [UNKNOWN, J2K_LOSSLESS])])
     assert answers == {1: JPEG, 3: EXPLICIT, 5: J2K_LOSSLESS}
@@ -84,8 +89,8 @@ def test_each_context_is_settled_by_what_is_offered_in_it(start_scp, raw_peer):
 
 @pytest.mark.parametrize("sop_class", [PRIVATE_CLASS, "1.2.840.10008.9.9.9"])
 def test_unknown_sop_classes_are_accepted_if_configured_and_what_is_sent_is_stored(
-    start_scp, sink, raw_peer, sample, status, sop_class
-):
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, sop_class: str
+) -> None:
     peer = raw_peer(start_scp())
     assert peer.associate([(1, sop_class, [EXPLICIT]), (3, CT, [EXPLICIT])]) == {1: 3, 3: EXPLICIT}
     peer.release()
@@ -111,13 +116,15 @@ def test_unknown_sop_classes_are_accepted_if_configured_and_what_is_sent_is_stor
         EXPLICIT,
     ],
 )
-def test_what_is_not_storage_is_refused_as_an_abstract_syntax(start_scp, raw_peer, sop_class):
+def test_what_is_not_storage_is_refused_as_an_abstract_syntax(start_scp: Any, raw_peer: Any, sop_class: str) -> None:
     peer = raw_peer(start_scp(accept_unknown_sop_classes=True))
     assert peer.associate([(1, sop_class, [EXPLICIT])]) == {1: 3}
     peer.release()
 
 
-def test_retired_and_private_objects_are_stored_and_answered(start_scp, sink, raw_peer, sample, status):
+def test_retired_and_private_objects_are_stored_and_answered(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     """Negotiating a class is one thing; pynetdicom aborts on a request of a class that it does not know."""
     classes = ["1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.1.27", "1.2.840.10008.5.1.4.38.1", FUTURE_CLASS]
     peer = raw_peer(start_scp())
@@ -130,7 +137,9 @@ def test_retired_and_private_objects_are_stored_and_answered(start_scp, sink, ra
     peer.release()
 
 
-def test_odd_uids_in_a_proposal_disturb_nothing(start_scp, sink, raw_peer, sample, status):
+def test_odd_uids_in_a_proposal_disturb_nothing(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     peer = raw_peer(start_scp())
     odd = [(3, "1.02.3", [EXPLICIT]), (5, CT, ["1.2.840.10008.01.2", "nonsense"]), (7, CT, [])]
     answers = peer.associate([(1, CT, [EXPLICIT]), *odd])
@@ -145,7 +154,9 @@ def test_odd_uids_in_a_proposal_disturb_nothing(start_scp, sink, raw_peer, sampl
     [(2, CT, [EXPLICIT]), (1, CT, ["1." * 33]), (1, "1." * 33, [EXPLICIT]), (1, "\xff\xfe", [EXPLICIT])],
     ids=["even context ID", "long transfer syntax", "long abstract syntax", "no ASCII"],
 )
-def test_a_proposal_against_the_rules_ends_its_own_association_only(start_scp, sink, raw_peer, sample, status, context):
+def test_a_proposal_against_the_rules_ends_its_own_association_only(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, context: Any
+) -> None:
     scp = start_scp()
     neighbour = raw_peer(scp)
     neighbour.associate()

@@ -1,9 +1,14 @@
 """The SCU sends bytes as they are, to any number of presentation contexts, and knows what became of each object."""
 
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dicom_io import session
+from dicom_io.errors import HeaderError
+from dicom_io.file_meta import encode_file_meta, read_file_meta
 from dicom_io.scu import Peer, StoreStatus, echo, send
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
@@ -11,16 +16,18 @@ EXPLICIT, JPEG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50"
 PRIVATE_SYNTAX = "1.3.6.1.4.1.99999.2"
 
 
-def peer_of(scp):
+def peer_of(scp: Any) -> Any:
     return Peer("TIBABU", "127.0.0.1", scp.port)
 
 
-def test_echo_returns_when_the_peer_answers(start_scp, sink):
+def test_echo_returns_when_the_peer_answers(start_scp: Any, sink: Any) -> None:
     echo(peer_of(start_scp(allowed_peers=("ME",))), calling_ae_title="ME")
     assert (sink.only_summary().how, sink.summaries[0].calling_ae_title) == ("released", "ME")
 
 
-def test_files_and_bytes_arrive_as_they_are_with_a_status_each_in_their_order(start_scp, sink, sample, tmp_path):
+def test_files_and_bytes_arrive_as_they_are_with_a_status_each_in_their_order(
+    start_scp: Any, sink: Any, sample: Any, tmp_path: Path
+) -> None:
     one = sample("1.2.1", pixels=b"\1\2" * 300_000)
     other = sample("1.2.2", sop_class_uid=MR, transfer_syntax_uid=JPEG)
     path = tmp_path / "one.dcm"
@@ -43,20 +50,16 @@ def test_files_and_bytes_arrive_as_they_are_with_a_status_each_in_their_order(st
     assert len(sink.wait(summaries=1).summaries) == 1
 
 
-def test_private_transfer_syntaxes_go_out_and_come_in_undecoded(start_scp, sink, sample):
+def test_private_transfer_syntaxes_go_out_and_come_in_undecoded(start_scp: Any, sink: Any) -> None:
     """The dataset is no dataset at all to anybody without the key."""
-    from dicom_io.file_meta import encode_file_meta
-
     data = encode_file_meta(CT, "1.2.3.4", PRIVATE_SYNTAX) + b"\xff\xfe\xfd" * 1001
     (status,) = send(peer_of(start_scp()), [data])
     assert (status.status, status.transfer_syntax_uid) == (0x0000, PRIVATE_SYNTAX)
     assert sink.instances[0].data == data
 
 
-def test_the_datasets_uids_count_where_the_file_meta_says_otherwise(start_scp, sink, sample):
+def test_the_datasets_uids_count_where_the_file_meta_says_otherwise(start_scp: Any, sink: Any, sample: Any) -> None:
     """Anonymisers leave old UIDs in the file meta; a receiver compares the command with the dataset."""
-    from dicom_io.file_meta import encode_file_meta
-
     data = encode_file_meta(MR, "1.2.999", EXPLICIT) + sample("1.2.3.4").dataset
     (status,) = send(peer_of(start_scp()), [data])
     assert (status.sop_instance_uid, status.sop_class_uid) == ("1.2.3.4", CT)
@@ -69,28 +72,28 @@ def test_the_datasets_uids_count_where_the_file_meta_says_otherwise(start_scp, s
     + [(code, False) for code in (0xA700, 0xA900, 0xC000, 0x0111, 0x0117, 0x0122, 0x0124, 0x0210, 0xB001, 0x0001)],
 )
 def test_success_and_the_three_warnings_mean_stored_and_everything_else_does_not(
-    start_scp, sink, sample, answer, stored
-):
+    start_scp: Any, sink: Any, sample: Any, answer: int, *, stored: bool
+) -> None:
     sink.answer = lambda _: answer
     (status,) = send(peer_of(start_scp()), [sample().file])
     assert (status.status, status.stored) == (answer, stored)
     assert status.text.startswith(f"{answer:04X}")
 
 
-def test_one_refused_object_does_not_stop_the_next(start_scp, sink, sample):
+def test_one_refused_object_does_not_stop_the_next(start_scp: Any, sink: Any, sample: Any) -> None:
     sink.answer = lambda instance: 0xA700 if instance.affected_sop_instance_uid == "1.2.2" else 0x0000
     statuses = send(peer_of(start_scp()), [sample(f"1.2.{number}").file for number in range(1, 4)])
     assert [status.stored for status in statuses] == [True, False, True]
     assert sink.only_summary().refused == 1
 
 
-def test_exactly_the_pairs_that_are_sent_are_proposed(start_scp, sample, monkeypatch):
+def test_exactly_the_pairs_that_are_sent_are_proposed(
+    start_scp: Any, sample: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proposed = []
-    from dicom_io import session
-
     original = session.supported_contexts
 
-    def supported(contexts, **settings):
+    def supported(contexts: Any, **settings: Any) -> Any:
         proposed.extend(
             (str(context.abstract_syntax), [str(uid) for uid in context.transfer_syntax]) for context in contexts
         )
@@ -107,7 +110,7 @@ def test_exactly_the_pairs_that_are_sent_are_proposed(start_scp, sample, monkeyp
     assert proposed == [(CT, [EXPLICIT]), (CT, [JPEG]), (MR, [EXPLICIT])]
 
 
-def test_more_than_128_pairs_take_several_associations(start_scp, sink, sample):
+def test_more_than_128_pairs_take_several_associations(start_scp: Any, sink: Any, sample: Any) -> None:
     samples = [
         sample(f"1.2.{number}", transfer_syntax_uid=f"1.3.6.1.4.1.99999.{number % 130}") for number in range(140)
     ]
@@ -117,7 +120,9 @@ def test_more_than_128_pairs_take_several_associations(start_scp, sink, sample):
     assert sorted(summary.stored for summary in sink.wait(summaries=2).summaries) == [2, 138]
 
 
-def test_what_the_peer_does_not_accept_is_a_status_with_the_reason_and_the_rest_is_sent(start_scp, sink, sample):
+def test_what_the_peer_does_not_accept_is_a_status_with_the_reason_and_the_rest_is_sent(
+    start_scp: Any, sample: Any
+) -> None:
     private = sample("1.2.1", sop_class_uid="1.3.6.1.4.1.99999.1")
     statuses = send(peer_of(start_scp()), [private.file, sample("1.2.2").file])
     assert [(status.status, status.stored) for status in statuses] == [(0x0122, False), (0x0000, True)]
@@ -126,7 +131,9 @@ def test_what_the_peer_does_not_accept_is_a_status_with_the_reason_and_the_rest_
     assert (alone.status, alone.stored) == (0x0122, False)
 
 
-def test_what_is_no_dicom_file_is_a_status_with_the_reason_and_the_rest_is_sent(start_scp, sample, tmp_path):
+def test_what_is_no_dicom_file_is_a_status_with_the_reason_and_the_rest_is_sent(
+    start_scp: Any, sample: Any, tmp_path: Path
+) -> None:
     (tmp_path / "text.txt").write_text("no DICOM here")
     files = [tmp_path / "text.txt", tmp_path / "missing.dcm", b"", sample().file, sample().file[:200]]
     statuses = send(peer_of(start_scp()), files)
@@ -135,15 +142,15 @@ def test_what_is_no_dicom_file_is_a_status_with_the_reason_and_the_rest_is_sent(
     assert all(status.reason.startswith("not sent") for status in statuses if not status.stored)
 
 
-def test_nothing_to_send_takes_no_association(sample):
+def test_nothing_to_send_takes_no_association() -> None:
     nobody = Peer("NOBODY", "127.0.0.1", 1)
     assert send(nobody, []) == []
     assert [status.stored for status in send(nobody, [b"no DICOM"])] == [False]
 
 
-def test_a_file_without_preamble_or_without_meta_goes_out_in_the_encoding_that_it_has(start_scp, sink, sample):
-    from dicom_io.file_meta import encode_file_meta
-
+def test_a_file_without_preamble_or_without_meta_goes_out_in_the_encoding_that_it_has(
+    start_scp: Any, sink: Any, sample: Any
+) -> None:
     bare = sample().dataset
     implicit = b"".join(
         struct.pack("<HHL", 0x0008, number, len(value)) + value
@@ -158,10 +165,7 @@ def test_a_file_without_preamble_or_without_meta_goes_out_in_the_encoding_that_i
 
 
 @pytest.mark.shared
-def test_every_file_of_every_transfer_syntax_arrives_byte_by_byte(start_scp, sink, shared):
-    from dicom_io.errors import HeaderError
-    from dicom_io.file_meta import read_file_meta
-
+def test_every_file_of_every_transfer_syntax_arrives_byte_by_byte(start_scp: Any, sink: Any, shared: Path) -> None:
     files = sorted(
         path
         for path in (shared / "data" / "dicom" / "transfer-syntaxes").rglob("*")

@@ -4,16 +4,20 @@ import hashlib
 import io
 import logging
 import threading
+from typing import Any
 
 import pydicom
 import pytest
 from pynetdicom import AE
 
+NAME = "SECRET^PATIENT"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, JPEG, PRIVATE_SYNTAX = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.3.6.1.4.1.99999.2"
 
 
-def test_the_file_is_preamble_and_meta_and_the_very_bytes_of_the_dataset(start_scp, sink, raw_peer, sample):
+def test_the_file_is_preamble_and_meta_and_the_very_bytes_of_the_dataset(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate([(1, CT, [EXPLICIT])], calling="SCANNER")
     dataset = sample(pixels=bytes(range(256)) * 300).dataset
@@ -38,7 +42,9 @@ def test_the_file_is_preamble_and_meta_and_the_very_bytes_of_the_dataset(start_s
     assert summary.opened_at <= summary.closed_at
 
 
-def test_two_peers_that_send_the_same_dataset_make_the_same_file(start_scp, sink, raw_peer, sample):
+def test_two_peers_that_send_the_same_dataset_make_the_same_file(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any
+) -> None:
     scp = start_scp()
     for title in ("ONE", "OTHER"):
         peer = raw_peer(scp)
@@ -50,7 +56,9 @@ def test_two_peers_that_send_the_same_dataset_make_the_same_file(start_scp, sink
     assert one.association_id != other.association_id
 
 
-def test_an_undecodable_dataset_in_a_private_transfer_syntax_is_stored_as_it_is(start_scp, sink, raw_peer, status):
+def test_an_undecodable_dataset_in_a_private_transfer_syntax_is_stored_as_it_is(
+    start_scp: Any, sink: Any, raw_peer: Any, status: Any
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate([(1, CT, [PRIVATE_SYNTAX])])
     secret = hashlib.shake_256(b"encrypted").digest(100_001)
@@ -60,7 +68,9 @@ def test_an_undecodable_dataset_in_a_private_transfer_syntax_is_stored_as_it_is(
     assert PRIVATE_SYNTAX.encode() in sink.instances[0].data[: -len(secret)]
 
 
-def test_images_of_8_megabytes_in_fragments_of_any_size_arrive_whole(start_scp, sink, raw_peer, sample, status):
+def test_images_of_8_megabytes_in_fragments_of_any_size_arrive_whole(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     peer = raw_peer(start_scp())
     peer.associate()
     dataset = sample(pixels=hashlib.shake_256(b"pixels").digest(8_000_000)).dataset
@@ -76,7 +86,9 @@ def test_images_of_8_megabytes_in_fragments_of_any_size_arrive_whole(start_scp, 
 
 
 @pytest.mark.parametrize("answer", [0x0000, 0xB000, 0xB006, 0xB007, 0xA700, 0xA900, 0xC000, 0xC123, 0x0117])
-def test_the_sinks_status_is_the_answer_and_is_counted(start_scp, sink, raw_peer, sample, status, answer):
+def test_the_sinks_status_is_the_answer_and_is_counted(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, answer: int
+) -> None:
     sink.answer = lambda _: answer
     peer = raw_peer(start_scp())
     peer.associate()
@@ -89,10 +101,16 @@ def test_the_sinks_status_is_the_answer_and_is_counted(start_scp, sink, raw_peer
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, OSError, KeyError])
 def test_a_sink_that_raises_is_a_failure_status_and_one_log_line_without_the_message(
-    start_scp, sink, raw_peer, sample, status, caplog, error
-):
-    def fail(_):
-        raise error("SECRET^PATIENT could not be stored")
+    start_scp: Any,
+    sink: Any,
+    raw_peer: Any,
+    sample: Any,
+    status: Any,
+    caplog: pytest.LogCaptureFixture,
+    error: type[Exception],
+) -> None:
+    def fail(_: Any) -> None:
+        raise error(NAME)
 
     sink.answer = fail
     peer = raw_peer(start_scp())
@@ -111,27 +129,36 @@ def test_a_sink_that_raises_is_a_failure_status_and_one_log_line_without_the_mes
 
 
 def test_a_sink_that_raises_at_the_end_of_an_association_disturbs_no_other(
-    start_scp, sink, raw_peer, sample, status, caplog, monkeypatch
-):
+    start_scp: Any,
+    sink: Any,
+    raw_peer: Any,
+    sample: Any,
+    status: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ended = threading.Event()
 
-    def fail(_):
+    def fail(_: Any) -> None:
         ended.set()
-        raise RuntimeError("SECRET^PATIENT")
+        raise RuntimeError(NAME)
 
     scp = start_scp()
     with monkeypatch.context() as patch:
         patch.setattr(sink, "association_ended", fail)
-        peer = raw_peer(scp)
+        neighbour, peer = raw_peer(scp), raw_peer(scp)
+        neighbour.associate()
         peer.associate()
         peer.release()
         assert ended.wait(10)
+        assert status(neighbour.store(sample().dataset)) == 0x0000
+        neighbour.release()
         scp.stop(10)
-    assert [record.getMessage() for record in caplog.records] == ["association_end_failed"]
+    assert [record.getMessage() for record in caplog.records] == ["association_end_failed"] * 2
     assert "SECRET" not in caplog.text
 
 
-def test_pynetdicoms_own_client_is_served(start_scp, sink, sample):
+def test_pynetdicoms_own_client_is_served(start_scp: Any, sink: Any, sample: Any) -> None:
     """The straightforward use: a Dataset, encoded by the peer in what was negotiated."""
     client = AE("CLIENT")
     client.add_requested_context(CT, [JPEG, EXPLICIT])
@@ -149,7 +176,9 @@ def test_pynetdicoms_own_client_is_served(start_scp, sink, sample):
     assert sink.only_summary().how == "released"
 
 
-def test_associations_at_the_same_time_are_served_at_the_same_time(start_scp, sink, raw_peer, sample, status):
+def test_associations_at_the_same_time_are_served_at_the_same_time(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
     """Each waits in the sink until all are there: one after the other they would wait for ever."""
     number = 8
     together = threading.Barrier(number, timeout=20)

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,30 +21,34 @@ def files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
-def test_what_is_put_lies_whole_under_its_digest(tmp_path):
+def test_what_is_put_lies_whole_under_its_digest(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert store.put(DATA) == StoredFile(f"{DIGEST[:2]}/{DIGEST}.dcm", DIGEST, len(DATA))
     assert store.path(f"{DIGEST[:2]}/{DIGEST}.dcm").read_bytes() == DATA
     assert files(tmp_path / "store") == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
 
 
-def test_files_and_folders_are_for_the_agents_account_only(tmp_path):
+def test_files_and_folders_are_for_the_agents_account_only(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     path = store.path(store.put(DATA).path)
-    assert [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent, tmp_path / "store")] == [0o600, 0o700, 0o700]
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent, tmp_path / "store")] == [
+        0o600,
+        0o700,
+        0o700,
+    ]
 
 
-def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path, monkeypatch):
+def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path / "store")
     folder = tmp_path / "store" / DIGEST[:2]
     done = []
 
-    def watch(name):
+    def watch(name: str) -> None:
         original = getattr(os, name)
 
-        def call(*arguments, **more):
+        def call(*arguments: Any, **more: Any) -> Any:
             what = arguments[0]
-            target = os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else str(what)
+            target = str(Path(f"/proc/self/fd/{what}").readlink() if isinstance(what, int) else what)
             done.append((name, "folder" if target == str(folder) else "temporary" if ".tmp" in target else target))
             return original(*arguments, **more)
 
@@ -59,7 +64,7 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path, monkeypatch
     assert done == [("fsync", "folder")], "expected a file that is there to be left alone, and its name to be durable"
 
 
-def test_a_file_that_is_not_whole_is_written_again(tmp_path):
+def test_a_file_that_is_not_whole_is_written_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
     path = store.path(store.put(DATA).path)
     path.write_bytes(DATA[:10])
@@ -67,7 +72,7 @@ def test_a_file_that_is_not_whole_is_written_again(tmp_path):
     assert path.read_bytes() == DATA
 
 
-def test_writes_that_take_only_a_part_are_continued(tmp_path, monkeypatch):
+def test_writes_that_take_only_a_part_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: original(descriptor, data[:1000]))
     store = Store(tmp_path)
@@ -79,15 +84,17 @@ def test_writes_that_take_only_a_part_are_continued(tmp_path, monkeypatch):
     ("code", "error"),
     [(errno.ENOSPC, NoSpaceError), (errno.EDQUOT, NoSpaceError), (errno.EIO, StoreError), (errno.EACCES, StoreError)],
 )
-def test_a_failure_is_an_error_of_ours_and_leaves_nothing(tmp_path, monkeypatch, call, code, error):
+def test_a_failure_is_an_error_of_ours_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, error: type[Exception]
+) -> None:
     store = Store(tmp_path)
     with monkeypatch.context() as patch:
 
-        def fail(*_, **__):
+        def fail(*_: Any, **__: Any) -> None:
             raise OSError(code, os.strerror(code), "/secret/path")
 
         patch.setattr(os, call, fail)
-        with pytest.raises(error, match=f"expected .* Received: errno={errno.errorcode[code]}") as raised:
+        with pytest.raises(error, match=rf"expected .* Received: errno={errno.errorcode[code]}") as raised:
             store.put(DATA)
     assert type(raised.value) is error
     assert "secret" not in str(raised.value)
@@ -96,7 +103,7 @@ def test_a_failure_is_an_error_of_ours_and_leaves_nothing(tmp_path, monkeypatch,
     assert files(tmp_path) == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
 
 
-def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path):
+def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="expected the store's folders"):
         Store(tmp_path / "file")
@@ -104,14 +111,21 @@ def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path):
 
 @pytest.mark.parametrize(
     "relative",
-    ["", "../../etc/passwd", f"ab/{DIGEST}.dcm", f"{DIGEST[:2]}/{DIGEST}.tmp", f"/{DIGEST[:2]}/{DIGEST}.dcm", f"{DIGEST[:2]}/{DIGEST}.dcm\n"],
+    [
+        "",
+        "../../etc/passwd",
+        f"ab/{DIGEST}.dcm",
+        f"{DIGEST[:2]}/{DIGEST}.tmp",
+        f"/{DIGEST[:2]}/{DIGEST}.dcm",
+        f"{DIGEST[:2]}/{DIGEST}.dcm\n",
+    ],
 )
-def test_only_what_the_store_named_becomes_a_path(tmp_path, relative):
+def test_only_what_the_store_named_becomes_a_path(tmp_path: Path, relative: str) -> None:
     with pytest.raises(StoreError, match="expected a path that the store gave"):
         Store(tmp_path).path(relative)
 
 
-def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_path):
+def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_path: Path) -> None:
     kept = Store(tmp_path).put(DATA).path
     for name, age in (("00/old.tmp", 3700), ("00/young.tmp", 60)):
         path = tmp_path / name
@@ -123,14 +137,14 @@ def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_pa
     assert files(tmp_path) == sorted(["00/young.tmp", kept])
 
 
-def test_too_little_room_is_said_before_it_is_filled(tmp_path):
+def test_too_little_room_is_said_before_it_is_filled(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.require_free(1)
-    with pytest.raises(NoSpaceError, match="expected at least .* bytes free"):
+    with pytest.raises(NoSpaceError, match=r"expected at least .* bytes free"):
         store.require_free(1 << 62)
 
 
-def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path):
+def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path: Path) -> None:
     store = Store(tmp_path)
     together = threading.Barrier(8)
     stored = []
