@@ -23,7 +23,7 @@ _PREDICTED = 64  # images of a batch outside training
 class Recipe:
     """How one network is fitted. `learning_rate` is the peak; `averaging` the decay of the averaged weights."""
 
-    epochs: int = 7
+    epochs: int = 5
     batch: int = 32
     learning_rate: float = 6e-4
     weight_decay: float = 0.02
@@ -127,7 +127,7 @@ class _Fitter:
 
     def _step(self, images: Tensor, labels: Tensor, seed: Tensor, rate: Tensor, decay: Tensor) -> Tensor:
         tf, smoothing = self._tf, self._recipe.label_smoothing
-        inputs = self._augment(images, seed)
+        inputs = self._augment(images, labels, seed)
         targets = tf.cast(labels, tf.float32) * (1.0 - smoothing) + 0.5 * smoothing
         with tf.GradientTape() as tape:
             logits, _ = self._network(inputs, training=True)

@@ -30,14 +30,26 @@ class Stress:
     convert: Callable[[Gray, Sample], Gray]
 
 
-def swap_stretch(frame: Gray, sample: Sample) -> Gray:
-    """Widen NORMAL and narrow PNEUMONIA by 1.24, scaling one axis up and cropping its middle: no borders appear."""
-    rows, columns = frame.shape[:2]
-    if sample.label == 0:
-        margin = columns * (1 - 1 / STRETCH) / 2
-        return to_gray_square(frame, box=(margin, 0, columns - margin, rows))
-    margin = rows * (1 - 1 / STRETCH) / 2
-    return to_gray_square(frame, box=(0, margin, columns, rows - margin))
+def widen(frame: Gray) -> Gray:
+    """Scale the width up by 1.24 and crop the middle: no borders appear that could tell the class."""
+    margin = frame.shape[1] * (1 - 1 / STRETCH) / 2
+    return to_gray_square(frame, box=(margin, 0, frame.shape[1] - margin, frame.shape[0]))
+
+
+def narrow(frame: Gray) -> Gray:
+    """Scale the height up by 1.24 and crop the middle."""
+    margin = frame.shape[0] * (1 - 1 / STRETCH) / 2
+    return to_gray_square(frame, box=(0, margin, frame.shape[1], frame.shape[0] - margin))
+
+
+def widen_normal(frame: Gray, sample: Sample) -> Gray:
+    """Widen NORMAL and narrow PNEUMONIA."""
+    return narrow(frame) if sample.label else widen(frame)
+
+
+def narrow_normal(frame: Gray, sample: Sample) -> Gray:
+    """Narrow NORMAL and widen PNEUMONIA: the squashed originals' median shapes change places."""
+    return widen(frame) if sample.label else narrow(frame)
 
 
 def match_blur(frame: Gray, _: Sample) -> Gray:
@@ -56,7 +68,15 @@ def match_exposure(frame: Gray, _: Sample) -> Gray:
 
 STRESSES = (
     Stress(
-        "stretch swapped", "NORMAL widened and PNEUMONIA narrowed by 1.24, one axis scaled up and cropped", swap_stretch
+        "stretch swapped: NORMAL wider",
+        "NORMAL widened and PNEUMONIA narrowed by 1.24, one axis scaled up and cropped",
+        widen_normal,
+    ),
+    Stress(
+        "stretch swapped: NORMAL narrower",
+        "NORMAL narrowed and PNEUMONIA widened by 1.24, one axis scaled up and cropped: undoes, and turns around, the "
+        "squash of the originals",
+        narrow_normal,
     ),
     Stress("blur matched", "every image blurred by 0.8 % of its width", match_blur),
     Stress("exposure matched", "every image given the same mean and standard deviation of gray", match_exposure),

@@ -36,7 +36,7 @@ def _without(*keys: str) -> Callable[[dict[str, Any]], None]:
     return remove
 
 
-def _with(value: Any, *keys: str) -> Callable[[dict[str, Any]], None]:  # noqa: ANN401 (any JSON value)
+def _with(value: Any, *keys: str) -> Callable[[dict[str, Any]], None]:
     def put(content: dict[str, Any]) -> None:
         for key in keys[:-1]:
             content = content[key]

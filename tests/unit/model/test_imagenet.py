@@ -31,12 +31,12 @@ class _Storage:
 
 
 class _Pickler(pickle._Pickler):  # the Python one, whose output can be written by hand
-    def persistent_id(self, obj: Any) -> Any:  # noqa: ANN401 (the base class's signature)
+    def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, _Storage):
             return ("storage", _Global("torch", "FloatStorage", ()), obj.key, "cpu", obj.size, None)
         return None
 
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:  # noqa: ANN401, FBT001, FBT002 (the base class's signature)
+    def save(self, obj: Any, save_persistent_id: bool = True) -> None:  # noqa: FBT001, FBT002 (the base class's signature)
         if not isinstance(obj, _Global):
             return super().save(obj, save_persistent_id)
         self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())
@@ -46,7 +46,7 @@ class _Pickler(pickle._Pickler):  # the Python one, whose output can be written 
         return None
 
 
-def _dump(obj: Any) -> bytes:  # noqa: ANN401 (anything picklable)
+def _dump(obj: Any) -> bytes:
     stream = io.BytesIO()
     _Pickler(stream, protocol=2).dump(obj)
     return stream.getvalue()
@@ -57,7 +57,7 @@ def _tensor(size: int, offset: int, shape: tuple[int, ...], stride: tuple[int, .
     return _Global("torch._utils", "_rebuild_tensor_v2", arguments)
 
 
-def _checkpoint(state: Any, data: np.ndarray, *, magic: int = _MAGIC) -> bytes:  # noqa: ANN401 (good or bad states)
+def _checkpoint(state: Any, data: np.ndarray, *, magic: int = _MAGIC) -> bytes:
     head = [_dump(part) for part in (magic, _PROTOCOL, {"little_endian": True}, state, ["7"])]
     return b"".join(head) + struct.pack("<q", data.size) + data.astype("<f4").tobytes()
 

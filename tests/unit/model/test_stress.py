@@ -1,5 +1,6 @@
 """Each condition takes one confound away and leaves no other mark of the class."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from model.dataset import Sample
 from model.preprocess import SIDE
-from model.stress import STRESSES, STRETCH, match_blur, match_exposure, swap_stretch
+from model.stress import STRESSES, STRETCH, match_blur, match_exposure, narrow_normal, widen_normal
 
 NORMAL, PNEUMONIA = (Sample(Path("x.png"), label, "p") for label in (0, 1))
 
@@ -22,17 +23,23 @@ def _extent(square: np.ndarray) -> tuple[int, int]:
     return int(bright.any(axis=0).sum()), int(bright.any(axis=1).sum())
 
 
-def test_normal_becomes_wider_and_pneumonia_narrower_by_the_same_ratio() -> None:
-    width, height = _extent(swap_stretch(_disc(), NORMAL))
+@pytest.mark.parametrize(
+    ("convert", "wider", "narrower"), [(widen_normal, NORMAL, PNEUMONIA), (narrow_normal, PNEUMONIA, NORMAL)]
+)
+def test_one_class_becomes_wider_and_the_other_narrower_by_the_same_ratio(
+    convert: Callable[[np.ndarray, Sample], np.ndarray], wider: Sample, narrower: Sample
+) -> None:
+    width, height = _extent(convert(_disc(), wider))
     assert width / height == pytest.approx(STRETCH, abs=0.03)
-    width, height = _extent(swap_stretch(_disc(), PNEUMONIA))
+    width, height = _extent(convert(_disc(), narrower))
     assert width / height == pytest.approx(1 / STRETCH, abs=0.03)
 
 
-def test_the_stretch_leaves_no_border() -> None:
+@pytest.mark.parametrize("sample", [NORMAL, PNEUMONIA])
+def test_the_stretch_leaves_no_border(sample: Sample) -> None:
     frame = np.full((224, 224), 77, np.uint8)
-    assert (swap_stretch(frame, NORMAL) == 77).all()
-    assert (swap_stretch(frame, PNEUMONIA) == 77).all()
+    assert (widen_normal(frame, sample) == 77).all()
+    assert (narrow_normal(frame, sample) == 77).all()
 
 
 def test_blur_and_exposure_do_not_look_at_the_label() -> None:
