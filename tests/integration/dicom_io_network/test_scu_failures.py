@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ from dicom_io.errors import (
 )
 from dicom_io.scu import Peer, Timeouts, echo, send
 
-QUICK = Timeouts(connection=1, acse=0.5, dimse=0.5, network=0.5)
-AT_MOST = 8.0
+PATIENT = Timeouts(connection=5, acse=5, dimse=5, network=5)
+AT_MOST = 4.5
+"""Seconds; less than any patient time-out, so that an error in time is no time-out unless one of them is short."""
 ABORT = struct.pack(">BBLL", 0x07, 0, 4, 0)
 
 
@@ -182,36 +184,47 @@ def fail(bad: BadPeer) -> None:
     bad.accept()
     bad.read_message()
     bad.respond(status=b"\x22\1")
+    hang_up(bad)
 
 
 @pytest.mark.parametrize(
-    ("behave", "error", "words"),
+    ("behave", "error", "words", "short"),
     [
-        (say_nothing, PeerTimeoutError, "to accept an association within 0.5 s. Received: nothing"),
-        (hang_up, AssociationAbortedError, "Received: it hung up"),
-        (abort, AssociationAbortedError, "Received: it hung up"),
-        (half_an_answer, NetworkError, "to accept an association"),
-        (nonsense, NetworkError, "to accept an association"),
-        (accept_an_even_context, NetworkError, "expected BAD@"),
-        (accept_and_say_nothing, PeerTimeoutError, "a response from BAD@.* within 0.5 s. Received: nothing"),
-        (accept_and_hang_up, AssociationAbortedError, "a response from BAD@.* Received: the association was aborted"),
-        (accept_and_abort, AssociationAbortedError, "the association was aborted"),
-        (answer_half, NetworkError, "expected a response from BAD@"),
-        (answer_another_message, NetworkError, "to respond to message 1. Received: type=C_ECHO message=99"),
-        (answer_another_request, NetworkError, "to respond to message 1. Received: type=C_FIND"),
-        (answer_without_status, NetworkError, "expected a status"),
-        (answer_a_command_set_that_is_none, AssociationAbortedError, "the association was aborted"),
-        (fail, NetworkError, "to answer C-ECHO with 0000. Received: status=0122"),
+        (say_nothing, PeerTimeoutError, "to accept an association within 0.5 s. Received: nothing", {"acse": 0.5}),
+        (hang_up, AssociationAbortedError, "Received: it hung up", {}),
+        (abort, AssociationAbortedError, "Received: it hung up", {}),
+        (half_an_answer, NetworkError, "to accept an association", {"acse": 0.5}),
+        (nonsense, NetworkError, "to accept an association", {}),
+        (accept_an_even_context, NetworkError, "expected BAD@", {}),
+        (
+            accept_and_say_nothing,
+            PeerTimeoutError,
+            "a response from BAD@.* within 0.5 s. Received: nothing",
+            {"dimse": 0.5},
+        ),
+        (
+            accept_and_hang_up,
+            AssociationAbortedError,
+            "a response from BAD@.* Received: the association was aborted",
+            {},
+        ),
+        (accept_and_abort, AssociationAbortedError, "the association was aborted", {}),
+        (answer_half, NetworkError, "expected a response from BAD@", {"network": 0.5}),
+        (answer_another_message, NetworkError, "to respond to message 1. Received: type=C_ECHO message=99", {}),
+        (answer_another_request, NetworkError, "to respond to message 1. Received: type=C_FIND", {}),
+        (answer_without_status, NetworkError, "expected a status", {}),
+        (answer_a_command_set_that_is_none, AssociationAbortedError, "the association was aborted", {}),
+        (fail, NetworkError, "to answer C-ECHO with 0000. Received: status=0122", {}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_peer_that_misbehaves_is_an_error_in_time(
-    bad_peer: Any, behave: Any, error: type[Exception], words: str
+    bad_peer: Any, behave: Any, error: type[Exception], words: str, short: dict[str, float]
 ) -> None:
     peer = bad_peer(behave)
     begun = time.monotonic()
     with pytest.raises(error, match=words) as raised:
-        echo(peer, timeouts=QUICK)
+        echo(peer, timeouts=replace(PATIENT, **short))
     assert time.monotonic() - begun < AT_MOST
     assert str(raised.value).startswith("expected ")
 
@@ -220,7 +233,7 @@ def test_a_closed_port_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(PeerUnreachableError, match=f"expected a connection to NOBODY@127.0.0.1:{port}"):
-        echo(Peer("NOBODY", "127.0.0.1", port), timeouts=QUICK)
+        echo(Peer("NOBODY", "127.0.0.1", port), timeouts=PATIENT)
 
 
 def test_an_address_that_does_not_answer_is_unreachable_after_the_connection_timeout() -> None:
@@ -234,23 +247,23 @@ def test_an_address_that_does_not_answer_is_unreachable_after_the_connection_tim
             one.connect_ex(("127.0.0.1", port))
         begun = time.monotonic()
         with pytest.raises(NetworkError, match="expected "):
-            echo(Peer("FULL", "127.0.0.1", port), timeouts=QUICK)
+            echo(Peer("FULL", "127.0.0.1", port), timeouts=replace(PATIENT, connection=0.5, acse=0.5))
         assert time.monotonic() - begun < AT_MOST
 
 
 def test_a_host_name_that_means_nothing_is_unreachable() -> None:
     with pytest.raises(PeerUnreachableError, match=r"expected the address of NOBODY@no\.such\.host\.invalid:104"):
-        echo(Peer("NOBODY", "no.such.host.invalid", 104), timeouts=QUICK)
+        echo(Peer("NOBODY", "no.such.host.invalid", 104), timeouts=PATIENT)
 
 
 def test_a_rejection_says_why(start_scp: Any) -> None:
     scp = start_scp()
     with pytest.raises(AssociationRejectedError, match="Called AE title not recognised"):
-        echo(Peer("OTHER", "127.0.0.1", scp.port), timeouts=QUICK)
+        echo(Peer("OTHER", "127.0.0.1", scp.port), timeouts=PATIENT)
     with pytest.raises(AssociationRejectedError, match=r"(?i)calling AE title not recognised"):
-        echo(Peer("TIBABU", "127.0.0.1", start_scp(allowed_peers=("ELSE",)).port), timeouts=QUICK)
+        echo(Peer("TIBABU", "127.0.0.1", start_scp(allowed_peers=("ELSE",)).port), timeouts=PATIENT)
     with pytest.raises(AssociationRejectedError, match="Local limit exceeded"):
-        echo(Peer("TIBABU", "127.0.0.1", start_scp(maximum_associations=0).port), timeouts=QUICK)
+        echo(Peer("TIBABU", "127.0.0.1", start_scp(maximum_associations=0).port), timeouts=PATIENT)
 
 
 def test_what_the_peer_had_answered_before_it_failed_was_told(start_scp: Any, sink: Any, sample: Any) -> None:
@@ -283,7 +296,7 @@ def test_a_peer_that_stops_reading_is_given_up(bad_peer: Any, sample: Any) -> No
     peer = bad_peer(read_no_more)
     begun = time.monotonic()
     with pytest.raises(NetworkError, match="expected a response"):
-        send(peer, [sample(pixels=bytes(30_000_000)).file], timeouts=QUICK)
+        send(peer, [sample(pixels=bytes(30_000_000)).file], timeouts=replace(PATIENT, dimse=0.5, network=0.5))
     assert time.monotonic() - begun < AT_MOST
 
 
@@ -297,7 +310,8 @@ def test_a_slow_peer_has_all_the_time_that_it_takes_to_take_the_data(bad_peer: A
             if time.monotonic() - begun < 2.5:
                 bad.done.wait(0.02)
         bad.respond(field=0x8001)
+        hang_up(bad)
 
     peer = bad_peer(read_slowly)
-    (status,) = send(peer, [sample(pixels=bytes(16_000_000)).file], timeouts=Timeouts(dimse=1.5, network=2, acse=0.5))
+    (status,) = send(peer, [sample(pixels=bytes(16_000_000)).file], timeouts=replace(PATIENT, dimse=1.5, network=2))
     assert status.stored
