@@ -107,5 +107,4 @@ def _add_pixels(dataset: Dataset, pixels: Frame) -> None:
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    data = pixels.tobytes()
-    dataset.add_new("PixelData", "OB", data + bytes(len(data) % 2))
+    dataset.add_new("PixelData", "OB", pixels.tobytes())

@@ -70,6 +70,17 @@ def test_the_outline_is_seen_on_a_grayscale_display_over_any_background(backgrou
     assert np.abs(luminance - background).max() > 90
 
 
+def test_the_outline_goes_all_around_with_its_dark_line_outside() -> None:
+    picture = drawn(gray(1560, 1560), hot_spot(), opacity=0).astype(int)
+    middle_row, middle_column = picture[750, :, 0], picture[:, 600, 0]
+    for line, (first, last) in ((middle_row, (400, 800)), (middle_column, (600, 900))):
+        bright, dark = np.flatnonzero(line[300:1200] > 200) + 300, np.flatnonzero(line[300:1200] == 0) + 300
+        assert abs(bright.min() - first) <= 10
+        assert abs(bright.max() - last) <= 10
+        assert dark.min() < bright.min()
+        assert dark.max() > bright.max()
+
+
 def test_warmer_is_shaded_more_and_lukewarm_not_at_all() -> None:
     heat = np.repeat(np.linspace(0, 120, 156).astype(np.uint8)[None], 156, axis=0)  # below the outline's level
     red = drawn(gray(1000, 1000), heat)[500, :, 0].astype(int)
