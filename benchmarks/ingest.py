@@ -28,6 +28,8 @@ from dicom_io.scu import Peer, echo
 AE_TITLE = "BENCH"
 SIZES = {"1.4 MB": (1334, 1050), "8.2 MB": (2860, 2860)}
 ASSOCIATIONS = (1, 4)
+SYSTEM = "/usr/bin:/usr/sbin:/usr/local/bin"
+"""Where DCMTK's tools are: pynetdicom installs scripts of the same names into the environment."""
 START_SECONDS = 60.0
 
 
@@ -35,7 +37,7 @@ START_SECONDS = 60.0
 @click.option("--instances", type=click.IntRange(4), default=120, show_default=True, help="Of each size.")
 def main(instances: int) -> None:
     """Print a table of Instances per second, and each server's ratio to storescp."""
-    missing = [tool for tool in ("storescu", "storescp", "Orthanc") if shutil.which(tool) is None]
+    missing = [tool for tool in ("storescu", "storescp", "Orthanc") if shutil.which(tool, path=SYSTEM) is None]
     if missing:
         message = f"install Debian's dcmtk and orthanc first; missing: {', '.join(missing)}"
         raise click.ClickException(message)
@@ -75,7 +77,7 @@ def _rate(serve: Serve, folder: Path, files: list[Path], n: int) -> float:
     """Return Instances per second over `n` associations into a fresh server."""
     with tempfile.TemporaryDirectory(dir=folder) as fresh, serve(Path(fresh)) as port:
         share = -(-len(files) // n)
-        command = ["storescu", "-aec", AE_TITLE, "127.0.0.1", str(port)]
+        command = [_tool("storescu"), "-aec", AE_TITLE, "127.0.0.1", str(port)]
         # Without it Nagle and delayed ACK cost 40 ms an Instance, whoever serves.
         environment = os.environ | {"TCP_NODELAY": "1"}
         started = time.monotonic()
@@ -98,6 +100,10 @@ def _process(command: list[str], folder: Path) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait()
+
+
+def _tool(name: str) -> str:
+    return shutil.which(name, path=SYSTEM) or name
 
 
 def _free_port() -> int:
@@ -123,7 +129,7 @@ def _await(port: int) -> int:
 def storescp(folder: Path) -> Iterator[int]:
     """DCMTK's storescp: a process an association, no sync, no index."""
     port = _free_port()
-    with _process(["storescp", "--fork", "-aet", AE_TITLE, "-od", str(folder), str(port)], folder):
+    with _process([_tool("storescp"), "--fork", "-aet", AE_TITLE, "-od", str(folder), str(port)], folder):
         yield _await(port)
 
 
@@ -142,13 +148,13 @@ def orthanc(folder: Path) -> Iterator[int]:
         "Plugins": [],
     }
     (folder / "orthanc.json").write_text(json.dumps(settings), encoding="utf-8")
-    with _process(["Orthanc", "orthanc.json"], folder):
+    with _process([_tool("Orthanc"), "orthanc.json"], folder):
         yield _await(port)
 
 
 @contextlib.contextmanager
 def tibabu(folder: Path) -> Iterator[int]:
-    """This agent's receiver: file, folder and row are synced before the answer."""
+    """Tibabu's receiver: file, folder and row are synced before the answer."""
     port = _free_port()
     (folder / "config.toml").write_text(
         f'[receive]\nae_title = "{AE_TITLE}"\nhost = "127.0.0.1"\nport = {port}\n', encoding="utf-8"
