@@ -105,7 +105,8 @@ class Queue(Protocol):
         A job is claimed by one worker at a time, and a claim lasts while its process lives (it is renewed in the
         background). An exception that leaves a handler is logged and the job tried again, as the queue's `Policy` says,
         and then parked under the exception's class name. A database that cannot be reached is waited for; any other
-        exception of the queue itself is a defect, and leaves `run` once the other jobs have ended.
+        exception of the queue itself is a defect, and leaves `run` once the other jobs have ended. `ValueError` without
+        any handler.
         """
 
     def reap(self, now: datetime) -> int:

@@ -1,6 +1,6 @@
 """The embedded queue's table. It holds the invariants: one job of a (kind, key) waits, one runs, one is parked."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, Text, column, text
+from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, Text, column, literal_column, text
 
 from db.metadata import metadata
 from db.types import UtcDateTime
@@ -32,7 +32,13 @@ job = Table(
     Index("uq_job_waiting", "kind", "key", unique=True, sqlite_where=text("state = 'WAITING'")),
     Index("uq_job_leased", "kind", "key", unique=True, sqlite_where=text("state = 'LEASED'")),
     Index("uq_job_parked", "kind", "key", unique=True, sqlite_where=text("state = 'PARKED'")),
-    Index("ix_job_claim", "kind", "due_at", "id", sqlite_where=text("state = 'WAITING'")),
+    # With what claiming asks besides, so that it reads the index alone.
+    Index("ix_job_claim", "kind", "due_at", "id", "run_at", "key", sqlite_where=text("state = 'WAITING'")),
     sqlite_autoincrement=True,
     info={"dialect": "sqlite"},  # PostgreSQL has procrastinate's tables instead
 )
+
+# As text and not as bound values: SQLite uses a partial index only if the statement says its condition.
+is_waiting = job.c.state == literal_column(f"'{WAITING}'")
+is_leased = job.c.state == literal_column(f"'{LEASED}'")
+is_parked = job.c.state == literal_column(f"'{PARKED}'")

@@ -25,7 +25,7 @@ from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledg
 from db.queue.announcements import Announcements
 from db.queue.policy import Policy
 from db.queue.procrastinate_rows import ProcrastinateRows, entry
-from db.queue.runner import Claim, Runner
+from db.queue.runner import Claim, Runner, kinds_of
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class ProcrastinateQueue:
 
     def run(self, handlers: Mapping[str, Handler], *, stop: threading.Event, concurrency: int) -> None:
         """See `Queue.run`."""
-        kinds = tuple(handlers)
+        kinds = kinds_of(handlers)
         with ExitStack() as closing_time:
             announcements = closing_time.enter_context(closing(Announcements(self._database, kinds)))
             worker = ProcrastinateWorker(self._database, kinds, self._policy, self._clock, announcements)

@@ -135,6 +135,14 @@ class Runner:
                 logger.warning("queue_heartbeat_failed", extra={"error": type(error).__name__})
 
 
+def kinds_of(handlers: Mapping[str, Handler]) -> tuple[str, ...]:
+    """Return the kinds that have a handler; `ValueError` if none has."""
+    if not handlers:
+        msg = "expected a handler for at least one kind. Received: handlers={}"
+        raise ValueError(msg)
+    return tuple(handlers)
+
+
 def _identity(claim: Claim) -> dict[str, object]:
     return {"kind": claim.job.kind, "key": claim.job.key, "attempt": claim.job.attempt}
 

@@ -228,7 +228,11 @@ def _create_job() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "ix_job_claim", "job", ["kind", "due_at", "id"], unique=False, sqlite_where=sa.text("state = 'WAITING'")
+        "ix_job_claim",
+        "job",
+        ["kind", "due_at", "id", "run_at", "key"],
+        unique=False,
+        sqlite_where=sa.text("state = 'WAITING'"),
     )
     op.create_index("uq_job_leased", "job", ["kind", "key"], unique=True, sqlite_where=sa.text("state = 'LEASED'"))
     op.create_index("uq_job_parked", "job", ["kind", "key"], unique=True, sqlite_where=sa.text("state = 'PARKED'"))

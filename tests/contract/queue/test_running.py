@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from subprocess import Popen
 
+import pytest
+
 from db.database import Database
 from db.queue import Done, Job, Queue, Settlement, utc_now
 
@@ -77,6 +79,11 @@ def test_kinds_without_a_handler_are_left_alone(queue: Queue, enqueue: Enqueue, 
         assert not threading.Event().wait(0.2)
     assert handle.keys == ["2"]
     assert [(depth.kind, depth.waiting) for depth in queue.depth(utc_now())] == [("b", 1)]
+
+
+def test_a_worker_without_handlers_is_a_mistake(queue: Queue) -> None:
+    with pytest.raises(ValueError, match="handler"):
+        queue.run({}, stop=threading.Event(), concurrency=1)
 
 
 def test_a_key_never_runs_twice_at_once_and_its_next_job_follows(

@@ -37,7 +37,7 @@ database = open_database(sys.argv[1])
 upgrade(database)
 stop = threading.Event()
 stop.set()
-open_queue(database).run({}, stop=stop, concurrency=1)
+open_queue(database).run({"a": print}, stop=stop, concurrency=1)
 print(*sys.modules)
 """
 

@@ -1,0 +1,115 @@
+"""Jobs as rows of the embedded queue's table. SQLite's one writer makes several statements one step.
+
+The statements are built once: building one takes longer than running it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.dialects import sqlite
+
+from db.queue.job_table import LEASED, PARKED, WAITING, is_leased, is_parked, is_waiting, job
+from db.queue.ledger import Entry
+
+ENTRY = (job.c.kind, job.c.key, job.c.due_at, job.c.attempt, job.c.failures, job.c.deaths, job.c.reason)
+"""The columns of an `Entry`."""
+
+_this_job = (job.c.kind == bindparam("kind")) & (job.c.key == bindparam("key"))
+_is_expired = is_leased & (job.c.leased_until < bindparam("now"))
+_TAKE = delete(job).where(is_leased, job.c.id == bindparam("claim_id")).returning(*ENTRY)
+_TAKE_PARKED = delete(job).where(is_parked, _this_job).returning(*ENTRY)
+_TAKE_EXPIRED = delete(job).where(_is_expired).returning(*ENTRY)
+_ANY_EXPIRED = select(exists().where(_is_expired))
+_PUT_PARKED = insert(job)
+
+
+def _put_waiting() -> sqlite.Insert:
+    new = sqlite.insert(job)
+    merged: dict[str, ColumnElement[object]] = {
+        "reason": func.coalesce(func.nullif(new.excluded.reason, ""), job.c.reason)
+    }
+    # SQLite's min() and max() of two arguments are scalar functions.
+    merged |= {name: func.min(job.c[name], new.excluded[name]) for name in ("due_at", "run_at")}
+    merged |= {name: func.max(job.c[name], new.excluded[name]) for name in ("attempt", "failures", "deaths")}
+    waiting = text("state = 'WAITING'")  # as the partial index says it
+    return new.on_conflict_do_update(index_elements=[job.c.kind, job.c.key], index_where=waiting, set_=merged)
+
+
+_PUT_WAITING = _put_waiting()
+
+
+class JobRows:
+    """`db.queue.ledger.Ledger` on the job table."""
+
+    def any_expired(self, connection: Connection, now: datetime) -> bool:
+        """Tell whether `take_expired` has something to take, without writing."""
+        return bool(connection.execute(_ANY_EXPIRED, {"now": now}).scalar_one())
+
+    def take(self, connection: Connection, claim_id: int) -> Entry | None:
+        """See `Ledger.take`."""
+        row = connection.execute(_TAKE, {"claim_id": claim_id}).one_or_none()
+        return None if row is None else _entry(row)
+
+    def take_parked(self, connection: Connection, kind: str, key: str) -> Entry | None:
+        """See `Ledger.take_parked`."""
+        row = connection.execute(_TAKE_PARKED, {"kind": kind, "key": key}).one_or_none()
+        return None if row is None else _entry(row)
+
+    def take_expired(self, connection: Connection, now: datetime) -> tuple[Entry, ...]:
+        """See `Ledger.take_expired`."""
+        return tuple(_entry(row) for row in connection.execute(_TAKE_EXPIRED, {"now": now}))
+
+    def put_waiting(self, connection: Connection, entry: Entry, run_at: datetime) -> None:
+        """See `Ledger.put_waiting`."""
+        connection.execute(_PUT_WAITING, {**_values(entry), "state": WAITING, "run_at": run_at})
+
+    def put_parked(self, connection: Connection, entry: Entry, parked_at: datetime) -> None:
+        """See `Ledger.put_parked`."""
+        self.take_parked(connection, entry.kind, entry.key)
+        values = {"state": PARKED, "run_at": parked_at, "parked_at": parked_at}
+        connection.execute(_PUT_PARKED, {**_values(entry), **values})
+
+
+def next_job(kinds: Sequence[str]) -> Select[tuple[int]]:
+    """Select the id of the job to run next, as of the parameter `now`.
+
+    Per kind along the index, so that a long queue of another kind costs nothing.
+    """
+    busy = job.alias()
+    is_busy = exists().where(
+        busy.c.state == literal_column(f"'{LEASED}'"), busy.c.kind == job.c.kind, busy.c.key == job.c.key
+    )
+    firsts = [
+        select(job.c.id, job.c.due_at)
+        .where(is_waiting, job.c.kind == kind, job.c.run_at <= bindparam("now"), ~is_busy)
+        .order_by(job.c.due_at, job.c.id)
+        .limit(1)
+        .subquery()
+        for kind in kinds
+    ]
+    candidates = union_all(*(select(first.c.id, first.c.due_at) for first in firsts)).subquery()
+    return select(candidates.c.id).order_by(candidates.c.due_at, candidates.c.id).limit(1)
+
+
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    return Entry(**row._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's mapping view
+
+
+def _values(entry: Entry) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in Entry.__slots__}
