@@ -1,0 +1,154 @@
+"""Logs: identifiers only, whoever writes and at whatever level; a library is heard of, not quoted."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from agent import logs
+
+JANE = "Doe^Jane"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+@pytest.fixture
+def written() -> Iterator[Callable[..., Callable[[], str]]]:
+    """Return `written(**options)`, which sets logging up and returns how to read what was written since."""
+    root, of_warnings = logging.getLogger(), logging.getLogger("py.warnings")
+    handlers, levels = root.handlers[:], (root.level, of_warnings.level)
+
+    def configure(**options: Any) -> Callable[[], str]:
+        stream = io.StringIO()
+        logs.configure(**({"level": "DEBUG", "form": "json"} | options), stream=stream)
+        return stream.getvalue
+
+    yield configure
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    of_warnings.setLevel(levels[1])
+
+
+@pytest.fixture
+def read(written: Callable[..., Callable[[], str]]) -> Callable[[], list[dict[str, Any]]]:
+    """Set logging up as JSON and return how to read the events."""
+    text = written()
+    return lambda: [json.loads(line) for line in text().splitlines()]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("form", ["json", "people"])
+def test_patient_data_are_dropped_at_every_level_and_in_every_form(
+    written: Callable[..., Callable[[], str]], level: str, form: str
+) -> None:
+    text = written(form=form)
+    secrets = dict.fromkeys(logs.PATIENT_KEYS, JANE)
+    getattr(structlog.get_logger("agent.x"), level)("received", sop_instance_uid="1.2.3", **secrets)
+    extra = {key: JANE for key in logs.PATIENT_KEYS if key != "name"}  # which a record itself has
+    getattr(logging.getLogger("dicom_io.x"), level)("stored", extra={"sop_instance_uid": "4.5.6", **extra})
+    assert JANE not in text()
+    assert all(word in text() for word in ("received", "1.2.3", "stored", "4.5.6"))
+
+
+def test_bound_values_are_dropped_too(read: Callable[[], list[dict[str, Any]]]) -> None:
+    structlog.get_logger("agent.x").bind(patient_id=JANE).info("received", study_instance_uid="1.2")
+    (event,) = read()
+    assert event.keys() == {"event", "level", "timestamp", "study_instance_uid"}
+
+
+@pytest.mark.parametrize("level", ["warning", "error", "critical"])
+def test_a_librarys_message_becomes_the_fact_that_there_was_one(
+    read: Callable[[], list[dict[str, Any]]], level: str
+) -> None:
+    extra = {"job": JANE, "params": {"patient": JANE}}
+    getattr(logging.getLogger("pydicom.dataset"), level)("value %s", JANE, extra=extra, stack_info=True)
+    (event,) = read()
+    assert event.pop("timestamp")
+    assert event == {"event": f"pydicom.dataset reported a {level}", "level": level}
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_libraries_are_not_heard_below_a_warning(read: Callable[[], list[dict[str, Any]]], level: str) -> None:
+    getattr(logging.getLogger("sqlalchemy.engine"), level)(f"INSERT {JANE}")
+    assert read() == []
+
+
+def test_a_librarys_name_that_begins_like_ours_is_a_librarys(read: Callable[[], list[dict[str, Any]]]) -> None:
+    logging.getLogger("agentic").info(JANE)
+    logging.getLogger("db_driver.x").info(JANE)
+    assert read() == []
+
+
+def test_warnings_are_not_written_since_they_quote_values(written: Callable[..., Callable[[], str]]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        text = written()
+        warnings.warn(f"Invalid value for VR PN: {JANE}", stacklevel=1)
+        logging.captureWarnings(capture=False)
+    assert text() == ""
+
+
+def raise_with_a_name() -> None:
+    message = f"cannot decode {JANE}"
+    raise LookupError(message)
+
+
+@pytest.mark.parametrize("form", ["json", "people"])
+@pytest.mark.parametrize("make", [structlog.get_logger, logging.getLogger])
+def test_an_exception_is_reduced_to_its_class_and_place(
+    written: Callable[..., Callable[[], str]], form: str, make: Callable[[str], Any]
+) -> None:
+    text = written(form=form)
+    log = make("agent.x")
+    try:
+        try:
+            raise_with_a_name()
+        except LookupError as error:
+            raise ValueError(JANE) from error
+    except ValueError:
+        log.exception("broke")
+    assert JANE not in text()
+    assert "Traceback" not in text()
+    assert "ValueError" in text()
+    assert f"{__name__}:" in text()
+    assert len(text().splitlines()) == 1
+
+
+def test_an_exception_that_is_handed_over_is_reduced_too(read: Callable[[], list[dict[str, Any]]]) -> None:
+    structlog.get_logger("agent.x").error("broke", exc_info=ValueError(JANE))
+    (event,) = read()
+    assert event["error"] == "ValueError"
+    assert JANE not in str(event)
+
+
+def test_nothing_below_the_configured_level_is_written(written: Callable[..., Callable[[], str]]) -> None:
+    text = written(level="WARNING")
+    structlog.get_logger("agent.x").info("quiet")
+    logging.getLogger("db.x").info("quiet")
+    structlog.get_logger("agent.x").warning("loud")
+    assert "quiet" not in text()
+    assert "loud" in text()
+
+
+def test_times_are_utc_and_the_form_for_people_is_one_line(written: Callable[..., Callable[[], str]]) -> None:
+    text = written(form="people")
+    structlog.get_logger("agent.x").info("association", stored=3, how="released")
+    (line,) = text().splitlines()
+    assert line.split()[0].endswith("Z")
+    assert "association" in line
+    assert "stored=3" in line
+    assert "\x1b" not in line
+
+
+def test_configuring_again_does_not_write_twice(written: Callable[..., Callable[[], str]]) -> None:
+    first = written()
+    second = written()
+    structlog.get_logger("agent.x").info("once")
+    assert first() == ""
+    assert len(second().splitlines()) == 1
