@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent import destinations, reports
 from agent.destinations import DestinationSettings
@@ -173,13 +174,26 @@ def _reports(raw: Any) -> Any:  # noqa: ANN401 - whatever the TOML file holds
     """Turn the [reports.NAME] tables into the settings classes of those reports; the others are not even imported."""
     if not isinstance(raw, dict):
         return raw
-    try:
-        return {
-            kind: table if isinstance(table, ReportSettings) else reports.load(kind).Settings.model_validate(table)
-            for kind, table in raw.items()
-        }
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
+    made: dict[str, ReportSettings] = {}
+    problems: list[InitErrorDetails] = []
+    for kind, table in raw.items():
+        try:
+            made[kind] = (
+                table if isinstance(table, ReportSettings) else reports.load(kind).Settings.model_validate(table)
+            )
+        except ConfigError as error:
+            problems.append(_problem((kind,), str(error)))
+        except ValidationError as error:
+            problems += [_problem((kind, *problem["loc"]), problem["msg"]) for problem in error.errors()]
+    if problems:
+        title = "reports"
+        raise ValidationError.from_exception_data(title, problems)
+    return made
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> InitErrorDetails:
+    error = PydanticCustomError("setting", "{message}", {"message": message})
+    return InitErrorDetails(type=error, loc=location, input=None)
 
 
 class Config(Section):
