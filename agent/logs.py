@@ -30,6 +30,8 @@ PATIENT_KEYS = frozenset(
 OWN_LOGGERS = frozenset({"agent", "db", "dicom_io", "model"})
 """Whose records are written as they are. Libraries' messages can quote datasets, rows or arguments of jobs."""
 
+_PLAIN_RECORD = frozenset(logging.makeLogRecord({}).__dict__)
+
 
 def drop_patient_data(_logger: object, _method: str, event: Event) -> Event:
     """Remove every key that could identify a patient (structlog processor)."""
@@ -50,6 +52,9 @@ class _ForeignFilter(logging.Filter):
         record.args = ()
         record.exc_info = None
         record.exc_text = None
+        record.stack_info = None
+        for key in record.__dict__.keys() - _PLAIN_RECORD:  # what came as `extra`
+            del record.__dict__[key]
         return True
 
 
