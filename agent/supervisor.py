@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,16 +78,24 @@ class _Child:
         self.process = None
 
 
-def supervise(roles: tuple[str, ...], config: Path | None, stop: threading.Event) -> None:
-    """Run each role as a process of its own until `stop` is set, then drain them all.
+def role_command(role: str, config: Path | None) -> list[str]:
+    """Return the command line of a role's process.
 
     `-P` keeps the working directory off Python's path: a folder called `model` there must not be taken for ours.
     """
     file = [] if config is None else ["--config", str(config)]
-    children = [
-        _Child(role, [sys.executable, "-P", "-m", "agent", "run", *file, "--only", role, "--supervised"])
-        for role in roles
-    ]
+    return [sys.executable, "-P", "-m", "agent", "run", *file, "--only", role, "--supervised"]
+
+
+def supervise(
+    roles: tuple[str, ...],
+    config: Path | None,
+    stop: threading.Event,
+    *,
+    command: Callable[[str, Path | None], list[str]] = role_command,
+) -> None:
+    """Run each role as a process of its own until `stop` is set, then drain them all."""
+    children = [_Child(role, command(role, config)) for role in roles]
     for child in children:
         child.start()
     while not stop.wait(POLL_SECONDS):
