@@ -1,5 +1,6 @@
 """One image from file to outcome: gate -> frames -> model. The same lines serve a worker's job and `tibabu analyse`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,8 @@ class Pipeline:
             scored = self._classifier.score(inputs)
         except InputError as error:
             return ImageAnalysis(outcome=Outcome.FAILED, reason=f"the pixels are no input for the model: {error}")
+        if not all(math.isfinite(one.probability) for one in scored):  # compared with a threshold it would not flag
+            return ImageAnalysis(outcome=Outcome.FAILED, reason="the model gave no number")
         worst = max(range(len(scored)), key=lambda index: scored[index].probability)
         flagged = scored[worst].probability >= self.card.operating_point.threshold
         return ImageAnalysis(
