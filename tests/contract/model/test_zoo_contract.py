@@ -96,4 +96,5 @@ def test_a_trained_model_scores_and_explains(trained: str, images: np.ndarray) -
     assert all(0.0 <= score.probability <= 1.0 for score in scores)
     assert all(np.isfinite(score.score) for score in scores)
     heat = classifier.explain(images[0])
-    assert (heat.shape, heat.dtype) == ((SIDE, SIDE), np.uint8)
+    assert heat.shape == (SIDE, SIDE)
+    assert heat.dtype == np.uint8

@@ -79,7 +79,7 @@ def test_a_damaged_weights_file_is_refused(copied: zoo.Architecture) -> None:
 
 
 def test_swapped_weights_are_refused(copied: zoo.Architecture) -> None:
-    np.savez(copied.weights_path, **{"0/conv/kernel": np.zeros(3)})
+    np.savez(copied.weights_path, allow_pickle=False, **{"0/conv/kernel": np.zeros(3)})
     with pytest.raises(WeightsError, match="Received: sha256="):
         load()
 

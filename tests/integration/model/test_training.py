@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model import weights, zoo
+from model import imagenet, weights, zoo
 from model.augment import SOURCE_SIDE, Augmentation, Augmenter
 from model.card import read_card
 from model.crossvalidation import Progress, Settings
@@ -181,13 +181,11 @@ def test_every_imagenet_weight_is_used_and_gives_sane_activations() -> None:
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    state = efficientnet_lite0.imagenet.efficientnet_lite0()
+    state = imagenet.efficientnet_lite0()
     network = efficientnet_lite0.build()
-    monkeypatch.setattr(
-        efficientnet_lite0.imagenet, "efficientnet_lite0", lambda: state | {"extra.weight": state["_fc.bias"]}
-    )
+    monkeypatch.setattr(imagenet, "efficientnet_lite0", lambda: state | {"extra.weight": state["_fc.bias"]})
     with pytest.raises(PretrainedError, match=r"1 unused, extra\.weight first"):
         efficientnet_lite0.initialise(network)
-    monkeypatch.setattr(efficientnet_lite0.imagenet, "efficientnet_lite0", lambda: {"_fc.bias": state["_fc.bias"]})
+    monkeypatch.setattr(imagenet, "efficientnet_lite0", lambda: {"_fc.bias": state["_fc.bias"]})
     with pytest.raises(PretrainedError, match=r"expected the ImageNet weight _conv_stem\.weight"):
         efficientnet_lite0.initialise(network)

@@ -30,7 +30,10 @@ class _Storage:
         self.key, self.size = key, size
 
 
-class _Pickler(pickle._Pickler):  # the Python one, whose output can be written by hand
+_PythonPickler: Any = vars(pickle)["_Pickler"]  # the one written in Python, whose output can be written by hand
+
+
+class _Pickler(_PythonPickler):  # type: ignore[misc] # a class that the type stubs do not have
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, _Storage):
             return ("storage", _Global("torch", "FloatStorage", ()), obj.key, "cpu", obj.size, None)
@@ -38,12 +41,12 @@ class _Pickler(pickle._Pickler):  # the Python one, whose output can be written 
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:  # noqa: FBT001, FBT002 (the base class's signature)
         if not isinstance(obj, _Global):
-            return super().save(obj, save_persistent_id)
+            super().save(obj, save_persistent_id)
+            return
         self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())
         if obj.arguments:
             super().save(obj.arguments)
             self.write(pickle.REDUCE)
-        return None
 
 
 def _dump(obj: Any) -> bytes:
@@ -53,7 +56,7 @@ def _dump(obj: Any) -> bytes:
 
 
 def _tensor(size: int, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> _Global:
-    arguments = (_Storage("7", size), offset, shape, stride, False, OrderedDict())
+    arguments: tuple[Any, ...] = (_Storage("7", size), offset, shape, stride, False, OrderedDict())
     return _Global("torch._utils", "_rebuild_tensor_v2", arguments)
 
 

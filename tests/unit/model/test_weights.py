@@ -73,14 +73,14 @@ def test_every_truncation_and_any_flipped_byte_of_the_data_is_noticed(path: Path
 
 
 def test_a_pickle_inside_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "bad.npz", **{"0/conv/kernel": np.array([{"a": 1}], dtype=object)})
+    np.savez(tmp_path / "bad.npz", allow_pickle=True, **{"0/conv/kernel": np.array([{"a": 1}], dtype=object)})
     with pytest.raises(WeightsError):
         weights.load(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize("keys", [["1/a"], ["0/a", "2/a"], ["x/a"], []])
 def test_members_that_do_not_count_from_zero_are_refused(tmp_path: Path, keys: list[str]) -> None:
-    np.savez(tmp_path / "bad.npz", **{key: np.zeros(2) for key in keys})
+    np.savez(tmp_path / "bad.npz", allow_pickle=True, **{key: np.zeros(2) for key in keys})
     with pytest.raises(WeightsError):
         weights.load(tmp_path / "bad.npz")
 
