@@ -1,6 +1,8 @@
 """The composition root: what each role of the agent is made of. Importing this module starts nothing."""
 
 import json
+import os
+import os
 import signal
 import sys
 import threading
@@ -107,16 +109,31 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Let SIGTERM and SIGINT ask for a drain."""
+    """Let SIGTERM and SIGINT ask for a drain.
+
+    The interpreter writes a signal's number into a pipe, which a thread of its own reads. A handler in Python would run
+    in the main thread only: not before that wakes up, where the system gave the signal to another thread; and where it
+    interrupts the main thread inside `stop.wait`, `stop.set` would wait for ever for the lock that is held there.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # noqa: FBT003 - the function takes no keywords
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writing)
+
+    def wait() -> None:
+        while os.read(reading, 64):
+            stop.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def stop_with_parent(stop: threading.Event) -> None:
     """Ask for a drain when standard input ends: the supervisor holds its other end, so its death reaches every role."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # The bare descriptor: a buffered reader that still waits when Python ends is a fatal error.
+        while os.read(sys.stdin.fileno(), 4096):
             pass
         stop.set()
 

@@ -22,7 +22,7 @@ from dicom_io.scu import Peer, send
 
 SCANNER_AE_TITLE = "DEMOSCANNER"
 AE_TITLE = "TIBABU"
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 _PYTHON = (sys.executable, "-P", "-m")
 
 
