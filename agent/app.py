@@ -2,7 +2,6 @@
 
 import json
 import os
-import os
 import signal
 import sys
 import threading
@@ -116,7 +115,7 @@ def stop_on_signals(stop: threading.Event) -> None:
     interrupts the main thread inside `stop.wait`, `stop.set` would wait for ever for the lock that is held there.
     """
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)  # noqa: FBT003 - the function takes no keywords
+    os.set_blocking(writing, False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writing)
