@@ -114,5 +114,7 @@
 
   // The table's own head stays below the page's, however many lines that one takes.
   const head = document.querySelector("header");
-  new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`)).observe(head);
+  const fit = () => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`);
+  fit();
+  new ResizeObserver(fit).observe(head);
 })();

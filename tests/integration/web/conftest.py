@@ -1,16 +1,10 @@
-"""A real server over real rows, which the ledger's own transactions write; and a browser to look at it."""
+"""A real server over real rows, which the ledger's own transactions write."""
 
-import base64
 import itertools
-import json
-import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +14,7 @@ from db.analysis import ImageResult, record_image_result, score_task
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.database import Database
-from db.delivery import StoredReport, acknowledge, record_failed_attempt, record_rendered
+from db.delivery import StoredReport, acknowledge, begin_attempt, record_failed_attempt, record_rendered
 from db.intake import IncomingInstance, Recorded, Timing, record_instance
 from db.outcome import Outcome, study_outcome
 from db.priority import Allowances, Priority
@@ -148,104 +142,12 @@ class Ledger:
                 size=1,
             )
             record_rendered(self.database, row["report_id"], stored, at=at)
+            begin_attempt(self.database, row["id"], at=at)
             if row["destination"] == parked:
                 reason = "expected the peer to accept the association. Received: rejected"
                 record_failed_attempt(self.database, row["id"], reason=reason, parked=True, at=at)
             else:
                 acknowledge(self.database, row["id"], detail="0000 Success", at=at)
-
-
-CHROMIUM = (
-    "/usr/bin/chromium",
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-
-
-class Browser:
-    """Chromium, driven by its DevTools protocol over a pair of pipes (its file descriptors 3 and 4)."""
-
-    def __init__(self, folder: Path) -> None:
-        """Start it with a profile of its own in `folder`."""
-        reads, tells = os.pipe()
-        hears, says = os.pipe()
-        arguments = [*CHROMIUM, f"--user-data-dir={folder}", "--remote-debugging-pipe", "about:blank"]
-        self._process = subprocess.Popen(  # noqa: S603 - a fixed command
-            ["/bin/bash", "-c", f'exec "$@" 3<&{reads} 4>&{says}', "browser", *arguments],
-            pass_fds=(reads, says),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(reads)
-        os.close(says)
-        self._tells, self._hears = os.fdopen(tells, "wb", 0), os.fdopen(hears, "rb")
-        self._numbers, self._session = itertools.count(1), ""
-        self.events: list[dict[str, Any]] = []
-        page = next(one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page")
-        self._session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **parameters: object) -> dict[str, Any]:
-        """Call a method of the protocol; events that come meanwhile are kept."""
-        number = next(self._numbers)
-        session = {"sessionId": self._session} if self._session else {}
-        message = {"id": number, "method": method, "params": parameters, **session}
-        self._tells.write(json.dumps(message).encode() + b"\0")
-        while True:
-            heard = self._hear()
-            if heard.get("id") == number:
-                assert "error" not in heard, heard
-                return dict(heard["result"])
-            self.events.append(heard)
-
-    def open(self, url: str, *, width: int = 1366, height: int = 768, scheme: str = "dark") -> None:
-        """Open a page in a window of this size and wait until it has loaded."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.call("Emulation.setDeviceMetricsOverride", **size)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.events.clear()
-        self.call("Page.navigate", url=url)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._hear())
-
-    def value(self, expression: str) -> Any:  # noqa: ANN401 - whatever the script returns
-        """Return what a script in the page comes to."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-    def complaints(self) -> list[str]:
-        """Return what the page logged or threw, refusals of its Content-Security-Policy among them."""
-        wrong = ("Log.entryAdded", "Runtime.exceptionThrown")
-        return [json.dumps(event["params"]) for event in self.events if event["method"] in wrong]
-
-    def picture(self, path: Path) -> None:
-        """Save what is seen as a PNG."""
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
-
-    def close(self) -> None:
-        """End it."""
-        self._session = ""
-        self.call("Browser.close")
-        self._process.wait(20)
-        self._tells.close()
-        self._hears.close()
-
-    def _hear(self) -> dict[str, Any]:
-        letters = bytearray()
-        while (letter := self._hears.read(1)) != b"\0":
-            assert letter, "the browser ended"
-            letters += letter
-        return dict(json.loads(letters))
-
-
-@pytest.fixture
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Give a browser; tests that use it are marked `tools`."""
-    found = Browser(tmp_path_factory.mktemp("profile"))
-    yield found
-    found.close()
 
 
 @pytest.fixture
