@@ -59,15 +59,18 @@ class Classifier:
     def explain(self, image: Input) -> npt.NDArray[np.uint8]:
         """Show where one image float32 [156, 156, 3] speaks for pneumonia: uint8 [156, 156].
 
-        The map is exact (its mean is the logit): 255 is the place that speaks for pneumonia most, 0 is everywhere that
-        speaks against it. An image without any place that speaks for it gives zeros.
+        The map's values before scaling are exact: their mean is the calibrated logit less that of the threshold. So 255
+        is the place that speaks for a flag most, 0 is everywhere that speaks against one, a flagged image always has a
+        place that speaks for it, and an image without any gives zeros.
 
         Raises:
             InputError: as for `score`.
 
         """
         _, activations = self._run(check_inputs(image[np.newaxis]))
-        evidence = np.maximum(activations[0], 0.0)
+        calibration, threshold = self._card.calibration, np.clip(self._card.operating_point.threshold, 1e-9, 1 - 1e-9)
+        needed = np.log(threshold / (1.0 - threshold))
+        evidence = np.maximum(calibration.slope * activations[0] + calibration.intercept - needed, 0.0)
         peak = float(evidence.max())
         if peak <= 0.0:
             return np.zeros((SIDE, SIDE), np.uint8)

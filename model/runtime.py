@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ Tensor = Any
 """A TensorFlow tensor, symbolic or not; TensorFlow ships no types."""
 
 _STDERR = 2
+_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|[IWE]0000 ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +52,23 @@ def tensorflow(threads: Threads | None = None) -> TensorFlow:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what native code writes to the process's standard error; show it only if the block fails.
+    """Hold back what is written to the process's standard error meanwhile, and leave out the native log lines.
 
-    TensorFlow's C++ libraries log before their log level applies; no setting reaches those lines.
+    TensorFlow's C++ libraries log before their log level applies; no setting reaches those lines. If the block fails,
+    nothing is left out.
     """
     sys.stderr.flush()
     kept = os.dup(_STDERR)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), _STDERR)
+        dull: re.Pattern[bytes] | None = _CHATTER
         try:
             yield
         except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
+            dull = None
             raise
         finally:
             os.dup2(kept, _STDERR)
             os.close(kept)
+            held.seek(0)
+            os.write(_STDERR, b"".join(line for line in held if dull is None or not dull.match(line)))
