@@ -51,9 +51,9 @@ def shared() -> Path:
 
 @pytest.fixture
 def eventually() -> Callable[..., None]:
-    """Return `eventually(predicate, timeout=10)`: waits until the predicate is true, or fails the test."""
+    """Return `eventually(predicate, timeout=30)`: waits until the predicate is true, or fails the test."""
 
-    def wait_for(predicate: Callable[[], object], timeout: float = 10) -> None:
+    def wait_for(predicate: Callable[[], object], timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout
         while not predicate():
             if time.monotonic() > deadline:

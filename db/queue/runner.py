@@ -17,6 +17,7 @@ from db.queue.policy import Policy
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 1.0  # seconds: what nobody announces (a key set free on another machine) is found this late at worst
+_RECOVERY = 1.0  # seconds between two tries to reach the database
 _SLOT_POLL = 0.1  # seconds until a worker with all hands full looks at `stop` again
 
 
@@ -81,7 +82,7 @@ class Runner:
                     self._worker.wait(stop, _LONGEST_PAUSE)
             except DatabaseError as error:
                 logger.warning("queue_unavailable", extra={"error": type(error).__name__})
-                stop.wait(_LONGEST_PAUSE)
+                stop.wait(_RECOVERY)
             finally:
                 if claim is None:
                     slots.release()
@@ -100,7 +101,7 @@ class Runner:
                 kept = self._worker.settle(claim, settlement, failures)
             except (DatabaseUnavailableError, DatabaseBusyError) as error:
                 logger.warning("job_not_settled", extra={"error": type(error).__name__, **_identity(claim)})
-                if stop.wait(_LONGEST_PAUSE):  # its claim runs out, and the job comes back
+                if stop.wait(_RECOVERY):  # its claim runs out, and the job comes back
                     return
             else:
                 break

@@ -21,8 +21,18 @@ QUICK = Policy(lease=timedelta(seconds=0.6), backoff=(timedelta(0), timedelta(0)
 """As patient as a test can be."""
 
 
+PATIENT = Policy(lease=timedelta(seconds=2), backoff=QUICK.backoff)
+"""With a lease that a worker on a busy machine renews in time."""
+
+
 class Enqueue(Protocol):
     def __call__(self, key: str, kind: str = "a", *, due: float = 0, run: float = 0) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_looking_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing but news and planned times wake an idle worker, so that a lost announcement fails a test."""
+    monkeypatch.setattr("db.queue.runner._LONGEST_PAUSE", 60)
 
 
 @pytest.fixture
@@ -35,6 +45,12 @@ def now() -> datetime:
 def queue(database: Database) -> Queue:
     """Give a queue that forgives little."""
     return open_queue(database, QUICK)
+
+
+@pytest.fixture
+def patient_queue(database: Database) -> Queue:
+    """Give the same queue with a longer lease."""
+    return open_queue(database, PATIENT)
 
 
 @pytest.fixture
@@ -70,7 +86,7 @@ def working() -> Callable[..., contextlib.AbstractContextManager[threading.Event
             yield stop
         finally:
             stop.set()
-            thread.join(timeout=20)
+            thread.join(timeout=30)
             assert not thread.is_alive(), "the worker did not drain"
             assert failures == []
 

@@ -1,5 +1,6 @@
 """A job whose worker died comes back; one that kills its workers is parked; a worker taken for dead settles nothing."""
 
+import signal
 import threading
 from collections.abc import Callable
 from subprocess import Popen
@@ -40,20 +41,20 @@ def test_a_killed_worker_s_job_comes_back_and_is_run_by_another(
         return Done()
 
     with working(queue, {"a": handle}):
-        assert ended.wait(5)
+        assert ended.wait(30)
     assert [job.attempt for job in jobs] == [2]
     assert queue.depth(utc_now()) == ()
 
 
 def test_a_worker_that_lives_keeps_its_job_for_longer_than_a_lease(
-    queue: Queue, enqueue: Enqueue, worker_process: Process
+    patient_queue: Queue, enqueue: Enqueue, worker_process: Process
 ) -> None:
     enqueue("1")
-    assert first_key(worker_process("hold")) == "1"
-    for _ in range(6):  # three leases
-        threading.Event().wait(0.3)
-        assert queue.reap(utc_now()) == 0
-    assert depth(queue) == (0, 1, 0)
+    assert first_key(worker_process("hold patiently")) == "1"
+    for _ in range(10):  # more than two leases
+        threading.Event().wait(0.5)
+        assert patient_queue.reap(utc_now()) == 0
+    assert depth(patient_queue) == (0, 1, 0)
 
 
 def test_a_job_that_kills_its_worker_three_times_is_parked(
@@ -62,7 +63,7 @@ def test_a_job_that_kills_its_worker_three_times_is_parked(
     enqueue("1")
     for _ in range(3):
         worker = worker_process("die")
-        assert worker.wait(timeout=20) == -9
+        assert worker.wait(timeout=30) == -9
         eventually(lambda: queue.reap(utc_now()) == 1)
     (parked,) = queue.parked()
     assert (parked.key, parked.reason, parked.attempts) == ("1", "worker died", 3)
@@ -85,24 +86,25 @@ def test_a_worker_that_was_taken_for_dead_cannot_settle_its_successor_s_job(
     queue: Queue, enqueue: Enqueue, worker_process: Process, working: Working, eventually: Callable[..., None]
 ) -> None:
     enqueue("1")
-    worker = worker_process("slow")
+    worker = worker_process("wait")
     assert first_key(worker) == "1"
-    worker.send_signal(19)  # SIGSTOP: the host sleeps
+    worker.send_signal(signal.SIGSTOP)  # the host sleeps
     eventually(lambda: queue.reap(utc_now()) == 1)
     release = threading.Event()
     entered = threading.Event()
 
     def handle(_job: Job) -> Settlement:
         entered.set()
-        release.wait(20)
+        release.wait(30)
         return Done()
 
     with working(queue, {"a": handle}):
-        assert entered.wait(5)
-        worker.send_signal(18)  # SIGCONT: it wakes, ends its run and settles
+        assert entered.wait(30)
+        worker.send_signal(signal.SIGUSR1)  # to end its run and settle
+        worker.send_signal(signal.SIGCONT)  # as it wakes
         assert first_key(worker) == "ended"
         worker.terminate()
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=30) == 0
         assert depth(queue) == (0, 1, 0)
         release.set()
     assert queue.depth(utc_now()) == ()

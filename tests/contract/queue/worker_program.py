@@ -1,7 +1,7 @@
 """A worker process for the contract suite: worker_program.py URL BEHAVIOUR. It prints the key of every job it runs.
 
-Behaviours: `do` ends each job, `hold` never ends one, `slow` takes two seconds, `die` kills its own process.
-SIGTERM lets it drain.
+Behaviours: `do` ends each job, `hold` never ends one, `wait` ends them on SIGUSR1, `die` kills its own
+process; with `patiently` the lease is longer. SIGTERM lets it drain.
 """
 
 import os
@@ -22,20 +22,24 @@ def say(line: str) -> None:
 
 def main(url: str, behaviour: str) -> None:
     stop = threading.Event()
+    end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGUSR1, lambda *_: end.set())
 
     def handle(job: Job) -> Settlement:
         say(job.key)
         if behaviour == "die":
             os.kill(os.getpid(), signal.SIGKILL)
-        if behaviour == "hold":
+        if behaviour.startswith("hold"):
             threading.Event().wait()
-        if behaviour == "slow":
-            threading.Event().wait(2)
+        if behaviour == "wait":
+            end.wait()
             say("ended")
         return Done()
 
-    queue = open_queue(open_database(url), Policy(lease=timedelta(seconds=0.6)))
+    queue = open_queue(
+        open_database(url), Policy(lease=timedelta(seconds=2 if behaviour.endswith("patiently") else 0.6))
+    )
     queue.run({"a": handle}, stop=stop, concurrency=2)
 
 

@@ -22,7 +22,7 @@ def run_python() -> Callable[..., str]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr

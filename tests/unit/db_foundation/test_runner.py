@@ -54,7 +54,7 @@ class ScriptedWorker:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(runner, "_RECOVERY", 0.01)
 
 
 def run(worker: ScriptedWorker, handler: Callable[[Job], Settlement], policy: Policy = QUICK) -> None:
