@@ -56,6 +56,11 @@ def test_ece_is_the_weighted_gap_over_15_bins() -> None:
     assert ece(labels, probabilities, np.ones(4)) == pytest.approx(0.5 * 0.01 + 0.5 * 0.005)
 
 
+def test_ece_bins_are_a_fifteenth_wide() -> None:
+    # 0.45 and 0.48 lie on two sides of 7/15: each misses by itself, neither makes up for the other
+    assert ece(np.array([0, 1]), np.array([0.45, 0.48]), np.ones(2)) == pytest.approx(0.5 * 0.45 + 0.5 * 0.52)
+
+
 def test_confusion_counts_by_label_and_flag() -> None:
     assert confusion(LABELS, PROBABILITIES >= 0.5) == Confusion(1, 1, 1, 2)
 
