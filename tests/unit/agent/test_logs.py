@@ -67,15 +67,15 @@ def test_a_librarys_message_becomes_the_fact_that_there_was_one(
     read: Callable[[], list[dict[str, Any]]], level: str
 ) -> None:
     extra = {"job": JANE, "params": {"patient": JANE}}
-    getattr(logging.getLogger("pydicom.dataset"), level)("value %s", JANE, extra=extra, stack_info=True)
+    getattr(logging.getLogger("somebodys.parser"), level)("value %s", JANE, extra=extra, stack_info=True)
     (event,) = read()
     assert event.pop("timestamp")
-    assert event == {"event": f"pydicom.dataset reported a {level}", "level": level}
+    assert event == {"event": f"somebodys.parser reported a {level}", "level": level}
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
 def test_libraries_are_not_heard_below_a_warning(read: Callable[[], list[dict[str, Any]]], level: str) -> None:
-    getattr(logging.getLogger("sqlalchemy.engine"), level)(f"INSERT {JANE}")
+    getattr(logging.getLogger("somebodys.driver"), level)(f"INSERT {JANE}")
     assert read() == []
 
 
