@@ -1,0 +1,300 @@
+"""The product as its users run it: processes of `tibabu run`, a scanner, and a PACS that remembers.
+
+Every process is started here and ended here; ports are free ones, and waiting is on what the processes say.
+"""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+
+from agent.config import load
+from db.database import Database, open_database
+from db.worklist import WorklistRow, worklist
+from dicom_io.image_files import CrIdentity, write_cr
+from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
+from dicom_io.scu import Peer, StoreStatus, send
+
+ROLES = ("receive", "work", "deliver", "web")
+TIBABU = (sys.executable, "-P", "-m", "agent")
+START_SECONDS = 180.0
+
+
+@dataclass
+class Tibabu:
+    """A running `tibabu run`: what its roles said, where they are reached, and its processes."""
+
+    config: Path
+    log: Path
+    command: Sequence[str] = TIBABU
+    process: subprocess.Popen[bytes] = field(init=False)
+    said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    news: threading.Condition = field(default_factory=threading.Condition)
+
+    def start(self, only: Sequence[str] = ()) -> None:
+        roles = [part for role in only for part in ("--only", role)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command line
+                [*self.command, "run", "--config", str(self.config), *roles],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.config.parent,
+                env=os.environ | {"PYTHONFAULTHANDLER": "1"},
+            )
+        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+
+    def ready(self, *roles: str, times: int = 1, seconds: float = START_SECONDS) -> None:
+        """Wait until each of `roles` (all, if none is named) has said `times` times that it serves."""
+        wanted = roles or ROLES
+        with self.news:
+            served = self.news.wait_for(lambda: all(len(self.said.get(r, ())) >= times for r in wanted), seconds)
+        assert served, f"only {sorted(self.said)} came up\n{self.text()[-3000:]}"
+
+    @property
+    def peer(self) -> Peer:
+        return Peer("TIBABU", "127.0.0.1", self.said["receive"][-1]["port"])
+
+    @property
+    def url(self) -> str:
+        return str(self.said["web"][-1]["url"])
+
+    def text(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        lines = (line for line in self.text().splitlines() if line.startswith("{") and line.endswith("}"))
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+    @cached_property
+    def database(self) -> Database:
+        return open_database(load(self.config).database.url.get_secret_value())
+
+    def rows(self) -> tuple[WorklistRow, ...]:
+        return worklist(self.database, limit=5000)
+
+    def has_delivered(self, studies: int) -> bool:
+        """Tell whether so many studies are on the worklist and all reports on them delivered."""
+        return [row.state.value for row in self.rows()] == ["DELIVERED"] * studies
+
+    def pid(self, role: str) -> int | None:
+        """Return the living process of a role, a child of the supervisor."""
+        for pid in _children(self.process.pid):
+            with suppress(OSError):
+                if f"--only\0{role}\0".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+        return None
+
+    def send(self, *files: Dataset | Path | bytes, calling_ae_title: str = "SCANNER") -> list[StoreStatus]:
+        sent = [self.encode(file) if isinstance(file, Dataset) else file for file in files]
+        return send(self.peer, sent, calling_ae_title=calling_ae_title)
+
+    @staticmethod
+    def encode(dataset: Dataset) -> bytes:
+        file = io.BytesIO()
+        dataset.save_as(file, enforce_file_format=True)
+        return file.getvalue()
+
+    def cli(self, *arguments: str, seconds: float = START_SECONDS) -> subprocess.CompletedProcess[str]:
+        """Run another command of the same product on the same config file."""
+        return subprocess.run(  # noqa: S603 - our own command line
+            [*TIBABU, *arguments, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def document(self, *arguments: str) -> Any:
+        """Return what a command prints with --json; it must do well, and have nothing to say to people."""
+        done = self.cli(*arguments, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    def stop(self) -> int:
+        """Ask for a drain and return the exit status."""
+        self.database.dispose()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(90)
+        for pid in (*_children(self.process.pid), self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)  # each writes into the log where its threads stand
+        self.process.wait()
+        pytest.fail(f"did not end\n{self.text()[-20000:]}")
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                said = json.loads(line)
+                with self.news:
+                    self.said.setdefault(said["ready"], []).append(said)
+                    self.news.notify_all()
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+@dataclass
+class Pacs:
+    """A Storage SCP in this process that remembers what it was sent and answers what `answer` says."""
+
+    peer: Peer = field(init=False)
+    answer: Callable[[ReceivedInstance], int] = lambda _: 0x0000
+    instances: list[ReceivedInstance] = field(default_factory=list)
+
+    def received(self, instance: ReceivedInstance) -> int:
+        self.instances.append(instance)
+        return self.answer(instance)
+
+    def association_ended(self, summary: AssociationSummary) -> None:
+        pass
+
+    def datasets(self, modality: str = "SR") -> list[Dataset]:
+        found = (dcmread(io.BytesIO(instance.data)) for instance in list(self.instances))
+        return [dataset for dataset in found if dataset.Modality == modality]
+
+    def digests(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for instance in list(self.instances):
+            found.setdefault(instance.affected_sop_instance_uid, set()).add(sha256(instance.data).hexdigest())
+        return found
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Return `free_port()`: a port that nothing listens on, for what must be known before its process starts."""
+
+    def find() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            return int(probe.getsockname()[1])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def recording_pacs() -> Callable[[], AbstractContextManager[Pacs]]:
+    """Return `recording_pacs()`: a PACS that listens for a block."""
+
+    @contextmanager
+    def listen() -> Iterator[Pacs]:
+        pacs = Pacs()
+        scp = StorageScp(ScpSettings(ae_title="PACS", host="127.0.0.1", port=0), pacs)
+        scp.start()
+        pacs.peer = Peer("PACS", "127.0.0.1", scp.port)
+        try:
+            yield pacs
+        finally:
+            scp.stop(5)
+
+    return listen
+
+
+@pytest.fixture(scope="session")
+def configure() -> Callable[..., Tibabu]:
+    """Return `configure(folder, destinations, **sections)`: writes a config.toml with free ports and quick timings."""
+
+    def write(folder: Path, destinations: Mapping[str, Peer] | None = None, **sections: Mapping[str, Any]) -> Tibabu:
+        tables: dict[str, dict[str, Any]] = {
+            "store": {"minimum_free_megabytes": 1},
+            "receive": {"host": "127.0.0.1", "port": 0},
+            "complete": {"after_release_seconds": 0.5, "quiet_seconds": 5},
+            "deliver": {"first_retry_seconds": 0.5, "longest_retry_seconds": 2},
+            "web": {"port": 0},
+            "log": {"format": "json"},
+        }
+        for name, section in sections.items():
+            tables[name] = tables.get(name, {}) | dict(section)
+        lines = [line for name, table in tables.items() for line in (f"[{name}]", *_settings(table))]
+        for name, peer in (destinations or {}).items():
+            facts = {"name": name, "type": "dicom", "ae_title": peer.ae_title, "host": peer.host, "port": peer.port}
+            lines += ["[[destinations]]", *_settings(facts)]
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "config.toml"
+        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return Tibabu(config, folder / "agent.log")
+
+    return write
+
+
+def _settings(table: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {json.dumps(value)}" for key, value in table.items()]  # what JSON writes here, TOML reads alike
+
+
+@pytest.fixture(scope="session")
+def running() -> Callable[..., AbstractContextManager[Tibabu]]:
+    """Return `running(tibabu, only=())`: runs it for a block and drains it, which must go well."""
+
+    @contextmanager
+    def run(tibabu: Tibabu, only: Sequence[str] = ()) -> Iterator[Tibabu]:
+        tibabu.start(only)
+        try:
+            tibabu.ready(*only)
+            yield tibabu
+        finally:
+            status = tibabu.stop()
+        assert status == 0, tibabu.text()[-3000:]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def radiograph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
+    """Make a CR of a child's chest, of a picture or small and of one `value`, with the attributes given."""
+    file = tmp_path_factory.mktemp("radiograph") / "one.dcm"
+
+    def make(value: int = 20, picture: NDArray[np.uint8] | None = None, **attributes: Any) -> Dataset:
+        identity = CrIdentity(
+            patient_id="PID-4711",
+            patient_name="Zzyzx^Quentin",
+            patient_birth_date="20210203",
+            patient_age="004Y",
+            patient_sex="M",
+            accession_number="ACC-0815",
+            made_at=datetime(2026, 1, 1, 10, 15, tzinfo=UTC),
+        )
+        dataset = dcmread(write_cr(np.full((64, 48), value, np.uint8) if picture is None else picture, file, identity))
+        for keyword, given in attributes.items():
+            setattr(dataset, keyword, given)
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        return dataset
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., None]:
+    """Return `eventually(predicate, timeout)`, as for every test, here for fixtures that a module shares, too."""
+
+    def wait_for(predicate: Callable[[], object], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not predicate():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {timeout:g} s")
+            threading.Event().wait(0.1)
+
+    return wait_for
