@@ -15,9 +15,9 @@ from typing import Any, Final
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
-from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+from pynetdicom.transport import ThreadedAssociationServer
 
-from dicom_io.hardening import cut, finish, harden
+from dicom_io.hardening import HardenedHandler, cut, finish
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
 
@@ -89,15 +89,14 @@ class Connections:
             return list(self._open.values())
 
 
-class _Handler(RequestHandler):
+class _Handler(HardenedHandler):
     """Sees one connection from its opening to its end."""
 
     server: "_Server"
 
     def handle(self) -> None:
         """Run the association, give up on a peer that does not ask for one in time, and clean up."""
-        association = self._create_association()
-        harden(association)
+        association = self.open_association()
         session = self.server.new_session(str(self.client_address[0]))
         for event, handler in session.handlers:
             association.bind(event, handler)
@@ -137,7 +136,7 @@ class _Server(ThreadedAssociationServer):
         """Accept a connection."""
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(self.ae.network_timeout)
+        connection.settimeout(self.ae.dimse_timeout)  # pynetdicom would wait for ever for half a PDU
         return connection, address
 
     def service_actions(self) -> None:

@@ -1,4 +1,4 @@
-"""What pynetdicom's associations need to outlive any peer. All use of pynetdicom that is not documented stands here.
+"""What pynetdicom's associations need to outlive any peer; what reaches behind its documented interface stands here.
 
 Written against pynetdicom 3.0; `tests/integration/dicom_io_network` shows each promise, and fails when a release breaks
 one.
@@ -14,6 +14,7 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
+from pynetdicom.transport import RequestHandler
 
 _SERVICE_PROVIDER: Final = 0x02
 _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
@@ -72,6 +73,16 @@ def wake(association: Association) -> None:
     association.dimse.msg_queue.put((None, None))
 
 
+class HardenedHandler(RequestHandler):
+    """A handler of accepted connections; `handle` is for a subclass to write."""
+
+    def open_association(self) -> Association:
+        """Return the association of this connection, with its handlers and settings, not yet started."""
+        association = self._create_association()
+        harden(association)
+        return association
+
+
 class PatientDimse(DIMSEServiceProvider):
     """A requestor's DIMSE provider that keeps responses for the thread that asked.
 
@@ -94,6 +105,11 @@ class PatientDimse(DIMSEServiceProvider):
 def tcp_socket(association: Association) -> socket.socket | None:
     """Return the association's TCP socket, None if pynetdicom has let go of it."""
     return association.dul.socket.socket if association.dul.socket is not None else None
+
+
+def unsent(association: Association) -> int:
+    """Count the PDUs that wait for the peer to take those before them."""
+    return association.dul.to_provider_queue.qsize()
 
 
 def cut(connection: socket.socket) -> None:

@@ -22,7 +22,7 @@ from dicom_io.errors import (
     PeerUnreachableError,
 )
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.hardening import PatientDimse, finish, harden, tcp_socket
+from dicom_io.hardening import PatientDimse, finish, harden, tcp_socket, unsent
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer, Timeouts, check_ae_title
 
@@ -111,14 +111,14 @@ class Requestor:
 
     def _await_response(self) -> Any:  # noqa: ANN401  # as above
         """Wait for as long as the peer takes what we send, and then for the DIMSE time-out."""
-        unsent = self._association.dul.to_provider_queue.qsize()
+        waiting = unsent(self._association)
         deadline = time.monotonic() + self._timeouts.dimse
         while time.monotonic() < deadline:
             try:
                 response = self._association.dimse.await_message(_SLICE_SECONDS)
             except TimeoutError:
-                if (left := self._association.dul.to_provider_queue.qsize()) < unsent:
-                    unsent, deadline = left, time.monotonic() + self._timeouts.dimse
+                if (left := unsent(self._association)) < waiting:
+                    waiting, deadline = left, time.monotonic() + self._timeouts.dimse
                 if self._association.dul.is_alive():
                     continue
                 response = None

@@ -23,9 +23,10 @@ _NO_LIMIT: Final = 1 << 31  # associations are counted here: pynetdicom counts e
 class ScpSettings:
     """How the SCP listens. Time-outs are in seconds.
 
-    `allowed_peers` are calling AE titles, empty for any; `acse_timeout` is for a request to come after the connection,
-    `network_timeout` for a silent peer, `maximum_pdu_size` in bytes. With `accept_unknown_sop_classes`, private SOP
-    Classes and others that no dictionary knows are taken for Storage SOP Classes.
+    `allowed_peers` are calling AE titles, empty for any. `acse_timeout`: how long a request may take to come after the
+    connection; `dimse_timeout`: how long a peer may pause within a PDU; `network_timeout`: how long it may be silent
+    otherwise. `maximum_pdu_size` is in bytes. With `accept_unknown_sop_classes`, private SOP Classes and others that no
+    dictionary knows are taken for Storage SOP Classes.
     """
 
     ae_title: str = "TIBABU"

@@ -198,10 +198,10 @@ def test_what_was_stored_before_an_association_breaks_stays_stored_and_its_neigh
     assert len(sink.instances) == 2
 
 
-def test_a_peer_that_falls_silent_in_the_middle_of_a_pdu_is_given_up_after_the_network_timeout(
+def test_a_peer_that_falls_silent_in_the_middle_of_a_pdu_is_given_up_after_the_dimse_timeout(
     start_scp: Any, sink: Any, raw_peer: Any
 ) -> None:
-    peer = raw_peer(start_scp(network_timeout=0.5))
+    peer = raw_peer(start_scp(dimse_timeout=0.5))
     peer.associate()
     peer.socket.sendall(b"\4\0\0\0\1\0" + bytes(50))
     assert sink.only_summary().how == "aborted"
