@@ -25,7 +25,7 @@ class Hospital:
         self._folder, self._first = folder, first
         self.stop = threading.Event()
         self.thread = threading.Thread(
-            target=supervise, args=(("work", "web"), None, self.stop), kwargs={"command": self._line}
+            target=supervise, args=(("work", "web"), None, self.stop), kwargs={"command": self._line}, daemon=True
         )
 
     def _line(self, role: str, _config: Path | None) -> list[str]:

@@ -1,0 +1,123 @@
+"""The public texts say what the program does: tables, names, links and settings are compared with the code."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.cli.commands import COMMANDS
+from agent.config import Config
+from db.lifecycle import Event, State, step
+from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_io.scp import ScpSettings
+
+REPOSITORY = Path(__file__).parents[3]
+TEXTS = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))))
+PACKAGES = ("agent", "db", "dicom_io", "model")
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def text(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_link_leads_to_a_file(name: str) -> None:
+    folder = (REPOSITORY / name).parent
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text(name)):
+        assert target.startswith("https://") or (folder / target).is_file(), target
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_file_of_the_program_that_is_named_exists(name: str) -> None:
+    for named in re.findall(r"`((?:agent|db|dicom_io|model|tests|docs)/[\w/.-]+)`", text(name)):
+        assert (REPOSITORY / named).exists(), named
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md"])
+def test_every_example_of_a_configuration_loads(name: str) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", text(name), re.DOTALL)
+    assert examples
+    for example in examples:
+        Config.model_validate(tomllib.loads(example))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/conformance.md"])
+def test_every_setting_that_is_named_exists(name: str) -> None:
+    """Settings are written `section.key`."""
+    sections = {key: field.annotation for key, field in Config.model_fields.items()}
+    for section, key in re.findall(rf"`({'|'.join(sections)})\.(\w+)(?: = [^`]*)?`", text(name)):
+        annotation = sections[section]
+        assert annotation is not None
+        if hasattr(annotation, "model_fields"):
+            assert key in annotation.model_fields, f"{section}.{key}"
+
+
+def test_the_readme_has_the_two_commands_of_a_fresh_machine_in_its_first_screen() -> None:
+    lines = text("README.md").splitlines()
+    make = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt"
+    assert f"{make} . && .venv/bin/tibabu demo" in lines[:30]
+    assert f'{make} -e ".[test]" && .venv/bin/pytest' in lines[:30]
+    assert any("docs/img/worklist.png" in line for line in lines[:30])
+
+
+def test_the_readme_names_every_command() -> None:
+    table = text("README.md").partition("## Commands")[2].partition("\n## ")[0]
+    assert set(COMMANDS) <= set(re.findall(r"`(\w+)", table))
+
+
+def test_the_lifecycle_in_the_architecture_is_the_table_in_the_code() -> None:
+    rows = [f"| from \\ event | {' | '.join(Event)} |"]
+    for state in State:
+        steps = [step(state, event) for event in Event]
+        cells = ["-" if one is None else f"{one.to}{'*' if one.new_revision else ''}" for one in steps]
+        rows.append(f"| {state} | {' | '.join(cells)} |")
+    lines = text("docs/architecture.md").splitlines()
+    start = lines.index(rows[0])
+    assert [lines[start], *lines[start + 2 : start + 2 + len(State)]] == rows
+
+
+def events() -> Iterator[str]:
+    """Yield the name of every event that the program logs."""
+    for package in PACKAGES:
+        for path in (REPOSITORY / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                    owner, first = node.func.value, node.args[0]
+                    logs = isinstance(owner, ast.Name) and owner.id in {"log", "logger", "_log"}
+                    if ((logs and node.func.attr in LEVELS) or node.func.attr == "_report") and isinstance(
+                        first, ast.Constant
+                    ):
+                        yield str(first.value)
+
+
+def test_the_table_of_log_events_is_complete_and_names_no_other() -> None:
+    table = text("docs/operations.md").partition("| event | level |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(events())
+
+
+def test_every_event_has_a_static_name() -> None:
+    assert all(re.fullmatch(r"[a-z][a-z_0-9]*", name) for name in events())
+
+
+def test_the_conformance_statement_gives_our_identity_and_limits() -> None:
+    said, settings = text("docs/conformance.md"), ScpSettings()
+    for fact in (
+        IMPLEMENTATION_CLASS_UID,
+        f"`{IMPLEMENTATION_VERSION_NAME}`",
+        f"| {settings.maximum_pdu_size} bytes |",
+        f"| {settings.maximum_associations} (",
+        f"{settings.acse_timeout:g} s from the connection",
+        f"{settings.network_timeout:g} s of silence",
+    ):
+        assert fact in said, fact
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_promises_what_nothing_here_may_imply(name: str) -> None:
+    said = text(name).lower()
+    assert not re.search(r"\b(fda|ce[- ]mark(ed)?|510\(k\)|diagnoses|rules? out (disease|pneumonia))\b", said)
