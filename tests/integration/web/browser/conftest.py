@@ -97,8 +97,15 @@ class Browser:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Give a browser; tests that use it are marked `tools`."""
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Give the browser that the tests share."""
     found = Browser(tmp_path_factory.mktemp("profile"))
     yield found
     found.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """Give a browser with no page open; tests that use it are marked `tools`."""
+    yield chromium
+    chromium.open("about:blank")  # or the page goes on asking a server that has ended

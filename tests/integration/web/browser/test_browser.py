@@ -151,10 +151,9 @@ def test_a_page_without_a_server_says_that_it_is_not_live(
     eventually(back)
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("width", [320, 390, 1024, 1366])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (390, "light"), (1024, "dark"), (1366, "light")])
 def test_it_fits_its_screen_whatever_is_in_it(
-    url: str, browser: Browser, ledger: Ledger, tmp_path: Path, scheme: str, width: int
+    url: str, browser: Browser, ledger: Ledger, tmp_path: Path, width: int, scheme: str
 ) -> None:
     now = datetime.now(UTC)
     long = "W" * 64
