@@ -127,8 +127,19 @@ def test_check_reports_a_wrong_configuration_as_a_finding(run: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize("command", [["worklist"], ["show", "1.2.3"], ["requeue", "1.2.3"]])
-def test_a_database_that_was_never_migrated_is_status_1_and_says_what_to_do(command: list[str], run: Run) -> None:
-    assert "run `tibabu migrate`" in failed(run(*command), 1)
+def test_a_database_that_was_never_migrated_is_status_1_and_says_what_to_do(
+    command: list[str], run: Run, tmp_path: Path
+) -> None:
+    for _ in ("absent", "empty"):
+        assert "run `tibabu migrate`" in failed(run(*command), 1)
+        (tmp_path / "var").mkdir(exist_ok=True)
+        (tmp_path / "var/tibabu.db").touch()
+
+
+@pytest.mark.parametrize("command", [["check"], ["worklist"], ["show", "1.2.3"], ["requeue", "--deliveries"]])
+def test_looking_makes_nothing(command: list[str], run: Run, tmp_path: Path) -> None:
+    assert run(*command).exit_code in {0, 1}
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("migrated")
