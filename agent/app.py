@@ -53,19 +53,26 @@ class Parts:
 
 def open_rows(config: Config) -> Database:
     """Open the database; the folder of an SQLite file is made."""
-    url = config.database.url.get_secret_value()
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    return open_database(url)
+    if (file := _sqlite_file(config)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    return open_database(config.database.url.get_secret_value())
+
+
+def _sqlite_file(config: Config) -> Path | None:
+    url, prefix = config.database.url.get_secret_value().partition("?")[0], "sqlite:///"
+    return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
 
 @contextmanager
 def opened(config: Config) -> Iterator[Database]:
-    """Open the migrated database for a block. Raises InstallationError when it has not been migrated."""
+    """Open the migrated database for a block; makes none. Raises InstallationError when it has not been migrated."""
+    message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
+    file = _sqlite_file(config)
+    if file is not None and not file.exists():
+        raise InstallationError(message)
     database = open_rows(config)
     try:
         if needs_upgrade(database):
-            message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
             raise InstallationError(message)
         yield database
     finally:
