@@ -61,7 +61,7 @@ class Database:
         """Open a transaction that writes: committed, synced to disk, when the block ends, rolled back when it raises.
 
         `lock` names what the transaction is about, as ("study", uid): two transactions of the same name follow one
-        another, whether or not the rows exist yet. (SQLite has one writer at a time in any case.)
+        another, whether or not the rows exist yet. (SQLite has one writer at a time in any case; so do not nest.)
 
         Raises `DatabaseBusyError` if a lock is not to be had within `BUSY_TIMEOUT`, other `DatabaseError` else.
         """
@@ -95,7 +95,7 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """One writer at a time on SQLite: threads queue up here, in order, and not in SQLite's unfair polling."""
+        """Let one thread write at a time on SQLite: the others wait here and not in polling for the file's lock."""
         if self.dialect != "sqlite":
             yield
             return
