@@ -256,12 +256,14 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.web.server import serve  # noqa: PLC0415 - each role loads only what it runs
 
+    host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
+
     serve(
         parts.database,
         host=config.web.host,
         port=config.web.port,
         stop=stop,
-        ready=lambda port: ready("web", url=f"http://{config.web.host}:{port}/"),
+        ready=lambda port: ready("web", url=f"http://{host}:{port}/"),
     )
 
 

@@ -17,7 +17,7 @@ from db.database import Database, open_database
 from db.migrate import upgrade
 
 SHARED = Path(__file__).parents[2] / "shared"
-TOOLS = ("storescu", "dsrdump", "Orthanc", "strace")
+TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium")
 
 
 def _absent() -> dict[str, str]:
