@@ -51,6 +51,7 @@ _PLUGINS: Final = {
 }
 _SELF_CORRECTING: Final = frozenset(uid for uid in _PLUGINS if ".4.8" in uid or ".4.9" in uid or ".4.20" in uid)
 """JPEG-LS and JPEG 2000: pydicom aligns their values by the codestream's own precision and sign."""
+_ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
 _LEAST_PRECISION: Final = 8  # of what decoders put out, for images of fewer bits too
 _RLE_GAIN: Final = 64  # two bytes make at most 128 (PS3.5 G.3)
 _FOREIGN: Final = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
@@ -109,6 +110,8 @@ def _decode_native(image: Image) -> Iterator[StoredFrame]:
         frame_bits = frame_bits // 3 * 2
     if len(image.pixel_data) * 8 < frame_bits * count:
         raise PixelError(reasons.TRUNCATED)
+    if image.pixel_data.endswith(_SEQUENCE_END) and image.pixel_data.startswith(_ITEM):
+        raise PixelError(reasons.BAD_DESCRIPTION)  # encapsulated under an uncompressed transfer syntax
     if description.bits_allocated == 1:
         swapped = description.transfer_syntax_uid == _EXPLICIT_BIG_ENDIAN and image.pixel_vr == "OW"
         packed = swap_words(image.pixel_data) if swapped else image.pixel_data

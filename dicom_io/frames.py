@@ -13,10 +13,11 @@ from dicom_io.image import PixelLimits, open_image
 __all__ = ["PixelLimits", "pixels_equal", "read_frames"]
 
 _MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2"})
-_NO_LIMITS_OF_OURS = PixelLimits()
+_DEFAULT_LIMITS = PixelLimits()
+_COMPARED = PixelLimits(max_frames=100_000)  # a frame at a time: many need no more memory than one
 
 
-def read_frames(path: Path, *, limits: PixelLimits = _NO_LIMITS_OF_OURS) -> tuple[NDArray[np.uint8], ...]:
+def read_frames(path: Path, *, limits: PixelLimits = _DEFAULT_LIMITS) -> tuple[NDArray[np.uint8], ...]:
     """Return every frame of a DICOM file as it is displayed: uint8 [rows, columns], or [rows, columns, 3] in RGB.
 
     Grayscale frames went through modality LUT, VOI LUT or window, and inversion: 255 is white. Raises PixelError, with
@@ -35,7 +36,7 @@ def read_frames(path: Path, *, limits: PixelLimits = _NO_LIMITS_OF_OURS) -> tupl
     return tuple(colour.to_rgb(frame, attributes, description) for frame in decode(image))
 
 
-def pixels_equal(first: Path, second: Path, *, limits: PixelLimits = _NO_LIMITS_OF_OURS) -> bool:
+def pixels_equal(first: Path, second: Path, *, limits: PixelLimits = _COMPARED) -> bool:
     """Tell whether two files hold the same stored values, whatever their transfer syntaxes.
 
     PixelError if either cannot be decoded.

@@ -89,6 +89,11 @@ def test_encapsulated_pixel_data_without_their_end_are_truncated(write: Write, r
     assert why(path) == reasons.TRUNCATED
 
 
+def test_capsules_under_an_uncompressed_transfer_syntax_are_not_taken_for_pixels(write: Write) -> None:
+    path = encapsulated(write, ExplicitVRLittleEndian, b"x" * 1000)
+    assert why(path) == reasons.BAD_DESCRIPTION
+
+
 @pytest.mark.parametrize(
     "changes",
     [

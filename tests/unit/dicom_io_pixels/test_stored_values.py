@@ -161,6 +161,11 @@ def test_other_values_shapes_and_numbers_of_frames_are_not_equal(write: Write) -
         assert not pixels_equal(original, write(other))
 
 
+def test_images_of_more_frames_than_are_analysed_can_be_compared(write: Write) -> None:
+    pixels = np.arange(300 * 4, dtype=np.uint16).reshape(300, 2, 2)
+    assert pixels_equal(write(pixels), write(pixels, ImplicitVRLittleEndian))
+
+
 def test_frames_are_shown_the_same_under_any_transfer_syntax(write: Write) -> None:
     pixels = np.random.default_rng(4).integers(-2000, 2000, (2, 5, 6), dtype=np.int16)
     shown = [read_frames(write(pixels, syntax, WindowCenter=0, WindowWidth=3000)) for syntax in NATIVE]
