@@ -86,7 +86,8 @@ def record_instance(
 
     Safe to repeat: the same bytes are recorded once. Raises db.errors.DatabaseError when nothing was recorded.
     """
-    with database.begin() as connection:
+    # The lock is on the SOP Instance UID: two studies that bring the same one at once have to see each other.
+    with database.begin(lock=("sop_instance", incoming.sop_instance_uid)) as connection:
         if (known := _known_bytes(connection, incoming)) is not None:
             return known
         study_id, is_new = _study_of(connection, incoming, timing, allowances)

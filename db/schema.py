@@ -1,6 +1,7 @@
 """The domain's tables. One row never means two things, and the database holds the invariants."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -81,7 +82,7 @@ instance = Table(
     Column("transfer_syntax_uid", String(UID), nullable=False),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("path", Text, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
     Column("role", String(16), nullable=False),
     Column("is_image", Boolean, nullable=False),
     Column("calling_ae_title", Text, nullable=False),
@@ -148,7 +149,7 @@ report = Table(
     Column("series_instance_uid", String(UID)),
     Column("sha256", String(64)),
     Column("path", Text),
-    Column("size", Integer),
+    Column("size", BigInteger),
     Column("rendered_at", UtcDateTime),
     UniqueConstraint("result_id", "kind"),
 )
