@@ -163,7 +163,8 @@ def test_a_voi_lut_of_65536_entries_is_read(write: Write, lut: Item) -> None:
 
 
 def test_a_voi_lut_whose_entries_need_more_bits_than_stated_is_not_cut(write: Write, lut: Item) -> None:
-    assert show(write(np.array([[0, 1]], dtype=np.uint16), VOILUTSequence=[lut(0, [0, 1023], 8)])) == [[0, 255]]
+    table = lut(0, [0, 512, 1023], 8)
+    assert show(write(np.array([[0, 1, 2]], dtype=np.uint16), VOILUTSequence=[table])) == [[0, 128, 255]]
 
 
 def test_a_truncated_lut_is_refused_and_an_empty_one_counts_as_none(write: Write, lut: Item) -> None:
