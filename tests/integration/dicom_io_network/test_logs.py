@@ -69,6 +69,8 @@ def test_the_libraries_do_speak_when_they_are_not_quieted(everything: Any, monke
         logging.getLogger("pydicom").warning("said too")
         assert everything.getvalue().splitlines() == ["said", "said too"]
         quiet_libraries()
+        own = logging.getLogger("pynetdicom")
+        monkeypatch.setattr(own, "handlers", [logging.StreamHandler(everything)])  # as its debug_logger() sets it
         logging.getLogger("pynetdicom.acse").critical("not said")
         logging.getLogger("pydicom").critical("not said")
         assert everything.getvalue().splitlines() == ["said", "said too"]
