@@ -48,7 +48,7 @@ class _ForeignFilter(logging.Filter):
             return True
         if record.levelno < logging.WARNING:
             return False
-        record.msg = f"{record.name} reported a {record.levelname.lower()}"
+        record.msg = f"{record.name} logged: {record.levelname.lower()}"
         record.args = ()
         record.exc_info = None
         record.exc_text = None
@@ -90,6 +90,7 @@ def configure(*, level: str = "INFO", form: Literal["people", "json"] = "people"
     root.setLevel(level)
     logging.captureWarnings(capture=True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)  # libraries quote values of datasets in their warnings
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of a tick that is due while the last one runs
 
 
 def _without_traceback(_logger: object, _method: str, event: Event) -> Event:

@@ -19,8 +19,9 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 @pytest.fixture
 def written() -> Iterator[Callable[..., Callable[[], str]]]:
     """Return `written(**options)`, which sets logging up and returns how to read what was written since."""
-    root, of_warnings = logging.getLogger(), logging.getLogger("py.warnings")
-    handlers, levels = root.handlers[:], (root.level, of_warnings.level)
+    root = logging.getLogger()
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in (None, "py.warnings", "apscheduler")}
+    handlers = root.handlers[:]
 
     def configure(**options: Any) -> Callable[[], str]:
         stream = io.StringIO()
@@ -31,8 +32,8 @@ def written() -> Iterator[Callable[..., Callable[[], str]]]:
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
     root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    of_warnings.setLevel(levels[1])
+    for logger, level in levels.items():
+        logger.setLevel(level)
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_librarys_message_becomes_the_fact_that_there_was_one(
     getattr(logging.getLogger("somebodys.parser"), level)("value %s", JANE, extra=extra, stack_info=True)
     (event,) = read()
     assert event.pop("timestamp")
-    assert event == {"event": f"somebodys.parser reported a {level}", "level": level}
+    assert event == {"event": f"somebodys.parser logged: {level}", "level": level}
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
@@ -83,6 +84,13 @@ def test_a_librarys_name_that_begins_like_ours_is_a_librarys(read: Callable[[], 
     logging.getLogger("agentic").info(JANE)
     logging.getLogger("db_driver.x").info(JANE)
     assert read() == []
+
+
+def test_a_clock_that_folds_ticks_into_one_is_no_news(read: Callable[[], list[dict[str, Any]]]) -> None:
+    logging.getLogger("apscheduler.scheduler").warning("maximum number of running instances reached")
+    assert read() == []
+    logging.getLogger("apscheduler.scheduler").error("broken")
+    assert [event["event"] for event in read()] == ["apscheduler.scheduler logged: error"]
 
 
 def test_warnings_are_not_written_since_they_quote_values(written: Callable[..., Callable[[], str]]) -> None:
