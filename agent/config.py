@@ -75,7 +75,7 @@ class ReceiveSection(Section):
     )
     maximum_associations: int = Field(default=64, ge=1, le=1024, description="Associations open at once.")
     acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
-    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest wait for the rest of a DIMSE message.")
+    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest pause of a peer within a PDU.")
     network_timeout_seconds: Seconds = Field(default=120, description="Longest silence of an open association.")
 
 
