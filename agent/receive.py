@@ -12,8 +12,8 @@ from db.errors import DatabaseError
 from db.intake import IncomingInstance, Timing, note_association_ended, record_instance
 from db.priority import Allowances, Priority
 from db.queue import Queue
-from dicom_io.errors import HeaderError, StoreError
-from dicom_io.header import Header, is_candidate, read_header
+from dicom_io.errors import HeaderError, StoreError, UidError
+from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.scp import AssociationSummary, ReceivedInstance
 from dicom_io.store import Store, StoredFile
 
@@ -56,8 +56,8 @@ class Receiver:
         identifiers = {
             "association_id": instance.association_id,
             "calling_ae_title": instance.calling_ae_title,
-            "sop_class_uid": instance.affected_sop_class_uid[:64],
-            "sop_instance_uid": instance.affected_sop_instance_uid[:64],
+            "sop_class_uid": _identifier(instance.affected_sop_class_uid),
+            "sop_instance_uid": _identifier(instance.affected_sop_instance_uid),
         }
         try:
             return self._take(instance)
@@ -123,6 +123,14 @@ class Receiver:
             known=recorded.known,
         )
         return SUCCESS
+
+
+def _identifier(affected_uid: str) -> str:
+    """Return a UID that a peer sent if it is one: anything else is the peer's text, and could name a patient."""
+    try:
+        return check_uid(affected_uid)
+    except UidError:
+        return "not a UID"
 
 
 def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at: datetime) -> IncomingInstance:

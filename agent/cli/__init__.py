@@ -15,5 +15,7 @@ def main() -> None:
         sys.stderr.write(f"tibabu: {impostor}\n")
         sys.exit(1)
     from agent.cli.commands import tibabu  # noqa: PLC0415 - only now is it certain what `model`, `db` and `dicom_io` are
+    from dicom_io.library_logs import quiet_libraries  # noqa: PLC0415
 
+    quiet_libraries()  # their warnings and records quote values of datasets
     tibabu()

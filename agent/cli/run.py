@@ -10,6 +10,7 @@ from agent.app import ROLES, open_rows, run_role, say_ready, stop_on_signals, st
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.supervisor import supervise
+from dicom_io.library_logs import quiet_libraries
 
 
 @click.command(short_help="Serve until SIGTERM, then drain.")
@@ -26,6 +27,7 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     path = config_path(given)
     config = load(path)
     logs.configure(level=config.log.level, form=config.log.format)
+    quiet_libraries()  # again: configuring the logs has opened them
     stop = threading.Event()
     stop_on_signals(stop)
     if supervised:

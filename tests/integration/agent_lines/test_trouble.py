@@ -237,8 +237,8 @@ def test_a_study_uid_that_is_none_never_becomes_a_row_or_a_path(
     assert not list(tmp_path.rglob("*etc*"))
 
 
-def test_a_full_disk_refuses_with_a700_and_takes_the_same_instance_later(start: Any, radiograph: Make) -> None:
-    agent = start(store={"folder": "/tmp", "minimum_free_megabytes": 10**9})  # noqa: S108 - nothing is written there
+def test_a_store_without_enough_free_space_refuses_with_a700(start: Any, radiograph: Make, tmp_path: Path) -> None:
+    agent = start(store={"folder": tmp_path / "full", "minimum_free_megabytes": 10**9})
     (status,) = agent.send(radiograph(5))
     assert status.status == OUT_OF_RESOURCES
 
