@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,8 +149,9 @@ def stop_with_parent(stop: threading.Event) -> None:
 def say_ready(role: str, **facts: object) -> None:
     """Tell the supervisor, scripts and tests that a role serves: one line of JSON on standard output."""
     log.info("ready", role=role, **facts)
-    sys.stdout.write(json.dumps({"ready": role, **facts}) + "\n")
-    sys.stdout.flush()
+    line = json.dumps({"ready": role, **facts}) + "\n"
+    with suppress(BrokenPipeError):  # who started us may have stopped listening; that is no reason to stop serving
+        os.write(sys.stdout.fileno(), line.encode())
 
 
 def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
