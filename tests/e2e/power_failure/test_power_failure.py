@@ -37,7 +37,7 @@ def traced(
             for scanner in scanners:
                 scanner.join()
         words = [str(agent.process.pid), "+++", "exited", "with", "0", "+++"]
-        eventually(lambda: file.read_text(encoding="latin-1").splitlines()[-1].split() == words, 30)
+        eventually(lambda: file.read_text(encoding="latin-1").splitlines()[-1].split() == words)
         yield read_trace(file), [str(dataset.SOPInstanceUID) for study in studies for dataset in study]
 
     return run
