@@ -68,7 +68,7 @@ def assemble(run: CrossValidation, out: Path, settings: Settings, *, version: st
         prevalence=float(run.labels.mean()),
         training=_training(run, settings, data),
         out_of_fold=_cross_fitted(run, settings.sensitivity),
-        conditions=tuple(_condition(run, stress, calibration, point) for stress in STRESSES),
+        conditions=(_unchanged(run, point), *(_condition(run, stress, calibration, point) for stress in STRESSES)),
         caveats=CAVEATS,
     )
     write_card(card, out / f"{settings.name}.json")
@@ -105,6 +105,18 @@ def _cross_fitted(run: CrossValidation, sensitivity: float) -> Metrics:
         probabilities[inside] = calibration.probability(run.logits[inside])
         thresholds[inside] = choose_threshold(others, run.labels[~inside], sensitivity)
     return measure(run.labels, probabilities, run.patients, thresholds)
+
+
+def _unchanged(run: CrossValidation, point: OperatingPoint) -> Condition:
+    """State what the other conditions are compared with."""
+    return Condition(
+        name="none",
+        description="the images as they are",
+        auc=auc(run.labels, run.logits),
+        auc_drop=0.0,
+        sensitivity=point.sensitivity,
+        specificity=point.specificity,
+    )
 
 
 def _condition(run: CrossValidation, stress: Stress, calibration: Calibration, point: OperatingPoint) -> Condition:
