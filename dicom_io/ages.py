@@ -25,12 +25,8 @@ def years_between(birth: str, day: str) -> float | None:
     born, then = _date(birth), _date(day)
     if born is None or then is None:
         return None
-    years = then.year - born.year
-    anniversary = _anniversary(born, then.year)
-    if anniversary > then:
-        years -= 1
-        anniversary = _anniversary(born, then.year - 1)
-    return _plausible(years + (then - anniversary).days / 366)
+    days_since_birthday = (then - _anniversary(born, then.year)).days  # below 0 if this year's is still to come
+    return _plausible(then.year - born.year + days_since_birthday / 366)
 
 
 def _date(value: str) -> date | None:
@@ -46,7 +42,7 @@ def _date(value: str) -> date | None:
 def _anniversary(born: date, year: int) -> date:
     """Return the birthday in `year`; who was born on 29 February has it on 1 March of other years."""
     try:
-        return born.replace(year=max(year, 1))
+        return born.replace(year=year)
     except ValueError:
         return date(year, 3, 1)
 

@@ -36,6 +36,7 @@ EXAMPLES = {
         "Hong^Gildong=洪^吉洞=홍^길동",
     ),
     "\\ISO 2022 IR 58": (b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab=", "Zhang^XiaoDong=张^小东="),
+    "ISO 2022 IR 100\\ISO 2022 IR 144": (b"\x1b-L\xb8\xd2\xd0\xdd^Andr\xe9", "Иван^André"),  # "^" resets to the first
     "ISO 2022 IR 6\\ISO 2022 IR 144": (b"Ivanov=\x1b-L\xb8\xd2\xd0\xdd\xde\xd2", "Ivanov=Иванов"),
 }
 

@@ -67,9 +67,11 @@ def test_an_item_whose_length_looks_like_a_vr_is_an_item(element: Make) -> None:
 
 
 def test_the_content_of_a_sequence_of_unknown_vr_is_implicit(element: Make) -> None:
-    inside = undefined_item(element(NAME, b"", b"inner!"))
-    stream = undefined_sequence(0x00091010, inside, b"UN") + element(NAME, b"PN", b"outer!")
-    assert read(stream, NAME) == {NAME: b"outer!"}
+    long = element(NAME, b"", b"x" * int.from_bytes(b"ST", "little"))  # a length that looks like a VR
+    unknown = undefined_sequence(0x00091010, undefined_item(long), b"UN")
+    nested = undefined_sequence(0x00081110, undefined_item(unknown))
+    for sequence in (unknown, nested):
+        assert read(sequence + element(NAME, b"PN", b"outer!"), NAME) == {NAME: b"outer!"}
 
 
 def test_an_explicit_dataset_that_switches_to_implicit_is_read(element: Make) -> None:

@@ -66,7 +66,7 @@ def palette(entries: list[list[int]], bits: int, first: int = 0) -> dict[str, ob
 
 @pytest.mark.parametrize("syntax", NATIVE)
 def test_a_palette_of_sixteen_bits_is_looked_up_in_every_byte_order(write: Write, syntax: str) -> None:
-    table = palette([[0, 65535, 257], [257 * 9, 257 * 8, 257 * 7]], 16, first=4)
+    table = palette([[0, 65535, 0x0110], [0x0912, 0x0834, 0x0756]], 16, first=4)
     if syntax == ExplicitVRBigEndian:
         for keyword in list(table):
             if keyword.endswith("Data"):

@@ -175,7 +175,15 @@ def test_more_frames_or_pixels_or_bytes_than_configured_are_refused(write: Write
     path = write(np.zeros((3, 10, 10), dtype=np.uint16))
     assert why(path, PixelLimits(max_frames=2)) == reasons.TOO_MANY_FRAMES
     assert why(path, PixelLimits(max_pixels_per_frame=99)) == reasons.TOO_LARGE
-    assert why(path, PixelLimits(max_bytes=599)) == reasons.TOO_LARGE
+    padded = write(PIXELS, ImageComments="x" * 5000)
+    assert why(padded, PixelLimits(max_bytes=4000)) == reasons.TOO_LARGE
+    large = write(np.zeros((3, 100, 100), dtype=np.uint16))
+    dataset = dcmread(large)
+    dataset.compress(RLE, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    dataset.save_as(large)
+    assert large.stat().st_size < 10_000
+    assert why(large, PixelLimits(max_bytes=59_999)) == reasons.TOO_LARGE
+    assert len(read_frames(large, limits=PixelLimits(max_bytes=60_000))) == 3
     assert len(read_frames(path, limits=PixelLimits(max_frames=3, max_pixels_per_frame=100, max_bytes=2000))) == 3
 
 
