@@ -1,0 +1,93 @@
+"""Nothing that identifies a patient stands in a log line of any role at any level, in a URL, or in a file's name."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydicom.uid import JPEG2000Lossless
+
+from dicom_io.scu import Peer
+
+IDENTIFYING = ("Zzyz", "Quentin", "PID-4711", "20210203", "2021-02-03", "ACC-0815", "Толстой", "Лев")
+OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0xA700, 0xC000
+MISPLACED = {  # what stands in a good file, and patient data where a library warns of it or quotes it
+    b"004Y": b"Zzyz",
+    b"20210203": b"Zzyzx^Qu",
+    b"20260101": b"Zzyzx^Qu",
+    b"101500": b"Zzyzx^",
+    b"ISO_IR 192": b"Zzyzx^Quen",
+    b"CHEST ": b"Zzyzx ",
+    b"PA": b"Zz",
+    b"MONOCHROME2 ": b"PID-4711-MON",
+    b"128.0 ": b"Zzyzx ",
+    b"256.0 ": b"Zzyzx ",
+}
+
+
+def damaged(agent: Any, radiograph: Any) -> Iterator[bytes]:
+    """Give files that are taken or refused, each with something wrong."""
+    for right, wrong in MISPLACED.items():
+        file: bytes = agent.encode(radiograph())
+        assert right in file
+        yield file.replace(right, wrong)
+    yield agent.encode(radiograph(PixelData=b""))
+    yield agent.encode(radiograph(Rows=65000, Columns=65000))
+    yield agent.encode(radiograph(StudyInstanceUID=""))
+    yield agent.encode(radiograph(PatientName="Толстой^Лев"))
+    yield agent.encode(radiograph(StudyDescription="Zzyzx^Quentin PID-4711"))
+    yield agent.encode(radiograph())[:700]
+    compressed = radiograph()
+    compressed.compress(JPEG2000Lossless, generate_instance_uid=False)
+    codestream = agent.encode(compressed)
+    start = codestream.index(b"\xff\x4f\xff\x51")
+    yield codestream[: start + 60] + b"Zzyzx^Quentin" + codestream[start + 73 :]
+
+
+def hang_up(peer: Peer) -> None:
+    with socket.create_connection((peer.host, peer.port)) as connection:
+        connection.sendall(b"\x01\x00\x00\x00\x10\x00 Zzyzx^Quentin")
+
+
+def links(url: str) -> list[str]:
+    """Return the addresses of all pages and files that the list and its pages of studies point to."""
+    to_studies = re.findall(r'(?:href|src|action)="([^"]+)"', httpx.get(url).raise_for_status().text)
+    pages = [httpx.get(httpx.URL(url).join(link)) for link in dict.fromkeys(to_studies)]
+    return to_studies + [link for page in pages for link in re.findall(r'(?:href|src|action)="([^"]+)"', page.text)]
+
+
+def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
+    configure: Any, running: Any, recording_pacs: Any, radiograph: Any, free_port: Any, tmp_path: Path, eventually: Any
+) -> None:
+    with recording_pacs() as pacs:
+        answers = iter([OUT_OF_RESOURCES, CANNOT_UNDERSTAND])
+        pacs.answer = lambda _: next(answers, 0x0000)
+        destinations = {"pacs": pacs.peer, "closed": Peer("CLOSED", "127.0.0.1", free_port())}
+        agent = configure(tmp_path, destinations, log={"level": "DEBUG", "format": "json"}, deliver={"attempts": 2})
+        with running(agent):
+            good = radiograph()
+            statuses = [agent.send(file)[0].status for file in [good, *damaged(agent, radiograph)]]
+            assert statuses.count(0) >= 10
+            assert CANNOT_UNDERSTAND in statuses
+            # The study under another patient, the Instance with other pixels, and the same bytes once more.
+            known = {name: getattr(good, name) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")}
+            again = [
+                radiograph(StudyInstanceUID=good.StudyInstanceUID, PatientID="PID-4711-B"),
+                radiograph(99, **known),
+            ]
+            assert [status.status for status in agent.send(*again, good)] == [0, 0, 0]
+            hang_up(agent.peer)
+            eventually(lambda: all(row.outcome and "QUEUED" not in row.deliveries for row in agent.rows()))
+            assert any("PARKED" in row.deliveries for row in agent.rows())
+            addresses = links(agent.url)
+            assert len(set(addresses)) > len(agent.rows()) >= 10
+    log = agent.text()
+    for event in ("image_scored", "delivery", "instance_refused", "association", "study_concluded", "stopped"):
+        assert agent.events(event), event
+    assert {"debug", "info", "warning"} <= set(re.findall(r'"level": "(\w+)"', log))
+    names = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
+    said = [str(one) for lines in agent.said.values() for one in lines]
+    for place in (log.splitlines(), addresses, names, said):
+        assert [line for line in place if any(word in line for word in IDENTIFYING)] == []
