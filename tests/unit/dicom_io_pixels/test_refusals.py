@@ -57,8 +57,22 @@ def j2k(rows: int, columns: int, *, samples: int = 1, depth: int = 15) -> bytes:
     return b"\xff\x4f\xff\x51" + size + b"\1\1\xff\xd9"
 
 
+def test_the_document_lists_every_reason_and_no_other() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "pixels.md").read_text()
+    section = document.split("## Reasons")[1].split("##")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("| ")]
+    stated = {value for name, value in vars(reasons).items() if name.isupper()}
+    assert set(rows[1:]) == stated
+
+
 def test_a_missing_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
     assert why(tmp_path / "absent.dcm") == why(tmp_path) == reasons.UNREADABLE
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html>" * 20, b"\x89PNG\r\n\x1a\n" * 30, b"\0" * 500])
+def test_what_is_no_dicom_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.dcm").write_bytes(content)
+    assert why(tmp_path / "a.dcm") == reasons.UNREADABLE
 
 
 def test_a_file_without_pixel_data_has_none(write: Write) -> None:
