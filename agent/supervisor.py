@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -18,7 +19,7 @@ DRAIN_SECONDS = 40.0
 STEADY_SECONDS = 60.0
 """A process that served so long starts again at once when it dies."""
 
-RESTARTS = Backoff(attempts=sys.maxsize)
+RESTARTS = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), attempts=sys.maxsize)
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class _Child:
             return
         self.deaths = 1 if self.served >= STEADY_SECONDS else self.deaths + 1
         pause = RESTARTS.after(self.deaths)
-        self.wait = 0.0 if self.deaths == 1 or pause is None else min(pause.total_seconds(), 30.0)
+        self.wait = 0.0 if self.deaths == 1 or pause is None else pause.total_seconds()
         self.waited = 0.0
         self._close()
         log.error("process_died", role=self.role, exit_status=code, restart_in_seconds=self.wait)

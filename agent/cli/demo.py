@@ -23,7 +23,7 @@ PLAINLY = (
     "nothing. Under its true age the same image is declined."
 )
 SECONDS_A_STUDY = 10.0
-SECONDS_AT_LEAST = 180.0
+SECONDS_AT_LEAST = 600.0
 
 
 @click.command(short_help="Show a whole hospital on this machine.")

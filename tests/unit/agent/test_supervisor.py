@@ -106,7 +106,7 @@ def test_who_dies_again_and_again_is_started_later_and_later() -> None:
             child.process.wait()
             child.tend(0.2)
     deaths = [event for event in events if event["event"] == "process_died"]
-    assert [death["restart_in_seconds"] for death in deaths] == [0.0, 10.0, 20.0, 30.0]
+    assert [death["restart_in_seconds"] for death in deaths] == [0.0, 1.0, 2.0, 4.0]
     assert {death["exit_status"] for death in deaths} == {3}
 
 
