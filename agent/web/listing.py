@@ -61,7 +61,8 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         study_instance_uid=row.study_instance_uid,
         name=people.person_name(row.patient_name),
         patient_id=people.patient_id(row.patient_id),
-        age=people.age(row.patient_age, row.patient_birth_date, row.received_at.date()),
+        # At the study, as the gate counts it: an image may be sent years after it was taken.
+        age=people.age(row.patient_age, row.patient_birth_date, people.day(row.study_date) or row.received_at.date()),
         sex=people.sex(row.patient_sex),
         description=people.readable(row.study_description) or "no description",
         modality=people.readable(row.modality, longest=16) or "no modality",

@@ -78,7 +78,7 @@ def age(patient_age: str, birth_date: str, on: date) -> str:
     """Return the age in words from Patient's Age (VR AS), else from the birth date (VR DA) to the day `on`."""
     if found := _AGE.fullmatch(patient_age.strip()):
         return _counted(int(found[1]), *_AGE_UNITS[found[2]])
-    born = _date(birth_date)
+    born = day(birth_date)
     if born is None or born > on:
         return NO_AGE
     months = (on.year - born.year) * _MONTHS + on.month - born.month - (on.day < born.day)
@@ -94,11 +94,12 @@ def sex(value: str) -> str:
 
 def dicom_date(value: str) -> str:
     """Return a date (VR DA) as 2026-03-31; what is no date is shown as it came."""
-    found = _date(value)
+    found = day(value)
     return readable(value) if found is None else found.isoformat()
 
 
-def _date(value: str) -> date | None:
+def day(value: str) -> date | None:
+    """Return the day that a DICOM date (VR DA) names, or None if it names none."""
     digits = value.strip().replace(".", "")
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if re.fullmatch("[0-9]{8}", digits) else None

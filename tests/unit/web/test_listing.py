@@ -61,3 +61,10 @@ def test_an_empty_list_has_no_oldest_study() -> None:
     assert summary(WorklistCounts(studies=0, flagged=0, overdue=0, oldest_received_at=None), NOON).oldest == "none"
     waited = WorklistCounts(studies=1, flagged=0, overdue=0, oldest_received_at=NOON - timedelta(minutes=5))
     assert summary(waited, NOON).oldest == "5 min"
+
+
+def test_the_age_is_that_of_the_study_and_not_of_the_day_on_which_it_was_sent(
+    make_row: Callable[..., WorklistRow],
+) -> None:
+    row = listed(make_row(patient_age="", patient_birth_date="19400305", study_date="20040826"), 1, NOON, UTC)
+    assert row.age == "64 years"
