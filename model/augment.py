@@ -4,7 +4,8 @@ The originals were squashed to a square from different aspect ratios and sizes, 
 every training image gets its own stretch of each axis, blur of each axis, gamma, contrast, brightness and noise.
 
 Random stretch alone leaves the classes' means apart: a network trained so still takes a narrowed normal image for
-pneumonia. Therefore each class is first stretched back by its median: see `widen`.
+pneumonia. Therefore each class is first stretched back by its median: see `widen`. What that leaves empty at the edges
+would tell the class in its turn, so every image also loses margins at random: see `margin`.
 """
 
 import math
@@ -23,16 +24,18 @@ class Augmentation:
     `stretch` is the largest factor by which an axis grows or shrinks, each axis on its own, log-uniform. `widen` is the
     factor by which the anatomy of a NORMAL and of a PNEUMONIA image is made wider relative to its height, which brings
     both classes to one median shape (their originals' width/height is 1.21 and 1.50). `rotation` is in degrees,
-    `translation` a share of the image, `blur_sigma` in pixels of the 224 x 224 image; `gamma` and `contrast` are the
+    `translation` a share of the image, `margin` the largest share of it blackened at each edge, at every other edge on
+    average, as a collimator would, `blur_sigma` in pixels of the 224 x 224 image; `gamma` and `contrast` are the
     largest factors, log-uniform; `brightness` and `noise` are in units of the 0..1 range.
     """
 
-    stretch: float = 1.35
+    stretch: float = 1.4
     widen: tuple[float, float] = (1.21 / 1.35, 1.50 / 1.35)
     rotation: float = 10.0
     translation: float = 0.06
+    margin: float = 0.14
     flip: bool = True
-    blur_sigma: tuple[float, float] = (0.2, 1.4)
+    blur_sigma: tuple[float, float] = (0.2, 2.2)
     gamma: float = 1.6
     contrast: float = 1.4
     brightness: float = 0.12
@@ -50,9 +53,9 @@ class Augmenter:
     def __call__(self, images: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         """Augment uint8 [n, 224, 224] of labels [n] with a seed of shape [2]: float32 [n, 156, 156, 3] in 0..1."""
         tf = self._tf
-        seeds = tf.unstack(tf.random.split(seed, 5), num=5)
+        seeds = tf.unstack(tf.random.split(seed, 6), num=6)
         x = tf.cast(images, tf.float32)[..., tf.newaxis] / 255.0
-        x = self._expose(self._warp(self._blur(x, seeds[0]), labels, seeds[1]), seeds[2])
+        x = self._expose(self._warp(self._collimate(self._blur(x, seeds[0]), seeds[5]), labels, seeds[1]), seeds[2])
         amplitude = self._uniform(tf.shape(x)[:1], seeds[3], 0.0, self._settings.noise)
         x += amplitude[:, tf.newaxis, tf.newaxis, tf.newaxis] * tf.random.stateless_normal(tf.shape(x), seeds[4])
         return tf.repeat(tf.clip_by_value(x, 0.0, 1.0), CHANNELS, axis=-1)
@@ -74,6 +77,15 @@ class Augmenter:
         x = tf.nn.depthwise_conv2d(x, kernel[0, :, tf.newaxis, :, tf.newaxis], (1, 1, 1, 1), "VALID")
         x = tf.nn.depthwise_conv2d(x, kernel[1, tf.newaxis, :, :, tf.newaxis], (1, 1, 1, 1), "VALID")
         return tf.transpose(x, (3, 1, 2, 0))
+
+    def _collimate(self, x: Tensor, seed: Tensor) -> Tensor:
+        """Blacken a margin of its own width at each edge, at every other edge none."""
+        tf, margin = self._tf, self._settings.margin
+        widths = SOURCE_SIDE * tf.maximum(self._uniform((tf.shape(x)[0], 4), seed, -margin, margin), 0.0)
+        position = tf.range(SOURCE_SIDE, dtype=tf.float32)[tf.newaxis]
+        rows = (position >= widths[:, 0:1]) & (position < SOURCE_SIDE - widths[:, 1:2])
+        columns = (position >= widths[:, 2:3]) & (position < SOURCE_SIDE - widths[:, 3:4])
+        return x * tf.cast(rows[:, :, tf.newaxis, tf.newaxis] & columns[:, tf.newaxis, :, tf.newaxis], tf.float32)
 
     def _warp(self, x: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         """Stretch, turn, shift and flip around the centre while resampling to the network's size."""

@@ -23,7 +23,7 @@ _PREDICTED = 64  # images of a batch outside training
 class Recipe:
     """How one network is fitted. `learning_rate` is the peak; `averaging` the decay of the averaged weights."""
 
-    epochs: int = 5
+    epochs: int = 8
     batch: int = 32
     learning_rate: float = 6e-4
     weight_decay: float = 0.02
