@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from model import weights, zoo
+from model import explanation, weights, zoo
 from model.card import ModelCard, read_card
 from model.errors import UnknownModelError, WeightsError
-from model.preprocess import INPUT_SHAPE, SIDE, Input, check_inputs
+from model.preprocess import INPUT_SHAPE, Input, check_inputs
 from model.runtime import Network, Tensor, Threads, tensorflow
 
 DEFAULT = "efficientnet_lite0"
@@ -59,23 +58,14 @@ class Classifier:
     def explain(self, image: Input) -> npt.NDArray[np.uint8]:
         """Show where one image float32 [156, 156, 3] speaks for pneumonia: uint8 [156, 156].
 
-        The map's values before scaling are exact: their mean is the calibrated logit less that of the threshold. So 255
-        is the place that speaks for a flag most, 0 is everywhere that speaks against one, a flagged image always has a
-        place that speaks for it, and an image without any gives zeros.
+        See `model.explanation.explain`. Made for flagged images; `score` does not pay for it.
 
         Raises:
             InputError: as for `score`.
 
         """
-        _, activations = self._run(check_inputs(image[np.newaxis]))
-        calibration, threshold = self._card.calibration, np.clip(self._card.operating_point.threshold, 1e-9, 1 - 1e-9)
-        needed = np.log(threshold / (1.0 - threshold))
-        evidence = np.maximum(calibration.slope * activations[0] + calibration.intercept - needed, 0.0)
-        peak = float(evidence.max())
-        if peak <= 0.0:
-            return np.zeros((SIDE, SIDE), np.uint8)
-        smooth = Image.fromarray(evidence / peak).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        return np.asarray(np.clip(np.asarray(smooth), 0.0, 1.0) * 255.0).round().astype(np.uint8)
+        (checked,) = check_inputs(image[np.newaxis])
+        return explanation.explain(checked, lambda images: self._run(images)[1], self._card)
 
     def warm_up(self) -> None:
         """Compile every batch shape, so that the first patient does not wait for it."""
