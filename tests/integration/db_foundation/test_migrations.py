@@ -95,7 +95,7 @@ def test_an_empty_database_says_that_it_needs_an_upgrade(empty_database: Databas
     with pytest.raises(SchemaError, match="tibabu migrate"):
         open_queue(empty_database).parked()
     upgrade(empty_database)
-    assert current(empty_database) == "0001"
+    assert current(empty_database) == "0002"
     assert not needs_upgrade(empty_database)
     assert open_queue(empty_database).parked() == ()
 
