@@ -6,6 +6,7 @@ costs tens of milliseconds.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from model.runtime import Network, Tensor, Threads, tensorflow
 DEFAULT = "efficientnet_lite0"
 BATCHES = (1, 8)
 
+Runtime = Literal["auto", "tensorflow", "openvino"]
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 Map = npt.NDArray[np.float32]
 
@@ -34,9 +36,17 @@ class Score:
 class Classifier:
     """A model ready to score. Made by `load`; safe to use from several threads."""
 
-    def __init__(self, card: ModelCard, forward: Forward, batches: Sequence[int] = BATCHES) -> None:
+    def __init__(
+        self, card: ModelCard, forward: Forward, batches: Sequence[int] = BATCHES, *, runtime: str = "tensorflow"
+    ) -> None:
         """Wrap a compiled function from images [n, 156, 156, 3] to (logits [n], activations [n, rows, columns])."""
         self._card, self._forward, self._batches = card, forward, tuple(sorted(batches))
+        self._runtime = runtime
+
+    @property
+    def runtime(self) -> str:
+        """What executes the network: "tensorflow" or "openvino"."""
+        return self._runtime
 
     @property
     def card(self) -> ModelCard:
@@ -95,13 +105,22 @@ class Classifier:
         return full[-1] if full else self._batches[0]
 
 
-def load(name: str = DEFAULT, *, threads: Threads | None = None, batches: Sequence[int] = BATCHES) -> Classifier:
+def load(
+    name: str = DEFAULT,
+    *,
+    threads: Threads | None = None,
+    batches: Sequence[int] = BATCHES,
+    runtime: Runtime = "auto",
+    adapt: Callable[[ModelCard], ModelCard] | None = None,
+) -> Classifier:
     """Load a model of the zoo, check its weights against its card, and warm it up.
 
     Args:
         name: the model's module in `model.zoo`.
-        threads: how many threads TensorFlow may use; counts only if nothing ran in this process before.
+        threads: how many threads the network may use; counts only if nothing ran in this process before.
         batches: the batch shapes to compile; more images than the largest are taken in several batches.
+        runtime: what executes the network; "auto" is the fastest that is installed.
+        adapt: applied to the verified card: a site's prevalence or operating point.
 
     Raises:
         UnknownModelError: no such model, or it has no trained weights; the message lists those that have.
@@ -109,17 +128,54 @@ def load(name: str = DEFAULT, *, threads: Threads | None = None, batches: Sequen
         WeightsError: the weights are damaged or are not those that the card names.
 
     """
+    card, members = _verified(name)
+    return _classifier(card if adapt is None else adapt(card), name, members, threads, batches, runtime)
+
+
+def load_member(
+    name: str,
+    member: int,
+    *,
+    threads: Threads | None = None,
+    batches: Sequence[int] = BATCHES,
+    runtime: Runtime = "auto",
+) -> Classifier:
+    """Load one member of an ensemble, for figures on the images that its fold did not see. Its card is the ensemble's.
+
+    Raises:
+        UnknownModelError: as for `load`, or there is no such member.
+        CardError, WeightsError: as for `load`.
+
+    """
+    card, members = _verified(name)
+    if not 0 <= member < len(members):
+        msg = f"expected a member of {name}, 0 to {len(members) - 1}. Received: member={member}"
+        raise UnknownModelError(msg)
+    return _classifier(card, name, members[member : member + 1], threads, batches, runtime)
+
+
+def _verified(name: str) -> tuple[ModelCard, tuple[weights.Member, ...]]:
     card = verify(name)
-    architecture = zoo.architecture(name)
-    members = weights.load(architecture.weights_path)
+    members = weights.load(zoo.architecture(name).weights_path)
     if len(members) != card.members:
         msg = f"expected {card.members} members in the weights of {name}. Received: {len(members)}"
         raise WeightsError(msg)
+    return card, members
+
+
+def _classifier(
+    card: ModelCard,
+    name: str,
+    members: Sequence[weights.Member],
+    threads: Threads | None,
+    batches: Sequence[int],
+    runtime: Runtime,
+) -> Classifier:
     tensorflow(threads)
-    networks = [architecture.build() for _ in members]
+    networks = [zoo.architecture(name).build() for _ in members]
     for network, member in zip(networks, members, strict=True):
         weights.assign(network, member)
-    classifier = Classifier(card, compiled(networks), batches)
+    classifier = Classifier(card, compiled(networks), batches, runtime="tensorflow" if runtime == "auto" else runtime)
     classifier.warm_up()
     return classifier
 
