@@ -6,7 +6,8 @@ ModelError
 ├── WeightsError        a weights file is absent, damaged or not the one that its card names
 ├── InputError          an image that must not be scored: wrong shape, type or values
 ├── DatasetError        a data folder that is not laid out as the training needs it
-└── PretrainedError     the ImageNet weights are absent or not what was expected
+├── PretrainedError     the ImageNet weights are absent or not what was expected
+└── SitePointError      a site's operating point cannot be chosen, read or applied
 """
 
 
@@ -36,3 +37,7 @@ class DatasetError(ModelError):
 
 class PretrainedError(ModelError):
     """The ImageNet weights cannot be read; training from them is impossible."""
+
+
+class SitePointError(ModelError):
+    """A site's operating point cannot be chosen, read or applied: too little data, a bad file, or another model."""

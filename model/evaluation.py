@@ -1,6 +1,7 @@
 """How well probabilities fit labels: discrimination, calibration, intervals. NumPy only.
 
-Intervals are 95 % percentile bootstrap over patients, since images of one patient are not independent.
+Intervals are 95 % percentile bootstrap over patients, since images of one patient are not independent. Where a share
+is 0 or 1 the bootstrap knows no spread: its other end is then exact (Clopper and Pearson 1934), counting patients.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ Flags = npt.NDArray[np.bool_]
 ECE_BINS = 15
 REPLICATES = 1000
 _PERCENTILES = (2.5, 97.5)
+_TAIL = 0.025
 RATES = ("auc", "precision", "recall", "specificity", "accuracy", "f1", "brier", "ece")
 
 
@@ -61,14 +63,15 @@ class Metrics:
         """Flat values and their intervals under `ci`; an undefined value is null."""
         values: dict[str, Any] = {"n": self.n, "patients": self.patients, "positives": self.positives}
         rates = {name: getattr(self, name) for name in RATES}
-        values |= {name: _number(rate.value) for name, rate in rates.items()}
+        values |= {name: number(rate.value) for name, rate in rates.items()}
         values["threshold"] = self.threshold
         values["confusion"] = {name: getattr(self.confusion, name) for name in self.confusion.__slots__}
-        values["ci"] = {name: [_number(rate.low), _number(rate.high)] for name, rate in rates.items()}
+        values["ci"] = {name: [number(rate.low), number(rate.high)] for name, rate in rates.items()}
         return values
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """Return a value as JSON has it: to six decimals, null where it is not defined."""
     return round(float(value), 6) if np.isfinite(value) else None
 
 
@@ -148,6 +151,26 @@ def _interval(value: float, draws: list[float]) -> Interval:
     return Interval(value, float(low), float(high))
 
 
+def widened(share: Interval, patients: int) -> Interval:
+    """Give a share that is exactly 0 or 1 among `patients` its exact interval; any other stays as it is."""
+    if not patients or share.value not in {0.0, 1.0}:
+        return share
+    margin = 1.0 - _TAIL ** (1.0 / patients)
+    return Interval(share.value, 0.0, margin) if share.value == 0.0 else Interval(share.value, 1.0 - margin, 1.0)
+
+
+def share(
+    hits: Flags, among: Flags, patients: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
+) -> Interval:
+    """Find the share of hits [n] in the images `among` [n], with its interval over patients [n]."""
+    names = np.asarray(patients, dtype=str)[among]
+    chosen = hits[among]
+    found = bootstrap(
+        list(names), lambda w: {"share": _ratio(float(w @ chosen), float(w.sum()))}, replicates=replicates, seed=seed
+    )
+    return widened(found["share"], len(np.unique(names)))
+
+
 def measure(
     labels: Labels,
     probabilities: npt.ArrayLike,
@@ -165,6 +188,9 @@ def measure(
     p = np.asarray(probabilities, np.float64)
     flagged = p >= threshold
     found = bootstrap(patients, lambda w: rates(labels, p, flagged, w), replicates=replicates, seed=seed)
+    of = {"precision": flagged, "recall": labels == 1, "specificity": labels == 0, "accuracy": np.ones_like(flagged)}
+    names = np.asarray(patients, dtype=str)
+    found |= {name: widened(found[name], len(np.unique(names[among]))) for name, among in of.items()}
     return Metrics(
         n=len(labels),
         patients=len(set(patients)),
