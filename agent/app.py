@@ -25,15 +25,23 @@ from db.installation import installation_uuid
 from db.intake import Timing
 from db.migrate import needs_upgrade
 from db.priority import Allowances
-from db.queue import Queue, open_queue
+from db.queue import Handler, Queue, open_queue
 from dicom_io.store import Store
 
 log = structlog.get_logger(__name__)
 
+SHADOW = "shadow"
+"""The process of the second model, where one is configured."""
+
 ROLES = ("receive", "work", "deliver", "web")
-"""The processes of a running agent."""
+"""The processes of every running agent."""
 
 _DRAIN_SECONDS = 30.0
+
+
+def roles_of(config: Config) -> tuple[str, ...]:
+    """Return the processes of an agent with this configuration."""
+    return (*ROLES, SHADOW) if config.model.shadow else ROLES
 
 
 def utc_now() -> datetime:
@@ -108,6 +116,7 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
         "work": _work,
         "deliver": _deliver,
         "web": _web,
+        SHADOW: _shadow,
     }
     with _parts(config) as parts:
         roles[role](config, parts, stop, ready)
@@ -201,11 +210,13 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     from agent.conclude import Concluder  # noqa: PLC0415
     from agent.inference import make_pipeline, model_identity  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
+    from agent.shadow import forget  # noqa: PLC0415
 
     completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
     clock = schedule.start({"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)})
     pipeline = make_pipeline(config)
-    scorer = Scorer(parts.database, parts.queue, parts.store, pipeline, allowances(config), utc_now)
+    shadowed = bool(config.model.shadow)
+    scorer = Scorer(parts.database, parts.queue, parts.store, pipeline, allowances(config), utc_now, shadowed)
     concluder = Concluder(
         parts.database,
         parts.queue,
@@ -215,9 +226,21 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
         utc_now,
     )
     ready("work", model=pipeline.card.name)
+    left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
     handlers = {kinds.SCORE: scorer.score, kinds.COMPARE: scorer.compare, kinds.CONCLUDE: concluder.conclude}
-    parts.queue.run(handlers, stop=stop, concurrency=2)
+    parts.queue.run(handlers | left_over, stop=stop, concurrency=2)
     clock.shutdown()
+
+
+def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    from agent.inference import load_shadow  # noqa: PLC0415 - each role loads only what it runs
+    from agent.shadow import ShadowScorer  # noqa: PLC0415
+
+    scorer = ShadowScorer(parts.database, parts.queue, parts.store, lambda: load_shadow(config), utc_now)
+    if resumed := scorer.resume():
+        log.info("shadow_resumed", jobs=resumed)
+    ready(SHADOW, model=config.model.shadow)
+    parts.queue.run({kinds.SHADOW: scorer.score}, stop=stop, concurrency=1)
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

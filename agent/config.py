@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -117,6 +118,19 @@ class ModelSection(Section):
         default="efficientnet_lite0", description="A model of the zoo: the name of a module in model.zoo."
     )
     threads: int = Field(default=0, ge=0, description="Threads of the network; 0: as many as cores.")
+    shadow: str = Field(
+        default="",
+        description="A second model of the zoo that scores the same images, in a process of its own, for `tibabu "
+        "compare`; its scores change nothing. Empty: none.",
+    )
+
+    @field_validator("shadow")
+    @classmethod
+    def _is_another_one(cls, value: str, info: ValidationInfo) -> str:
+        if value and value == info.data.get("name"):
+            message = f"expected another model than model.name. Received: {value}"
+            raise ValueError(message)
+        return value
 
 
 class PrioritySection(Section):

@@ -5,7 +5,7 @@ from agent.gate import GateSettings
 from agent.pipeline import Pipeline
 from agent.reports.document import ModelIdentity
 from model.card import ModelCard
-from model.classifier import load
+from model.classifier import Classifier, load
 from model.preprocess import DESCRIPTION
 from model.runtime import Threads
 
@@ -38,3 +38,11 @@ def make_pipeline(config: Config) -> Pipeline:
             paediatric_ae_titles=gate.paediatric_ae_titles,
         ),
     )
+
+
+def load_shadow(config: Config) -> Classifier:
+    """Load the second model, on one thread: there is no hurry, and the first one has work to do.
+
+    Raises ModelError, with what is wrong, for one that is missing or damaged.
+    """
+    return load(config.model.shadow, threads=Threads(intra_op=1, inter_op=1))

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Handlers of the jobs `score` and `compare`."""
+    """Handlers of the jobs `score` and `compare`. `shadowed`: a second model is to score the same images."""
 
     database: Database
     queue: Queue
@@ -28,6 +28,7 @@ class Scorer:
     pipeline: Pipeline
     allowances: Allowances
     clock: Callable[[], datetime]
+    shadowed: bool = False
 
     def score(self, job: Job) -> Settlement:
         """Analyse the candidate image whose instance id is the job's key. Safe to repeat."""
@@ -37,7 +38,7 @@ class Scorer:
         started_at = self.clock()
         analysis = self.pipeline.analyse(self.store.path(task.path), calling_ae_title=task.calling_ae_title)
         result = self._result(analysis, started_at)
-        record_image_result(self.database, self.queue, task, result, allowances=self.allowances)
+        record_image_result(self.database, self.queue, task, result, allowances=self.allowances, shadowed=self.shadowed)
         _log(task, result)
         return Done()
 

@@ -15,6 +15,7 @@ from db.outcome import CONFLICTING_IDENTITY, Outcome
 from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective
 from db.queue import Queue
 from db.schema import image_result, instance, study
+from db.shadow import enqueue_shadow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,17 @@ def score_task(database: Database, instance_id: int) -> ScoreTask | None:
 
 
 def record_image_result(
-    database: Database, queue: Queue, task: ScoreTask, found: ImageResult, *, allowances: Allowances
+    database: Database,
+    queue: Queue,
+    task: ScoreTask,
+    found: ImageResult,
+    *,
+    allowances: Allowances,
+    shadowed: bool = False,
 ) -> bool:
     """Commit an image result once; a flagged image raises its study on the worklist in the same transaction.
+
+    With `shadowed`, an image that was scored is enqueued for the second model as well: after all else, by the way.
 
     Returns False when the result was on record already. The study itself does not move; its conclusion is enqueued if
     this was the last thing a complete study waited for.
@@ -85,6 +94,8 @@ def record_image_result(
         if found.outcome is Outcome.FLAGGED and not found.lateral:
             _raise(connection, position, at=found.finished_at, allowances=allowances)
         conclude_when_settled(connection, queue, position, at=found.finished_at)
+        if shadowed and found.probability is not None:
+            enqueue_shadow(connection, queue, task.instance_id, at=found.finished_at)
     return True
 
 

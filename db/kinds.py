@@ -3,6 +3,7 @@
 SCORE = "score"  # key: instance id
 COMPARE = "compare"  # key: instance id
 CONCLUDE = "conclude"  # key: study id
+SHADOW = "shadow"  # key: instance id
 
 
 def deliver(destination: str) -> str:

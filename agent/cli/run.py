@@ -6,23 +6,26 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.app import ROLES, open_rows, run_role, say_ready, stop_on_signals, stop_with_parent
+from agent.app import ROLES, SHADOW, open_rows, roles_of, run_role, say_ready, stop_on_signals, stop_with_parent
 from agent.cli.options import config_path
 from agent.config import Config, load
+from agent.errors import ConfigError
 from agent.supervisor import supervise
 from dicom_io.library_logs import quiet_libraries
 
 
 @click.command(short_help="Serve until SIGTERM, then drain.")
 @click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
-@click.option("--only", "only", type=click.Choice(ROLES), multiple=True, help="Serve only these roles (repeatable).")
+@click.option(
+    "--only", "only", type=click.Choice((*ROLES, SHADOW)), multiple=True, help="Serve only these roles (repeatable)."
+)
 @click.option("--supervised", is_flag=True, hidden=True, help="End with the parent process.")
 def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Serve until SIGTERM, then drain: what is under way is finished, what is queued waits for the next start.
 
     Each role is a process of its own, restarted if it dies: receive (the DICOM SCP), work (gate, network, conclusions),
-    deliver (reports to their destinations), web (the worklist page). For each, one line of JSON on standard output says
-    when it serves and where; logs go to standard error.
+    deliver (reports to their destinations), web (the worklist page), and shadow (the second model) if one is
+    configured. For each, one line of JSON on standard output says when it serves and where; logs go to standard error.
     """
     path = config_path(given)
     config = load(path)
@@ -33,11 +36,23 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     if supervised:
         stop_with_parent(stop)
     if len(only) == 1:
+        if only[0] == SHADOW:
+            _step_back(config)
         _migrate(config, supervised=supervised)
         run_role(only[0], config, stop, say_ready)
         return
     _migrate(config, supervised=False)
-    supervise(only or ROLES, path, stop)
+    supervise(only or roles_of(config), path, stop)
+
+
+def _step_back(config: Config) -> None:
+    """Give way to every other process: to be done before the first thread of work starts."""
+    from agent.shadow import step_back  # noqa: PLC0415 - of this role only
+
+    if not config.model.shadow:
+        message = "expected the name of a second model in model.shadow, for the role shadow. Received: none"
+        raise ConfigError(message)
+    step_back()
 
 
 def _migrate(config: Config, *, supervised: bool) -> None:

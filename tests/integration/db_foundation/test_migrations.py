@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, inspect, literal_column, select, table, text
 
 from db.database import Database, open_database
-from db.errors import DatabaseBusyError, SchemaError
+from db.errors import ConstraintError, DatabaseBusyError, SchemaError
 from db.metadata import metadata
-from db.migrate import current, needs_upgrade, upgrade
+from db.migrate import _config, current, needs_upgrade, upgrade
 from db.migrations import procrastinate_schema
 from db.migrations.scope import configuration
 from db.queue import open_queue, utc_now
+from db.schema import operating_point
 
 # Everything that PostgreSQL knows about the tables of the default schema, in its own words.
 POSTGRESQL_DEFINITIONS = """
@@ -27,6 +29,24 @@ POSTGRESQL_DEFINITIONS = """
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 """
 SQLITE_DEFINITIONS = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+
+ROWS_OF_THE_FIRST_SCHEMA = (
+    "INSERT INTO installation VALUES (1, '00000000-0000-0000-0000-000000000000', '2026-01-01 12:00:00+00')",
+    """INSERT INTO study (id, study_instance_uid, patient_id, issuer_of_patient_id, patient_name, patient_birth_date,
+        patient_sex, patient_age, accession_number, study_date, study_time, study_description, modality,
+        calling_ae_title, state, revision, received_at, last_received_at, started_at, closes_at, conflict,
+        order_priority, due_at, reason)
+    VALUES (1, '1.2.3', 'P', '', 'N', '', '', '', '', '', '', '', 'CR', 'A', 'CONCLUDED', 1, '2026-01-01 12:00:00+00',
+        '2026-01-01 12:00:00+00', '2026-01-01 12:00:00+00', '2026-01-01 12:00:00+00', '', 0, '2026-01-01 12:00:00+00',
+        '')""",
+    """INSERT INTO instance (id, study_id, series_instance_uid, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
+        sha256, path, size, role, is_image, calling_ae_title, received_at)
+    VALUES (1, 1, '1.2.4', '1.2.5', '1.2.6', '1.2.7', 'd', 'p', 10, 'candidate', true, 'A',
+        '2026-01-01 12:00:00+00')""",
+    """INSERT INTO image_result (id, instance_id, revision, outcome, reason, is_lateral, model_name, model_version,
+        model_sha256, started_at, finished_at)
+    VALUES (1, 1, 1, 'failed', 'r', false, 'm', '1', 'd', '2026-01-01 12:00:00+00', '2026-01-01 12:00:00+00')""",
+)
 
 USE_SQLITE = """
 import sys, threading
@@ -116,6 +136,47 @@ def test_two_processes_that_upgrade_at_once_both_succeed(empty_database: Databas
         thread.join()
     assert failures == []
     assert not needs_upgrade(empty_database)
+
+
+def test_a_database_of_the_first_schema_comes_up_with_its_rows(empty_database: Database) -> None:
+    """An installation of the first version is brought to this one with everything that it has on record."""
+    with empty_database.begin() as connection:
+        command.upgrade(_config(connection), "0001")
+        for statement in ROWS_OF_THE_FIRST_SCHEMA:
+            connection.execute(text(statement))
+    assert (current(empty_database), needs_upgrade(empty_database)) == ("0001", True)
+    before = rows(empty_database)
+    upgrade(empty_database)
+    after = rows(empty_database)
+    assert {name: after[name] for name in before} == before
+    assert {name for name in after.keys() - before.keys() if after[name]} == set()
+    assert after.keys() - before.keys() == {"shadow_score", "operating_point"}
+    assert not needs_upgrade(empty_database)
+
+
+def rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table, but for the schema's revision."""
+    with database.read() as connection:
+        names = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        return {
+            name: sorted(tuple(row) for row in connection.execute(select(literal_column("*")).select_from(table(name))))
+            for name in names
+        }
+
+
+def test_at_most_one_operating_point_of_a_models_weights_is_active(database: Database) -> None:
+    row = {
+        "model_name": "m", "model_version": "1", "model_sha256": "1" * 64, "content": "{}", "activated_by": "A",
+        "activated_at": utc_now(),
+    }  # fmt: skip
+    ended = {"deactivated_by": "B", "deactivated_at": utc_now()}
+    with database.begin() as connection:
+        connection.execute(insert(operating_point), [row | ended, row | ended])
+        connection.execute(insert(operating_point), [row, row | {"model_sha256": "2" * 64}])
+    with pytest.raises(ConstraintError), database.begin() as connection:
+        connection.execute(insert(operating_point), row)
+    with pytest.raises(ConstraintError), database.begin() as connection:
+        connection.execute(insert(operating_point), row | {"deactivated_at": utc_now(), "deactivated_by": None})
 
 
 def test_a_failed_upgrade_leaves_nothing_behind(empty_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
