@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -211,10 +212,15 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     from agent.inference import make_pipeline, model_identity  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
     from agent.shadow import forget  # noqa: PLC0415
+    from agent.site import Watch  # noqa: PLC0415
+    from db.operating_point import active_operating_points  # noqa: PLC0415
 
     completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
-    clock = schedule.start({"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)})
-    pipeline = make_pipeline(config)
+    points = partial(active_operating_points, parts.database, config.model.name)
+    active = points()
+    ticks = {"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)}
+    clock = schedule.start(ticks | {"operating_point": (Watch(points, active).look, 60)})
+    pipeline = make_pipeline(config, active)
     shadowed = bool(config.model.shadow)
     scorer = Scorer(parts.database, parts.queue, parts.store, pipeline, allowances(config), utc_now, shadowed)
     concluder = Concluder(
@@ -225,7 +231,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
         _recipients(config),
         utc_now,
     )
-    ready("work", model=pipeline.card.name)
+    ready("work", model=pipeline.card.name, operating_point=pipeline.card.operating_point.name)
     left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
     handlers = {kinds.SCORE: scorer.score, kinds.COMPARE: scorer.compare, kinds.CONCLUDE: concluder.conclude}
     parts.queue.run(handlers | left_over, stop=stop, concurrency=2)

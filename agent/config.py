@@ -118,6 +118,14 @@ class ModelSection(Section):
         default="efficientnet_lite0", description="A model of the zoo: the name of a module in model.zoo."
     )
     threads: int = Field(default=0, ge=0, description="Threads of the network; 0: as many as cores.")
+    prevalence: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        examples=[0.05],
+        description="Share of pneumonia among the analysed images here, to which probabilities are shifted; which "
+        "images are flagged does not change. Unset: the model's own, as its card states it.",
+    )
     shadow: str = Field(
         default="",
         description="A second model of the zoo that scores the same images, in a process of its own, for `tibabu "

@@ -1,9 +1,14 @@
 """The configured model behind the configured gate, and what the reports call it."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from agent.config import Config
 from agent.gate import GateSettings
 from agent.pipeline import Pipeline
 from agent.reports.document import ModelIdentity
+from agent.site import adapted
+from db.operating_point import OperatingPointRecord
 from model.card import ModelCard
 from model.classifier import Classifier, load
 from model.preprocess import DESCRIPTION
@@ -22,21 +27,36 @@ def model_identity(card: ModelCard) -> ModelIdentity:
     )
 
 
-def make_pipeline(config: Config) -> Pipeline:
-    """Load the configured model behind the gate. Takes seconds: this is where TensorFlow is imported."""
-    classifier = load(config.model.name, threads=Threads(intra_op=config.model.threads))
-    youngest, oldest = classifier.card.age_range_years
+def make_pipeline(config: Config, active: Sequence[OperatingPointRecord] = ()) -> Pipeline:
+    """Load the configured model behind the gate. Takes seconds: this is where TensorFlow is imported.
+
+    Args:
+        config: which model, gate and prevalence.
+        active: the operating points that are active in the database; without any the model's own counts.
+
+    Raises:
+        InstallationError: the active operating point was made for other weights.
+
+    """
+    classifier = load(
+        config.model.name,
+        threads=Threads(intra_op=config.model.threads),
+        adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
+    )
+    return Pipeline(classifier, gate_settings(config, classifier.card))
+
+
+def gate_settings(config: Config, card: ModelCard) -> GateSettings:
+    """Return what the header gate lets pass: the model's validated ages unless the site sets its own."""
+    youngest, oldest = card.age_range_years
     gate = config.gate
-    return Pipeline(
-        classifier,
-        GateSettings(
-            age_range_years=(
-                youngest if gate.minimum_age_years is None else gate.minimum_age_years,
-                oldest if gate.maximum_age_years is None else gate.maximum_age_years,
-            ),
-            accept_unknown_view=gate.accept_unknown_view,
-            paediatric_ae_titles=gate.paediatric_ae_titles,
+    return GateSettings(
+        age_range_years=(
+            youngest if gate.minimum_age_years is None else gate.minimum_age_years,
+            oldest if gate.maximum_age_years is None else gate.maximum_age_years,
         ),
+        accept_unknown_view=gate.accept_unknown_view,
+        paediatric_ae_titles=gate.paediatric_ae_titles,
     )
 
 

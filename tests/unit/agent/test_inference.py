@@ -26,9 +26,9 @@ def ages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[float, float]]:
     """Return `ages(**settings)`: the range that a [gate] table makes of the model's own."""
     asked: list[tuple[str, int]] = []
 
-    def load(name: str, *, threads: Any) -> Any:
+    def load(name: str, *, threads: Any, adapt: Any) -> Any:
         asked.append((name, threads.intra_op))
-        return SimpleNamespace(card=CARD)
+        return SimpleNamespace(card=adapt(CARD))
 
     monkeypatch.setattr(inference, "load", load)
 
