@@ -240,9 +240,14 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
 
 def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.inference import load_shadow  # noqa: PLC0415 - each role loads only what it runs
+    from agent.pipeline import Classifier  # noqa: PLC0415
     from agent.shadow import ShadowScorer  # noqa: PLC0415
+    from db.operating_point import active_operating_points  # noqa: PLC0415
 
-    scorer = ShadowScorer(parts.database, parts.queue, parts.store, lambda: load_shadow(config), utc_now)
+    def load() -> Classifier:
+        return load_shadow(config, active_operating_points(parts.database, config.model.shadow))
+
+    scorer = ShadowScorer(parts.database, parts.queue, parts.store, load, utc_now)
     if resumed := scorer.resume():
         log.info("shadow_resumed", jobs=resumed)
     ready(SHADOW, model=config.model.shadow)

@@ -60,9 +60,20 @@ def gate_settings(config: Config, card: ModelCard) -> GateSettings:
     )
 
 
-def load_shadow(config: Config) -> Classifier:
+def load_shadow(config: Config, active: Sequence[OperatingPointRecord] = ()) -> Classifier:
     """Load the second model, on one thread: there is no hurry, and the first one has work to do.
 
-    Raises ModelError, with what is wrong, for one that is missing or damaged.
+    Args:
+        config: which model, and the site's prevalence, which holds for both.
+        active: the operating points of the second model that are active in the database.
+
+    Raises:
+        ModelError: it is missing or damaged.
+        InstallationError: the active operating point was made for other weights.
+
     """
-    return load(config.model.shadow, threads=Threads(intra_op=1, inter_op=1))
+    return load(
+        config.model.shadow,
+        threads=Threads(intra_op=1, inter_op=1),
+        adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
+    )

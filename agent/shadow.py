@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from agent.errors import AgentError
 from agent.pipeline import Classifier, Scored
 from db import kinds
 from db.database import Database
@@ -53,7 +54,7 @@ def forget(_job: Job) -> Settlement:
 class ShadowScorer:
     """Handler of the job `shadow`. `load` makes the second model, when there is something to score for the first time.
 
-    `load` raises ModelError where that cannot be done: the job is parked, and the next one tries again.
+    `load` raises ModelError or AgentError where that cannot be done: the job is parked, and the next one tries again.
     """
 
     database: Database
@@ -68,7 +69,7 @@ class ShadowScorer:
         """Score the image whose instance id is the job's key with the second model. Safe to repeat."""
         try:
             classifier = self._loaded()
-        except ModelError as error:
+        except (ModelError, AgentError) as error:
             log.error("shadow_not_loaded", reason=str(error))  # noqa: TRY400 - the message says it all
             return Park(f"{NOT_LOADED}: {error}")
         task = shadow_task(self.database, int(job.key), model_sha256=classifier.card.sha256)

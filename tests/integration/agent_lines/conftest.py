@@ -20,7 +20,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 import agent.inference
-from agent.app import ROLES, run_role
+from agent.app import roles_of, run_role
 from agent.config import Config
 from agent.gate import GateSettings
 from agent.pipeline import Pipeline
@@ -160,7 +160,7 @@ Start = Callable[..., Agent]
 def start(database: Database, tmp_path: Path, pacs_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Return `start(**sections)`: runs the agent's roles with the given sections of the config, one PACS by default."""
     monkeypatch.setattr(
-        agent.inference, "make_pipeline", lambda _: Pipeline(LightMeter(), GateSettings(age_range_years=(1.0, 6.0)))
+        agent.inference, "make_pipeline", lambda *_: Pipeline(LightMeter(), GateSettings(age_range_years=(1.0, 6.0)))
     )
     stop, threads = threading.Event(), []
 
@@ -186,12 +186,13 @@ def start(database: Database, tmp_path: Path, pacs_port: int, monkeypatch: pytes
                 said[role] = facts
                 news.notify_all()
 
-        for role in ROLES:
+        roles = roles_of(config)
+        for role in roles:
             thread = threading.Thread(target=run_role, args=(role, config, stop, ready), name=role)
             thread.start()
             threads.append(thread)
         with news:
-            assert news.wait_for(lambda: said.keys() == set(ROLES), 60), f"only {said.keys()} came up"
+            assert news.wait_for(lambda: said.keys() == set(roles), 60), f"only {said.keys()} came up"
         port = said["receive"]["port"]
         assert isinstance(port, int)
         return Agent(Peer("TIBABU", "127.0.0.1", port), database, config, str(said["web"]["url"]))
