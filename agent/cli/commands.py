@@ -20,7 +20,8 @@ COMMANDS = {
     "check": "installation",
     "migrate": "installation",
     "train": "training",
-    "evaluate": "training",
+    "evaluate": "evaluation",
+    "operating-point": "operating_point",
 }
 """Which file of this folder holds which command."""
 
@@ -34,7 +35,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"agent.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        module = importlib.import_module(f"agent.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature

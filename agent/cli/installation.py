@@ -13,8 +13,10 @@ from agent.cli.options import config_option, config_path, json_option, print_jso
 from agent.config import Config, load
 from agent.destinations import Destination
 from agent.errors import AgentError, ConfigError, InstallationError
+from agent.site import adapted
 from db.errors import DatabaseError
 from db.migrate import current, upgrade
+from db.operating_point import OperatingPointRecord, active_operating_points
 from model.errors import ModelError
 
 
@@ -106,9 +108,19 @@ def _disk(config: Config) -> str:
 def _model(config: Config) -> str:
     from model.classifier import verify  # noqa: PLC0415 - the other checks do not need it
 
-    card = verify(config.model.name)
-    threshold = card.operating_point.threshold
-    return f"{card.name} {card.version}, sha256 {card.sha256[:12]}..., flagged from {threshold:.3f} on"
+    card = adapted(verify(config.model.name), prevalence=config.model.prevalence, active=_active_points(config))
+    point = card.operating_point
+    weights = f"{card.name} {card.version}, sha256 {card.sha256[:12]}..."
+    return f"{weights}, {point.name}: flagged from {point.threshold:.3f} on"
+
+
+def _active_points(config: Config) -> tuple[OperatingPointRecord, ...]:
+    """Return the site's active operating points; none where there is no database yet, or it has its own finding."""
+    try:
+        with opened(config) as database:
+            return active_operating_points(database, config.model.name)
+    except (AgentError, DatabaseError):
+        return ()
 
 
 def _answers(destination: Destination, _config: Config) -> str:

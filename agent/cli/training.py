@@ -1,18 +1,11 @@
-"""`tibabu train` and `tibabu evaluate`."""
+"""`tibabu train`."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
-from model.classifier import load
 from model.crossvalidation import Progress, Settings
-from model.evaluation import RATES
-from model.folder_evaluation import evaluate_folder
-from model.runtime import Threads
 from model.training import train as train_model
 
 
@@ -59,30 +52,3 @@ def train(data: Path, out: Path, name: str, folds: int, epochs: int, seed: int, 
 
 def _epoch(done: Progress | None) -> str | None:
     return None if done is None else f"fold {done.fold + 1} of {done.folds}, loss {done.epoch.loss:.4f}"
-
-
-@click.command(short_help="Measure the model on labelled images.")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@config_option
-@json_option
-def evaluate(folder: Path, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Measure the configured model on a folder with NORMAL/ and PNEUMONIA/ (PNG or JPEG), with 95 % intervals.
-
-    The intervals are a bootstrap over patients where the file names tell them, else over images.
-    """
-    classifier = load(config.model.name, threads=Threads(intra_op=config.model.threads))
-    with click.progressbar(length=1000, label="Scoring", hidden=as_json) as bar:
-        found = evaluate_folder(classifier, folder, progress=lambda done, of: bar.update(1000 * done // of - bar.pos))
-    card, metrics = classifier.card, found.metrics
-    if as_json:
-        document: dict[str, Any] = {
-            "all": metrics.as_json(),
-            "operating_point": card.operating_point.threshold,
-            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
-        }
-        print_json(document)
-        return
-    click.echo(f"{metrics.n} images, {metrics.positives} of them pneumonia; {card.name} {card.version}")
-    for name in RATES:
-        interval = getattr(metrics, name)
-        click.echo(f"{name:<12} {interval.value:.4f}  ({interval.low:.4f} to {interval.high:.4f})")

@@ -85,7 +85,7 @@ def _share_ci(found: dict[str, Any], name: str = "value") -> str:
     low, high = found["ci"]
     if found[name] is None or low is None:
         return _percent(found[name])
-    return f"{found[name]:.1%} ({low:.1%} to {high:.1%})"
+    return f"{found[name]:.1%} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _joined(value: float | None, low: float | None, high: float | None) -> str:

@@ -58,7 +58,7 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 
 
 def test_the_names_that_scripts_rely_on_exist() -> None:
-    expected = "run demo analyse send echo worklist show requeue check migrate train evaluate"
+    expected = "run demo analyse send echo worklist show requeue check migrate train evaluate operating-point"
     assert list(COMMANDS) == expected.split()
     with click.Context(tibabu) as context:
         assert all(tibabu.get_command(context, name) for name in COMMANDS)
@@ -86,6 +86,10 @@ def test_the_version_is_the_distributions(run: Run) -> None:
         ["worklist", "--limit", "0"],
         ["train"],
         ["evaluate", "absent"],
+        ["evaluate", ".", "--prevalence", "1"],
+        ["evaluate", ".", "--prevalence", "0.1", "--write-operating-point", "point.json"],
+        ["operating-point", "activate", "absent.json", "--by", "A Physicist"],
+        ["operating-point", "deactivate"],
     ],
 )
 def test_wrong_usage_is_status_2_with_a_message(arguments: list[str], run: Run) -> None:

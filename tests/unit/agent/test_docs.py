@@ -66,7 +66,7 @@ def test_the_readme_has_the_two_commands_of_a_fresh_machine_in_its_first_screen(
 
 def test_the_readme_names_every_command() -> None:
     table = text("README.md").partition("## Commands")[2].partition("\n## ")[0]
-    assert set(COMMANDS) <= set(re.findall(r"`(\w+)", table))
+    assert set(COMMANDS) <= set(re.findall(r"`([\w-]+)", table))
 
 
 def test_the_lifecycle_in_the_architecture_is_the_table_in_the_code() -> None:
