@@ -1,28 +1,27 @@
 """A loaded model: scores, probabilities and class-activation maps.
 
-The network runs as a compiled function with a few fixed batch shapes, never through Keras' `predict`, whose every call
-costs tens of milliseconds.
+The network runs as a compiled graph with a few fixed batch shapes, by OpenVINO where that is installed, else by
+TensorFlow; never through Keras' `predict`, whose every call costs tens of milliseconds.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
 
 from model import explanation, weights, zoo
+from model.batching import Batcher
 from model.card import ModelCard, read_card
 from model.errors import UnknownModelError, WeightsError
+from model.plan import with_weights
 from model.preprocess import INPUT_SHAPE, Input, check_inputs
-from model.runtime import Network, Tensor, Threads, tensorflow
+from model.recorder import record
+from model.runtime import Execute, Floats, Runtime, Threads, chosen, cores
 
 DEFAULT = "efficientnet_lite0"
 BATCHES = (1, 8)
-
-Runtime = Literal["auto", "tensorflow", "openvino"]
-Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
-Map = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,11 @@ class Classifier:
     """A model ready to score. Made by `load`; safe to use from several threads."""
 
     def __init__(
-        self, card: ModelCard, forward: Forward, batches: Sequence[int] = BATCHES, *, runtime: str = "tensorflow"
+        self, card: ModelCard, forward: Execute, batches: Sequence[int] = BATCHES, *, runtime: str = "tensorflow"
     ) -> None:
-        """Wrap a compiled function from images [n, 156, 156, 3] to (logits [n], activations [n, rows, columns])."""
-        self._card, self._forward, self._batches = card, forward, tuple(sorted(batches))
-        self._runtime = runtime
+        """Wrap a compiled ensemble, which is called by one thread at a time, with batches of the given sizes."""
+        self._card, self._batches, self._runtime = card, tuple(batches), runtime
+        self._batcher = Batcher(forward, batches)
 
     @property
     def runtime(self) -> str:
@@ -61,7 +60,10 @@ class Classifier:
             WeightsError: the network produced something that is no number.
 
         """
-        logits, _ = self._run(check_inputs(images))
+        checked = check_inputs(images)
+        if not len(checked):
+            return ()
+        logits, _ = self._run(checked)
         probabilities = self._card.calibration.probability(logits)
         return tuple(Score(float(z), float(p)) for z, p in zip(logits, probabilities, strict=True))
 
@@ -82,27 +84,13 @@ class Classifier:
         for size in self._batches:
             self._run(np.zeros((size, *INPUT_SHAPE), np.float32))
 
-    def _run(self, images: Input) -> tuple[Map, Map]:
-        logits, activations = [np.zeros(0, np.float32)], []
-        start = 0
-        while start < len(images):
-            size = self._batch_for(len(images) - start)
-            batch = images[start : start + size]
-            padded = np.concatenate([batch, np.zeros((size - len(batch), *INPUT_SHAPE), np.float32)])
-            z, activation = (np.asarray(part)[: len(batch)] for part in self._forward(padded))
-            logits.append(z)
-            activations.append(activation)
-            start += size
-        found = np.concatenate(logits)
-        if not np.isfinite(found).all():
-            msg = f"expected finite logits from {self._card.name}. Received: {found[~np.isfinite(found)][0]}"
-            raise WeightsError(msg)
-        return found, np.concatenate(activations) if activations else np.zeros((0, 1, 1), np.float32)
-
-    def _batch_for(self, waiting: int) -> int:
-        """Pick the largest shape that fills up, else the smallest that holds all that wait."""
-        full = [size for size in self._batches if size <= waiting]
-        return full[-1] if full else self._batches[0]
+    def _run(self, images: Input) -> tuple[Floats, Floats]:
+        logits, activations = self._batcher.run(images)
+        for found in (logits, activations):
+            if not np.isfinite(found).all():
+                msg = f"expected finite outputs of {self._card.name}. Received: {found[~np.isfinite(found)][0]}"
+                raise WeightsError(msg)
+        return logits, activations
 
 
 def load(
@@ -117,15 +105,16 @@ def load(
 
     Args:
         name: the model's module in `model.zoo`.
-        threads: how many threads the network may use; counts only if nothing ran in this process before.
+        threads: how many threads the network may use; 0 is one a core. TensorFlow takes them from the first call only.
         batches: the batch shapes to compile; more images than the largest are taken in several batches.
-        runtime: what executes the network; "auto" is the fastest that is installed.
+        runtime: what executes the network; "auto" is OpenVINO where it is installed, else TensorFlow.
         adapt: applied to the verified card: a site's prevalence or operating point.
 
     Raises:
         UnknownModelError: no such model, or it has no trained weights; the message lists those that have.
         CardError: its card is unreadable or lacks an operating point.
         WeightsError: the weights are damaged or are not those that the card names.
+        RuntimeUnavailableError: the wanted runtime is not installed.
 
     """
     card, members = _verified(name)
@@ -171,11 +160,13 @@ def _classifier(
     batches: Sequence[int],
     runtime: Runtime,
 ) -> Classifier:
-    tensorflow(threads)
-    networks = [zoo.architecture(name).build() for _ in members]
-    for network, member in zip(networks, members, strict=True):
-        weights.assign(network, member)
-    classifier = Classifier(card, compiled(networks), batches, runtime="tensorflow" if runtime == "auto" else runtime)
+    plan = record(zoo.architecture(name).build)
+    plans = [with_weights(plan, member, name) for member in members]
+    wanted = threads or Threads()
+    pool = Threads(intra_op=wanted.intra_op or cores(), inter_op=wanted.inter_op or 1)
+    executed_by = chosen(runtime)
+    execute = import_module(f"model.{executed_by}_runtime").compile_plans(plans, batches, pool)
+    classifier = Classifier(card, execute, batches, runtime=executed_by)
     classifier.warm_up()
     return classifier
 
@@ -197,21 +188,3 @@ def verify(name: str = DEFAULT) -> ModelCard:
         msg = f"expected weights of {name} with sha256={card.sha256}. Received: sha256={digest}"
         raise WeightsError(msg)
     return card
-
-
-def compiled(networks: Sequence[Network]) -> Forward:
-    """Compile the ensemble: the mean of the members' logits and of their activation maps.
-
-    One trace serves every batch shape, which takes half as long as one each; the kernels still see fixed shapes only.
-    """
-    tf = tensorflow()
-
-    def forward(images: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = [network(images, training=False) for network in networks]
-        logits, activations = zip(*outputs, strict=True)
-        return tf.add_n(list(logits)) / len(outputs), tf.add_n(list(activations)) / len(outputs)
-
-    function: Forward = tf.function(
-        forward, autograph=False, input_signature=[tf.TensorSpec((None, *INPUT_SHAPE), tf.float32)]
-    )
-    return function

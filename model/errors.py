@@ -4,6 +4,8 @@ ModelError
 ├── UnknownModelError   no model of that name in the zoo
 ├── CardError           a model card is absent, unreadable or says something impossible
 ├── WeightsError        a weights file is absent, damaged or not the one that its card names
+├── PlanError           a network has a layer that serving cannot execute
+├── RuntimeUnavailableError  the wanted runtime is not installed
 ├── InputError          an image that must not be scored: wrong shape, type or values
 ├── DatasetError        a data folder that is not laid out as the training needs it
 ├── PretrainedError     the ImageNet weights are absent or not what was expected
@@ -25,6 +27,14 @@ class CardError(ModelError):
 
 class WeightsError(ModelError):
     """A weights file is absent, damaged or has another digest than its card names."""
+
+
+class PlanError(ModelError):
+    """A network has a layer, or a setting of one, that serving cannot execute."""
+
+
+class RuntimeUnavailableError(ModelError):
+    """The runtime that is asked for is not installed."""
 
 
 class InputError(ModelError):

@@ -1,13 +1,19 @@
-"""The one door to TensorFlow: imported on first use, quiet, with a stated number of threads."""
+"""What executes networks, and the one door to TensorFlow: imported on first use, quiet, with a number of threads."""
 
 import contextlib
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from model.errors import RuntimeUnavailableError
 
 TensorFlow = Any
 """The module `tensorflow`, which ships no types."""
@@ -15,20 +21,45 @@ Network = Any
 """A Keras model; Keras ships no types."""
 Tensor = Any
 """A TensorFlow tensor, symbolic or not; TensorFlow ships no types."""
+Floats = npt.NDArray[np.float32]
+Execute = Callable[[Floats], tuple[Floats, Floats]]
+"""A compiled ensemble: images [n, 156, 156, 3] to (logits [n], activations [n, rows, columns]), n one of its sizes."""
 
 _STDERR = 2
 _CHATTER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|[IWE]0000 ")
 
+Runtime = Literal["auto", "tensorflow", "openvino"]
+"""What executes a network that serves. "auto" is the fastest that is installed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
-    """How many threads TensorFlow may use; 0 leaves the choice to TensorFlow (one a core).
+    """How many threads a runtime may use; 0 leaves the choice to it (one a core).
 
     `intra_op` work inside one operation (a convolution), `inter_op` independent operations side by side.
     """
 
     intra_op: int = 0
     inter_op: int = 0
+
+
+def cores() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def chosen(runtime: Runtime) -> Literal["tensorflow", "openvino"]:
+    """Return the runtime to use.
+
+    Raises:
+        RuntimeUnavailableError: OpenVINO is asked for by name and not installed.
+
+    """
+    installed = find_spec("openvino") is not None
+    if runtime == "openvino" and not installed:
+        msg = "expected OpenVINO, which `pip install tibabu[openvino]` brings. Received: runtime=openvino without it"
+        raise RuntimeUnavailableError(msg)
+    return "openvino" if runtime != "tensorflow" and installed else "tensorflow"
 
 
 def tensorflow(threads: Threads | None = None) -> TensorFlow:

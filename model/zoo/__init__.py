@@ -1,8 +1,9 @@
 """The zoo: one module a model, its card (.json) and weights (.npz) beside it, all of one name.
 
-A module defines `SUMMARY` (one line for the card), `build()` (the untrained network: input [n, 156, 156, 3] in 0..1,
-outputs (logit [n], activation [n, rows, columns]) with the logit the mean of the activation) and `initialise(network)`
-(where training starts from). There is no registry: the module's name is the model's name.
+A module defines `SUMMARY` (one line for the card), `build(toolkit)` (the untrained network, of `model.layers`: input
+[n, 156, 156, 3] in 0..1, outputs (logit [n], activation [n, rows, columns]) with the logit the mean of the activation;
+of Keras' layers by default) and `initialise(network)` (where training starts from). There is no registry: the module's
+name is the model's name.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ class Architecture:
 
     name: str
     summary: str
-    build: Callable[[], Network]
+    build: Callable[..., Network]
     initialise: Callable[[Network], None]
     card_path: Path
     weights_path: Path

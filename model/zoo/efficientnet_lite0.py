@@ -9,9 +9,9 @@ import numpy as np
 
 from model import imagenet
 from model.errors import PretrainedError
-from model.fused_norm import fused_batch_normalization
+from model.layers import Toolkit, keras
 from model.preprocess import INPUT_SHAPE
-from model.runtime import Network, Tensor, tensorflow
+from model.runtime import Network, Tensor
 
 SUMMARY = "EfficientNet-Lite0 (depthwise-separable inverted residuals, ReLU6), ImageNet start, 156x156x3"
 
@@ -46,14 +46,14 @@ _STAGES = (
 class _Builder:
     """The few layer patterns of the network, named after the ImageNet checkpoint's parameters."""
 
-    def __init__(self) -> None:
-        self.layers = tensorflow().keras.layers
+    def __init__(self, toolkit: Toolkit) -> None:
+        self.layers = toolkit.layers
 
     def convolve(self, x: Tensor, filters: int, kernel: int, stride: int, name: str) -> Tensor:
         return self.layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
 
     def normalise(self, x: Tensor, name: str, *, activate: bool = True) -> Tensor:
-        x = fused_batch_normalization()(momentum=_BN_MOMENTUM, epsilon=_BN_EPSILON, name=name)(x)
+        x = self.layers.BatchNormalization(momentum=_BN_MOMENTUM, epsilon=_BN_EPSILON, name=name)(x)
         return self.layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if activate else x
 
     def block(self, x: Tensor, stage: _Stage, stride: int, name: str) -> Tensor:
@@ -71,14 +71,15 @@ class _Builder:
         return self.layers.Add(name=f"{name}_add")([x, inputs]) if stride == 1 and channels == stage.filters else x
 
 
-def build() -> Network:
+def build(toolkit: Toolkit | None = None) -> Network:
     """Build the untrained network: input [n, 156, 156, 3] in 0..1, outputs (logit [n], activation [n, 5, 5]).
 
     The last layer is a 1x1 convolution to one channel and the logit is the mean of that map: the same arithmetic as
     global average pooling and a dense layer, so the map explains the logit exactly (Zhou et al. 2016, CAM).
     """
-    keras, make = tensorflow().keras, _Builder()
-    inputs = keras.Input(INPUT_SHAPE, name="image")
+    toolkit = toolkit or keras()
+    make = _Builder(toolkit)
+    inputs = toolkit.input(INPUT_SHAPE, name="image")
     x = make.layers.Rescaling(255.0 / 128.0, offset=-127.0 / 128.0, name="rescale")(inputs)
     x = make.normalise(make.convolve(x, _STEM, 3, 2, "conv_stem"), "bn0")
     number = 0
@@ -92,7 +93,7 @@ def build() -> Network:
     x = make.layers.Conv2D(1, 1, name="evidence")(x)
     activation = make.layers.Reshape(x.shape[1:3], name="activation")(x)
     logit = make.layers.Reshape((), name="logit")(make.layers.GlobalAveragePooling2D(name="pool")(x))
-    return keras.Model(inputs, (logit, activation), name="efficientnet_lite0")
+    return toolkit.network(inputs, (logit, activation), "efficientnet_lite0")
 
 
 def initialise(network: Network) -> None:

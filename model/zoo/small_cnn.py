@@ -3,9 +3,9 @@
 Dense block as in Huang et al. 2017 (arXiv:1608.06993): each layer sees the concatenation of all before it.
 """
 
-from model.fused_norm import fused_batch_normalization
+from model.layers import Toolkit, keras
 from model.preprocess import INPUT_SHAPE
-from model.runtime import Network, Tensor, tensorflow
+from model.runtime import Network, Tensor
 
 SUMMARY = "small CNN (convolution, pooling and dense blocks), trained from scratch, 156x156x3"
 
@@ -19,13 +19,13 @@ _DROPOUT = 0.2
 class _Builder:
     """The three kinds of block."""
 
-    def __init__(self) -> None:
-        self.layers = tensorflow().keras.layers
+    def __init__(self, toolkit: Toolkit) -> None:
+        self.layers = toolkit.layers
 
     def convolve(self, x: Tensor, filters: int, kernel: int, name: str, *, stride: int = 1) -> Tensor:
         """Convolution, normalisation, ReLU."""
         x = self.layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
-        x = fused_batch_normalization()(momentum=_BN_MOMENTUM, name=f"{name}_bn")(x)
+        x = self.layers.BatchNormalization(momentum=_BN_MOMENTUM, name=f"{name}_bn")(x)
         return self.layers.ReLU(name=f"{name}_relu")(x)
 
     def dense(self, x: Tensor, layers: int, name: str) -> Tensor:
@@ -41,10 +41,11 @@ class _Builder:
         return self.layers.AveragePooling2D(2, padding="same", name=f"{name}_pool")(x)
 
 
-def build() -> Network:
+def build(toolkit: Toolkit | None = None) -> Network:
     """Build the untrained network: input [n, 156, 156, 3] in 0..1, outputs (logit [n], activation [n, 5, 5])."""
-    keras, make = tensorflow().keras, _Builder()
-    inputs = keras.Input(INPUT_SHAPE, name="image")
+    toolkit = toolkit or keras()
+    make = _Builder(toolkit)
+    inputs = toolkit.input(INPUT_SHAPE, name="image")
     x = make.layers.Rescaling(2.0, offset=-1.0, name="rescale")(inputs)
     x = make.convolve(x, _STEM, 3, "stem", stride=2)
     x = make.layers.MaxPooling2D(2, padding="same", name="stem_pool")(x)
@@ -56,7 +57,7 @@ def build() -> Network:
     x = make.layers.Conv2D(1, 1, name="evidence")(x)
     activation = make.layers.Reshape(x.shape[1:3], name="activation")(x)
     logit = make.layers.Reshape((), name="logit")(make.layers.GlobalAveragePooling2D(name="pool")(x))
-    return keras.Model(inputs, (logit, activation), name="small_cnn")
+    return toolkit.network(inputs, (logit, activation), "small_cnn")
 
 
 def initialise(network: Network) -> None:

@@ -1,0 +1,114 @@
+"""Micro-batching: what waits when the network becomes free goes through it as one batch.
+
+Nobody waits for company: a request that finds the network idle runs at once, and those that come meanwhile form the
+next batch. There is no thread of its own, so nothing to shut down: one of the waiting callers runs the batch for all.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.preprocess import INPUT_SHAPE, Input
+from model.runtime import Execute, Floats
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """One caller's images, and what became of them."""
+
+    images: Input
+    outputs: tuple[Floats, Floats] | None = None
+    error: Exception | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.outputs is not None or self.error is not None
+
+
+class Batcher:
+    """Runs a compiled ensemble, whose batches have fixed sizes, for any number of callers and images at a time."""
+
+    def __init__(self, execute: Execute, batches: Sequence[int]) -> None:
+        """Wrap `execute`, which is called by one thread at a time, with one of the sizes `batches` only."""
+        self._execute, self._batches = execute, tuple(sorted(batches))
+        self._condition = threading.Condition()
+        self._waiting: deque[_Request] = deque()
+        self._busy = False
+
+    def run(self, images: Input) -> tuple[Floats, Floats]:
+        """Return logits [n] and activations [n, rows, columns] of images [n, 156, 156, 3], which must be valid ones.
+
+        What the network raises for a batch of several callers is found out for each of them alone, so that each gets
+        its own outputs or its own error.
+        """
+        request = _Request(images)
+        with self._condition:
+            self._waiting.append(request)
+        while not request.settled:
+            with self._condition:
+                self._condition.wait_for(lambda: request.settled or not self._busy)
+                if request.settled:
+                    break
+                self._busy = True
+                taken = self._take()
+            try:
+                self._settle(taken)
+            finally:
+                with self._condition:
+                    # whatever ended this thread, the others' requests go on
+                    self._waiting.extendleft(other for other in reversed(taken) if not other.settled)
+                    self._busy = False
+                    self._condition.notify_all()
+        if request.error is not None:
+            raise request.error
+        if request.outputs is None:
+            message = "expected a settled request"
+            raise AssertionError(message)
+        return request.outputs
+
+    def _take(self) -> list[_Request]:
+        """Take waiting requests, the oldest first, up to the largest batch; at least one."""
+        taken = [self._waiting.popleft()]
+        room = self._batches[-1] - len(taken[0].images)
+        while self._waiting and len(self._waiting[0].images) <= room:
+            taken.append(self._waiting.popleft())
+            room -= len(taken[-1].images)
+        return taken
+
+    def _settle(self, requests: list[_Request]) -> None:
+        try:
+            together = requests[0].images if len(requests) == 1 else np.concatenate([r.images for r in requests])
+            logits, activations = self._outputs(together)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller who caused it
+            if len(requests) == 1:
+                requests[0].error = error
+                return
+            for request in requests:
+                self._settle([request])
+            return
+        start = 0
+        for request in requests:
+            end = start + len(request.images)
+            request.outputs = logits[start:end], activations[start:end]
+            start = end
+
+    def _outputs(self, images: Input) -> tuple[Floats, Floats]:
+        parts = []
+        start = 0
+        while start < len(images):
+            size = self._batch_for(len(images) - start)
+            batch = images[start : start + size]
+            if len(batch) < size:
+                batch = np.concatenate([batch, np.zeros((size - len(batch), *INPUT_SHAPE), np.float32)])
+            parts.append(tuple(output[: len(images) - start] for output in self._execute(batch)))
+            start += size
+        logits, activations = zip(*parts, strict=True)
+        return np.concatenate(logits), np.concatenate(activations)
+
+    def _batch_for(self, waiting: int) -> int:
+        """Pick the largest shape that fills up, else the smallest that there is."""
+        full = [size for size in self._batches if size <= waiting]
+        return full[-1] if full else self._batches[0]
