@@ -209,7 +209,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
     from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
-    from agent.inference import make_pipeline, model_identity  # noqa: PLC0415
+    from agent.inference import images_at_once, make_pipeline, model_identity  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
     from agent.shadow import forget  # noqa: PLC0415
     from agent.site import Watch  # noqa: PLC0415
@@ -234,7 +234,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     ready("work", model=pipeline.card.name, operating_point=pipeline.card.operating_point.name)
     left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
     handlers = {kinds.SCORE: scorer.score, kinds.COMPARE: scorer.compare, kinds.CONCLUDE: concluder.conclude}
-    parts.queue.run(handlers | left_over, stop=stop, concurrency=2)
+    parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
     clock.shutdown()
 
 

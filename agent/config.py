@@ -109,6 +109,13 @@ class GateSection(Section):
     paediatric_ae_titles: tuple[AeTitle, ...] = Field(
         default=(), description="Calling AE titles that image children only: an unknown age is accepted from them."
     )
+    readmit_by_pixels: Literal["never", "unknown", "text"] = Field(
+        default="never",
+        description=(
+            "What the pixels of a sure frontal chest overrule: nothing; a body part or view that the header leaves"
+            " unknown; or also what its texts say of body part, view and modality. See docs/gate.md before changing it."
+        ),
+    )
 
 
 class ModelSection(Section):
@@ -117,7 +124,19 @@ class ModelSection(Section):
     name: str = Field(
         default="efficientnet_lite0", description="A model of the zoo: the name of a module in model.zoo."
     )
+    runtime: Literal["auto", "tensorflow", "openvino"] = Field(
+        default="auto",
+        description='What executes the network. "auto": OpenVINO, some times faster, where `pip install '
+        "tibabu[openvino]` brought it, else TensorFlow. The scores are the same.",
+    )
     threads: int = Field(default=0, ge=0, description="Threads of the network; 0: as many as cores.")
+    images_at_once: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Images worked on at once; those that wait for the network together go through it as one batch. "
+        "0: as many as cores, at least 2.",
+    )
     prevalence: float | None = Field(
         default=None,
         gt=0,

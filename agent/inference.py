@@ -11,8 +11,9 @@ from agent.site import adapted
 from db.operating_point import OperatingPointRecord
 from model.card import ModelCard
 from model.classifier import Classifier, load
+from model.pixel_gate import load_pixel_gate
 from model.preprocess import DESCRIPTION
-from model.runtime import Threads
+from model.runtime import Threads, cores
 
 
 def model_identity(card: ModelCard) -> ModelIdentity:
@@ -28,7 +29,7 @@ def model_identity(card: ModelCard) -> ModelIdentity:
 
 
 def make_pipeline(config: Config, active: Sequence[OperatingPointRecord] = ()) -> Pipeline:
-    """Load the configured model behind the gate. Takes seconds: this is where TensorFlow is imported.
+    """Load the configured model behind the gate. Takes seconds, most of all with TensorFlow.
 
     Args:
         config: which model, gate and prevalence.
@@ -41,9 +42,15 @@ def make_pipeline(config: Config, active: Sequence[OperatingPointRecord] = ()) -
     classifier = load(
         config.model.name,
         threads=Threads(intra_op=config.model.threads),
+        runtime=config.model.runtime,
         adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
     )
-    return Pipeline(classifier, gate_settings(config, classifier.card))
+    return Pipeline(classifier, gate_settings(config, classifier.card), load_pixel_gate())
+
+
+def images_at_once(config: Config) -> int:
+    """Return how many jobs a worker runs side by side: reading files takes the cores while the network waits."""
+    return config.model.images_at_once or max(2, cores())
 
 
 def gate_settings(config: Config, card: ModelCard) -> GateSettings:
@@ -57,6 +64,7 @@ def gate_settings(config: Config, card: ModelCard) -> GateSettings:
         ),
         accept_unknown_view=gate.accept_unknown_view,
         paediatric_ae_titles=gate.paediatric_ae_titles,
+        readmit_by_pixels=gate.readmit_by_pixels,
     )
 
 
