@@ -43,6 +43,18 @@ CHEST_CODES: Final = frozenset({"816094009", "51185008", "43799004", "39607008",
 """Chest, thorax, intra-thoracic and lung in SNOMED CT and in retired SNOMED-RT (PS3.16 CID 4, CID 4009)."""
 NO_BODY_PART: Final = frozenset({"", "OTHER", "UNKNOWN", "UNDEFINED", "NONE", "NULL", "UNSPECIFIED"})
 
+WHOLE_BODY_WORDS: Final = _table("BABYGRAM WHOLEBODY")
+TEST_OBJECT_WORDS: Final = _table(
+    "PHANTOM PHANTOMS PHANTOME FANTOM FANTOMA FANTOMAS FANTOME PRUFKORPER KONSTANZPRUFUNG",
+    "QC QA QUALITYCONTROL",
+    "TESTPATTERN TESTIMAGE TESTBILD CALIBRATION KALIBRIERUNG CALIBRACION ETALONNAGE CALIBRAZIONE FLATFIELD",
+    "TG18 SMPTE AAPM ФАНТОМ",
+)
+TEST_OBJECT_NAMES: Final = _table("PHANTOM PHANTOMS PHANTOME FANTOM FANTOMA QC QUALITYCONTROL TESTPATTERN ФАНТОМ")
+"""The fewer words that count where a patient's name or ID should be: people have names like the others."""
+TEST_OBJECT_PARTS: Final = ("TEST PATTERN", "TEST IMAGE", "FLAT FIELD", "QUALITY CONTROL", "QUALITY ASSURANCE", "模体")
+"""Words, and parts of texts, for what is imaged to check a device."""
+
 VIEW_WORDS: Final = {
     View.FRONTAL: _table(
         "AP PA FRONTAL FRONTALE FACE ANTEROPOSTERIOR POSTEROANTERIOR ANTPOST POSTANT DORSOVENTRAL VENTRODORSAL",
@@ -114,3 +126,8 @@ def names_chest(text: str) -> bool:
 def names_other_body_part(text: str) -> bool:
     """Tell whether a text names a part of the body that is not, or not only, the chest."""
     return not words(text).isdisjoint(OTHER_BODY_WORDS)
+
+
+def names_more_than_chest(text: str) -> bool:
+    """Tell whether a text that names another part names the chest, too, or the whole body: it is more, not wrong."""
+    return names_chest(text) or not words(text).isdisjoint(WHOLE_BODY_WORDS)

@@ -1,4 +1,7 @@
-"""One image from file to outcome: gate -> frames -> model. The same lines serve a worker's job and `tibabu analyse`."""
+"""One image from file to outcome: header gate -> frames -> pixel gate -> model.
+
+The same lines serve a worker's job and `tibabu analyse`.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,15 +12,16 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from agent.gate import GateSettings, decide
+from agent.gate import Decline, GateSettings, decide
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError, PixelError
 from dicom_io.frames import read_frames
-from dicom_io.header import Header, read_header
+from dicom_io.header import read_header
 from dicom_io.image_files import read_picture
 from model.card import ModelCard
 from model.errors import InputError
-from model.preprocess import to_input
+from model.pixel_gate import PixelGate
+from model.preprocess import from_gray, to_gray_square
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -56,13 +60,14 @@ class ImageAnalysis:
 
 
 class Pipeline:
-    """The pipeline with one model and one gate."""
+    """The pipeline with one model and its two gates."""
 
-    def __init__(self, classifier: Classifier, gate: GateSettings) -> None:
-        """Keep the loaded model and the gate's settings."""
+    def __init__(self, classifier: Classifier, gate: GateSettings, pixel_gate: PixelGate | None = None) -> None:
+        """Keep the loaded model, the header gate's settings and the pixel gate; without one, pixels decline nothing."""
         self.card = classifier.card
         self._classifier = classifier
         self._gate = gate
+        self._pixel_gate = pixel_gate
 
     def analyse(self, path: Path, *, calling_ae_title: str = "") -> ImageAnalysis:
         """Analyse a DICOM file. Never raises for what the file holds: a broken one is FAILED with its reason."""
@@ -70,31 +75,55 @@ class Pipeline:
             header = read_header(path)
         except HeaderError as error:
             return ImageAnalysis(outcome=Outcome.FAILED, reason=f"the header cannot be read: {error}")
-        if (declined := self._declined(header, calling_ae_title)) is not None:
-            return declined
+        declined = decide(header, self._gate, calling_ae_title=calling_ae_title)
+        if declined is not None and not declined.readmissible:
+            return _declined(declined)
         try:
             frames = read_frames(path)
         except PixelError as error:
-            return ImageAnalysis(outcome=Outcome.FAILED, reason=error.reason)
-        return self._score(frames)
+            return (
+                ImageAnalysis(outcome=Outcome.FAILED, reason=error.reason) if declined is None else _declined(declined)
+            )
+        return self._gate_and_score(frames, declined)
 
     def analyse_picture(self, path: Path) -> ImageAnalysis:
         """Analyse a PNG or JPEG: it has no header, so the header gate says nothing about it."""
         try:
-            return self._score((read_picture(path),))
+            return self._gate_and_score((read_picture(path),))
         except PixelError as error:
             return ImageAnalysis(outcome=Outcome.FAILED, reason=error.reason)
 
-    def _declined(self, header: Header, calling_ae_title: str) -> ImageAnalysis | None:
-        decline = decide(header, self._gate, calling_ae_title=calling_ae_title)
-        if decline is None:
-            return None
-        return ImageAnalysis(outcome=Outcome.NOT_ANALYSED, reason=decline.reason, lateral=decline.lateral)
+    def _gate_and_score(self, frames: Sequence[Pixels], declined: Decline | None = None) -> ImageAnalysis:
+        """Score an image if every frame of it passes, and is sure enough to overrule what the header declined."""
+        try:
+            squares = [to_gray_square(frame) for frame in frames]
+        except InputError as error:
+            return ImageAnalysis(outcome=Outcome.FAILED, reason=f"the pixels are no input for the model: {error}")
+        if declined is not None and not self._readmits(frames, squares):
+            return _declined(declined)
+        if (refused := self._refused(frames, squares)) is not None:
+            return ImageAnalysis(outcome=Outcome.NOT_ANALYSED, reason=refused)
+        return self._score(squares)
 
-    def _score(self, frames: Sequence[Pixels]) -> ImageAnalysis:
+    def _readmits(self, frames: Sequence[Pixels], squares: Sequence[Pixels]) -> bool:
+        gate = self._pixel_gate
+        return gate is not None and all(
+            gate.may_readmit(frame, square=square) for frame, square in zip(frames, squares, strict=True)
+        )
+
+    def _refused(self, frames: Sequence[Pixels], squares: Sequence[Pixels]) -> str | None:
+        """Return why the pixels must not be scored. Never as a lateral: pixels hide no image from a study's outcome."""
+        if self._pixel_gate is None:
+            return None
+        for frame, square in zip(frames, squares, strict=True):
+            if (refusal := self._pixel_gate.check(frame, square=square)) is not None:
+                return refusal.reason
+        return None
+
+    def _score(self, squares: Sequence[Pixels]) -> ImageAnalysis:
         """Score every frame; the image is what its most suspicious frame is."""
         try:
-            inputs = np.stack([to_input(frame) for frame in frames])
+            inputs = from_gray(np.stack(squares))
             scored = self._classifier.score(inputs)
         except InputError as error:
             return ImageAnalysis(outcome=Outcome.FAILED, reason=f"the pixels are no input for the model: {error}")
@@ -108,3 +137,7 @@ class Pipeline:
             probability=scored[worst].probability,
             heat_map=self._classifier.explain(inputs[worst]) if flagged else None,
         )
+
+
+def _declined(decline: Decline) -> ImageAnalysis:
+    return ImageAnalysis(outcome=Outcome.NOT_ANALYSED, reason=decline.reason, lateral=decline.lateral)
