@@ -78,7 +78,7 @@ def read_point(text: str) -> SitePoint:
         raise SitePointError(msg)
     try:
         point: SitePoint = parse(SitePoint, json.loads(text), "operating point")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"expected an operating point in JSON. Received: {type(error).__name__}"
         raise SitePointError(msg) from error
     except CardError as error:
