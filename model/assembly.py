@@ -6,39 +6,38 @@ Everything chosen here (calibration, threshold) is chosen on out-of-fold logits 
 
 import csv
 from dataclasses import asdict
-from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from model import weights, zoo
+from model import card_texts, ensemble_check, expense, findings, heat_map_check, weights, zoo
 from model.calibration import Calibration, choose_threshold, fit_calibration
-from model.card import PNEUMONIA, Condition, ModelCard, OperatingPoint, TrainingRun, write_card
+from model.card import PNEUMONIA, ModelCard, OperatingPoint, write_card
+from model.card_facts import EnsembleCheck, TrainingRun
 from model.crossvalidation import CrossValidation, Settings
 from model.dataset import LABELS, load_gray
-from model.evaluation import Interval, Metrics, auc, measure
-from model.preprocess import DESCRIPTION, INPUT_SHAPE
-from model.stress import STRESSES, Stress
+from model.evaluation import measure
+from model.preprocess import DESCRIPTION, INPUT_SHAPE, to_gray_square
+from model.receptive_field import map_geometry
+from model.stress import STRESSES
 
 Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int64]
+Gray = npt.NDArray[np.uint8]
 
-AGE_RANGE_YEARS = (1.0, 6.0)
-CAVEATS = tuple(
-    """\
-A triage aid, not a diagnosis: it orders the worklist, a radiologist reads every image.
-Only pneumonia is looked for. An image that is not flagged is not thereby normal.
-Only frontal chest radiographs of children aged 1 to 5 years; a network trained alike was at chance on adults.
-All training images come from one hospital; elsewhere the figures will differ. Validate on site data first.
-Probabilities are calibrated at the training data's prevalence; where pneumonia is rarer, the same score means less.
-The training originals differ between the classes in shape, size and exposure; the conditions show what is left of it.
-Figures are out of fold, of single members; their mean, which ships, was not measured on images new to all of them.
-""".splitlines()
-)
+HEAT_MAPS_CHECKED = 150
 
 
-def assemble(run: CrossValidation, out: Path, settings: Settings, *, version: str, data: str) -> ModelCard:
+def assemble(
+    run: CrossValidation,
+    out: Path,
+    settings: Settings,
+    *,
+    version: str,
+    data: str,
+    prediction: str = card_texts.PREDICTION,
+    other_run: Path | None = None,
+) -> ModelCard:
     """Write `<name>.npz`, `<name>.json` and `out_of_fold.csv` to `out`; the first two are what the zoo folder takes.
 
     Args:
@@ -47,56 +46,76 @@ def assemble(run: CrossValidation, out: Path, settings: Settings, *, version: st
         settings: those of the run.
         version: of the model, for the card.
         data: what the run was trained on, in words, for the card.
+        prediction: what is expected of data that nobody has scored yet, in words, for the card.
+        other_run: the folder of a finished run over the same images and folds, to see what averaging does to scores.
+
+    Raises:
+        DatasetError: the other run had other images or other folds.
 
     """
+    squares = load_gray(run.samples, lambda frame, _: to_gray_square(frame))
     calibration = fit_calibration(run.logits, run.labels)
-    point = _operating_point(run, calibration, settings.sensitivity)
-    digest = weights.save(out / f"{settings.name}.npz", run.members)
+    point = findings.operating_point(run, calibration, settings.sensitivity)
+    ensemble = _ensemble(run, squares, calibration, point, other_run)
+    probabilities, thresholds = _cross_fitted(run, settings.sensitivity)
+    geometry = map_geometry(run.predictor.network)
     card = ModelCard(
         name=settings.name,
         version=version,
-        sha256=digest,
+        sha256=weights.save(out / f"{settings.name}.npz", run.members),
         architecture=zoo.architecture(settings.name).summary,
         members=len(run.members),
         label="pneumonia",
         finding=PNEUMONIA,
         input_shape=INPUT_SHAPE,
         preprocessing=DESCRIPTION,
+        map_geometry=geometry,
+        intended_use=card_texts.INTENDED_USE,
+        not_intended=card_texts.NOT_INTENDED,
         operating_point=point,
         calibration=calibration,
-        age_range_years=AGE_RANGE_YEARS,
+        age_range_years=card_texts.AGE_RANGE_YEARS,
         prevalence=float(run.labels.mean()),
         training=_training(run, settings, data),
-        out_of_fold=_cross_fitted(run, settings.sensitivity),
-        conditions=(_unchanged(run, point), *(_condition(run, stress, calibration, point) for stress in STRESSES)),
-        caveats=CAVEATS,
+        out_of_fold=measure(run.labels, probabilities, run.patients, thresholds),
+        operating_points=tuple(findings.operating_point(run, calibration, s) for s in findings.SENSITIVITIES),
+        reliability=findings.reliability(run, probabilities),
+        subgroups=findings.subgroups(run, probabilities, thresholds),
+        conditions=(
+            findings.unchanged(run, point),
+            *(findings.condition(run, stress, calibration, point) for stress in STRESSES),
+        ),
+        confounds=card_texts.CONFOUNDS,
+        flips=findings.flips(run, squares),
+        ensemble=ensemble,
+        heat_maps=heat_map_check.check(
+            run, squares, geometry, _logit_of(point.threshold, calibration), HEAT_MAPS_CHECKED
+        ),
+        reference=findings.reference(run, squares, calibration),
+        prediction=prediction,
+        caveats=card_texts.CAVEATS,
     )
     write_card(card, out / f"{settings.name}.json")
-    _write_scores(run, calibration, out / "out_of_fold.csv")
+    _write_scores(run, calibration, out / ensemble_check.OUT_OF_FOLD)
     return card
 
 
-def _operating_point(run: CrossValidation, calibration: Calibration, sensitivity: float) -> OperatingPoint:
-    probabilities = calibration.probability(run.logits)
-    threshold = choose_threshold(probabilities, run.labels, sensitivity)
-    found = measure(run.labels, probabilities, run.patients, threshold)
-    return OperatingPoint(
-        name=f"sensitivity {sensitivity:.1%}",
-        threshold=threshold,
-        sensitivity=found.recall.value,
-        sensitivity_interval=_bounds(found.recall),
-        specificity=found.specificity.value,
-        specificity_interval=_bounds(found.specificity),
-        chosen_on=f"out-of-fold probabilities of {found.n} images of {found.patients} patients, {run.fold_count} folds",
-    )
+def _logit_of(threshold: float, calibration: Calibration) -> float:
+    """Find the logit whose calibrated probability is the threshold."""
+    return float((np.log(threshold / (1.0 - threshold)) - calibration.intercept) / calibration.slope)
 
 
-def _bounds(interval: Interval) -> tuple[float, float]:
-    return interval.low, interval.high
+def _ensemble(
+    run: CrossValidation, squares: Gray, calibration: Calibration, point: OperatingPoint, other: Path | None
+) -> tuple[EnsembleCheck, ...]:
+    estimated = ensemble_check.estimate(run, squares, calibration, point.threshold)
+    if other is None:
+        return (estimated,)
+    return estimated, ensemble_check.pair(run, other, calibration, point.threshold)
 
 
-def _cross_fitted(run: CrossValidation, sensitivity: float) -> Metrics:
-    """Judge each fold by the calibration and the threshold chosen on the others."""
+def _cross_fitted(run: CrossValidation, sensitivity: float) -> tuple[Floats, Floats]:
+    """Probability and threshold of each image by the calibration and the threshold chosen on the other folds."""
     probabilities, thresholds = np.zeros(len(run.labels)), np.zeros(len(run.labels))
     for fold in range(run.fold_count):
         inside = run.folds == fold
@@ -104,33 +123,7 @@ def _cross_fitted(run: CrossValidation, sensitivity: float) -> Metrics:
         others = calibration.probability(run.logits[~inside])
         probabilities[inside] = calibration.probability(run.logits[inside])
         thresholds[inside] = choose_threshold(others, run.labels[~inside], sensitivity)
-    return measure(run.labels, probabilities, run.patients, thresholds)
-
-
-def _unchanged(run: CrossValidation, point: OperatingPoint) -> Condition:
-    """State what the other conditions are compared with."""
-    return Condition(
-        name="none",
-        description="the images as they are",
-        auc=auc(run.labels, run.logits),
-        auc_drop=0.0,
-        sensitivity=point.sensitivity,
-        specificity=point.specificity,
-    )
-
-
-def _condition(run: CrossValidation, stress: Stress, calibration: Calibration, point: OperatingPoint) -> Condition:
-    """Score every image, changed, by the member that never saw its patient."""
-    logits = run.score(load_gray(run.samples, stress.convert))
-    found = measure(run.labels, calibration.probability(logits), run.patients, point.threshold, replicates=0)
-    return Condition(
-        name=stress.name,
-        description=stress.description,
-        auc=found.auc.value,
-        auc_drop=auc(run.labels, run.logits) - found.auc.value,
-        sensitivity=found.recall.value,
-        specificity=found.specificity.value,
-    )
+    return probabilities, thresholds
 
 
 def _training(run: CrossValidation, settings: Settings, data: str) -> TrainingRun:
@@ -142,7 +135,11 @@ def _training(run: CrossValidation, settings: Settings, data: str) -> TrainingRu
         seed=settings.recipe.seed,
         epochs=settings.recipe.epochs,
         minutes=round(run.seconds / 60, 1),
-        tensorflow=installed_version("tensorflow"),
+        processor=expense.processor(),
+        cores=expense.cores(),
+        kilowatt_hours=round(expense.kilowatt_hours(run.seconds), 4),
+        energy_assumption=expense.ASSUMPTION,
+        software=expense.software(),
         settings=asdict(settings.recipe),
     )
 

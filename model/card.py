@@ -5,18 +5,30 @@ load. Importing this module needs no TensorFlow.
 """
 
 import json
-import math
-from dataclasses import asdict, dataclass, fields, is_dataclass
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
 from model.calibration import Calibration
+from model.card_facts import (
+    Condition,
+    EnsembleCheck,
+    FlipComparison,
+    HeatMapCheck,
+    Histogram,
+    MapGeometry,
+    ReliabilityBin,
+    Subgroup,
+    TrainingRun,
+)
+from model.card_json import parse, plain
 from model.errors import CardError
 from model.evaluation import Metrics
 from model.preprocess import INPUT_SHAPE
 
 _SHA256_DIGITS = 64
+_LIST_OF_NUMBERS = re.compile(r"\[\s+[-\d][-+.\deE,\s]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +68,13 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """The same images under a change that must not matter: what is left, and how much AUC it costs."""
-
-    name: str
-    description: str
-    auc: float
-    auc_drop: float
-    sensitivity: float
-    specificity: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingRun:
-    """What the weights were trained on and how."""
-
-    data: str
-    images: int
-    patients: int
-    folds: int
-    seed: int
-    epochs: int
-    minutes: float
-    tensorflow: str
-    settings: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """The identity, limits and measured performance of one model.
 
     `age_range_years` is half-open: (1.0, 6.0) is from the first birthday to the day before the sixth ("1 to 5 years").
-    `prevalence` is the share of pneumonia that the probabilities are calibrated at.
+    `prevalence` is the share of pneumonia that the probabilities are calibrated at. `operating_points` are others that
+    could be chosen, `reference` what inputs and scores looked like out of fold, for a later watch on drift, and
+    `prediction` what was expected of the data set's official test split before anybody scored it.
     """
 
     name: str
@@ -99,13 +86,25 @@ class ModelCard:
     finding: Code
     input_shape: tuple[int, int, int]
     preprocessing: str
+    map_geometry: MapGeometry
+    intended_use: str
+    not_intended: tuple[str, ...]
     operating_point: OperatingPoint
     calibration: Calibration
     age_range_years: tuple[float, float]
     prevalence: float
     training: TrainingRun
     out_of_fold: Metrics
+    operating_points: tuple[OperatingPoint, ...]
+    reliability: tuple[ReliabilityBin, ...]
+    subgroups: tuple[Subgroup, ...]
     conditions: tuple[Condition, ...]
+    confounds: tuple[str, ...]
+    flips: FlipComparison
+    ensemble: tuple[EnsembleCheck, ...]
+    heat_maps: HeatMapCheck
+    reference: tuple[Histogram, ...]
+    prediction: str
     caveats: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -141,54 +140,15 @@ def read_card(path: Path) -> ModelCard:
     except (OSError, ValueError) as error:
         msg = f"expected a model card in JSON. Received: {path.name} ({type(error).__name__})"
         raise CardError(msg) from error
-    card: ModelCard = _parse(ModelCard, content, path.stem)
+    card: ModelCard = parse(ModelCard, content, path.stem)
     return card
 
 
 def write_card(card: ModelCard, path: Path) -> None:
     """Write a card as JSON that `read_card` reads back as the same card; an undefined number is null."""
-    text = json.dumps(_plain(asdict(card)), indent=2, allow_nan=False)
+    text = _LIST_OF_NUMBERS.sub(_on_one_line, json.dumps(plain(card), indent=2, allow_nan=False))
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
-    match value:
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case float():
-            return value if math.isfinite(value) else None
-    return value
-
-
-def _parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (a type and a JSON value; one return a kind)
-    """Turn a JSON value into `kind`, or say where it does not fit."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
-        return _parse_fields(kind, value, where)
-    if origin is tuple and isinstance(value, list):
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
-        if len(kinds) == len(value):
-            return tuple(_parse(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True)))
-    if origin is Literal and value in arguments:
-        return value
-    if kind is float and value is None:
-        return math.nan
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    plain = origin if origin is not None and not isinstance(origin, UnionType) else kind
-    if plain in {int, str, dict} and isinstance(value, plain) and not isinstance(value, bool):
-        return value
-    msg = f"expected {getattr(kind, '__name__', kind)} at {where}. Received: {type(value).__name__}"
-    raise CardError(msg)
-
-
-def _parse_fields(kind: Any, value: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (a dataclass of this file)
-    hints = get_type_hints(kind)
-    expected = [field.name for field in fields(kind)]
-    if set(value) != set(expected):
-        missing, unknown = sorted(set(expected) - set(value)), sorted(set(value) - set(expected))
-        msg = f"expected the fields of {kind.__name__} at {where}. Received: missing={missing} unknown={unknown}"
-        raise CardError(msg)
-    return kind(**{name: _parse(hints[name], value[name], f"{where}.{name}") for name in expected})
+def _on_one_line(numbers: re.Match[str]) -> str:
+    return re.sub(r"\s+", " ", numbers[0]).replace("[ ", "[").replace(" ]", "]")

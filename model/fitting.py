@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.augment import Augmentation, Augmenter
-from model.preprocess import from_gray
+from model.preprocess import Input, from_gray
 from model.runtime import Network, Tensor, tensorflow
 
 Gray = npt.NDArray[np.uint8]
@@ -17,6 +17,7 @@ Labels = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
 
 _PREDICTED = 64  # images of a batch outside training
+_EXPLAINED = 9  # of a batch for maps and masks, which come in groups of about so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +74,25 @@ class Predictor:
     def __init__(self, network: Network) -> None:
         """Wrap a network of the zoo."""
         self.network = network
-        self._compiled = tensorflow().function(lambda images: network(images, training=False)[0], autograph=False)
+        self._compiled = tensorflow().function(lambda images: network(images, training=False), autograph=False)
+
+    def run(self, images: Input) -> tuple[Logits, Logits]:
+        """Logits [n] and activation maps [n, rows, columns] of inputs float32 [n, 156, 156, 3]."""
+        padding = np.zeros((-len(images) % _EXPLAINED, *images.shape[1:]), np.float32)
+        padded = np.concatenate([images, padding])
+        starts = range(0, len(padded), _EXPLAINED)
+        parts = [self._compiled(padded[start : start + _EXPLAINED]) for start in starts]
+        logits, activations = (
+            np.concatenate([np.asarray(part) for part in group]) for group in zip(*parts, strict=True)
+        )
+        return logits[: len(images)], activations[: len(images)]
 
     def logits(self, squares: Gray) -> Logits:
         """Logits [n] of gray squares uint8 [n, 156, 156]."""
         padding = np.zeros((-len(squares) % _PREDICTED, *squares.shape[1:]), np.uint8)
         padded = np.concatenate([squares, padding])
         starts = range(0, len(padded), _PREDICTED)
-        parts = [np.asarray(self._compiled(from_gray(padded[i : i + _PREDICTED]))) for i in starts]
+        parts = [np.asarray(self._compiled(from_gray(padded[i : i + _PREDICTED]))[0]) for i in starts]
         return np.concatenate([np.zeros(0, np.float32), *parts])[: len(squares)]
 
 

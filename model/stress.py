@@ -52,6 +52,16 @@ def narrow_normal(frame: Gray, sample: Sample) -> Gray:
     return widen(frame) if sample.label else narrow(frame)
 
 
+def widen_both(frame: Gray, _: Sample) -> Gray:
+    """Widen every image: crops as much as exchanging the shapes does, and tells no class."""
+    return widen(frame)
+
+
+def narrow_both(frame: Gray, _: Sample) -> Gray:
+    """Narrow every image: the other control."""
+    return narrow(frame)
+
+
 def match_blur(frame: Gray, _: Sample) -> Gray:
     """Blur every image beyond the sharpness of either class."""
     image = Image.fromarray(frame).convert("L")
@@ -78,6 +88,12 @@ STRESSES = (
         "squash of the originals",
         narrow_normal,
     ),
+    Stress(
+        "control: both wider",
+        "every image widened by 1.24 and cropped: what the stretch and the crop cost by themselves",
+        widen_both,
+    ),
+    Stress("control: both narrower", "every image narrowed by 1.24 and cropped: the same, the other way", narrow_both),
     Stress("blur matched", "every image blurred by 0.8 % of its width", match_blur),
     Stress("exposure matched", "every image given the same mean and standard deviation of gray", match_exposure),
 )

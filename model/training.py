@@ -31,6 +31,7 @@ def train(
     *,
     version: str = "1.0.0",
     description: str = DATA,
+    other_run: Path | None = None,
     progress: Callable[[Progress], None] = _ignore,
 ) -> ModelCard:
     """Cross-validate, calibrate, choose the operating point, and write everything to `out`.
@@ -45,6 +46,7 @@ def train(
         settings: the model's name, folds, recipe and wanted sensitivity; the defaults are those of the shipped model.
         version: of the model, for the card.
         description: what the data is, for the card.
+        other_run: the folder of a finished run over the same images and folds, to see what averaging does to scores.
         progress: called after every epoch.
 
     Raises:
@@ -55,4 +57,4 @@ def train(
     """
     settings = settings or Settings()
     run = cross_validate(data, out, settings, progress)
-    return assemble(run, out, settings, version=version, data=description)
+    return assemble(run, out, settings, version=version, data=description, other_run=other_run)

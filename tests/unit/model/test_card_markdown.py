@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from model.card import ModelCard
+from model import zoo
+from model.card import ModelCard, read_card
 from model.card_markdown import page, predictive_values, render
 
 
@@ -25,3 +26,50 @@ def test_the_section_names_digest_threshold_limits_and_caveats(card: ModelCard) 
     text = render(card)
     for said in (card.sha256, "0.4000", "97.50%", "up to, but not including, 6", "swapped", "not a diagnosis", "74.0%"):
         assert said in text
+
+
+def test_the_section_tabulates_predictive_values_with_the_ends_of_the_intervals(card: ModelCard) -> None:
+    text = render(card)
+    for prevalence in (0.02, 0.05, 0.10, 0.30):
+        middle, low, high = (
+            predictive_values(*rates, prevalence)[0] for rates in ((0.975, 0.9), (0.96, 0.88), (0.99, 0.92))
+        )
+        assert f"| {prevalence:.0%} | {middle:.1%} ({low:.1%} to {high:.1%}) |" in text
+
+
+def test_the_section_holds_every_kind_of_evidence(card: ModelCard) -> None:
+    text = render(card)
+    headings = [line[4:] for line in text.splitlines() if line.startswith("### ")]
+    assert headings == [
+        "Use",
+        "Operating point: sensitivity 97.5%",
+        "Measured out of fold",
+        "Reliability",
+        "Subgroups",
+        "Confounds: what was found, what was done, what is left",
+        "Averaging",
+        "Heat maps",
+        "Reference for a watch on drift",
+        "Training",
+        "Limits",
+    ]
+    for said in (
+        "abacus",
+        "beads weigh nothing",
+        "tensorflow 2.0",
+        "all will be well",
+        "38.5 + 78 i",
+        "It is not served",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize("name", zoo.loadable())
+def test_no_card_promises_a_diagnosis_or_a_clearance(name: str) -> None:
+    card = read_card(zoo.architecture(name).card_path)
+    assert "triage aid" in card.intended_use
+    assert any("diagnosis" in use for use in card.not_intended)
+    assert any("clearance" in use and "none" in use for use in card.not_intended)
+    said = " ".join(card.caveats)
+    for limit in ("adults", "infants under one", "Lateral", "Tubes", "Only pneumonia"):
+        assert limit in said
