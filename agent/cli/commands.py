@@ -19,6 +19,8 @@ COMMANDS = {
     "requeue": "studies",
     "check": "installation",
     "migrate": "installation",
+    "models": "models",
+    "compare": "comparison",
     "train": "training",
     "evaluate": "evaluation",
     "operating-point": "operating_point",

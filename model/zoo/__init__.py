@@ -40,20 +40,32 @@ def names() -> tuple[str, ...]:
 
 def loadable() -> tuple[str, ...]:
     """List the models whose trained weights and card are in the package: what can be loaded."""
-    return tuple(name for name in names() if architecture(name).is_loadable)
+    return tuple(name for name in names() if _is_loadable(name))
+
+
+def _is_loadable(name: str) -> bool:
+    try:
+        return architecture(name).is_loadable
+    except UnknownModelError:
+        return False
 
 
 def architecture(name: str) -> Architecture:
     """Find one architecture by its module's name.
 
     Raises:
-        UnknownModelError: there is no such module; the message lists those that exist.
+        UnknownModelError: there is no such module (the message lists those that exist), or it is no module of a model.
 
     """
     if name not in names():
         msg = f"expected one of the models {', '.join(names())}. Received: name={name!r:.80}"
         raise UnknownModelError(msg)
-    module, folder = import_module(f"{__name__}.{name}"), Path(__path__[0])
-    return Architecture(
-        name, module.SUMMARY, module.build, module.initialise, folder / f"{name}.json", folder / f"{name}.npz"
-    )
+    folder = Path(__path__[0])
+    try:
+        module = import_module(f"{__name__}.{name}")
+        return Architecture(
+            name, module.SUMMARY, module.build, module.initialise, folder / f"{name}.json", folder / f"{name}.npz"
+        )
+    except Exception as error:  # somebody's own file: whatever is wrong with it, the other models are well
+        msg = f"expected a module with SUMMARY, build and initialise. Received: {name} ({type(error).__name__})"
+        raise UnknownModelError(msg) from error
