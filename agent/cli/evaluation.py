@@ -115,7 +115,7 @@ def _load(config: Config, point_file: Path | None, prevalence: float | None) -> 
         return card if prevalence is None else at_prevalence(card, prevalence)
 
     threads = Threads(intra_op=config.model.threads)
-    return load(config.model.name, threads=threads, batches=_BATCHES, adapt=adapt)
+    return load(config.model.name, threads=threads, batches=_BATCHES, runtime=config.model.runtime, adapt=adapt)
 
 
 def _text(file: Path) -> str:

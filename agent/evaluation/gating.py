@@ -8,6 +8,7 @@ from agent.evaluation.reading import Declined, Pixels
 from agent.gate import GateSettings, decide
 from dicom_io.header import Header
 
+_PREFIX: Final = "pixels: "
 _AGE: Final = re.compile(r"age (contradictory|\d).*", re.DOTALL)
 
 
@@ -21,25 +22,29 @@ class Refusal(Protocol):
 class PixelGate(Protocol):
     """The part of model.pixel_gate.PixelGate that is needed here."""
 
-    def check(self, frame: Pixels) -> Refusal | None: ...  # noqa: D102 - see the class
+    def check(self, frame: Pixels, *, square: Pixels | None = None) -> Refusal | None: ...  # noqa: D102 - see the class
+
+    def may_readmit(self, frame: Pixels, *, square: Pixels | None = None) -> bool: ...  # noqa: D102 - see the class
 
 
 class Gates:
-    """The header gate and the pixel gate with a site's settings."""
+    """The header gate and the pixel gate with a site's settings, put together as agent.pipeline does."""
 
     def __init__(self, settings: GateSettings, pixels: PixelGate) -> None:
         """Keep the settings of the header gate, and the pixel gate."""
         self._settings, self._pixels = settings, pixels
 
-    def declined(self, header: Header | None, frames: Sequence[Pixels]) -> Declined | None:
+    def declined(self, header: Header | None, frames: Sequence[Pixels], squares: Sequence[Pixels]) -> Declined | None:
         """Return why the image would not be analysed, the header's reason first, or None."""
-        if header is not None:
-            decline = decide(header, self._settings, calling_ae_title="")
-            if decline is not None:
-                return Declined("header", grouped(decline.reason))
-        refusals = (self._pixels.check(frame) for frame in frames)
+        decline = None if header is None else decide(header, self._settings, calling_ae_title="")
+        both = list(zip(frames, squares, strict=True))
+        if decline is not None and not (
+            decline.readmissible and all(self._pixels.may_readmit(frame, square=square) for frame, square in both)
+        ):
+            return Declined("header", grouped(decline.reason))
+        refusals = (self._pixels.check(frame, square=square) for frame, square in both)
         refusal = next((found for found in refusals if found is not None), None)
-        return None if refusal is None else Declined("pixels", refusal.reason.removeprefix("pixels: "))
+        return None if refusal is None else Declined("pixels", refusal.reason.removeprefix(_PREFIX))
 
 
 def grouped(reason: str) -> str:

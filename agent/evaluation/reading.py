@@ -37,8 +37,8 @@ class Declined:
 class Gate(Protocol):
     """Both gates of the agent, as one question."""
 
-    def declined(self, header: Header | None, frames: Sequence[Pixels]) -> Declined | None:
-        """Return why the image would not be analysed, or None. A picture has no header."""
+    def declined(self, header: Header | None, frames: Sequence[Pixels], squares: Sequence[Pixels]) -> Declined | None:
+        """Return why the image would not be analysed, or None. A picture has no header; `squares` are 156 x 156."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def read(entry: Entry, gate: Gate) -> Image | Unreadable:
         if kind == "unknown":
             return Unreadable(entry, NO_IMAGE)
         frames = (read_picture(entry.path),) if header is None else read_frames(entry.path)
-        squares = np.stack([to_gray_square(frame) for frame in frames])
+        squares = [to_gray_square(frame) for frame in frames]
     except OSError:
         return Unreadable(entry, NO_FILE)
     except HeaderError:
@@ -87,11 +87,11 @@ def read(entry: Entry, gate: Gate) -> Image | Unreadable:
     patient = _patient(entry, header)
     return Image(
         entry=entry,
-        squares=squares,
+        squares=np.stack(squares),
         patient=patient or f"file {entry.name}",
         patient_known=bool(patient),
         traits=traits(entry, header),
-        declined=gate.declined(header, frames),
+        declined=gate.declined(header, frames, squares),
         sha256=digest,
     )
 
