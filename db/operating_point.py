@@ -59,8 +59,9 @@ def activate_operating_point(
                 raise RefusedError(message)
         _end(connection, name, by=by, now=now)
         values = {"model_name": name, "model_version": version, "model_sha256": sha256, "content": content}
-        values |= {"activated_by": _person(by)}
-        inserted = connection.execute(insert(operating_point).values(values, activated_at=now))
+        inserted = connection.execute(
+            insert(operating_point).values(**values, activated_by=_person(by), activated_at=now)
+        )
         key = inserted.inserted_primary_key
         row = connection.execute(select(operating_point).where(operating_point.c.id == (key[0] if key else None))).one()
     return _record(row)
