@@ -83,5 +83,7 @@ def load_shadow(config: Config, active: Sequence[OperatingPointRecord] = ()) -> 
     return load(
         config.model.shadow,
         threads=Threads(intra_op=1, inter_op=1),
+        batches=(1,),
+        runtime=config.model.runtime,
         adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
     )
