@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> None:
     if options.json:
         sys.stdout.write(json.dumps({"negatives": declined, "chests": passing}, indent=2) + "\n")
         return
-    sys.stdout.write(f"pixel gate {gate.version}, one image in {_milliseconds(gate):.1f} ms\n\n")
+    sys.stdout.write(
+        f"pixel gate {gate.version}, one image in {_milliseconds(gate, options.folder / 'test'):.1f} ms\n\n"
+    )
     sys.stdout.write(_table("no upright frontal chest", declined) + "\n" + _table("frontal chest", passing))
 
 
@@ -79,8 +81,10 @@ def _kind_of(path: Path) -> str:
 
 
 def _part(chest: Gray, left: float, top: float, right: float, bottom: float) -> Gray:
+    """Cut a part out and double its pixels, so that its size does not give it away."""
     rows, columns = chest.shape[:2]
-    return chest[int(top * rows) : int(bottom * rows), int(left * columns) : int(right * columns)]
+    part = chest[int(top * rows) : int(bottom * rows), int(left * columns) : int(right * columns)]
+    return np.asarray(Image.fromarray(part).resize((2 * part.shape[1], 2 * part.shape[0])))
 
 
 SPOILT: Final[dict[str, Callable[[Gray], Gray]]] = {
@@ -90,11 +94,10 @@ SPOILT: Final[dict[str, Callable[[Gray], Gray]]] = {
     "chest inverted": lambda chest: 255 - chest,
     "chest cropped to its left half": lambda chest: _part(chest, 0, 0, 0.5, 1),
     "chest cropped to its right half": lambda chest: _part(chest, 0.5, 0, 1, 1),
-    "chest cropped to its upper third": lambda chest: _part(chest, 0, 0, 1, 0.36),
-    "chest cropped to its lower third": lambda chest: _part(chest, 0, 0.64, 1, 1),
+    "chest cropped to its upper third": lambda chest: _part(chest, 0, 0, 1, 0.35),
+    "chest cropped to its lower third": lambda chest: _part(chest, 0, 0.65, 1, 1),
     "chest cropped to a quarter": lambda chest: _part(chest, 0.5, 0.5, 1, 1),
 }
-"""A third is 36 %, so that 224 pixels leave enough for the gate's least size not to decide."""
 
 
 def _made(random: np.random.Generator) -> Iterator[tuple[str, Gray]]:
@@ -104,7 +107,7 @@ def _made(random: np.random.Generator) -> Iterator[tuple[str, Gray]]:
         yield "blank", np.clip(random.normal(level, 2.0, (300, 300)), 0, 255).astype(np.uint8)
     ramp = np.linspace(0, 255, 400).astype(np.uint8)
     for turns in range(4):
-        yield "blank or a plain gradient", np.rot90(np.tile(ramp, (400, 1)), turns)
+        yield "plain gradient", np.rot90(np.tile(ramp, (400, 1)), turns)
     for _ in range(15):
         yield "noise", random.integers(0, 256, (512, 512), dtype=np.uint8)
         yield "noise", random.poisson(40, (256, 256)).clip(0, 255).astype(np.uint8)
@@ -187,11 +190,11 @@ def _table(head: str, tally: dict[str, dict[str, int]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _milliseconds(gate: PixelGate) -> float:
-    frame = np.random.default_rng(SEED).integers(0, 256, (2022, 2022), dtype=np.uint8)
-    square = to_gray_square(frame)
-    taken = []
-    for _ in range(50):
+def _milliseconds(gate: PixelGate, folder: Path) -> float:
+    """Measure the gate alone: the frame's reduction to the model's square is needed anyway."""
+    frame = _read(next((folder / "chest").iterdir()))
+    square, taken = to_gray_square(frame), []
+    for _ in range(200):
         start = time.perf_counter()
         gate.check(frame, square=square)
         taken.append(time.perf_counter() - start)

@@ -104,9 +104,9 @@ class PixelGate:
         return self._network.evidence(normalised(square))
 
     def _check(self, frame: Frame, square: Frame | None, *, readmitting: bool) -> Refusal | None:
+        square = to_gray_square(frame) if square is None else square
         if (by_shape := _check_shape(frame)) is not None:
             return refuse(by_shape)
-        square = to_gray_square(frame) if square is None else square
         low, high = gray_range(square, 0.02)
         if high - low < LEAST_CONTRAST:
             return refuse(Category.BLANK)
@@ -121,8 +121,6 @@ class PixelGate:
 
 def _check_shape(frame: Frame) -> Category | None:
     sides = frame.shape[:2]
-    if not frame.size:
-        return None  # to_gray_square says what is wrong
     if min(sides) < LEAST_SIDE:
         return Category.TOO_SMALL
     return Category.ELONGATED if max(sides) > GREATEST_ASPECT * min(sides) else None
