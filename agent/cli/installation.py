@@ -71,7 +71,9 @@ def _findings(given: Path | None) -> Iterator[Finding]:
     yield Finding("config", ok=True, detail=f"{path or 'defaults'}")
     yield _tried("database", _database, config)
     yield _tried("disk", _disk, config)
-    yield _tried("model", _model, config)
+    yield _tried("model", partial(_model, config.model.name), config)
+    if config.model.shadow:
+        yield _tried("shadow model", partial(_model, config.model.shadow), config)
     for name, destination in make_destinations(config).items():
         yield _tried(f"destination {name}", partial(_answers, destination), config)
 
@@ -105,20 +107,20 @@ def _disk(config: Config) -> str:
     return f"{free} MB free at {nearest}"
 
 
-def _model(config: Config) -> str:
+def _model(name: str, config: Config) -> str:
     from model.classifier import verify  # noqa: PLC0415 - the other checks do not need it
 
-    card = adapted(verify(config.model.name), prevalence=config.model.prevalence, active=_active_points(config))
+    card = adapted(verify(name), prevalence=config.model.prevalence, active=_active_points(name, config))
     point = card.operating_point
     weights = f"{card.name} {card.version}, sha256 {card.sha256[:12]}..."
     return f"{weights}, {point.name}: flagged from {point.threshold:.3f} on"
 
 
-def _active_points(config: Config) -> tuple[OperatingPointRecord, ...]:
+def _active_points(name: str, config: Config) -> tuple[OperatingPointRecord, ...]:
     """Return the site's active operating points; none where there is no database yet, or it has its own finding."""
     try:
         with opened(config) as database:
-            return active_operating_points(database, config.model.name)
+            return active_operating_points(database, name)
     except (AgentError, DatabaseError):
         return ()
 

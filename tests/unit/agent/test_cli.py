@@ -130,6 +130,18 @@ def test_check_reports_a_wrong_configuration_as_a_finding(run: Run, tmp_path: Pa
     assert (finding["check"], finding["ok"]) == ("config", False)
 
 
+def test_check_looks_at_the_second_model_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[model]\nshadow = "absent"\n', encoding="utf-8")
+    findings = {one["check"]: one for one in json.loads(run("check", "--json").stdout)}
+    assert not findings["shadow model"]["ok"]
+    assert "expected one of the models" in findings["shadow model"]["detail"]
+    assert findings["model"]["ok"]
+
+
+def test_the_role_of_a_second_model_needs_one(run: Run) -> None:
+    assert "model.shadow" in failed(run("run", "--only", "shadow"), 2)
+
+
 @pytest.mark.parametrize("command", [["worklist"], ["show", "1.2.3"], ["requeue", "1.2.3"]])
 def test_a_database_that_was_never_migrated_is_status_1_and_says_what_to_do(
     command: list[str], run: Run, tmp_path: Path

@@ -223,3 +223,11 @@ def test_the_reference_is_toml_also_with_every_example_opened() -> None:
     opened = [line.removeprefix("# ") if " = " in line else line for line in config_text().splitlines()]
     head = opened.index("# [[destinations]]")
     assert tomllib.loads("\n".join(opened[:head]))["gate"]["minimum_age_years"] == 1.0
+
+
+def test_a_second_model_is_another_one_and_none_by_default(problems: Callable[[str], list[str]]) -> None:
+    assert load(None).model.shadow == ""
+    said = problems('[model]\nname = "small_cnn"\nshadow = "small_cnn"\n')
+    assert len(said) == 1
+    assert said[0].startswith("model.shadow: ")
+    assert "expected another model than model.name" in said[0]
