@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,12 +14,17 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
+from agent.app import Parts, _work
 from agent.cli.commands import tibabu
+from agent.config import Config
 from agent.errors import InstallationError
 from agent.inference import model_identity
 from agent.reports.identity import device_uid
 from agent.site import Watch, adapted
-from db.operating_point import OperatingPointRecord
+from db.database import Database
+from db.operating_point import OperatingPointRecord, activate_operating_point, deactivate_operating_points
+from db.queue import open_queue
+from dicom_io.store import Store
 from model.card import ModelCard
 from model.classifier import verify
 from model.site import SiteData, SitePoint, choose_point
@@ -216,3 +222,35 @@ class TestLoading:
             watch.look()
         assert before == []
         assert [entry["event"] for entry in after] == ["operating_point_waits_for_restart"] * 2
+
+
+def test_the_working_process_loads_what_is_active_and_watches_it(
+    sqlite_database: Database, tmp_path: Path, point: SitePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = (point.model_name, point.model_version, point.model_sha256)
+    active = activate_operating_point(sqlite_database, model=model, content=point.as_text(), by="A", now=NOON)
+    loaded: list[object] = []
+    ticks: dict[str, Any] = {}
+
+    class LoadedError(Exception):
+        """Ends the process of this test where the model would be loaded."""
+
+    def make_pipeline(_config: Config, active: object) -> None:
+        loaded.append(active)
+        raise LoadedError
+
+    monkeypatch.setattr("agent.inference.make_pipeline", make_pipeline)
+    monkeypatch.setattr("agent.schedule.start", ticks.update)
+    config = Config.model_validate({"model": {"name": "small_cnn"}})
+    parts = Parts(sqlite_database, open_queue(sqlite_database), Store(tmp_path / "store"), "installation")
+    with pytest.raises(LoadedError):
+        _work(config, parts, threading.Event(), lambda *_, **__: None)
+    assert loaded == [(active,)]
+    look, seconds = ticks["operating_point"]
+    assert seconds == 60
+    deactivate_operating_points(sqlite_database, point.model_name, by="B", now=NOON)
+    with capture_logs() as said:
+        look()
+    assert [(entry["event"], entry["loaded"], entry["active"]) for entry in said] == [
+        ("operating_point_waits_for_restart", [active.id], [])
+    ]
