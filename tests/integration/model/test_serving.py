@@ -1,6 +1,7 @@
 """The shipped model, loaded as the worker loads it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 from PIL import Image
 
 from model import classifier as classifier_module
-from model import zoo
-from model.classifier import Classifier, load
-from model.dataset import find_samples
-from model.errors import CardError, InputError, WeightsError
+from model import weights, zoo
+from model.card import ModelCard
+from model.classifier import Classifier, load, load_member
+from model.dataset import find_samples, load_gray
+from model.errors import CardError, InputError, UnknownModelError, WeightsError
 from model.folder_evaluation import evaluate_folder
-from model.preprocess import INPUT_SHAPE, SIDE, to_input
+from model.preprocess import INPUT_SHAPE, SIDE, from_gray, to_gray_square, to_input
 
 
 @pytest.fixture
@@ -82,6 +84,51 @@ def test_swapped_weights_are_refused(copied: zoo.Architecture) -> None:
     np.savez(copied.weights_path, allow_pickle=False, **{"0/conv/kernel": np.zeros(3)})
     with pytest.raises(WeightsError, match="Received: sha256="):
         load()
+
+
+def test_the_other_models_file_under_this_name_is_refused(copied: zoo.Architecture) -> None:
+    shutil.copy(Path(zoo.__path__[0]) / "small_cnn.npz", copied.weights_path)
+    with pytest.raises(WeightsError, match="Received: sha256="):
+        load()
+
+
+def test_weights_that_fit_their_card_but_not_the_network_are_refused(copied: zoo.Architecture) -> None:
+    digest = weights.sha256(copied.weights_path)
+    weights.save(copied.weights_path, weights.load(Path(zoo.__path__[0]) / "small_cnn.npz"))
+    text = copied.card_path.read_text().replace(digest, weights.sha256(copied.weights_path))
+    copied.card_path.write_text(text)
+    with pytest.raises(WeightsError, match=r"expected .* weights of efficientnet_lite0"):
+        load()
+
+
+def test_a_card_is_adapted_before_the_model_speaks() -> None:
+    def everything_is_flagged(card: ModelCard) -> ModelCard:
+        return replace(card, operating_point=replace(card.operating_point, threshold=0.0))
+
+    assert load("small_cnn", batches=(1,), adapt=everything_is_flagged).card.operating_point.threshold == 0.0
+
+
+def test_the_ensemble_is_the_mean_of_its_members(images: np.ndarray) -> None:
+    together = load("small_cnn", batches=(1,))
+    members = [load_member("small_cnn", number, batches=(1,)) for number in range(together.card.members)]
+    apart = [[score.score for score in member.score(images[:2])] for member in members]
+    assert [s.score for s in together.score(images[:2])] == pytest.approx(np.mean(apart, axis=0).tolist(), abs=1e-4)
+    with pytest.raises(UnknownModelError, match=f"Received: member={len(members)}"):
+        load_member("small_cnn", len(members))
+
+
+@pytest.mark.shared
+def test_both_runtimes_give_the_same_probabilities_on_500_radiographs(shared: Path) -> None:
+    samples = find_samples(shared / "data" / "cxr-train")[::10][:500]
+    frames = from_gray(load_gray(samples, lambda frame, _: to_gray_square(frame)))
+    assert len(frames) == 500
+    found = []
+    for runtime in ("tensorflow", "openvino"):
+        classifier = load(runtime=runtime, batches=(20,))
+        assert classifier.runtime == runtime
+        found.append([score.probability for score in classifier.score(frames)])
+    assert np.ptp(found[0]) > 0.9
+    assert np.abs(np.subtract(*found)).max() < 1e-3
 
 
 def test_a_model_without_an_operating_point_does_not_load(copied: zoo.Architecture) -> None:

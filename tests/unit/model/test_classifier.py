@@ -1,13 +1,9 @@
 """Batching, refusals and maps of the classifier, with a network that is plain arithmetic."""
 
-import math
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model.calibration import Calibration
 from model.card import ModelCard
 from model.classifier import Classifier
 from model.errors import InputError, WeightsError
@@ -56,32 +52,19 @@ def test_no_images_give_no_scores(card: ModelCard) -> None:
     assert Classifier(card, _Forward()).score(_images(0.5)[:0]) == ()
 
 
-@pytest.fixture
-def even(card: ModelCard) -> ModelCard:
-    """Make a card whose threshold lies at a logit of zero."""
-    return replace(card, calibration=Calibration(2.0, math.log(0.4 / 0.6)))
-
-
-def test_the_map_is_brightest_where_the_evidence_is_and_black_where_it_speaks_against(even: ModelCard) -> None:
+def test_the_map_is_brightest_where_the_evidence_is_and_black_where_it_speaks_against(card: ModelCard) -> None:
     image = np.full(INPUT_SHAPE, 0.1, np.float32)
     image[: SIDE // 2, SIDE // 2 :] = 0.9
-    heat = Classifier(even, _Forward()).explain(image)
+    heat = Classifier(card, _Forward()).explain(image)
     assert heat.shape == (SIDE, SIDE)
     assert heat.dtype == np.uint8
-    assert heat[10, -10] == 255
+    assert heat[:70, -70:].max() == 255
+    assert heat[46, -46] > 200
     assert heat[-10, 10] == heat[10, 10] == heat[-10, -10] == 0
 
 
-def test_an_image_without_evidence_gives_an_empty_map(even: ModelCard) -> None:
-    assert Classifier(even, _Forward()).explain(_images(0.2)[0]).max() == 0
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 0.29, 0.31, 0.5, 1.0])
-def test_a_map_has_a_bright_place_exactly_where_a_uniform_image_is_flagged(card: ModelCard, value: float) -> None:
-    low = replace(card, calibration=Calibration(2.0, 0.0))  # flagged from a logit of -0.2 on: below zero
-    classifier = Classifier(low, _Forward())
-    flagged = classifier.score(_images(value))[0].probability >= low.operating_point.threshold
-    assert (classifier.explain(_images(value)[0]).max() == 255) == flagged
+def test_an_image_without_evidence_gives_an_empty_map(card: ModelCard) -> None:
+    assert Classifier(card, _Forward()).explain(_images(0.2)[0]).max() == 0
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.5, 255.0])
@@ -108,5 +91,5 @@ def test_a_network_that_produces_no_number_is_an_error_not_a_score(card: ModelCa
     def broken(images: Array) -> tuple[Array, Array]:
         return np.full(len(images), np.nan, np.float32), np.zeros((len(images), 2, 2), np.float32)
 
-    with pytest.raises(WeightsError, match="expected finite logits"):
+    with pytest.raises(WeightsError, match="expected finite outputs"):
         Classifier(card, broken).score(_images(0.5))

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from model.runtime import _quiet
+from model import runtime
+from model.errors import RuntimeUnavailableError
+from model.runtime import _quiet, chosen, cores
 
 _CHATTER = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -34,3 +36,25 @@ def test_standard_error_works_again_afterwards(capfd: pytest.CaptureFixture[str]
         pass
     os.write(2, b"I0000 after\n")
     assert capfd.readouterr().err == "I0000 after\n"
+
+
+def test_the_fast_runtime_is_chosen_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "find_spec", lambda _: object())
+    assert [chosen(wish) for wish in ("auto", "tensorflow", "openvino")] == ["openvino", "tensorflow", "openvino"]
+
+
+def test_without_the_fast_runtime_only_who_insists_on_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "find_spec", lambda _: None)
+    assert [chosen(wish) for wish in ("auto", "tensorflow")] == ["tensorflow", "tensorflow"]
+    with pytest.raises(RuntimeUnavailableError, match=r"pip install tibabu\[openvino\]"):
+        chosen("openvino")
+
+
+def test_the_network_gets_the_processors_that_this_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert cores() == len(allowed)
