@@ -119,7 +119,8 @@ class GateNetwork:
             maps = np.maximum(_convolve(maps, kernel, stride) + bias, 0.0)
         rows, columns, channels = maps.shape
         pooled = maps.reshape(rows // 2, 2, columns // 2, 2, channels).mean(axis=(1, 3))
-        return np.maximum(pooled.ravel() @ self._hidden[0] + self._hidden[1], 0.0)
+        features: Array = np.maximum(pooled.ravel() @ self._hidden[0] + self._hidden[1], 0.0)
+        return features
 
 
 def _convolve(maps: Array, kernel: Array, stride: int) -> Array:
