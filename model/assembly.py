@@ -11,21 +11,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model import card_texts, ensemble_check, expense, findings, heat_map_check, weights, zoo
+from model import card_texts, ensemble_check, expense, explanation, findings, heat_map_check, weights, zoo
 from model.calibration import Calibration, choose_threshold, fit_calibration
 from model.card import PNEUMONIA, ModelCard, OperatingPoint, write_card
-from model.card_facts import EnsembleCheck, TrainingRun
+from model.card_facts import EnsembleCheck, MapGeometry, TrainingRun
 from model.crossvalidation import CrossValidation, Settings
 from model.dataset import LABELS, load_gray
 from model.evaluation import measure
 from model.preprocess import DESCRIPTION, INPUT_SHAPE, to_gray_square
-from model.receptive_field import map_geometry
 from model.stress import STRESSES
 
 Floats = npt.NDArray[np.float64]
 Gray = npt.NDArray[np.uint8]
 
-HEAT_MAPS_CHECKED = 150
+HEAT_MAPS_CHECKED = 90
 
 
 def assemble(
@@ -58,7 +57,6 @@ def assemble(
     point = findings.operating_point(run, calibration, settings.sensitivity)
     ensemble = _ensemble(run, squares, calibration, point, other_run)
     probabilities, thresholds = _cross_fitted(run, settings.sensitivity)
-    geometry = map_geometry(run.predictor.network)
     card = ModelCard(
         name=settings.name,
         version=version,
@@ -69,7 +67,7 @@ def assemble(
         finding=PNEUMONIA,
         input_shape=INPUT_SHAPE,
         preprocessing=DESCRIPTION,
-        map_geometry=geometry,
+        map_geometry=MapGeometry(first=explanation.FIRST, step=explanation.STEP),
         intended_use=card_texts.INTENDED_USE,
         not_intended=card_texts.NOT_INTENDED,
         operating_point=point,
@@ -88,9 +86,7 @@ def assemble(
         confounds=card_texts.CONFOUNDS,
         flips=findings.flips(run, squares),
         ensemble=ensemble,
-        heat_maps=heat_map_check.check(
-            run, squares, geometry, _logit_of(point.threshold, calibration), HEAT_MAPS_CHECKED
-        ),
+        heat_maps=heat_map_check.check(run, squares, _logit_of(point.threshold, calibration), HEAT_MAPS_CHECKED),
         reference=findings.reference(run, squares, calibration),
         prediction=prediction,
         caveats=card_texts.CAVEATS,

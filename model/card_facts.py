@@ -103,7 +103,7 @@ class EnsembleCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapGeometry:
-    """Where the cells of the activation map look: cell i is centred on pixel `first + i * step` of each axis."""
+    """Where the cells of a heat map lie: cell i is centred on pixel `first + i * step` of each axis of the input."""
 
     first: float
     step: float

@@ -123,9 +123,10 @@ def heat_maps(card: ModelCard) -> str:
     return f"""\
 ### Heat maps
 
-Class-activation maps: the cells' mean is the logit, so a map shows what the score is made of. A cell looks at a
-neighbourhood centred on pixel {geometry.first:g} + {geometry.step:g} i of {card.input_shape[0]} along each axis, and is
-drawn there. A map is coarse: it points at a region, not at a lesion's outline. Checked out of fold on flagged images of
+Occlusion maps: places centred on pixel {geometry.first:g} + {geometry.step:g} i of {card.input_shape[0]} along each
+axis are hidden one after the other, and a place is as hot as the logit falls without it. Class-activation maps were
+tried and left: their cells see most of the image. A map is coarse: it points at a region, not at an outline, and it
+says what the score rests on, not what is ill. Made for flagged images only. Checked out of fold on flagged images of
 pneumonia:
 
 {table(("", ""), rows)}"""

@@ -77,7 +77,7 @@ class Classifier:
 
         """
         (checked,) = check_inputs(image[np.newaxis])
-        return explanation.explain(checked, lambda images: self._run(images)[1], self._card)
+        return explanation.explain(checked, lambda images: self._run(images)[0])
 
     def warm_up(self) -> None:
         """Compile every batch shape, so that the first patient does not wait for it."""

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from model import dataset, weights, zoo
 from model.augment import SOURCE_SIDE
 from model.errors import DatasetError
-from model.fitting import Epoch, Predictor, Recipe, fit
+from model.event_log import EventLog
+from model.fitting import Epoch, HeldOut, Predictor, Recipe, fit
 from model.preprocess import to_gray_square
 from model.runtime import tensorflow
 
@@ -45,6 +46,20 @@ class Progress:
     fold: int
     folds: int
     epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An optimiser step of a fold has ended: `done` of `of`."""
+
+    fold: int
+    folds: int
+    done: int
+    of: int
+
+
+def ignore(_: object) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,13 @@ class CrossValidation:
         return len(self.members)
 
 
-def cross_validate(data: Path, out: Path, settings: Settings, progress: Callable[[Progress], None]) -> CrossValidation:
+def cross_validate(
+    data: Path,
+    out: Path,
+    settings: Settings,
+    progress: Callable[[Progress], None],
+    stepped: Callable[[Step], None] = ignore,
+) -> CrossValidation:
     """Train one network a fold, or take over those that an earlier run with the same settings finished.
 
     Args:
@@ -86,6 +107,7 @@ def cross_validate(data: Path, out: Path, settings: Settings, progress: Callable
         out: where each fold's weights and history are kept; made if absent.
         settings: see Settings.
         progress: called after every epoch.
+        stepped: called after every optimiser step.
 
     Raises:
         DatasetError: unusable data, or `out` holds a run with other settings or other data.
@@ -98,7 +120,7 @@ def cross_validate(data: Path, out: Path, settings: Settings, progress: Callable
     _claim(out / "run.json", _fingerprint(samples, settings))
     members, seconds = [], 0.0
     for fold in range(settings.folds):
-        member, spent = _member(out, fold, samples, folds, settings, progress)
+        member, spent = _member(out, fold, samples, folds, settings, progress, stepped)
         members.append(member)
         seconds += spent
     squares = dataset.load_gray(samples, lambda frame, _: to_gray_square(frame))
@@ -138,27 +160,42 @@ def _member(
     folds: Folds,
     settings: Settings,
     progress: Callable[[Progress], None],
+    stepped: Callable[[Step], None],
 ) -> tuple[weights.Member, float]:
     """Weights of one fold's network, from the files of a finished fold or trained now, and the seconds it took."""
     path, history_path = out / f"fold{fold}.npz", out / f"fold{fold}.json"
     if path.exists():
         epochs = json.loads(history_path.read_text(encoding="utf-8"))["epochs"]
         return weights.load(path)[0], sum(epoch["seconds"] for epoch in epochs)
-    chosen = [sample for sample, held_out in zip(samples, folds == fold, strict=True) if not held_out]
-    images = dataset.load_gray(chosen, lambda frame, _: to_gray_square(frame, side=SOURCE_SIDE))
-    history: list[Epoch] = []
-
-    def record(epoch: Epoch) -> None:
-        history.append(epoch)
-        progress(Progress(fold, settings.folds, epoch))
-
+    inside = folds == fold
     seed = settings.recipe.seed * 1000 + fold
     tensorflow().keras.utils.set_random_seed(seed)
     architecture = zoo.architecture(settings.name)
     network = architecture.build()
     architecture.initialise(network)
-    labels = np.array([sample.label for sample in chosen])
-    fit(network, images, labels, replace(settings.recipe, seed=seed), record)
+    chosen, held_out = (
+        [sample for sample, wanted in zip(samples, which, strict=True) if wanted] for which in (~inside, inside)
+    )
+    history: list[Epoch] = []
+    with EventLog(out / "logs" / f"fold{fold}") as log:
+
+        def record(epoch: Epoch) -> None:
+            history.append(epoch)
+            log.write(epoch)
+            progress(Progress(fold, settings.folds, epoch))
+
+        fit(
+            network,
+            dataset.load_gray(chosen, lambda frame, _: to_gray_square(frame, side=SOURCE_SIDE)),
+            np.array([sample.label for sample in chosen]),
+            replace(settings.recipe, seed=seed),
+            record,
+            stepped=lambda done, of: stepped(Step(fold, settings.folds, done, of)),
+            held_out=HeldOut(
+                dataset.load_gray(held_out, lambda frame, _: to_gray_square(frame)),
+                np.array([sample.label for sample in held_out]),
+            ),
+        )
     epochs = [asdict(epoch) for epoch in history]
     history_path.write_text(json.dumps({"fold": fold, "epochs": epochs}, indent=2) + "\n", encoding="utf-8")
     member = weights.collect(network)

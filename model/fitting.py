@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.augment import Augmentation, Augmenter
+from model.evaluation import auc
 from model.preprocess import Input, from_gray
 from model.runtime import Network, Tensor, tensorflow
 
@@ -37,29 +38,62 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch came to: mean training loss and wall-clock seconds."""
+    """What one epoch came to: mean training loss, wall-clock seconds, and how averaged weights do on other patients.
+
+    `held_out_loss` (mean of both classes' cross-entropy) and `held_out_auc` are looked at only: nothing is chosen by
+    them. None where nothing was held out.
+    """
 
     number: int
     of: int
     loss: float
     seconds: float
+    held_out_loss: float | None = None
+    held_out_auc: float | None = None
 
 
-def fit(network: Network, images: Gray, labels: Labels, recipe: Recipe, progress: Callable[[Epoch], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Images of patients that the fit never sees, gray uint8 [n, 156, 156], and their labels 0/1 [n]."""
+
+    squares: Gray
+    labels: Labels
+
+
+def fit(
+    network: Network,
+    images: Gray,
+    labels: Labels,
+    recipe: Recipe,
+    progress: Callable[[Epoch], None],
+    *,
+    stepped: Callable[[int, int], None] = lambda _done, _of: None,
+    held_out: HeldOut | None = None,
+) -> None:
     """Fit `network` in place on gray images uint8 [n, 224, 224]; it ends up with the averaged weights.
 
     Both classes weigh the same however many images they have. A last incomplete batch of an epoch is left out; the next
-    epoch's order is another.
+    epoch's order is another. Watching held-out images changes nothing in the result.
+
+    Args:
+        network: of the zoo.
+        images: gray uint8 [n, 224, 224].
+        labels: 0/1 [n].
+        recipe: how to fit.
+        progress: called after every epoch.
+        stepped: called after every step with (steps done, steps in all).
+        held_out: to be scored after every epoch.
+
     """
     fitter = _Fitter(network, recipe, labels)
     rng = np.random.default_rng(recipe.seed)
     for number in range(recipe.epochs):
-        started, order = time.monotonic(), rng.permutation(len(images))
-        losses = [
-            fitter.step(images[chosen], labels[chosen], rng.integers(0, 2**31, 2))
-            for chosen in _batches(order, recipe.batch)
-        ]
-        progress(Epoch(number + 1, recipe.epochs, float(np.mean(losses)), time.monotonic() - started))
+        started, losses, order = time.monotonic(), [], rng.permutation(len(images))
+        for chosen in _batches(order, recipe.batch):
+            losses.append(fitter.step(images[chosen], labels[chosen], rng.integers(0, 2**31, 2)))
+            stepped(fitter.number, fitter.steps)
+        watched = fitter.watch(held_out) if held_out is not None else (None, None)
+        progress(Epoch(number + 1, recipe.epochs, float(np.mean(losses)), time.monotonic() - started, *watched))
     fitter.finish()
 
 
@@ -101,9 +135,10 @@ class _Fitter:
 
     def __init__(self, network: Network, recipe: Recipe, labels: Labels) -> None:
         tf = self._tf = tensorflow()
-        self._network, self._recipe, self._number = network, recipe, 0
-        self._steps = recipe.epochs * len(_batches(np.arange(len(labels)), recipe.batch))
-        self._warmup = max(1, round(self._steps * recipe.warmup_epochs / recipe.epochs))
+        self._network, self._recipe, self.number = network, recipe, 0
+        self._predictor: Predictor | None = None
+        self.steps = recipe.epochs * len(_batches(np.arange(len(labels)), recipe.batch))
+        self._warmup = max(1, round(self.steps * recipe.warmup_epochs / recipe.epochs))
         # a frozen copy of the labels' balance: each class contributes half of the loss
         positives = float(labels.mean())
         self._weights = tf.constant((0.5 / (1.0 - positives), 0.5 / positives), tf.float32)
@@ -120,10 +155,22 @@ class _Fitter:
         """One step on one batch; returns its loss."""
         tf = self._tf
         rate = tf.constant(self._rate(), tf.float32)
-        decay = tf.constant(min(self._recipe.averaging, (1 + self._number) / (10 + self._number)), tf.float32)
-        self._number += 1
+        decay = tf.constant(min(self._recipe.averaging, (1 + self.number) / (10 + self.number)), tf.float32)
+        self.number += 1
         loss = self._compiled(tf.constant(images), tf.constant(labels), tf.constant(seed, tf.int32), rate, decay)
         return float(loss)
+
+    def watch(self, held_out: HeldOut) -> tuple[float, float]:
+        """Loss and AUC of the averaged weights on held-out images; the fit goes on as if nobody had looked."""
+        self._predictor = self._predictor or Predictor(self._network)
+        current = [np.asarray(weight.value) for weight in self._network.weights]
+        self.finish()
+        logits = self._predictor.logits(held_out.squares).astype(np.float64)
+        for weight, value in zip(self._network.weights, current, strict=True):
+            weight.assign(value)
+        losses = np.logaddexp(0.0, np.where(held_out.labels == 1, -logits, logits))
+        by_class = [losses[held_out.labels == label].mean() for label in np.unique(held_out.labels)]
+        return float(np.mean(by_class)), auc(held_out.labels, logits)
 
     def finish(self) -> None:
         """Give the network its averaged weights."""
@@ -131,10 +178,10 @@ class _Fitter:
             weight.assign(average)
 
     def _rate(self) -> float:
-        peak, number = self._recipe.learning_rate, self._number
+        peak, number = self._recipe.learning_rate, self.number
         if number < self._warmup:
             return peak * (number + 1) / self._warmup
-        share = (number - self._warmup) / max(1, self._steps - self._warmup)
+        share = (number - self._warmup) / max(1, self.steps - self._warmup)
         return peak * 0.5 * (1.0 + math.cos(math.pi * share))
 
     def _step(self, images: Tensor, labels: Tensor, seed: Tensor, rate: Tensor, decay: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Do heat maps point at what the score rests on, and do they depend on what was learnt? Measured out of fold.
 
-Two checks: blurring the hottest part away must lower the logit more than blurring a part of the same shape elsewhere,
-and a network with shuffled weights must draw other maps (Adebayo et al. 2018, arXiv:1810.03292).
+Two checks: blurring the hottest part away must lower the logit more than blurring a part of the same shape elsewhere
+(maps come from hiding places under the image's mean gray, so this is another question than theirs), and a network with
+shuffled weights must draw other maps (Adebayo et al. 2018, arXiv:1810.03292).
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from model import explanation, weights
-from model.card_facts import HeatMapCheck, MapGeometry
+from model.card_facts import HeatMapCheck
 from model.crossvalidation import CrossValidation
 from model.evaluation import bootstrap
 from model.fitting import Predictor
@@ -37,13 +38,12 @@ class _Seen:
     correlation: float
 
 
-def check(run: CrossValidation, squares: Gray, geometry: MapGeometry, threshold: float, images: int) -> HeatMapCheck:
+def check(run: CrossValidation, squares: Gray, threshold: float, images: int) -> HeatMapCheck:
     """Check the maps of pneumonia images that score at least `threshold` (a logit), evenly over the folds.
 
     Args:
         run: the cross-validation; each image is explained by the member that never saw its patient.
         squares: uint8 [n, 156, 156], the run's images.
-        geometry: of the network's activation map.
         threshold: the logit that flags.
         images: at most how many to look at.
 
@@ -54,10 +54,10 @@ def check(run: CrossValidation, squares: Gray, geometry: MapGeometry, threshold:
         candidates = np.flatnonzero((run.folds == fold) & (run.labels == 1) & (run.logits >= threshold))
         chosen = rng.permutation(candidates)[: -(-images // run.fold_count)]
         weights.assign(run.predictor.network, shuffled(member, rng))
-        others = [_map(run.predictor, from_gray(squares[index]), geometry) for index in chosen]
+        others = [_map(run.predictor, from_gray(squares[index])) for index in chosen]
         weights.assign(run.predictor.network, member)
         seen += [
-            _look(run, squares[index], run.patients[index], geometry, other, rng)
+            _look(run, squares[index], run.patients[index], other, rng)
             for index, other in zip(chosen, others, strict=True)
         ]
     wins = np.array([one.drop_hottest > one.drop_random for one in seen], np.float64)
@@ -87,19 +87,18 @@ def shuffled(member: weights.Member, rng: np.random.Generator) -> weights.Member
     }
 
 
-def _map(predictor: Predictor, image: Input, geometry: MapGeometry) -> explanation.Map:
-    return explanation.activation_map(image, lambda images: predictor.run(images)[1], geometry)
+def _map(predictor: Predictor, image: Input) -> explanation.Map:
+    return explanation.occlusion_map(image, lambda images: predictor.run(images)[0])
 
 
 def _look(
     run: CrossValidation,
     square: Gray,
     patient: str,
-    geometry: MapGeometry,
     other: explanation.Map,
     rng: np.random.Generator,
 ) -> _Seen:
-    heat = _map(run.predictor, from_gray(square), geometry)
+    heat = _map(run.predictor, from_gray(square))
     hottest = hottest_part(heat, MASKED_SHARE)
     masks = [hottest, *elsewhere(hottest, _CONTROLS, rng)]
     masked = np.stack([square, *(without(square, mask) for mask in masks)])

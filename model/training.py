@@ -8,11 +8,13 @@ To install what was trained, copy `<name>.npz` and `<name>.json` from the output
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from model import pictures, zoo
 from model.assembly import assemble
 from model.card import ModelCard
-from model.crossvalidation import Progress, Settings, cross_validate
+from model.crossvalidation import Progress, Settings, Step, cross_validate, ignore
 
 DATA = (
     'Kermany et al. 2018, "Chest X-Ray Images (Pneumonia)", training split: chest radiographs of children aged 1 to 5 '
@@ -20,11 +22,18 @@ DATA = (
 )
 
 
-def _ignore(_: Progress) -> None:
-    """Report nothing."""
+def recommended(name: str) -> Settings:
+    """Return the settings that the shipped model of this name was trained with; the defaults for any other.
+
+    Raises:
+        UnknownModelError: no such architecture in the zoo.
+
+    """
+    standard = Settings()
+    return replace(standard, name=name, recipe=replace(standard.recipe, **zoo.recipe(name)))
 
 
-def train(
+def train(  # noqa: PLR0913 (everything after the data has a default)
     data: Path,
     out: Path,
     settings: Settings | None = None,
@@ -32,13 +41,16 @@ def train(
     version: str = "1.0.0",
     description: str = DATA,
     other_run: Path | None = None,
-    progress: Callable[[Progress], None] = _ignore,
+    progress: Callable[[Progress], None] = ignore,
+    stepped: Callable[[Step], None] = ignore,
 ) -> ModelCard:
     """Cross-validate, calibrate, choose the operating point, and write everything to `out`.
 
     Writes `<name>.npz` (weights), `<name>.json` (card), `out_of_fold.csv` (file, label, patient, fold, logit,
-    probability), `run.json` (settings) and per fold `fold<k>.npz` and `fold<k>.json` (loss and seconds by epoch). A run
-    that was interrupted goes on after its last finished fold.
+    probability), `run.json` (settings), per fold `fold<k>.npz` and `fold<k>.json` (losses and seconds by epoch), event
+    files for TensorBoard in `logs/`, and pictures (`curves.png`, `confusion.png`, `roc.png`, `reliability.png`) where
+    Matplotlib is installed. A run that was interrupted goes on after its last finished fold, and ends up with the same
+    weights. A GPU is used where TensorFlow sees one.
 
     Args:
         data: a folder with NORMAL and PNEUMONIA, file names as in the public data set.
@@ -48,6 +60,7 @@ def train(
         description: what the data is, for the card.
         other_run: the folder of a finished run over the same images and folds, to see what averaging does to scores.
         progress: called after every epoch.
+        stepped: called after every optimiser step.
 
     Raises:
         DatasetError: unusable data, or `out` holds a run with other settings or other data.
@@ -56,5 +69,7 @@ def train(
 
     """
     settings = settings or Settings()
-    run = cross_validate(data, out, settings, progress)
-    return assemble(run, out, settings, version=version, data=description, other_run=other_run)
+    run = cross_validate(data, out, settings, progress, stepped)
+    card = assemble(run, out, settings, version=version, data=description, other_run=other_run)
+    pictures.write(run, card, out)
+    return card

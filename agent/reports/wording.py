@@ -94,7 +94,7 @@ def caption(result: StudyResult, image: ImageOutcome, concluded: datetime) -> tu
 
 def derivation(*, with_heat_map: bool) -> str:
     """Return how the picture was made (VR ST)."""
-    overlay = "class activation of an AI model shaded over it, " if with_heat_map else ""
+    overlay = "heat map of an AI model shaded over it, " if with_heat_map else ""
     return f"Radiograph as displayed, 8 bit RGB, {overlay}captions burned in. {AID}"
 
 

@@ -2,8 +2,8 @@
 
 A module defines `SUMMARY` (one line for the card), `build(toolkit)` (the untrained network, of `model.layers`: input
 [n, 156, 156, 3] in 0..1, outputs (logit [n], activation [n, rows, columns]) with the logit the mean of the activation;
-of Keras' layers by default) and `initialise(network)` (where training starts from). There is no registry: the module's
-name is the model's name.
+of Keras' layers by default) and `initialise(network)` (where training starts from). It may define `RECIPE`, what it
+changes of the default recipe of `tibabu train`. There is no registry: the module's name is the model's name.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 from model.errors import UnknownModelError
 from model.runtime import Network
@@ -69,3 +70,14 @@ def architecture(name: str) -> Architecture:
     except Exception as error:  # somebody's own file: whatever is wrong with it, the other models are well
         msg = f"expected a module with SUMMARY, build and initialise. Received: {name} ({type(error).__name__})"
         raise UnknownModelError(msg) from error
+
+
+def recipe(name: str) -> dict[str, Any]:
+    """Return what a model's module changes of the default recipe: its `RECIPE`, if it has one.
+
+    Raises:
+        UnknownModelError: there is no such module.
+
+    """
+    architecture(name)
+    return dict(getattr(import_module(f"{__name__}.{name}"), "RECIPE", {}))

@@ -109,9 +109,9 @@ def test_it_shows_the_flagged_image_with_the_highest_probability(study: Study, r
 def test_it_says_that_words_are_burned_in_and_how_it_was_made(study: Study, source: Path) -> None:
     dataset = rendered(study("flagged", source))
     assert dataset.BurnedInAnnotation == "YES"
-    assert "class activation" in dataset.DerivationDescription
+    assert "heat map" in dataset.DerivationDescription
     assert "not a diagnosis" in dataset.DerivationDescription
-    assert "class activation" not in rendered(bare(study("flagged", source))).DerivationDescription
+    assert "heat map" not in rendered(bare(study("flagged", source))).DerivationDescription
 
 
 def test_once_lossy_it_stays_so(study: Study, radiograph: Radiograph) -> None:

@@ -1,6 +1,7 @@
 """Training from a folder to a model that loads, and again from where it was interrupted."""
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,18 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tensorflow.core.util import event_pb2
 
-from model import imagenet, weights, zoo
+from model import imagenet, pictures, weights, zoo
 from model.augment import SOURCE_SIDE, Augmentation, Augmenter
 from model.card import read_card
 from model.crossvalidation import Progress, Settings
 from model.errors import DatasetError, PretrainedError
-from model.fitting import Recipe
+from model.fitting import Epoch, HeldOut, Recipe, fit
 from model.fused_norm import fused_batch_normalization
 from model.preprocess import INPUT_SHAPE, to_input
 from model.runtime import Network, tensorflow
 from model.stress import STRESSES
-from model.training import train
+from model.training import recommended, train
 from model.zoo import efficientnet_lite0
 
 SETTINGS = Settings(name="tiny", folds=2, recipe=Recipe(epochs=2, batch=4, learning_rate=1e-2, averaging=0.7))
@@ -102,6 +104,70 @@ def test_a_run_goes_on_after_its_last_finished_fold(
     assert {p.fold for p in seen} == {1}
     kept, again = (weights.load(folder / "tiny.npz")[0] for folder in (out, tmp_path))
     assert all((kept[name] == again[name]).all() for name in kept)
+
+
+def test_the_same_training_gives_the_same_file_to_the_byte(
+    trained: tuple[Path, list[Progress]], radiographs: Path, tmp_path: Path
+) -> None:
+    train(radiographs, tmp_path, SETTINGS, version="9.9.9", description="discs")
+    assert weights.sha256(tmp_path / "tiny.npz") == weights.sha256(trained[0] / "tiny.npz")
+    assert (tmp_path / "out_of_fold.csv").read_bytes() == (trained[0] / "out_of_fold.csv").read_bytes()
+
+
+def test_looking_at_held_out_images_changes_nothing_in_the_result() -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (8, SOURCE_SIDE, SOURCE_SIDE)).astype(np.uint8), np.arange(8) % 2
+    held_out = HeldOut(rng.integers(0, 256, (4, 156, 156)).astype(np.uint8), np.arange(4) % 2)
+    found, epochs = [], list[Epoch]()
+    for watched in (None, held_out):
+        tensorflow().keras.utils.set_random_seed(1)
+        network = _build()
+        fit(network, images, labels, replace(SETTINGS.recipe, epochs=2), epochs.append, held_out=watched)
+        found.append(weights.collect(network))
+    assert all((found[0][name] == found[1][name]).all() for name in found[0])
+    assert [epoch.held_out_auc is None for epoch in epochs] == [True, True, False, False]
+    assert epochs[0].loss == epochs[2].loss
+
+
+def test_every_epoch_is_in_the_event_files_and_in_the_history(trained: tuple[Path, list[Progress]]) -> None:
+    out, progress = trained
+    for fold in range(2):
+        epochs = [p.epoch for p in progress if p.fold == fold]
+        (path,) = (out / "logs" / f"fold{fold}").iterdir()
+        events = [event_pb2.Event.FromString(raw.numpy()) for raw in tensorflow().data.TFRecordDataset(str(path))]
+        found = {(v.tag, e.step): float(tensorflow().make_ndarray(v.tensor)) for e in events for v in e.summary.value}
+        for epoch in epochs:
+            assert found["loss/training", epoch.number] == pytest.approx(epoch.loss)
+            assert found["loss/held out", epoch.number] == pytest.approx(epoch.held_out_loss)
+            assert found["AUC/held out", epoch.number] == pytest.approx(epoch.held_out_auc)
+        history = json.loads((out / f"fold{fold}.json").read_text())["epochs"]
+        assert [one["held_out_auc"] for one in history] == [epoch.held_out_auc for epoch in epochs]
+
+
+def test_the_pictures_are_there_and_show_something(trained: tuple[Path, list[Progress]]) -> None:
+    for name in pictures.NAMES:
+        with Image.open(trained[0] / name) as picture:
+            pixels = np.asarray(picture.convert("L"))
+        assert min(pixels.shape) >= 400
+        assert pixels.std() > 5
+
+
+def test_histories_without_held_out_figures_can_be_drawn(trained: tuple[Path, list[Progress]], tmp_path: Path) -> None:
+    out, _ = trained
+    for name in ("run.json", "fold0.npz", "fold1.npz"):
+        (tmp_path / name).write_bytes((out / name).read_bytes())
+    for name in ("fold0.json", "fold1.json"):
+        content = json.loads((out / name).read_text())
+        epochs = [{k: v for k, v in e.items() if not k.startswith("held_out")} for e in content["epochs"]]
+        (tmp_path / name).write_text(json.dumps({**content, "epochs": epochs}))
+    pictures._draw(tmp_path / "curves.png", lambda a, b: pictures._curves(a, b, tmp_path, 2), columns=2)
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_the_small_model_has_settings_of_its_own() -> None:
+    small, other = recommended("small_cnn").recipe, recommended("efficientnet_lite0").recipe
+    assert (small.epochs, small.learning_rate, small.averaging) == (5, 3e-3, 0.99)
+    assert other == Settings().recipe
 
 
 def test_a_folder_with_another_run_is_refused(trained: tuple[Path, list[Progress]], radiographs: Path) -> None:

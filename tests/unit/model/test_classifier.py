@@ -60,7 +60,7 @@ def test_the_map_is_brightest_where_the_evidence_is_and_black_where_it_speaks_ag
     assert heat.dtype == np.uint8
     assert heat[:70, -70:].max() == 255
     assert heat[46, -46] > 200
-    assert heat[-10, 10] == heat[10, 10] == heat[-10, -10] == 0
+    assert max(heat[-10, 10], heat[10, 10], heat[-10, -10]) < 5
 
 
 def test_an_image_without_evidence_gives_an_empty_map(card: ModelCard) -> None:

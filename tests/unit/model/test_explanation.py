@@ -6,65 +6,61 @@ import pytest
 from model import explanation, heat_map_check
 from model.card_facts import MapGeometry
 from model.errors import CardError
-from model.preprocess import INPUT_SHAPE, SIDE
-
-CENTRED = MapGeometry(first=15.1, step=31.2)
-OFF = MapGeometry(first=27.0, step=32.0)
+from model.preprocess import INPUT_SHAPE, SIDE, check_inputs
 
 
-def _looking_at(geometry: MapGeometry) -> explanation.Activations:
-    """Five by five cells, each seeing one pixel's neighbourhood around its centre."""
-    centres = [round(geometry.first + geometry.step * cell) for cell in range(5)]
-
-    def activations(images: np.ndarray) -> np.ndarray:
-        gray = np.pad(images[..., 0], ((0, 0), (10, 10), (10, 10)))
-        cells = [[gray[:, y : y + 21, x : x + 21].mean(axis=(1, 2)) for x in centres] for y in centres]
-        return np.moveaxis(np.array(cells, np.float32), -1, 0)
-
-    return activations
+def _logits(images: np.ndarray) -> np.ndarray:
+    """Score what stands out of the image's surroundings: the mean of the squares."""
+    return np.asarray(40.0 * (images[..., 0] ** 2).mean(axis=(1, 2)), np.float32)
 
 
 def _spot(y: int, x: int) -> np.ndarray:
-    image = np.zeros(INPUT_SHAPE, np.float32)
-    image[y - 8 : y + 9, x - 8 : x + 9] = 1.0
+    image = np.full(INPUT_SHAPE, 0.1, np.float32)
+    image[y - 12 : y + 13, x - 12 : x + 13] = 1.0
     return image
 
 
-@pytest.mark.parametrize("geometry", [CENTRED, OFF])
-@pytest.mark.parametrize(("y", "x"), [(40, 40), (60, 100), (91, 59), (110, 75)])
-def test_the_hottest_place_is_where_the_finding_is(geometry: MapGeometry, y: int, x: int) -> None:
-    heat = explanation.activation_map(_spot(y, x), _looking_at(geometry), geometry)
+@pytest.mark.parametrize(("y", "x"), [(20, 20), (40, 40), (60, 100), (91, 59), (110, 75), (138, 20)])
+def test_the_hottest_place_is_where_the_finding_is(y: int, x: int) -> None:
+    heat = explanation.explain(_spot(y, x), _logits)
     found = np.unravel_index(np.argmax(heat), heat.shape)
     assert heat.shape == (SIDE, SIDE)
-    assert np.hypot(found[0] - y, found[1] - x) < 12
+    assert heat.dtype == np.uint8
+    assert heat.max() == 255
+    assert np.hypot(found[0] - y, found[1] - x) < 30
+    assert heat[SIDE - 1 - y, SIDE - 1 - x] <= 64 or (y, x) == (91, 59)
 
 
-def test_drawing_the_cells_as_if_they_tiled_the_image_would_miss_the_place() -> None:
-    """The reason for the geometry: without it the map is off by more than the finding's own size."""
-    heat = explanation.activation_map(_spot(59, 59), _looking_at(OFF), CENTRED)
-    found = np.unravel_index(np.argmax(heat), heat.shape)
-    assert np.hypot(found[0] - 59, found[1] - 59) > 14
+def test_the_value_at_a_place_is_what_the_logit_loses_without_it() -> None:
+    image = _spot(46, 77)  # the centre of row 1, column 2
+    drop = explanation.occlusion_map(image, _logits)
+    copies = explanation.hidden(image)
+    lost = _logits(image[np.newaxis])[0] - _logits(copies)[1 * explanation.CELLS + 2]
+    assert drop[46, 77] == pytest.approx(lost, rel=0.05)
+    assert drop.max() == pytest.approx(lost, rel=0.05)
 
 
-@pytest.mark.parametrize("copies", [1, 3, 5])
-def test_the_mean_of_the_map_is_the_logit(copies: int) -> None:
+def test_copies_are_valid_inputs_and_differ_from_the_image_at_their_place_only() -> None:
     image = np.random.default_rng(0).random(INPUT_SHAPE, np.float32)
-    activations = _looking_at(OFF)
-    heat = explanation.activation_map(image, activations, OFF, copies=copies)
-    assert heat.mean() == pytest.approx(activations(image[np.newaxis]).mean(), abs=1e-5)
+    copies = check_inputs(explanation.hidden(image))
+    assert len(copies) == explanation.CELLS**2
+    assert np.abs(copies[0][:32, :32] - image.mean()).mean() < np.abs(image[:32, :32] - image.mean()).mean() / 2
+    assert np.abs(copies[0][60:, 60:] - image[60:, 60:]).max() < 1e-4
 
 
-def test_copies_are_spread_over_one_cell_with_the_image_as_it_is_among_them() -> None:
-    assert explanation.shift_pixels(OFF, 3) == (-11, 0, 11)
-    assert explanation.shift_pixels(OFF, 1) == (0,)
+def test_the_image_is_scored_once_and_each_place_once() -> None:
+    seen: list[int] = []
+
+    def logits(images: np.ndarray) -> np.ndarray:
+        seen.append(len(images))
+        return _logits(images)
+
+    explanation.explain(_spot(40, 40), logits)
+    assert seen == [26]
 
 
-def test_a_shifted_image_keeps_its_size_and_repeats_its_edge() -> None:
-    image = np.repeat(np.arange(SIDE, dtype=np.float32)[:, np.newaxis, np.newaxis], SIDE, 1) * np.ones(3, np.float32)
-    moved = explanation.shifted(image, 5, 0)
-    assert moved[:6, 0, 0].tolist() == [0.0] * 6
-    assert moved[6:9, 0, 0].tolist() == [1.0, 2.0, 3.0]
-    assert (explanation.shifted(image, -5, 7)[-1] == SIDE - 1).all()
+def test_an_image_where_no_place_matters_more_than_another_gives_an_empty_map() -> None:
+    assert explanation.explain(np.full(INPUT_SHAPE, 0.6, np.float32), _logits).max() == 0
 
 
 def test_cells_must_advance() -> None:
