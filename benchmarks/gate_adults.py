@@ -64,19 +64,22 @@ def measured(folder: Path, name: str) -> dict[str, Any]:
     rsna = np.array([row["rsna_class"] for row in rows])
     text = np.array(["Pneumonia" in row["nih_labels"] for row in rows])
     healthy = np.array([row["nih_labels"] == "No Finding" for row in rows])
-    flagged = scores >= classifier.card.operating_point.threshold
+    flagged, sick, normal = (
+        scores >= classifier.card.operating_point.threshold,
+        rsna == "Lung Opacity",
+        rsna == "Normal",
+    )
     return {
         "model": f"{classifier.card.name} {classifier.card.sha256[:12]}",
         "images": len(rows),
         "pass the pixel gate": sum(gate.check(frame) is None for frame in frames),
         "pass the age rule": sum(_passes_the_age_rule(row["age"], classifier.card.age_range_years) for row in rows),
-        "radiologist, opacity against none": _auc(scores, rsna == "Lung Opacity", rsna != "", patients),
-        "radiologist, opacity against normal": _auc(
-            scores, rsna == "Lung Opacity", (rsna == "Lung Opacity") | (rsna == "Normal"), patients
-        ),
+        "radiologist, opacity against none": _auc(scores, sick, rsna != "", patients),
+        "radiologist, opacity against normal": _auc(scores, sick, sick | normal, patients),
         "text, pneumonia against none": _auc(scores, text, np.ones(len(rows), bool), patients),
         "flagged among No Finding": f"{flagged[healthy].sum()} of {healthy.sum()}",
-        "flagged among Normal (radiologist)": f"{flagged[rsna == 'Normal'].sum()} of {(rsna == 'Normal').sum()}",
+        "flagged among Lung Opacity (radiologist)": f"{flagged[sick].sum()} of {sick.sum()}",
+        "flagged among Normal (radiologist)": f"{flagged[normal].sum()} of {normal.sum()}",
     }
 
 
