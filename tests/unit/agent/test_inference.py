@@ -26,7 +26,7 @@ def ages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[float, float]]:
     """Return `ages(**settings)`: the range that a [gate] table makes of the model's own."""
     asked: list[tuple[str, int]] = []
 
-    def load(name: str, *, threads: Any, adapt: Any, runtime: str) -> Any:
+    def load(name: str, *, threads: Any, adapt: Any, **_: Any) -> Any:
         asked.append((name, threads.intra_op))
         return SimpleNamespace(card=adapt(CARD))
 
