@@ -36,7 +36,7 @@ class Settings:
     name: str = "efficientnet_lite0"
     folds: int = 3
     recipe: Recipe = field(default_factory=Recipe)
-    sensitivity: float = 0.975
+    sensitivity: float = 0.97
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def test_the_card_speaks_for_the_weights_beside_it(trained: tuple[Path, list[Pro
     assert card.sha256 == weights.sha256(out / "tiny.npz")
     assert (card.version, card.members, card.training.data) == ("9.9.9", 2, "discs")
     assert (card.training.images, card.training.patients, card.prevalence) == (48, 24, 0.5)
-    assert card.operating_point.sensitivity >= 0.975
+    assert card.operating_point.sensitivity >= 0.97
     assert [condition.name for condition in card.conditions] == ["none", *(stress.name for stress in STRESSES)]
 
 
