@@ -14,7 +14,6 @@ from model.card import ModelCard
 from model.classifier import Classifier, load, load_member
 from model.dataset import find_samples, load_gray
 from model.errors import CardError, InputError, UnknownModelError, WeightsError
-from model.folder_evaluation import evaluate_folder
 from model.preprocess import INPUT_SHAPE, SIDE, from_gray, to_gray_square, to_input
 
 
@@ -151,12 +150,3 @@ def test_images_of_the_training_set_score_on_their_side(classifier: Classifier, 
     assert sum(right) >= 22
     means = [np.mean([s.score for c, s in zip(chosen, scores, strict=True) if c.label == label]) for label in (0, 1)]
     assert means[1] - means[0] > 2.0
-
-
-def test_a_folder_is_evaluated_with_progress(classifier: Classifier, radiographs: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    found = evaluate_folder(classifier, radiographs, progress=lambda done, of: seen.append((done, of)))
-    assert seen[-1] == (48, 48)
-    assert found.metrics.n == len(found.scores) == len(found.samples) == 48
-    assert found.metrics.patients == 24
-    assert found.metrics.threshold == classifier.card.operating_point.threshold
