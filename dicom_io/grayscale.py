@@ -73,9 +73,10 @@ def to_display(pixels: Pixels, grayscale: Grayscale) -> NDArray[np.uint8]:
     padding = _padding(pixels, grayscale)
     window = grayscale.voi if grayscale.voi is not None else _full_range(pixels, grayscale, padding)
     if pixels.dtype.kind in "iu" and pixels.size and pixels.dtype.itemsize * 8 <= _TABLE_BITS:
-        low, high = int(pixels.min()), int(pixels.max())
+        low, high = min(int(pixels.min()), 0), int(pixels.max())
         table = _shade(np.arange(low, high + 1, dtype=np.float64), grayscale, window)
-        shown = table[pixels.astype(np.int32) - low]
+        index = pixels.astype(np.int32) - low if low else pixels
+        shown = table.take(index, mode="clip")  # every index is inside: it is twice as fast as table[index]
     else:
         flat = pixels.reshape(-1)
         strips = [flat[start : start + _STRIP] for start in range(0, flat.size, _STRIP)]
