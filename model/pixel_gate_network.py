@@ -129,8 +129,10 @@ def _convolve(maps: Array, kernel: Array, stride: int) -> Array:
     padded = np.pad(maps, ((height // 2, height // 2), (width // 2, width // 2), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(0, 1))[::stride, ::stride]
     rows, columns = windows.shape[:2]
-    patches = windows.transpose(0, 1, 3, 4, 2).reshape(rows * columns, height * width * channels)
-    return (patches @ kernel.reshape(-1, filters)).reshape(rows, columns, filters)
+    # a product for each row of the map: small enough for BLAS to stay on this thread, whose start-up of others took
+    # several times as long as the whole
+    patches = windows.transpose(0, 1, 3, 4, 2).reshape(rows, columns, height * width * channels)
+    return np.asarray(patches @ kernel.reshape(-1, filters))
 
 
 def _finite(array: npt.NDArray[np.generic]) -> Array:
