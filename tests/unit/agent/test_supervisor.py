@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent import supervisor
-from agent.app import stop_with_parent
+from agent.stopping import stop_with_parent
 from agent.supervisor import role_command, supervise
 
 Eventually = Callable[..., None]
