@@ -30,8 +30,8 @@ A triage aid, not a diagnosis: it orders the worklist, a radiologist reads every
 
 Only pneumonia is looked for. An image that is not flagged is not thereby normal.
 
-Only frontal chest radiographs of children aged 1 to 5 years. A network trained alike was at chance on adults and called
-most adults without a finding pneumonia; infants under one were never seen.
+Only frontal chest radiographs of children aged 1 to 5 years. On adults it is of no use: it flags nearly all of them,
+healthy or not (see docs/gate.md); infants under one were never seen.
 
 Lateral views, other body parts and other modalities must not reach the model; keeping them out is the gate's work.
 
