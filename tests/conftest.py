@@ -10,11 +10,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.data import get_testdata_file
 
 from db.database import Database, open_database
 from db.migrate import upgrade
+from dicom_io.frames import read_frames
 
 SHARED = Path(__file__).parents[2] / "shared"
 TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium")
@@ -164,3 +169,12 @@ def _url(server: str, name: str) -> str:
 def _administer(server: str, statement: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def small_chest() -> NDArray[np.uint8]:
+    """Return the real CR chest RG1 of pydicom-data, uint8 [160, 128]: the pixel gate declines what is no chest."""
+    found = get_testdata_file("RG1_UNCI.dcm", download=False)
+    assert found is not None, "the package pydicom-data is installed"
+    (frame,) = read_frames(Path(str(found)))
+    return np.asarray(Image.fromarray(frame).resize((128, 160), Image.Resampling.BILINEAR))

@@ -262,8 +262,8 @@ def running() -> Callable[..., AbstractContextManager[Tibabu]]:
 
 
 @pytest.fixture(scope="session")
-def radiograph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
-    """Make a CR of a child's chest, of a picture or small and of one `value`, with the attributes given."""
+def radiograph(tmp_path_factory: pytest.TempPathFactory, small_chest: NDArray[np.uint8]) -> Callable[..., Dataset]:
+    """Make a CR of a chest, of a picture or small with a corner of its own `value`, with the attributes given."""
     file = tmp_path_factory.mktemp("radiograph") / "one.dcm"
 
     def make(value: int = 20, picture: NDArray[np.uint8] | None = None, **attributes: Any) -> Dataset:
@@ -276,7 +276,8 @@ def radiograph(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Datase
             accession_number="ACC-0815",
             made_at=datetime(2026, 1, 1, 10, 15, tzinfo=UTC),
         )
-        dataset = dcmread(write_cr(np.full((64, 48), value, np.uint8) if picture is None else picture, file, identity))
+        (pixels := small_chest.copy())[:2, :2] = value  # different pixels, the same radiograph
+        dataset = dcmread(write_cr(pixels if picture is None else picture, file, identity))
         for keyword, given in attributes.items():
             setattr(dataset, keyword, given)
         dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
