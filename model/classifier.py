@@ -1,4 +1,4 @@
-"""A loaded model: scores, probabilities and class-activation maps.
+"""A loaded model: scores, probabilities and heat maps.
 
 The network runs as a compiled graph with a few fixed batch shapes, by OpenVINO where that is installed, else by
 TensorFlow; never through Keras' `predict`, whose every call costs tens of milliseconds.

@@ -57,7 +57,7 @@ class ImageOutcome:
     reason: str = ""
     probability: float | None = None
     heat_map: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
-    """Class activation, uint8 [h, w] over the whole image, 255 where it is strongest."""
+    """Heat map, uint8 [h, w] over the whole image, 255 where it is strongest."""
 
     def __post_init__(self) -> None:
         """Refuse a probability where nothing was analysed, and a flag without one."""
