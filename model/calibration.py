@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.errors import CardError
+from model.errors import CardError, DatasetError
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -34,7 +34,12 @@ class Calibration:
 
 
 def fit_calibration(logits: npt.ArrayLike, labels: Labels) -> Calibration:
-    """Fit slope and intercept by maximum likelihood (Platt 1999; Newton's method) on logits [n] and labels 0/1 [n]."""
+    """Fit slope and intercept by maximum likelihood (Platt 1999; Newton's method) on logits [n] and labels 0/1 [n].
+
+    Raises:
+        DatasetError: the logits do not rise with the labels, so that no probability can be made of them.
+
+    """
     z = np.asarray(logits, np.float64)
     design = np.stack([z, np.ones_like(z)], axis=1)
     solution = np.zeros(2)
@@ -46,6 +51,12 @@ def fit_calibration(logits: npt.ArrayLike, labels: Labels) -> Calibration:
         solution -= step * min(1.0, 5.0 / (np.abs(step).max() + 1e-12))
         if np.abs(step).max() < 1e-10:  # noqa: PLR2004 (converged to rounding)
             break
+    if not solution[0] > 0.0:
+        msg = (
+            f"expected scores of unseen patients that rise with the label. Received: slope={solution[0]:.3g} over "
+            f"{len(z)} images; train for more epochs or on more images"
+        )
+        raise DatasetError(msg)
     return Calibration(float(solution[0]), float(solution[1]))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.calibration import Calibration, choose_threshold, fit_calibration
-from model.errors import CardError
+from model.errors import CardError, DatasetError
 
 
 def test_platt_scaling_recovers_slope_and_intercept() -> None:
@@ -36,6 +36,11 @@ def test_probabilities_stay_in_order_and_in_0_to_1_at_any_logit() -> None:
     assert p.min() >= 0.0
     assert p.max() <= 1.0
     assert Calibration(1.0, 0.0).probability(0.0) == 0.5
+
+
+def test_scores_that_do_not_rise_with_the_label_are_refused_with_what_to_do() -> None:
+    with pytest.raises(DatasetError, match="train for more epochs or on more images"):
+        fit_calibration(np.array((2.0, 1.0, -1.0, -2.0)), np.array((0, 0, 1, 1)))
 
 
 @pytest.mark.parametrize("slope", [0.0, -1.0, float("nan"), float("inf")])
