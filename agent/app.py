@@ -121,7 +121,8 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
 
 
 def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415 - each role loads only what it runs
+    from agent.config_peers import make_door  # noqa: PLC0415 - each role loads only what it runs
+    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415
     from dicom_io.scp import ScpSettings, StorageScp  # noqa: PLC0415
 
     section = config.receive
@@ -145,7 +146,7 @@ def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
             ae_title=section.ae_title,
             host=section.host,
             port=section.port,
-            allowed_peers=section.allowed_peers,
+            door=make_door(config.peers, section.anyone_may),
             require_called_ae_title=section.require_called_ae_title,
             accept_unknown_sop_classes=section.accept_unknown_sop_classes,
             maximum_associations=section.maximum_associations,

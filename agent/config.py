@@ -16,13 +16,13 @@ from pydantic import (
     field_validator,
 )
 
+from agent.config_peers import DEFAULT_VERBS, AeTitle, PeerSection, check_peers
 from agent.config_tables import destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
-from dicom_io.peer import check_ae_title
+from dicom_io.door import Verb
 
-AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -66,7 +66,10 @@ class ReceiveSection(Section):
     ae_title: AeTitle = Field(default="TIBABU", description="This agent's AE title, as SCP and as SCU.")
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - scanners are on the network
     port: Port = Field(default=11112, description="Port to listen on; 0 picks a free one.")
-    allowed_peers: tuple[AeTitle, ...] = Field(default=(), description="Calling AE titles that may send; empty: any.")
+    anyone_may: tuple[Verb, ...] = Field(
+        default=DEFAULT_VERBS,
+        description="What a peer without a table in [[peers]] may ask for; empty: its associations are rejected.",
+    )
     require_called_ae_title: bool = Field(
         default=True, description="Reject peers that call another AE title than ours."
     )
@@ -204,6 +207,7 @@ class Config(Section):
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()
     log: LogSection = LogSection()
+    peers: Annotated[tuple[PeerSection, ...], AfterValidator(check_peers)] = ()
     reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
 

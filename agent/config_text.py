@@ -4,7 +4,7 @@ import json
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -27,15 +27,27 @@ def config_text() -> str:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             parts.append(f"{_comment(section.__doc__ or '')}[{name}]\n{_settings(section)}")
+        elif (table := _repeated(section)) is not None:
+            parts.append(_commented(f"{table.__doc__ or ''} Repeat the table for each one.", name, table))
     for kind in reports.names():
         module = reports.load(kind)
         parts.append(f"{_comment(module.Settings.__doc__ or '')}[reports.{kind}]\n{_settings(module.Settings)}")
     for type_ in destinations.names():
-        settings = _settings(destinations.load(type_).Settings).replace("\n# # ", "\n# ")
-        lines = (line if line.startswith("#") else f"# {line}" for line in settings.splitlines())
-        head = f'# A destination of type "{type_}"; repeat the table for each one.\n# [[destinations]]\n'
-        parts.append(head + "\n".join(lines) + "\n")
+        sentence = f'A destination of type "{type_}"; repeat the table for each one.'
+        parts.append(_commented(sentence, "destinations", destinations.load(type_).Settings))
     return "\n".join(parts)
+
+
+def _repeated(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - whatever a field's type is
+    """Return the table of which a setting holds any number, None if it does not."""
+    inner = next(iter(get_args(annotation)), None)
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _commented(sentence: str, name: str, table: type[BaseModel]) -> str:
+    """Return a table to add, every line behind a number sign."""
+    lines = (line if line.startswith("#") else f"# {line}" for line in _settings(table).splitlines())
+    return f"{_comment(sentence)}# [[{name}]]\n" + "\n".join(lines) + "\n"
 
 
 def _settings(section: type[BaseModel]) -> str:

@@ -3,13 +3,18 @@
 Nothing is refused for its transfer syntax: what cannot be decoded is stored and forwarded all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext
 
+from dicom_io.door import Verb
+
 VERIFICATION: Final = "1.2.840.10008.1.1"
+
+_SERVICES: Final = {VERIFICATION: Verb.ECHO}
+"""The SOP Classes of other services than Storage, each with what it asks for."""
 
 _STORAGE_ARC: Final = "1.2.840.10008.5.1.4.1.1."  # where the standard puts its Storage SOP Classes
 _NOT_STORAGE: Final = frozenset(
@@ -60,6 +65,14 @@ def is_storage(sop_class: UID, *, accept_unknown: bool = False) -> bool:
     return accept_unknown or sop_class.startswith(_STORAGE_ARC)
 
 
+def verb_of(sop_class: UID, *, accept_unknown: bool = False) -> Verb | None:
+    """Return what a peer does that proposes a SOP Class; None if it is none that we serve."""
+    verb = _SERVICES.get(sop_class)
+    if verb is None and is_storage(sop_class, accept_unknown=accept_unknown):
+        return Verb.STORE
+    return verb
+
+
 def preference(transfer_syntax: UID) -> int:
     """Return the rank of a transfer syntax, 0 the most wanted: uncompressed, lossless, lossy, then unknown ones."""
     rank = _RANKS.get(transfer_syntax)
@@ -70,9 +83,9 @@ def preference(transfer_syntax: UID) -> int:
 
 
 def supported_contexts(
-    proposed: Sequence[PresentationContext], *, accept_unknown: bool = False
+    proposed: Sequence[PresentationContext], *, may: Container[Verb], accept_unknown: bool = False
 ) -> list[PresentationContext]:
-    """Return what to support of what a peer proposes: its Storage SOP Classes and Verification.
+    """Return what to support of what a peer proposes: the SOP Classes of the services that are open to it.
 
     One context for each SOP Class, with every transfer syntax that the peer offers for it in any of its contexts, the
     most wanted first.
@@ -82,7 +95,7 @@ def supported_contexts(
         sop_class = context.abstract_syntax
         if sop_class is None:
             continue
-        if sop_class == VERIFICATION or is_storage(sop_class, accept_unknown=accept_unknown):
+        if verb_of(sop_class, accept_unknown=accept_unknown) in may:
             offered.setdefault(sop_class, []).extend(context.transfer_syntax)
     return [_context(sop_class, sorted(syntaxes, key=preference)) for sop_class, syntaxes in offered.items()]
 

@@ -8,6 +8,7 @@ from typing import Final
 from pynetdicom.ae import ApplicationEntity
 
 from dicom_io.acceptor import Acceptor, Connections
+from dicom_io.door import Door
 from dicom_io.errors import NetworkError
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.library_logs import quiet_libraries
@@ -16,6 +17,7 @@ from dicom_io.session import Session, Terms
 
 __all__ = ["AssociationSummary", "ReceivedInstance", "ScpSettings", "Sink", "StorageScp"]
 
+_OPEN_DOOR: Final = Door()
 _NO_LIMIT: Final = 1 << 31  # associations are counted here: pynetdicom counts every open connection
 
 
@@ -23,7 +25,7 @@ _NO_LIMIT: Final = 1 << 31  # associations are counted here: pynetdicom counts e
 class ScpSettings:
     """How the SCP listens. Time-outs are in seconds.
 
-    `allowed_peers` are calling AE titles, empty for any. `acse_timeout`: how long a request may take to come after the
+    `door` says who may do what. `acse_timeout`: how long a request may take to come after the
     connection; `dimse_timeout`: how long a peer may pause within a PDU; `network_timeout`: how long it may be silent
     otherwise. `maximum_pdu_size` is in bytes. With `accept_unknown_sop_classes`, private SOP Classes and others that no
     dictionary knows are taken for Storage SOP Classes.
@@ -32,7 +34,7 @@ class ScpSettings:
     ae_title: str = "TIBABU"
     host: str = "0.0.0.0"  # noqa: S104  # modalities are other machines: it serves a network
     port: int = 11112
-    allowed_peers: tuple[str, ...] = ()
+    door: Door = _OPEN_DOOR
     require_called_ae_title: bool = True
     maximum_associations: int = 64
     maximum_pdu_size: int = 131072
@@ -57,6 +59,7 @@ class StorageScp:
         self._connections = Connections(settings.maximum_associations)
         self._terms = Terms(
             sink=sink,
+            door=settings.door,
             admit=self._connections.admit,
             clock=clock,
             accept_unknown_sop_classes=settings.accept_unknown_sop_classes,
@@ -94,7 +97,6 @@ class StorageScp:
 def _entity(settings: ScpSettings) -> ApplicationEntity:
     entity = ApplicationEntity(settings.ae_title)
     entity.require_called_aet = settings.require_called_ae_title
-    entity.require_calling_aet = list(settings.allowed_peers)
     entity.maximum_associations = _NO_LIMIT
     entity.maximum_pdu_size = settings.maximum_pdu_size
     entity.acse_timeout = settings.acse_timeout

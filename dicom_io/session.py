@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 
 from dicom_io.command_set import StoreRequests
+from dicom_io.door import Door, Verb
 from dicom_io.file_meta import encode_file_meta
 from dicom_io.hardening import wake
 from dicom_io.negotiation import VERIFICATION, supported_contexts
@@ -21,10 +22,15 @@ from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 SINK_FAILED: Final = 0xC0FF
 """Answered when the sink raised: "cannot understand" (PS3.4 table B.2-1), a failure to every peer."""
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+NOT_AUTHORISED: Final = 0x0124
+"""General statuses of PS3.7 annex C."""
 
 _WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
+_REJECTED_PERMANENT: Final = 0x01
 _REJECTED_TRANSIENT: Final = 0x02
+_BY_USER: Final = 0x01
 _BY_PRESENTATION: Final = 0x03
+_CALLING_AE_TITLE_NOT_RECOGNISED: Final = 0x03
 TEMPORARY_CONGESTION: Final = 0x01
 LOCAL_LIMIT_EXCEEDED: Final = 0x02
 
@@ -33,9 +39,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What sessions have in common: `admit` says why an association is refused now (PS3.8 table 9-21), or None."""
+    """What sessions have in common.
+
+    `door` says who may do what, `admit` why an association is refused now (PS3.8 table 9-21), or None.
+    """
 
     sink: Sink
+    door: Door
     admit: Callable[["Session"], int | None]
     clock: Callable[[], datetime]
     accept_unknown_sop_classes: bool
@@ -53,6 +63,7 @@ class Session:
         self._opened_at = terms.clock()
         self._calling_ae_title = ""
         self._called_ae_title = ""
+        self._may: frozenset[Verb] = frozenset()
         self._requests = StoreRequests()
         self._stored = self._refused = self._bytes = 0
 
@@ -72,17 +83,25 @@ class Session:
         self.is_requested = True
         request: Any = event.assoc.requestor.primitive
         self._calling_ae_title, self._called_ae_title = request.calling_ae_title, request.called_ae_title
-        reason = self._terms.admit(self)
-        if reason is not None:
-            event.assoc.acse.send_reject(_REJECTED_TRANSIENT, _BY_PRESENTATION, reason)
+        self._may = self._terms.door.verbs(self._calling_ae_title, self._peer_address)
+        rejection = self._rejection()
+        if rejection is not None:
+            event.assoc.acse.send_reject(*rejection)
             event.assoc.kill()  # returns when the answer is on its way
             return
         # pynetdicom fails on a context that offers no transfer syntax
         proposed = [context for context in request.presentation_context_definition_list if context.transfer_syntax]
         request.presentation_context_definition_list = proposed
         event.assoc.acceptor.supported_contexts = supported_contexts(
-            proposed, accept_unknown=self._terms.accept_unknown_sop_classes
+            proposed, may=self._may, accept_unknown=self._terms.accept_unknown_sop_classes
         )
+
+    def _rejection(self) -> tuple[int, int, int] | None:
+        """Return result, source and reason of an association's rejection (PS3.8 table 9-21), None to admit it."""
+        if not self._may:
+            return _REJECTED_PERMANENT, _BY_USER, _CALLING_AE_TITLE_NOT_RECOGNISED
+        reason = self._terms.admit(self)
+        return None if reason is None else (_REJECTED_TRANSIENT, _BY_PRESENTATION, reason)
 
     def _on_closed(self, event: Event) -> None:
         if not self.is_requested:
@@ -99,13 +118,19 @@ class Session:
         try:
             instance = self._instance(event)
             self._bytes += len(instance.data)
-            is_refused = event.context.abstract_syntax == VERIFICATION
-            status = SOP_CLASS_NOT_SUPPORTED if is_refused else self._terms.sink.received(instance)
+            refusal = self._refusal(event)
+            status = self._terms.sink.received(instance) if refusal is None else refusal
         except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
             self._report("store_failed", error)
             status = SINK_FAILED
         self._count(status)
         return status
+
+    def _refusal(self, event: Event) -> int | None:
+        """Return the status of a request that must not be served (PS3.7 9.1.1.1.9), None for one that may."""
+        if event.context.abstract_syntax == VERIFICATION:
+            return SOP_CLASS_NOT_SUPPORTED
+        return None if Verb.STORE in self._may else NOT_AUTHORISED
 
     def _instance(self, event: Event) -> ReceivedInstance:
         request: Any = event.request

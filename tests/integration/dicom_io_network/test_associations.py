@@ -38,15 +38,6 @@ def test_any_called_ae_title_will_do_if_configured(start_scp: Any, raw_peer: Any
     peer.release()
 
 
-def test_only_allowed_peers_are_accepted(start_scp: Any, sink: Any, raw_peer: Any) -> None:
-    scp = start_scp(allowed_peers=("SCANNER", "PACS"))
-    assert rejection(raw_peer(scp), calling="STRANGER") == (PERMANENT, USER, 3)
-    peer = raw_peer(scp)
-    assert peer.associate(calling="PACS") == {1: EXPLICIT}
-    peer.release()
-    assert [summary.how for summary in sink.wait(summaries=2).summaries] == ["rejected", "released"]
-
-
 def test_one_association_too_many_is_told_that_the_local_limit_is_exceeded_and_may_come_later(
     start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
 ) -> None:

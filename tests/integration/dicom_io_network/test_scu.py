@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dicom_io import session
+from dicom_io.door import Door, KnownPeer
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import encode_file_meta, read_file_meta
 from dicom_io.scu import Peer, StoreStatus, echo, send
@@ -21,7 +22,7 @@ def peer_of(scp: Any) -> Any:
 
 
 def test_echo_returns_when_the_peer_answers(start_scp: Any, sink: Any) -> None:
-    echo(peer_of(start_scp(allowed_peers=("ME",))), calling_ae_title="ME")
+    echo(peer_of(start_scp(door=Door([KnownPeer(ae_title="ME")], anyone_may=()))), calling_ae_title="ME")
     assert (sink.only_summary().how, sink.summaries[0].calling_ae_title) == ("released", "ME")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dicom_io.door import Door
 from dicom_io.errors import (
     AssociationAbortedError,
     AssociationRejectedError,
@@ -261,7 +262,7 @@ def test_a_rejection_says_why(start_scp: Any) -> None:
     with pytest.raises(AssociationRejectedError, match="Called AE title not recognised"):
         echo(Peer("OTHER", "127.0.0.1", scp.port), timeouts=PATIENT)
     with pytest.raises(AssociationRejectedError, match=r"(?i)calling AE title not recognised"):
-        echo(Peer("TIBABU", "127.0.0.1", start_scp(allowed_peers=("ELSE",)).port), timeouts=PATIENT)
+        echo(Peer("TIBABU", "127.0.0.1", start_scp(door=Door(anyone_may=())).port), timeouts=PATIENT)
     with pytest.raises(AssociationRejectedError, match="Local limit exceeded"):
         echo(Peer("TIBABU", "127.0.0.1", start_scp(maximum_associations=0).port), timeouts=PATIENT)
 

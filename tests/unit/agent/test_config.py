@@ -10,6 +10,7 @@ from agent.config import Config, load
 from agent.config_text import config_text
 from agent.errors import ConfigError
 from agent.reports import sr
+from dicom_io.peer import Peer
 
 REPOSITORY = Path(__file__).parents[3]
 PACS = '[[destinations]]\nname = "pacs"\ntype = "dicom"\nae_title = "PACS"\nhost = "10.0.0.5"\nport = 104\n'
@@ -85,11 +86,15 @@ def test_every_setting_stands_in_the_reference_with_its_sentence() -> None:
 
 
 def test_the_examples_in_the_reference_are_valid_when_their_number_signs_go(written: Write) -> None:
-    """Whoever takes the # away before the tables to add gets a destination that loads."""
+    """Whoever takes the # away before the tables to add gets a peer and a destination that load."""
     text = config_text()
-    tables = text[text.index("# [[destinations]]") :].splitlines()
-    opened = "\n".join(line.removeprefix("# ") for line in tables if " = " in line or "[[" in line)
-    (destination,) = load(written(opened)).destinations
+    tables = text[text.index("# [[peers]]") :].splitlines()
+    shown = (line for line in tables if " = " in line or line.startswith("# [["))
+    opened = "\n".join(line.removeprefix("# ") for line in shown if line.startswith("# "))
+    config = load(written(opened))
+    (destination,) = config.destinations
+    (peer,) = config.peers
+    assert (peer.ae_title, peer.listens) == ("XRAY1", Peer("XRAY1", "10.0.0.5", 104))
     assert (destination.name, destination.type) == ("pacs", "dicom")
 
 
@@ -221,7 +226,7 @@ def test_the_config_does_not_change_once_loaded(written: Write) -> None:
 
 def test_the_reference_is_toml_also_with_every_example_opened() -> None:
     opened = [line.removeprefix("# ") if " = " in line else line for line in config_text().splitlines()]
-    head = opened.index("# [[destinations]]")
+    head = opened.index("# [[peers]]")
     assert tomllib.loads("\n".join(opened[:head]))["gate"]["minimum_age_years"] == 1.0
 
 

@@ -1,0 +1,92 @@
+"""The table [[peers]] of config.toml: who may do what, and where it listens itself."""
+
+import ipaddress
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from dicom_io.door import MODALITY_VERBS, Door, KnownPeer, Verb
+from dicom_io.peer import Peer, check_ae_title
+
+AeTitle = Annotated[str, AfterValidator(check_ae_title)]
+
+DEFAULT_VERBS = tuple(verb for verb in Verb if verb in MODALITY_VERBS)
+
+
+def _check_network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        message = f"expected an address, or a network without host bits. Received: {error}"
+        raise ValueError(message) from None
+    return value
+
+
+class PeerSection(BaseModel):
+    """A peer by its AE title: from where it may call, what it may do, where it listens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ae_title: AeTitle = Field(
+        examples=["XRAY1"], description="Its AE title; it is refused from any address that is not listed."
+    )
+    addresses: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
+        default=(), description="Addresses and networks from which it may call, as 10.0.0.5 or 10.0.0.0/24; empty: any."
+    )
+    may: tuple[Verb, ...] = Field(
+        default=DEFAULT_VERBS,
+        description="What it may ask for: echo, store, find, move, get, commit, mpps. Empty: its associations are "
+        "rejected.",
+    )
+    host: str | None = Field(
+        default=None, min_length=1, examples=["10.0.0.5"], description="Where it listens, if it does: name or address."
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, examples=[104], description="The port it listens on.")
+    move_destinations: tuple[AeTitle, ...] = Field(
+        default=(), description="AE titles of peers, with host and port, to which it may send by C-MOVE."
+    )
+
+    @model_validator(mode="after")
+    def _place_is_whole(self) -> Self:
+        if (self.host is None) != (self.port is None):
+            message = f"expected host and port, or neither. Received: host={self.host} port={self.port}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def listens(self) -> Peer | None:
+        """Where it can be called."""
+        return None if self.host is None or self.port is None else Peer(self.ae_title.strip(), self.host, self.port)
+
+
+def check_peers(peers: tuple[PeerSection, ...]) -> tuple[PeerSection, ...]:
+    """Return `peers` if each AE title stands there once and every move destination can be called; else ValueError."""
+    titles = [peer.ae_title.strip() for peer in peers]
+    if twice := {title for title in titles if titles.count(title) > 1}:
+        message = f"expected each AE title once; one peer may have several addresses. Received twice: {_list(twice)}"
+        raise ValueError(message)
+    callable_titles = {peer.ae_title.strip() for peer in peers if peer.listens is not None}
+    named = {title.strip() for peer in peers for title in peer.move_destinations}
+    if unknown := named - callable_titles:
+        message = f"expected move_destinations among the peers with host and port. Received: {_list(unknown)}"
+        raise ValueError(message)
+    return peers
+
+
+def make_door(peers: tuple[PeerSection, ...], anyone_may: tuple[Verb, ...]) -> Door:
+    """Return what the SCP is to allow."""
+    known = (
+        KnownPeer(
+            ae_title=peer.ae_title.strip(),
+            addresses=tuple(ipaddress.ip_network(address) for address in peer.addresses),
+            may=frozenset(peer.may),
+            listens=peer.listens,
+            move_destinations=frozenset(title.strip() for title in peer.move_destinations),
+        )
+        for peer in peers
+    )
+    return Door(known, anyone_may=anyone_may)
+
+
+def _list(titles: set[str]) -> str:
+    return ", ".join(sorted(titles))
