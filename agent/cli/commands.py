@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "training",
     "evaluate": "evaluation",
     "operating-point": "operating_point",
+    "token": "token",
 }
 """Which file of this folder holds which command."""
 

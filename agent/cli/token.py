@@ -1,0 +1,104 @@
+"""`tibabu token`: who may use DICOMweb. A token is shown once, when it is made; only its digest is kept."""
+
+import getpass
+from datetime import datetime
+from typing import Any
+
+import click
+
+from agent.app import opened, utc_now
+from agent.cli.options import config_option, json_option, print_json
+from agent.config import Config
+from agent.tokens import SCOPES, new_token
+from db.tokens import TokenRecord, create_token, revoke_token, tokens
+
+
+@click.group(short_help="Say who may use DICOMweb.")
+def token() -> None:
+    """Say who may use DICOMweb: each program that asks has a token of its own, with what it may do.
+
+    A program sends its token in the header `Authorization: Bearer TOKEN`.
+    """
+
+
+@token.command(short_help="Make a token.")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(tuple(SCOPES)),
+    multiple=True,
+    required=True,
+    help="What it may do (repeatable): " + "; ".join(f"{scope}: {what}" for scope, what in SCOPES.items()) + ".",
+)
+@config_option
+@json_option
+def create(name: str, scopes: tuple[str, ...], config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Make a token called NAME and print it, this once: there is no way to see it again.
+
+    NAME stands in logs, and where the calling AE title stands for what is received over DICOM: 1 to 16 letters, digits,
+    dots, dashes and underscores.
+    """
+    made = new_token()
+    with opened(config) as database:
+        record = create_token(
+            database, name, sha256=made.sha256, scopes=scopes, by=f"user {getpass.getuser()}", now=utc_now()
+        )
+    if as_json:
+        print_json(_document(record) | {"token": made.secret})
+    else:
+        click.echo(made.secret)
+
+
+@token.command("list", short_help="Print which tokens there are.")
+@config_option
+@json_option
+def list_tokens(config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Print all tokens that ever were, oldest first: scopes, who made them, when they were used last."""
+    with opened(config) as database:
+        found = tokens(database)
+    if as_json:
+        print_json([_document(record) for record in found])
+        return
+    if not found:
+        click.echo("There is no token yet.")
+    for record in found:
+        click.echo(_line(record))
+
+
+@token.command(short_help="Let a token in no more.")
+@click.argument("name")
+@config_option
+@json_option
+def revoke(name: str, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Let the token called NAME in no more, from the next request on."""
+    with opened(config) as database:
+        revoke_token(database, name, by=f"user {getpass.getuser()}", now=utc_now())
+    if as_json:
+        print_json({"revoked": name})
+    else:
+        click.echo(f"{name} is let in no more.")
+
+
+def _line(record: TokenRecord) -> str:
+    """Return one token as a line of text."""
+    used = "never used" if record.last_used_at is None else f"last used {_when(record.last_used_at)}"
+    gone = "" if record.revoked_at is None else f", revoked {_when(record.revoked_at)} by {record.revoked_by}"
+    made = f"made {_when(record.created_at)} by {record.created_by}"
+    return f"{record.name:<16} {' '.join(sorted(record.scopes)):<30} {made}, {used}{gone}"
+
+
+def _when(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _document(record: TokenRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "scopes": sorted(record.scopes),
+        "created_by": record.created_by,
+        "created_at": record.created_at,
+        "last_used_at": record.last_used_at,
+        "revoked_by": record.revoked_by,
+        "revoked_at": record.revoked_at,
+    }

@@ -1,0 +1,42 @@
+"""What a token is: a name for people and logs, 256 random bits for the program that holds it, and scopes."""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+DICOMWEB_READ: Final = "dicomweb:read"
+DICOMWEB_STORE: Final = "dicomweb:store"
+SCOPES: Final = {
+    DICOMWEB_READ: "search and retrieve (QIDO-RS, WADO-RS)",
+    DICOMWEB_STORE: "store (STOW-RS)",
+}
+"""Each scope with what it allows."""
+
+_PREFIX: Final = "tibabu_"  # so that people and scanners of repositories recognise one that got astray
+_BITS: Final = 256
+_TOKEN: Final = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token as it is shown once, and the digest that is kept of it."""
+
+    secret: str
+    sha256: str
+
+    def __repr__(self) -> str:
+        """Hide the token."""
+        return f"NewToken(sha256={self.sha256})"
+
+
+def new_token() -> NewToken:
+    """Return a token of 256 random bits."""
+    secret = _PREFIX + secrets.token_urlsafe(_BITS // 8)
+    return NewToken(secret, digest(secret) or "")
+
+
+def digest(secret: str) -> str | None:
+    """Return the digest under which a token is on record; None for what cannot be a token."""
+    return hashlib.sha256(secret.encode("ascii")).hexdigest() if _TOKEN.fullmatch(secret) else None

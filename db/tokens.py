@@ -1,0 +1,114 @@
+"""Tokens that let programs in: named, with scopes, revocable; only a digest of each is kept."""
+
+import hmac
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, insert, or_, select, update
+
+from db.database import Database
+from db.errors import ConstraintError, RefusedError
+from db.schema_tokens import NAME, api_token
+
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME - 1}}}")
+_USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A token on record, without the token. The last three are None as long as there is nothing to say."""
+
+    id: int
+    name: str
+    scopes: frozenset[str]
+    created_by: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_by: str | None
+    revoked_at: datetime | None
+
+
+def create_token(
+    database: Database, name: str, *, sha256: str, scopes: Collection[str], by: str, now: datetime
+) -> TokenRecord:
+    """Put a token on record by its digest.
+
+    Raises RefusedError for a name that is none (it is shown in logs and stands where a calling AE title stands), or
+    that an active token has.
+    """
+    if _NAME.fullmatch(name) is None:
+        message = f"expected a name of 1 to {NAME} letters, digits, dots, dashes and underscores. Received: another"
+        raise RefusedError(message)
+    try:
+        with database.begin() as connection:
+            row = connection.execute(
+                insert(api_token)
+                .values(name=name, sha256=sha256, scopes=" ".join(sorted(scopes)), created_by=by, created_at=now)
+                .returning(api_token)
+            ).one()
+    except ConstraintError:
+        message = f"expected a name that no active token has. Received: {name}; revoke that one first"
+        raise RefusedError(message) from None
+    return _record(row)
+
+
+def tokens(database: Database) -> tuple[TokenRecord, ...]:
+    """Return all that ever were, oldest first."""
+    with database.read() as connection:
+        rows = connection.execute(select(api_token).order_by(api_token.c.id)).all()
+    return tuple(_record(row) for row in rows)
+
+
+def active_token(database: Database, sha256: str) -> TokenRecord | None:
+    """Return the token of that digest, or None where there is none or it has been revoked.
+
+    The digest of 256 random bits is what is looked for: how long that takes says nothing about a token.
+    """
+    with database.read() as connection:
+        row = connection.execute(select(api_token).where(api_token.c.sha256 == sha256)).one_or_none()
+    if row is None or row.revoked_at is not None or not hmac.compare_digest(row.sha256, sha256):
+        return None
+    return _record(row)
+
+
+def note_use(database: Database, record: TokenRecord, *, now: datetime) -> None:
+    """Record that a token is used, once a minute at most: a viewer asks a hundred times a second."""
+    before = now - _USE_IS_NOTED_EVERY
+    if record.last_used_at is not None and record.last_used_at > before:
+        return
+    column = api_token.c.last_used_at
+    with database.begin() as connection:
+        connection.execute(
+            update(api_token)
+            .where(api_token.c.id == record.id, or_(column.is_(None), column <= before))
+            .values(last_used_at=now)
+        )
+
+
+def revoke_token(database: Database, name: str, *, by: str, now: datetime) -> None:
+    """Let the active token of that name in no more. RefusedError where there is none."""
+    with database.begin() as connection:
+        revoked = connection.execute(
+            update(api_token)
+            .where(api_token.c.name == name, api_token.c.revoked_at.is_(None))
+            .values(revoked_at=now, revoked_by=by)
+        )
+    if not revoked.rowcount:
+        message = "expected the name of an active token. Received: another"
+        raise RefusedError(message)
+
+
+def _record(row: Row[Any]) -> TokenRecord:
+    return TokenRecord(
+        id=row.id,
+        name=row.name,
+        scopes=frozenset(row.scopes.split()),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        revoked_by=row.revoked_by,
+        revoked_at=row.revoked_at,
+    )
