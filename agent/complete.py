@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from db import kinds
 from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
+from db.arrival import forget_associations
 from db.completion import close_due, enqueue_settled
 from db.database import Database
 from db.delivery import record_failed_attempt
@@ -16,6 +17,9 @@ from db.priority import Allowances
 from db.queue import ParkedJob, Queue
 
 log = structlog.get_logger(__name__)
+
+_OLD_ASSOCIATION = timedelta(days=1)
+"""What is said to bring a study for longer than that is a process that died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,10 @@ class Completer:
             self._account_for(parked)
 
     def heal(self) -> None:
-        """Enqueue the conclusion of settled studies that somehow have none waiting."""
-        enqueue_settled(self.database, self.queue, now=self.clock())
+        """Enqueue the conclusion of settled studies that somehow have none waiting; forget associations of the dead."""
+        now = self.clock()
+        enqueue_settled(self.database, self.queue, now=now)
+        forget_associations(self.database, before=now - _OLD_ASSOCIATION)
 
     def _account_for(self, parked: ParkedJob) -> None:
         """Settle what a job that will not run again leaves open: its study neither waits nor passes as analysed."""

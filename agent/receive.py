@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from db.arrival import note_association_ended
 from db.database import Database
 from db.errors import DatabaseError
-from db.intake import IncomingInstance, Timing, note_association_ended, record_instance
+from db.intake import IncomingInstance, Role, Timing, record_instance
 from db.priority import Allowances, Priority
 from db.queue import Queue
 from dicom_io.errors import HeaderError, StoreError, UidError
@@ -49,7 +50,8 @@ class Receiver:
     settings: ReceiveSettings
     clock: Callable[[], datetime]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _open: dict[str, set[int]] = field(default_factory=dict)
+    # The studies (UIDs) that each open association is on record for: a cache that saves a statement for each Instance.
+    _brought: dict[str, set[str]] = field(default_factory=dict)
 
     def received(self, instance: ReceivedInstance) -> int:
         """Store one Instance; return the C-STORE status. 0x0000 means that file and row have been synced to disk."""
@@ -73,8 +75,7 @@ class Receiver:
     def association_ended(self, summary: AssociationSummary) -> None:
         """Let the studies of an ended association close soon, unless another open association brings them too."""
         with self._lock:
-            touched = self._open.pop(summary.association_id, set())
-            still_coming = set[int]().union(*self._open.values())
+            brought = self._brought.pop(summary.association_id, None)
         log.info(
             "association",
             association_id=summary.association_id,
@@ -86,11 +87,15 @@ class Receiver:
             refused=summary.refused,
             bytes=summary.bytes,
             seconds=round((summary.closed_at - summary.opened_at).total_seconds(), 3),
-            studies=len(touched),
+            studies=len(brought or ()),
         )
+        if brought is not None:
+            self._let_close(summary)
+
+    def _let_close(self, summary: AssociationSummary) -> None:
         closes_at = self.clock() + self.settings.after_release
         try:
-            note_association_ended(self.database, touched - still_coming, closes_at=closes_at)
+            note_association_ended(self.database, summary.association_id, closes_at=closes_at)
         except DatabaseError as error:  # the quiet time-out still closes them
             log.warning("association_end_not_recorded", association_id=summary.association_id, reason=str(error))
 
@@ -108,12 +113,16 @@ class Receiver:
             return DATA_SET_DOES_NOT_MATCH
         self.store.require_free(self.settings.minimum_free_bytes + len(instance.data))
         stored = self.store.put(instance.data)
+        with self._lock:
+            brought = self._brought.setdefault(instance.association_id, set())
         incoming = _incoming(header, stored, instance, self.clock())
+        if header.study_instance_uid in brought:
+            incoming = replace(incoming, association_id="")
         recorded = record_instance(
             self.database, self.queue, incoming, timing=self.settings.timing, allowances=self.settings.allowances
         )
-        with self._lock:
-            self._open.setdefault(instance.association_id, set()).add(recorded.study_id)
+        if recorded.role is not Role.OWN:
+            brought.add(header.study_instance_uid)
         log.debug(
             "instance",
             association_id=instance.association_id,
@@ -160,4 +169,5 @@ def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at
         study_time=header.study_time,
         study_description=header.study_description,
         modality=header.modality,
+        association_id=instance.association_id,
     )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, exists, func, insert, or_, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.advance import Position, advance, lock, note
+from db.arrival import bring
 from db.database import Database
 from db.kinds import COMPARE, SCORE
 from db.lifecycle import Event, State
@@ -15,8 +16,6 @@ from db.outcome import CONFLICTING_IDENTITY
 from db.priority import Allowances, Priority, due_at
 from db.queue import Queue
 from db.schema import instance, report, result, study
-
-_BIGGEST_BATCH = 500
 
 
 class Role(StrEnum):
@@ -32,7 +31,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingInstance:
-    """An Instance that lies durably in the store; attributes as in PS3.6, "" where the Instance does not say."""
+    """An Instance that lies durably in the store; attributes as in PS3.6, "" where the Instance does not say.
+
+    `association_id` names the open association that brings it, "" where that is on record for its study already.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
@@ -59,6 +61,7 @@ class IncomingInstance:
     study_time: str
     study_description: str
     modality: str
+    association_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +92,12 @@ def record_instance(
     # The lock is on the SOP Instance UID: two studies that bring the same one at once have to see each other.
     with database.begin(lock=("sop_instance", incoming.sop_instance_uid)) as connection:
         if (known := _known_bytes(connection, incoming)) is not None:
+            _bring_again(connection, known, incoming, timing)
             return known
         study_id, is_new = _study_of(connection, incoming, timing, allowances)
         position = lock(connection, study_id)
         if (known := _known_bytes(connection, incoming)) is not None:  # somebody else was first and has committed
+            _bring_again(connection, known, incoming, timing)
             return known
         if is_new:
             note(connection, position, "RECEIVED", position.state, at=incoming.received_at)
@@ -102,23 +107,21 @@ def record_instance(
         _enqueue(connection, queue, study_id, instance_id, role, incoming)
         if role is not Role.OWN:
             _touch(connection, study_id, incoming, timing)
+            if incoming.association_id:
+                bring(connection, study_id, incoming.association_id, at=incoming.received_at)
     return Recorded(study_id, instance_id, role, known=False)
 
 
-def note_association_ended(database: Database, study_ids: set[int], *, closes_at: datetime) -> None:
-    """Let the studies that an association brought close at `closes_at`, if that is earlier than planned."""
-    ids = sorted(study_ids)
-    for start in range(0, len(ids), _BIGGEST_BATCH):
-        with database.begin() as connection:
-            connection.execute(
-                update(study)
-                .where(
-                    study.c.id.in_(ids[start : start + _BIGGEST_BATCH]),
-                    study.c.state == State.RECEIVING,
-                    study.c.closes_at > closes_at,
-                )
-                .values(closes_at=closes_at)
-            )
+def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInstance, timing: Timing) -> None:
+    """Keep a study open for an association that begins with what is known: a peer that was cut off starts again so."""
+    if not incoming.association_id or known.role is Role.OWN:
+        return
+    lock(connection, known.study_id)
+    bring(connection, known.study_id, incoming.association_id, at=incoming.received_at)
+    row = connection.execute(select(study).where(study.c.id == known.study_id)).one()
+    closes_at = min(incoming.received_at + timing.quiet, row.started_at + timing.forced)
+    if row.state == State.RECEIVING and closes_at > row.closes_at:
+        connection.execute(update(study).where(study.c.id == known.study_id).values(closes_at=closes_at))
 
 
 def _known_bytes(connection: Connection, incoming: IncomingInstance) -> Recorded | None:

@@ -25,7 +25,7 @@ from db.delivery import (
     requeue_deliveries,
 )
 from db.errors import RefusedError
-from db.intake import Role, note_association_ended
+from db.intake import Role
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.priority import Priority
@@ -395,22 +395,6 @@ def test_a_requeued_study_is_analysed_again_as_a_new_revision(ledger: Any) -> No
     assert row(ledger).outcome is Outcome.NOT_FLAGGED
     with pytest.raises(RefusedError, match="on record"):
         requeue_study(ledger.database, ledger.queue, "9.9", actor="test", now=ledger.now)
-
-
-def test_a_study_closes_soon_after_its_association_ended_and_not_before(ledger: Any) -> None:
-    received = ledger.receive()
-    note_association_ended(ledger.database, {received.study_id}, closes_at=ledger.now + timedelta(seconds=2))
-    assert close(ledger, 1) == 0
-    assert close(ledger, 1) == 1
-
-
-def test_an_instance_after_the_association_ended_pushes_the_close_back(ledger: Any) -> None:
-    received = ledger.receive()
-    note_association_ended(ledger.database, {received.study_id}, closes_at=ledger.now + timedelta(seconds=2))
-    ledger.now += timedelta(seconds=1)
-    ledger.receive()
-    assert close(ledger, 2) == 0
-    assert close(ledger, 28) == 1
 
 
 def test_a_study_that_never_goes_quiet_is_closed_by_force(ledger: Any) -> None:

@@ -1,0 +1,72 @@
+"""Which open associations bring which studies: rows, since any number of receiving processes share one port.
+
+The row of an association's first Instance of a study is committed with that Instance, and removed when the association
+ends. A process that dies leaves its rows: they keep a study from closing by the release of others, not from closing by
+quiet, and are swept when they are old.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.database import Database
+from db.lifecycle import State
+from db.schema import study
+from db.schema_arrival import association_study
+
+_BIGGEST_BATCH = 500
+
+
+def bring(connection: Connection, study_id: int, association_id: str, *, at: datetime) -> None:
+    """Note that an open association brings a study; again is nothing. The study's row is locked."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(
+        make(association_study)
+        .values(association_id=association_id, study_id=study_id, opened_at=at)
+        .on_conflict_do_nothing()
+    )
+
+
+def note_association_ended(database: Database, association_id: str, *, closes_at: datetime) -> None:
+    """Let the studies that an association brought close at `closes_at`, if that is earlier than planned.
+
+    Not those that another open association brings as well: its end decides.
+    """
+    with database.read() as connection:
+        ids = connection.scalars(
+            select(association_study.c.study_id)
+            .where(association_study.c.association_id == association_id)
+            .order_by(association_study.c.study_id)
+        ).all()
+    for start in range(0, len(ids), _BIGGEST_BATCH):
+        with database.begin() as connection:
+            _end(connection, association_id, ids[start : start + _BIGGEST_BATCH], closes_at)
+
+
+def _end(connection: Connection, association_id: str, study_ids: Sequence[int], closes_at: datetime) -> None:
+    # Locked first, always in the same order: of two associations that end at once, the second sees that it is the last.
+    connection.execute(select(study.c.id).where(study.c.id.in_(study_ids)).order_by(study.c.id).with_for_update())
+    connection.execute(
+        delete(association_study).where(
+            association_study.c.association_id == association_id, association_study.c.study_id.in_(study_ids)
+        )
+    )
+    still_coming = exists().where(association_study.c.study_id == study.c.id)
+    connection.execute(
+        update(study)
+        .where(
+            study.c.id.in_(study_ids),
+            study.c.state == State.RECEIVING,
+            study.c.closes_at > closes_at,
+            ~still_coming,
+        )
+        .values(closes_at=closes_at)
+    )
+
+
+def forget_associations(database: Database, *, before: datetime) -> int:
+    """Remove what associations left behind whose process died, from before `before`; return how many rows."""
+    with database.begin() as connection:
+        return connection.execute(delete(association_study).where(association_study.c.opened_at < before)).rowcount
