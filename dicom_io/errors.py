@@ -4,6 +4,7 @@
       +-- HeaderError                  a dataset that cannot be read
       |     +-- UidError               a value that is no UID
       +-- PixelError                   frames that cannot be made, with a reason for people
+      +-- DecoderError                 a process for decoding that cannot be started
       +-- StoreError                   bytes that could not be made durable
       |     +-- NoSpaceError           because the disk or the quota is full
       +-- NetworkError                 a peer that did not do its part
@@ -35,6 +36,10 @@ class PixelError(DicomIoError):
         """Keep the reason, for example "pixel data is truncated"."""
         super().__init__(reason)
         self.reason = reason
+
+
+class DecoderError(DicomIoError):
+    """A process for decoding that cannot be started: nothing is known about the image."""
 
 
 class StoreError(DicomIoError):

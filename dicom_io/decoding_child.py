@@ -1,0 +1,79 @@
+"""The decoding process itself: `python -P -m dicom_io.decoding_child MEMORY_BYTES`. See `dicom_io.decoding_process`.
+
+It ends when its standard input does, and by no signal that asks for a drain: whoever started it drains first. Should
+that one be gone while native code hangs here, an alarm ends it.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicom_io import reasons
+from dicom_io.content import same_content
+from dicom_io.decoding_process import ANSWER_LENGTH
+from dicom_io.errors import PixelError
+from dicom_io.frames import PixelLimits, read_frames
+
+_FIRST_TO_GO: Final = "1000"
+_GUARD_SECONDS: Final = 10.0  # how much longer than it may take a decoder hangs before the alarm
+
+
+def main() -> None:
+    """Answer questions until there are no more."""
+    out = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # native code may print: the answers have a pipe of their own
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(
+        OSError
+    ):  # proc(5): when the machine runs out of memory, this process is what can be spared
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="ascii")
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the image, and the patient's name
+    _send(out, {"ready": True}, ())
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, question["seconds"] + _GUARD_SECONDS)
+        says, frames = _answer(question)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _send(out, says, frames)
+
+
+def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[np.uint8]]]:
+    """Answer a question; every other exception than PixelError and MemoryError is a crash, and ends the process."""
+    paths = [Path(path) for path in question["paths"]]
+    try:
+        if question["call"] == "same_content":
+            return {"same": same_content(*paths)}, ()
+        frames = read_frames(*paths, limits=PixelLimits(**question["limits"]))
+    except PixelError as error:
+        return {"reason": error.reason}, ()
+    except MemoryError:
+        return {"reason": reasons.OUT_OF_MEMORY}, ()
+    return {"shapes": [frame.shape for frame in frames]}, frames
+
+
+def _send(out: int, says: dict[str, Any], frames: Sequence[NDArray[np.uint8]]) -> None:
+    text = json.dumps(says).encode()
+    _write(out, memoryview(ANSWER_LENGTH.pack(len(text)) + text))
+    for frame in frames:
+        _write(out, np.ascontiguousarray(frame).reshape(-1).data)
+
+
+def _write(out: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(out, data) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""Decoding in processes of their own: the same frames, and whatever happens in there costs one image."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.data import get_testdata_file
+
+from dicom_io import reasons
+from dicom_io.content import same_content
+from dicom_io.decoding import Decoder, DecoderSettings
+from dicom_io.errors import DecoderError, PixelError
+from dicom_io.frames import PixelLimits, read_frames
+
+NAMES = (
+    "RG1_UNCI.dcm",  # 15 bits, uncompressed
+    "RG1_J2KR.dcm",  # JPEG 2000
+    "MR_small_RLE.dcm",
+    "emri_small_jpeg_ls_lossless.dcm",  # 10 frames
+    "JPGExtended.dcm",  # 12 bits by GDCM
+    "SC_rgb_2frame.dcm",  # colours
+)
+
+
+def installed(name: str) -> Path:
+    found = get_testdata_file(name, download=False)
+    assert found is not None
+    return Path(str(found))
+
+
+SMALL = installed("MR_small.dcm")
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    """Give a decoder of one process, which has started."""
+    with Decoder() as found:
+        found.read_frames(SMALL)
+        yield found
+
+
+def pid_of(decoder: Decoder) -> int:
+    """Return the process of a decoder of one process that is idle."""
+    process = decoder._idle.queue[0]._process
+    assert process is not None
+    return process.pid
+
+
+@pytest.fixture
+def asked(eventually: Callable[..., None]) -> Iterator[Callable[[Decoder], Future[Any]]]:
+    """Return `asked(decoder)`: the process has been asked for frames, and stands still before it answers."""
+    with ThreadPoolExecutor() as threads:
+
+        def ask(decoder: Decoder) -> Future[Any]:
+            process = decoder._idle.queue[0]._process
+            os.kill(process.pid, signal.SIGSTOP)
+            question = threads.submit(decoder.read_frames, SMALL)
+            eventually(lambda: any(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))))
+            return question
+
+        yield ask
+
+
+@pytest.fixture
+def impostor(decoder: Decoder) -> Callable[[str], None]:
+    """Return `impostor(answer)`: another program stands in for the process, which answers an expression's bytes."""
+
+    def replace(answer: str) -> None:
+        ready = "import os, struct, json; say = lambda text: struct.pack('<L', len(text)) + text.encode();"
+        decoder._idle.queue[0]._command = [
+            *(sys.executable, "-c", f"{ready} os.write(1, say('{{}}')); os.read(0, 9); os.write(1, {answer}); input()")
+        ]
+        decoder._idle.queue[0]._kill()
+
+    return replace
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_frames_are_those_that_this_process_would_decode(decoder: Decoder, name: str) -> None:
+    ours, theirs = read_frames(installed(name)), decoder.read_frames(installed(name))
+    assert len(ours) == len(theirs)
+    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_what_cannot_be_decoded_has_the_same_reason(decoder: Decoder, tmp_path: Path) -> None:
+    (tmp_path / "cut.dcm").write_bytes(SMALL.read_bytes()[:-1000])
+    for path, limits in ((tmp_path / "cut.dcm", PixelLimits()), (SMALL, PixelLimits(max_pixels_per_frame=10))):
+        with pytest.raises(PixelError) as here:
+            read_frames(path, limits=limits)
+        with pytest.raises(PixelError) as there:
+            decoder.read_frames(path, limits=limits)
+        assert here.value.reason == there.value.reason
+
+
+def test_files_are_compared_as_in_this_process(decoder: Decoder) -> None:
+    one, other = installed("MR_small.dcm"), installed("MR_small_RLE.dcm")
+    pairs = ((one, one), (one, installed("CT_small.dcm")), (one, other), (one, Path("absent.dcm")))
+    assert [decoder.same_content(*pair) for pair in pairs] == [same_content(*pair) for pair in pairs]
+    assert decoder.same_content(one, one)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
+def test_a_crash_in_the_middle_of_an_image_costs_that_image_only(
+    decoder: Decoder, asked: Callable[[Decoder], Future[Any]], number: signal.Signals
+) -> None:
+    before, question = pid_of(decoder), asked(decoder)
+    os.kill(before, number)
+    os.kill(before, signal.SIGCONT)
+    with pytest.raises(PixelError, match=reasons.CRASHED):
+        question.result(30)
+    assert len(decoder.read_frames(SMALL)) == 1
+    assert pid_of(decoder) != before
+
+
+def test_an_image_whose_process_was_killed_gets_a_second_chance(
+    decoder: Decoder, asked: Callable[[Decoder], Future[Any]]
+) -> None:
+    before, question = pid_of(decoder), asked(decoder)
+    os.kill(before, signal.SIGKILL)
+    assert len(question.result(30)) == 1
+    assert pid_of(decoder) != before
+
+
+def test_a_process_that_died_while_nobody_asked_it_costs_nothing(decoder: Decoder) -> None:
+    process = decoder._idle.queue[0]._process
+    process.kill()
+    process.wait()
+    assert len(decoder.read_frames(SMALL)) == 1
+
+
+def test_a_process_that_hangs_is_given_up_after_the_time_limit() -> None:
+    with Decoder(DecoderSettings(seconds=0.3)) as decoder:
+        decoder.read_frames(SMALL)
+        os.kill(pid_of(decoder), signal.SIGSTOP)
+        with pytest.raises(PixelError, match=reasons.TOO_SLOW):
+            decoder.read_frames(SMALL)
+        assert len(decoder.read_frames(SMALL)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "b'\\xff' * 64",
+        "say('[]')",
+        "say('{')",
+        "say(json.dumps({'shapes': 5}))",
+        "say(json.dumps({'shapes': ['a']}))",
+        "say(json.dumps({'shapes': [[70000, 70000]]}))",
+        "say(json.dumps({'shapes': [[-2, 5]]}))",
+    ],
+)
+def test_a_process_that_answers_nonsense_costs_that_image_and_no_memory(
+    decoder: Decoder, impostor: Callable[[str], None], answer: str
+) -> None:
+    command = decoder._idle.queue[0]._command
+    impostor(answer)
+    with pytest.raises(PixelError, match=reasons.CRASHED):
+        decoder.read_frames(SMALL)
+    decoder._idle.queue[0]._command = command
+    assert len(decoder.read_frames(SMALL)) == 1
+
+
+def test_a_process_that_cannot_be_started_says_nothing_about_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Decoder() as decoder, pytest.raises(DecoderError, match="expected a decoding process"):
+        decoder.read_frames(SMALL)
+
+
+def test_an_image_that_takes_more_memory_than_is_allowed_is_refused_and_the_next_one_decoded(tmp_path: Path) -> None:
+    """9,000 x 9,000 pixels of 16 bits are within the limits of an image, and beyond those of this process."""
+    large = tmp_path / "large.dcm"
+    content = SMALL.read_bytes()
+    for tag in (b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x11\x00US\x02\x00"):
+        at = content.index(tag) + len(tag)
+        content = content[:at] + (9000).to_bytes(2, "little") + content[at + 2 :]
+    start = content.index(b"\xe0\x7f\x10\x00OW\0\0") + 8
+    with large.open("wb") as file:
+        file.write(content[:start] + (2 * 9000 * 9000).to_bytes(4, "little"))
+        file.truncate(start + 4 + 2 * 9000 * 9000)
+    with Decoder(DecoderSettings(memory_bytes=700 << 20)) as decoder:
+        before = decoder.read_frames(SMALL)
+        with pytest.raises(PixelError) as refusal:
+            decoder.read_frames(large)
+        assert refusal.value.reason == reasons.OUT_OF_MEMORY
+        assert np.array_equal(decoder.read_frames(SMALL), before)
+    with Decoder() as decoder:
+        assert decoder.read_frames(large)[0].shape == (9000, 9000)
+
+
+def test_many_threads_share_the_processes() -> None:
+    paths = [installed(name) for name in NAMES] * 2
+    with Decoder(DecoderSettings(processes=2)) as decoder, ThreadPoolExecutor(6) as threads:
+        for path, frames in zip(paths, threads.map(decoder.read_frames, paths), strict=True):
+            assert np.array_equal(frames[0], read_frames(path)[0])
+
+
+def test_a_drain_that_is_asked_of_every_process_at_once_costs_no_image(
+    decoder: Decoder, asked: Callable[[Decoder], Future[Any]]
+) -> None:
+    """Ctrl-C reaches all processes of a terminal, and systemd's stop all of a unit."""
+    before, question = pid_of(decoder), asked(decoder)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        os.kill(before, number)
+    assert len(question.result(30)) == 1
+    assert pid_of(decoder) == before
+
+
+def test_no_process_is_left_when_the_decoder_is_closed_or_its_owner_is_killed(
+    eventually: Callable[..., None],
+) -> None:
+    with Decoder() as decoder:
+        decoder.read_frames(SMALL)
+        process = decoder._idle.queue[0]._process
+    assert process.returncode == 0
+    program = (
+        "import sys, os; from pathlib import Path; from dicom_io.decoding import Decoder; decoder = Decoder();"
+        f"decoder.read_frames(Path({str(SMALL)!r}));"
+        "print(decoder._idle.queue[0]._process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    owner = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False)  # noqa: S603
+    pid = int(owner.stdout)
+    eventually(lambda: not Path(f"/proc/{pid}").exists() or _is_dead(pid))
+
+
+def _is_dead(pid: int) -> bool:
+    """Tell a process that ended, though nobody has asked for its exit status."""
+    return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
