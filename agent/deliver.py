@@ -8,19 +8,19 @@ from pathlib import Path
 import structlog
 
 from agent import VERSION, reports
+from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
 from agent.errors import AgentError, DeliveryError
 from agent.reports.document import ImageOutcome, ModelIdentity, Predecessor, ReportSettings, StudyResult
 from agent.retry import Backoff
+from db.concluded import ConcludedImage, ConcludedStudy, concluded_study
 from db.database import Database
 from db.delivery import (
-    ConcludedImage,
-    ConcludedStudy,
     DeliveryTask,
+    RenderedInstance,
     StoredReport,
     acknowledge,
     begin_attempt,
-    concluded_study,
     delivery_task,
     record_failed_attempt,
     record_rendered,
@@ -28,6 +28,7 @@ from db.delivery import (
 from db.errors import DatabaseError
 from db.queue import Done, Job, RetryAt, Settlement
 from dicom_io.errors import StoreError
+from dicom_io.header import read_header
 from dicom_io.store import Store
 from model.heat_map import from_png
 from model.preprocess import DESCRIPTION as PREPROCESSING
@@ -92,7 +93,9 @@ class Deliverer:
             path=file.path,
             size=file.size,
         )
-        return record_rendered(self.database, task.report_id, stored, at=self.clock())
+        header = read_header(document.data)
+        rendered = RenderedInstance(header.transfer_syntax_uid, header.is_image, instance_attributes(header))
+        return record_rendered(self.database, task.report_id, stored, rendered, at=self.clock())
 
     def _result(self, study: ConcludedStudy) -> StudyResult:
         return StudyResult(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from agent.described import instance_attributes, plain_date
 from db.arrival import note_association_ended
 from db.database import Database
 from db.errors import DatabaseError
@@ -165,9 +166,11 @@ def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at
         patient_sex=header.patient_sex,
         patient_age=header.patient_age,
         accession_number=header.accession_number,
-        study_date=header.study_date,
+        study_date=plain_date(header.study_date),
         study_time=header.study_time,
         study_description=header.study_description,
-        modality=header.modality,
+        study_id=header.study_id,
+        referring_physician_name=header.referring_physician_name,
+        attributes=instance_attributes(header),
         association_id=instance.association_id,
     )

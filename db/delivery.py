@@ -1,18 +1,18 @@
 """Deliveries: one report to one destination, rendered once, sent until acknowledged, parked or superseded."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from db import kinds
 from db.advance import lock
+from db.attributes import InstanceAttributes
 from db.conclusion import DeliveryState, settle_delivered
 from db.database import Database
 from db.intake import Role
-from db.outcome import Outcome
 from db.queue import Queue
-from db.schema import delivery, image_result, instance, report, result, study
+from db.schema import delivery, instance, report, result, study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,15 @@ class StoredReport:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class RenderedInstance:
+    """What a rendered report that is a DICOM Instance says of itself."""
+
+    transfer_syntax_uid: str
+    is_image: bool
+    attributes: InstanceAttributes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryTask:
     """A delivery to attempt. `stored` is None until the report has been rendered."""
@@ -38,41 +47,6 @@ class DeliveryTask:
     media_type: str
     study_instance_uid: str
     stored: StoredReport | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConcludedImage:
-    """A candidate image of a concluded revision with what came of it."""
-
-    sop_instance_uid: str
-    sop_class_uid: str
-    path: str
-    outcome: Outcome
-    reason: str
-    probability: float | None
-    heat_map: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConcludedStudy:
-    """Everything a report says: a revision's result, images, evidence (paths in the store) and predecessors."""
-
-    study_instance_uid: str
-    revision: int
-    version: int
-    outcome: Outcome
-    reason: str
-    probability: float | None
-    model_name: str
-    model_version: str
-    model_sha256: str
-    operating_point: str
-    threshold: float
-    analysed_at: datetime
-    concluded_at: datetime
-    images: tuple[ConcludedImage, ...]
-    evidence: tuple[str, ...]
-    predecessors: tuple[tuple[str, str, str], ...]  # (SOP Class UID, SOP Instance UID, Series Instance UID)
 
 
 def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
@@ -121,86 +95,15 @@ def _stored(row: Row[tuple[object, ...]]) -> StoredReport:
     )
 
 
-def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
-    """Return what the report has to say: the images and evidence as they stood when its revision was concluded."""
-    with database.read() as connection:
-        row = connection.execute(
-            select(result, report.c.kind, report.c.version, study.c.study_instance_uid)
-            .select_from(report)
-            .join(result)
-            .join(study, study.c.id == result.c.study_id)
-            .where(report.c.id == report_id)
-        ).one()
-        images = _images(connection, row)
-        evidence = connection.scalars(
-            select(instance.c.path)
-            .where(
-                instance.c.study_id == row.study_id,
-                instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)),
-                instance.c.received_at <= row.concluded_at,
-            )
-            .order_by(instance.c.is_image.desc(), instance.c.id)
-        ).all()
-        predecessors = connection.execute(
-            select(report.c.sop_class_uid, report.c.sop_instance_uid, report.c.series_instance_uid)
-            .join(result)
-            .where(
-                result.c.study_id == row.study_id,
-                result.c.revision < row.revision,
-                report.c.kind == row.kind,
-                report.c.sop_instance_uid.is_not(None),
-            )
-            .order_by(result.c.revision)
-        ).all()
-    return ConcludedStudy(
-        study_instance_uid=row.study_instance_uid,
-        revision=row.revision,
-        version=row.version,
-        outcome=Outcome(row.outcome),
-        reason=row.reason,
-        probability=row.probability,
-        model_name=row.model_name,
-        model_version=row.model_version,
-        model_sha256=row.model_sha256,
-        operating_point=row.operating_point,
-        threshold=row.threshold,
-        analysed_at=row.analysed_at,
-        concluded_at=row.concluded_at,
-        images=images,
-        evidence=tuple(evidence),
-        predecessors=tuple(
-            (earlier.sop_class_uid, earlier.sop_instance_uid, earlier.series_instance_uid) for earlier in predecessors
-        ),
-    )
+def record_rendered(
+    database: Database, report_id: int, stored: StoredReport, rendered: RenderedInstance | None = None, *, at: datetime
+) -> StoredReport:
+    """Commit a report's bytes before their first send; the first writer wins and everybody sends the winner's bytes.
 
-
-def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
-    """Return each image's latest result up to the row's revision."""
-    found = connection.execute(
-        select(image_result, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.path)
-        .join(instance)
-        .where(instance.c.study_id == row.study_id, image_result.c.revision <= row.revision)
-        .order_by(instance.c.id, image_result.c.revision)
-    ).all()
-    latest = {image.instance_id: image for image in found}
-    return tuple(
-        ConcludedImage(
-            sop_instance_uid=image.sop_instance_uid,
-            sop_class_uid=image.sop_class_uid,
-            path=image.path,
-            outcome=Outcome(image.outcome),
-            reason=image.reason,
-            probability=image.probability,
-            heat_map=image.heat_map,
-        )
-        for image in latest.values()
-    )
-
-
-def record_rendered(database: Database, report_id: int, stored: StoredReport, *, at: datetime) -> StoredReport:
-    """Commit a report's bytes before their first send; the first writer wins and everybody sends the winner's bytes."""
+    A report that is a DICOM Instance, as `rendered` says, is from then on one of those that the agent holds.
+    """
     with database.begin() as connection:
-        connection.execute(
+        won = connection.execute(
             update(report)
             .where(report.c.id == report_id, report.c.sha256.is_(None))
             .values(
@@ -212,9 +115,31 @@ def record_rendered(database: Database, report_id: int, stored: StoredReport, *,
                 size=stored.size,
                 rendered_at=at,
             )
-        )
+        ).rowcount
+        if won and rendered is not None:
+            _hold(connection, report_id, stored, rendered, at)
         row = connection.execute(select(report).where(report.c.id == report_id)).one()
     return _stored(row)
+
+
+def _hold(
+    connection: Connection, report_id: int, stored: StoredReport, rendered: RenderedInstance, at: datetime
+) -> None:
+    study_id = connection.execute(
+        select(result.c.study_id).select_from(report).join(result).where(report.c.id == report_id)
+    ).scalar_one()
+    connection.execute(
+        insert(instance).values(
+            study_id=study_id,
+            **asdict(stored),
+            transfer_syntax_uid=rendered.transfer_syntax_uid,
+            role=Role.OWN,
+            is_image=rendered.is_image,
+            calling_ae_title="",
+            received_at=at,
+            **asdict(rendered.attributes),
+        )
+    )
 
 
 def begin_attempt(database: Database, delivery_id: int, *, at: datetime) -> int:

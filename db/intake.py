@@ -1,6 +1,6 @@
 """Received Instances become rows: one transaction for the Instance, what it does to its study, and the next job."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from db.advance import Position, advance, lock, note
 from db.arrival import bring
+from db.attributes import InstanceAttributes
 from db.database import Database
 from db.kinds import COMPARE, SCORE
 from db.lifecycle import Event, State
@@ -60,7 +61,9 @@ class IncomingInstance:
     study_date: str
     study_time: str
     study_description: str
-    modality: str
+    study_id: str = ""
+    referring_physician_name: str = ""
+    attributes: InstanceAttributes
     association_id: str = ""
 
 
@@ -177,7 +180,9 @@ def _described(incoming: IncomingInstance) -> dict[str, str]:
         "study_date": incoming.study_date,
         "study_time": incoming.study_time,
         "study_description": incoming.study_description,
-        "modality": incoming.modality,
+        "study_id": incoming.study_id,
+        "referring_physician_name": incoming.referring_physician_name,
+        "modality": incoming.attributes.modality,
     }
 
 
@@ -263,6 +268,7 @@ def _insert_instance(
             calling_ae_title=incoming.calling_ae_title,
             received_at=incoming.received_at,
             analysis_revision=revision if role is Role.CANDIDATE else None,
+            **asdict(incoming.attributes),
         )
         .returning(instance.c.id)
     ).scalar_one()

@@ -23,6 +23,26 @@ from db.types import UtcDateTime
 UID = 64
 """Longest UID (PS3.5 section 9.1)."""
 
+INSTANCE_TEXTS = (
+    "modality",
+    "series_number",
+    "series_description",
+    "series_date",
+    "series_time",
+    "performed_procedure_step_start_date",
+    "performed_procedure_step_start_time",
+    "body_part_examined",
+    "laterality",
+    "protocol_name",
+    "station_name",
+    "instance_number",
+    "content_date",
+    "content_time",
+    "image_type",
+)
+INSTANCE_NUMBERS = ("rows", "columns", "bits_allocated", "number_of_frames")
+"""Attributes of an Instance and its Series, named by their PS3.6 keyword in snake_case."""
+
 installation = Table(
     "installation",
     metadata,
@@ -49,6 +69,8 @@ study = Table(
     Column("study_time", Text, nullable=False),
     Column("study_description", Text, nullable=False),
     Column("modality", Text, nullable=False),
+    Column("study_id", Text, nullable=False, server_default=text("''")),  # Study ID (0020,0010), not a row's id
+    Column("referring_physician_name", Text, nullable=False, server_default=text("''")),
     Column("calling_ae_title", Text, nullable=False),
     # Lifecycle: written by db.advance only.
     Column("state", String(16), nullable=False),
@@ -70,6 +92,10 @@ study = Table(
     Column("probability", Float),
     Column("concluded_at", UtcDateTime),
     Index("ix_study_due_at", "due_at", "id"),
+    # What archives are asked by: see db.archive.
+    Index("ix_study_patient_id", "patient_id"),
+    Index("ix_study_accession_number", "accession_number"),
+    Index("ix_study_study_date", "study_date"),
     Index("ix_study_state_closes_at", "state", "closes_at"),
 )
 
@@ -92,6 +118,10 @@ instance = Table(
     Column(
         "analysis_revision", Integer
     ),  # the study revision for which this candidate needs an image result; null: none
+    # What queries about Series and Instances ask for; "" and 0 where the Instance does not say. number_of_frames is 0
+    # where none of these was ever read: the Instance came before there were such columns.
+    *(Column(name, Text, nullable=False, server_default=text("''")) for name in INSTANCE_TEXTS),
+    *(Column(name, Integer, nullable=False, server_default="0") for name in INSTANCE_NUMBERS),
     Index("ix_instance_study_id", "study_id"),
     Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from db.attributes import InstanceAttributes
 from db.database import Database
 from db.intake import IncomingInstance, Recorded, Timing, record_instance
 from db.priority import Allowances, Priority
@@ -52,7 +53,7 @@ class Ledger:
             "study_date": "",
             "study_time": "",
             "study_description": "",
-            "modality": "CR",
+            "attributes": InstanceAttributes(modality="CR"),
         }
         incoming = IncomingInstance(**(values | given))
         return record_instance(self.database, self.queue, incoming, timing=self.timing, allowances=self.allowances)

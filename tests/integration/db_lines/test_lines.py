@@ -13,12 +13,14 @@ from db.analysis import (
     record_image_result,
     score_task,
 )
+from db.attributes import InstanceAttributes
 from db.completion import close_due
+from db.concluded import concluded_study
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.delivery import (
+    RenderedInstance,
     StoredReport,
     acknowledge,
-    concluded_study,
     delivery_task,
     record_failed_attempt,
     record_rendered,
@@ -302,7 +304,13 @@ def test_own_reports_that_come_back_start_nothing_known_by_ledger_or_device(ledg
     stored = StoredReport(
         sop_class_uid="1.2", sop_instance_uid="2.25.1", series_instance_uid="2.25.2", sha256="c" * 64, path="p", size=1
     )
-    record_rendered(ledger.database, task.report_id, stored, at=ledger.now)
+    rendered = RenderedInstance("1.2.840.10008.1.2.1", is_image=False, attributes=InstanceAttributes(modality="SR"))
+    record_rendered(ledger.database, task.report_id, stored, rendered, at=ledger.now)
+    record_rendered(ledger.database, task.report_id, stored, rendered, at=ledger.now)
+    (own,) = (one for one in study_record(ledger.database, "1.2.3").instances if one["role"] == Role.OWN)
+    assert (own["sop_instance_uid"], own["sha256"], own["modality"]) == ("2.25.1", "c" * 64, "SR")
+    assert row(ledger).instances == 1, "what the agent wrote itself does not count"
+    assert ledger.receive(sop_instance_uid="2.25.1", sha256="c" * 64).known
     assert ledger.receive(sop_instance_uid="2.25.1").role is Role.OWN
     assert ledger.receive(device_uids=("2.25.7",)).role is Role.OWN
     assert row(ledger).revision == 1
@@ -312,7 +320,7 @@ def test_own_reports_that_come_back_start_nothing_known_by_ledger_or_device(ledg
 
 
 def test_a_study_without_a_candidate_is_concluded_as_not_analysed_with_its_reason(ledger: Any) -> None:
-    received = ledger.receive(candidate=False, modality="CT")
+    received = ledger.receive(candidate=False, attributes=InstanceAttributes(modality="CT"))
     close(ledger)
     assert conclude(ledger, received.study_id)
     assert (row(ledger).outcome, row(ledger).reason) == (Outcome.NOT_ANALYSED, "no chest radiograph to analyse")

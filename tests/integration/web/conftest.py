@@ -11,6 +11,7 @@ import pytest
 
 from agent.web.server import serve
 from db.analysis import ImageResult, record_image_result, score_task
+from db.attributes import InstanceAttributes
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.database import Database
@@ -46,7 +47,7 @@ PLAIN = IncomingInstance(
     study_date="",
     study_time="",
     study_description="",
-    modality="CR",
+    attributes=InstanceAttributes(modality="CR"),
 )
 """An Instance that says nothing about its patient."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from db.attributes import InstanceAttributes
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority
@@ -125,8 +126,9 @@ def test_a_newer_revision_keeps_the_last_outcome_marked_updating(
 )
 def test_whatever_stands_in_a_study_is_text(client: httpx.Client, ledger: Ledger, now: datetime, hostile: str) -> None:
     fields = ("patient_name", "patient_id", "patient_age", "patient_sex", "patient_birth_date", "accession_number")
-    others = ("study_date", "study_description", "modality", "calling_ae_title")
-    instance = ledger.receive(f"{UID}.1", at=now, **dict.fromkeys((*fields, *others), hostile))
+    others = ("study_date", "study_description", "calling_ae_title")
+    given = dict.fromkeys((*fields, *others), hostile) | {"attributes": InstanceAttributes(modality=hostile)}
+    instance = ledger.receive(f"{UID}.1", at=now, **given)
     ledger.score(instance, Outcome.NOT_ANALYSED, reason=hostile, at=now)
     ledger.conclude(instance.study_id, at=now + timedelta(minutes=1), destinations=(hostile[:32],))
     bare = skeleton(client, ledger, now)

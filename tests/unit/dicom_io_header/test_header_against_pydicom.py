@@ -26,14 +26,24 @@ TEXTS = {
     "study_date": "StudyDate",
     "study_time": "StudyTime",
     "study_description": "StudyDescription",
+    "study_id": "StudyID",
     "series_description": "SeriesDescription",
+    "series_number": "SeriesNumber",
+    "series_date": "SeriesDate",
+    "series_time": "SeriesTime",
+    "instance_number": "InstanceNumber",
+    "content_time": "ContentTime",
+    "performed_procedure_step_start_date": "PerformedProcedureStepStartDate",
+    "performed_procedure_step_start_time": "PerformedProcedureStepStartTime",
+    "laterality": "Laterality",
+    "station_name": "StationName",
     "modality": "Modality",
     "body_part_examined": "BodyPartExamined",
     "view_position": "ViewPosition",
     "manufacturer": "Manufacturer",
     "photometric_interpretation": "PhotometricInterpretation",
 }
-NUMBERS = {"rows": "Rows", "columns": "Columns", "bits_stored": "BitsStored"}
+NUMBERS = {"rows": "Rows", "columns": "Columns", "bits_allocated": "BitsAllocated", "bits_stored": "BitsStored"}
 LISTS = {"image_type": "ImageType", "patient_orientation": "PatientOrientation"}
 
 
