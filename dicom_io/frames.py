@@ -12,7 +12,6 @@ from dicom_io.image import PixelLimits, open_image
 
 __all__ = ["PixelLimits", "pixels_equal", "read_frames"]
 
-_MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _DEFAULT_LIMITS = PixelLimits()
 _COMPARED = PixelLimits(max_frames=100_000)  # a frame at a time: many need no more memory than one
 
@@ -25,7 +24,7 @@ def read_frames(path: Path, *, limits: PixelLimits = _DEFAULT_LIMITS) -> tuple[N
     """
     image = open_image(path, limits, grayscale.WANTED | colour.WANTED)
     description, attributes = image.description, image.attributes
-    if description.photometric_interpretation in _MONOCHROME:
+    if description.is_gray:
         if description.samples_per_pixel != 1:
             raise PixelError(reasons.BAD_DESCRIPTION)
         transformations = grayscale.read_grayscale(attributes, description)

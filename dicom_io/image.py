@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 from dicom_io import reasons
 from dicom_io.attributes import Attributes
 from dicom_io.errors import HeaderError, PixelError
-from dicom_io.scan import DEFLATED, Elements, Stream, open_stream, read_elements
+from dicom_io.scan import DEFLATED, MAX_INFLATED, Stream, open_stream, read_elements
 
 _TRANSFER_SYNTAX_UID: Final = 0x00020010
 _SOP_CLASS_UID: Final = 0x00080016
@@ -32,23 +32,21 @@ _EXTENDED_OFFSET_TABLE_LENGTHS: Final = 0x7FE00002
 _PIXEL_DATA: Final = 0x7FE00010
 _KEYWORDS: Final = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", _PIXEL_DATA: "PixelData"}
 _WANTED: Final = frozenset(
-    {
-        _SOP_CLASS_UID,
-        _SAMPLES_PER_PIXEL,
-        _PHOTOMETRIC_INTERPRETATION,
-        _PLANAR_CONFIGURATION,
-        _NUMBER_OF_FRAMES,
-        _ROWS,
-        _COLUMNS,
-    }
-    | {_BITS_ALLOCATED, _BITS_STORED, _HIGH_BIT, _PIXEL_REPRESENTATION}
-    | {_EXTENDED_OFFSET_TABLE, _EXTENDED_OFFSET_TABLE_LENGTHS, *_KEYWORDS}
+    {_SOP_CLASS_UID, _SAMPLES_PER_PIXEL, _PHOTOMETRIC_INTERPRETATION, _PLANAR_CONFIGURATION, _NUMBER_OF_FRAMES}
+    | {_ROWS, _COLUMNS, _BITS_ALLOCATED, _BITS_STORED, _HIGH_BIT, _PIXEL_REPRESENTATION}
 )
+_PIXEL_TAGS: Final = frozenset({_EXTENDED_OFFSET_TABLE, _EXTENDED_OFFSET_TABLE_LENGTHS, *_KEYWORDS})
+_FIRST_PIXEL_TAG: Final = min(_PIXEL_TAGS)
 _STOP: Final = _PIXEL_DATA + 1
 _IMPLICIT_LITTLE_ENDIAN, _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 _NATIVE: Final = frozenset({_IMPLICIT_LITTLE_ENDIAN, _EXPLICIT_LITTLE_ENDIAN, _EXPLICIT_BIG_ENDIAN} | DEFLATED)
+_MAX_ATTRIBUTE: Final = 64 << 20  # bytes: more than the functional groups of any image within the limits take
+_NONE: Final = -1  # a limit of length that reads no value
+_SLACK: Final = 1 << 20  # bytes that a deflated dataset may have behind its pixels
 _ALLOCATIONS: Final = frozenset({1, 8, 16, 32, 64})
+_MONOCHROME: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_COLOURS: Final = 3
 _PHOTOMETRIC: Final = {1: "MONOCHROME2", 3: "RGB"}  # by samples per pixel, where old files do not say
 
 
@@ -83,6 +81,11 @@ class PixelDescription:
         """The bytes of one decoded frame."""
         return math.ceil(self.rows * self.columns * self.samples_per_pixel * self.bits_allocated / 8)
 
+    @property
+    def is_gray(self) -> bool:
+        """Whether the frames are shown as gray rather than as RGB."""
+        return self.photometric_interpretation in _MONOCHROME
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
@@ -99,49 +102,64 @@ class Image:
 def open_image(path: Path, limits: PixelLimits, wanted: Collection[int] = ()) -> Image:
     """Read the image in a file, and with it the `wanted` attributes (by tag number).
 
-    PixelError if there is none, its pixel data are cut short, its description contradicts itself, or it is larger
+    The description is read and judged first: of pixel data that cannot be or are too large nothing is read or inflated.
+    PixelError if there is no image, its pixel data are cut short, its description contradicts itself, or it is larger
     than the limits.
     """
     try:
         if path.stat().st_size > limits.max_bytes:
             raise PixelError(reasons.TOO_LARGE)
         with path.open("rb") as file:
-            stream = open_stream(file, max_inflated=limits.max_bytes)
-            tags = _WANTED.union(wanted)
-            elements = read_elements(stream.source, stream.syntax, tags, stop=_STOP, limit=_size(stream.source))
+            return _open(file, path, limits, _WANTED.union(wanted))
     except (HeaderError, OSError) as error:
         raise PixelError(reasons.UNREADABLE) from error
-    tag = _pixel_tag(elements, is_dicom=bool(stream.meta) or _SOP_CLASS_UID in elements.values)
-    attributes = Attributes(elements, stream.syntax)
+
+
+def _open(file: BinaryIO, path: Path, limits: PixelLimits, wanted: Collection[int]) -> Image:
+    header_room = min(MAX_INFLATED, limits.max_bytes)
+    stream = open_stream(file, max_inflated=header_room)
+    source, syntax = stream.source, stream.syntax
+    elements = read_elements(source, syntax, wanted, stop=_FIRST_PIXEL_TAG, limit=_MAX_ATTRIBUTE)
+    start = source.tell()
+    present = read_elements(source, syntax, _PIXEL_TAGS, stop=_STOP, limit=_NONE).missed
+    if not present and source is not file and _size(source) >= header_room:
+        raise PixelError(reasons.TOO_LARGE)
+    tag = _pixel_tag(present, is_dicom=bool(stream.meta) or _SOP_CLASS_UID in elements.values)
+    attributes = Attributes(elements, syntax)
     description = _describe(attributes, _transfer_syntax(stream), _KEYWORDS[tag])
     _check(description, limits)
-    offsets = attributes.raw(_EXTENDED_OFFSET_TABLE), attributes.raw(_EXTENDED_OFFSET_TABLE_LENGTHS)
+    if not elements.missed.isdisjoint(wanted):
+        raise PixelError(reasons.BAD_DESCRIPTION)
+    if source is not file:  # deflated: as far as the header until now
+        file.seek(0)
+        room = start + 2 * description.frame_bytes * description.number_of_frames + _SLACK
+        source = open_stream(file, max_inflated=room).source
+    source.seek(start)
+    pixels = Attributes(read_elements(source, syntax, _PIXEL_TAGS, stop=_STOP, limit=limits.max_bytes), syntax)
+    if not pixels.elements.missed.isdisjoint(_KEYWORDS):
+        raise PixelError(reasons.TRUNCATED)
+    if not pixels.raw(tag):
+        raise PixelError(reasons.EMPTY)
+    offsets = pixels.raw(_EXTENDED_OFFSET_TABLE), pixels.raw(_EXTENDED_OFFSET_TABLE_LENGTHS)
     return Image(
         path=path,
         description=description,
         attributes=attributes,
-        pixel_data=elements.values[tag],
-        pixel_vr=elements.vrs[tag].decode("ascii") or "OW",
+        pixel_data=pixels.raw(tag),
+        pixel_vr=pixels.elements.vrs[tag].decode("ascii") or "OW",
         extended_offsets=offsets if all(offsets) else None,
     )
 
 
 def _size(source: BinaryIO) -> int:
-    position = source.tell()
-    size = source.seek(0, io.SEEK_END)
-    source.seek(position)
-    return size
+    return source.seek(0, io.SEEK_END)
 
 
-def _pixel_tag(elements: Elements, *, is_dicom: bool) -> int:
-    present = [tag for tag in _KEYWORDS if tag in elements.values]
-    if not elements.missed.isdisjoint(_KEYWORDS):
-        raise PixelError(reasons.TRUNCATED)
-    if not present:
+def _pixel_tag(present: Collection[int], *, is_dicom: bool) -> int:
+    tags = [tag for tag in _KEYWORDS if tag in present]
+    if not tags:
         raise PixelError(reasons.NO_PIXELS if is_dicom else reasons.UNREADABLE)
-    if not elements.values[present[-1]]:
-        raise PixelError(reasons.EMPTY)
-    return present[-1]
+    return tags[-1]
 
 
 def _transfer_syntax(stream: Stream) -> str:
@@ -190,6 +208,7 @@ def _check(description: PixelDescription, limits: PixelLimits) -> None:
         raise PixelError(reasons.BAD_DESCRIPTION)
     if description.number_of_frames > limits.max_frames:
         raise PixelError(reasons.TOO_MANY_FRAMES)
-    decoded = description.frame_bytes * description.number_of_frames
+    shown = description.rows * description.columns * (1 if description.is_gray else _COLOURS)
+    decoded = max(description.frame_bytes, shown) * description.number_of_frames
     if description.rows * description.columns > limits.max_pixels_per_frame or decoded > limits.max_bytes:
         raise PixelError(reasons.TOO_LARGE)

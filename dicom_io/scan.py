@@ -108,8 +108,9 @@ def read_elements(
 ) -> Elements:
     """Return the `wanted` elements (by tag number) before the first element at or after `stop`.
 
-    The end of the stream ends the reading: whether enough was there is for the caller to say. Of a tag that stands
-    twice the last value counts, as in pydicom.
+    `source` is then at that element. The end of the stream ends the reading: whether enough was there is for the caller
+    to say. Of a tag that stands twice the last value counts, as in pydicom. With a negative `limit` no value is read:
+    `missed` says what is there.
     """
     values: dict[int, bytes] = {}
     vrs: dict[int, bytes] = {}
@@ -189,9 +190,15 @@ def _next(read: Callable[[int], bytes], formats: Formats, *, explicit: bool) -> 
 def _elements(
     source: BinaryIO, syntax: Syntax, wanted: Container[int], *, stop: int, limit: int
 ) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """Yield tag, VR and raw value of each wanted element before `stop`; None where the value cannot be had."""
+    """Yield tag, VR and raw value of each wanted element before `stop`; None where the value cannot be had.
+
+    In the end `source` is at the element that stopped it.
+    """
     formats = _FORMATS[syntax.little_endian]
-    while (head := _next(source.read, formats, explicit=syntax.explicit)) and head[0] < stop:
+    while head := _next(source.read, formats, explicit=syntax.explicit):
+        if head[0] >= stop:
+            source.seek(-(_HEAD + _LENGTH if head[1] in _LONG_VRS else _HEAD), io.SEEK_CUR)
+            return
         tag, vr, length = head
         whole = True
         if length == _UNDEFINED:

@@ -210,23 +210,39 @@ def test_fewer_frames_than_stated_are_truncated(write: Write) -> None:
     assert why(path) in {reasons.TRUNCATED, reasons.DAMAGED}
 
 
-def test_a_deflated_file_that_expands_beyond_the_limit_is_refused_early(write: Write) -> None:
-    path = write(PIXELS)
+def deflated(path: Path, ahead: bytes = b"", pixels: bytes | None = None) -> None:
+    """Deflate the dataset of a file, with elements ahead of the pixel data, or with other pixel data."""
     plain = path.read_bytes()
-    start = plain.index(b"\x08\x00\x16\x00")
-    bomb = zlib.compressobj(wbits=-15)
-    body = plain[start : plain.index(b"\xe0\x7f\x10\x00")] + b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<L", 40 << 20)
-    deflated = bomb.compress(body + b"\0" * (40 << 20)) + bomb.flush()
+    start, end = plain.index(b"\x08\x00\x16\x00"), plain.index(b"\xe0\x7f\x10\x00")
+    value = plain[end:] if pixels is None else b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<L", len(pixels)) + pixels
+    deflater = zlib.compressobj(wbits=-15)
     meta = plain[:start].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
     meta = meta.replace(b"\x02\x00\x10\x00UI\x14\x00", b"\x02\x00\x10\x00UI\x16\x00")
-    path.write_bytes(meta + deflated)
+    path.write_bytes(meta + deflater.compress(plain[start:end] + ahead + value) + deflater.flush())
+
+
+@pytest.mark.parametrize("place", ["pixels", "ahead"])
+def test_a_deflated_file_that_expands_beyond_what_its_image_needs_is_refused_early(write: Write, place: str) -> None:
+    """200 kB of file that would be 200 MB, in the pixel data or in an element ahead of them."""
+    path = write(PIXELS)
+    zeros = bytes(200 << 20)
+    private = b"\x99\x00\x10\x10OB\0\0" + struct.pack("<L", len(zeros)) + zeros
+    deflated(path, **{"pixels": {"pixels": zeros}, "ahead": {"ahead": private}}[place])
+    del zeros, private
     tracemalloc.start()
-    reason = why(path, PixelLimits(max_bytes=1 << 20))
+    reason = why(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert reason == reasons.TRUNCATED
-    assert peak < 8 << 20
-    assert len(read_frames(path)) == 1
+    assert reason == {"pixels": reasons.TRUNCATED, "ahead": reasons.TOO_LARGE}[place]
+    assert peak < 24 << 20  # twice what a header may be inflated to
+
+
+def test_a_deflated_file_is_inflated_as_far_as_its_pixels_need(write: Write) -> None:
+    pixels = np.arange(3000 * 2000, dtype=np.uint16).reshape(3000, 2000)  # 12 MB: more than a header may take
+    path = write(pixels)
+    expected = read_frames(path)
+    deflated(path)
+    assert np.array_equal(read_frames(path), expected)
 
 
 @pytest.mark.parametrize("broken", ["first", "second"])
