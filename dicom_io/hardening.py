@@ -7,6 +7,7 @@ one.
 import contextlib
 import queue
 import socket
+from functools import partial
 from typing import Any, Final
 
 from pynetdicom.association import Association
@@ -15,6 +16,10 @@ from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
 from pynetdicom.transport import RequestHandler
+
+from dicom_io.dispatch import answer_what_nobody_serves
+from dicom_io.pdu_reader import PduReader
+from dicom_io.proposals import mend_request
 
 _SERVICE_PROVIDER: Final = 0x02
 _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
@@ -42,6 +47,7 @@ class _SurvivingStateMachine(StateMachine):
 def harden(association: Association) -> None:
     """Prepare an association that has not started to negotiate."""
     association.dul.state_machine = _SurvivingStateMachine(association.dul)
+    PduReader(association, seconds=association.dimse_timeout, give_up=partial(wake, association))
     for event in association.get_events():
         for handler in _notified(association, event):
             if handler.__module__.startswith("pynetdicom."):  # they print what they see, and cost time
@@ -80,6 +86,8 @@ class HardenedHandler(RequestHandler):
         """Return the association of this connection, with its handlers and settings, not yet started."""
         association = self._create_association()
         harden(association)
+        mend_request(association)
+        answer_what_nobody_serves(association)
         return association
 
 

@@ -89,9 +89,7 @@ class Session:
             event.assoc.acse.send_reject(*rejection)
             event.assoc.kill()  # returns when the answer is on its way
             return
-        # pynetdicom fails on a context that offers no transfer syntax
-        proposed = [context for context in request.presentation_context_definition_list if context.transfer_syntax]
-        request.presentation_context_definition_list = proposed
+        proposed = request.presentation_context_definition_list
         event.assoc.acceptor.supported_contexts = supported_contexts(
             proposed, may=self._may, accept_unknown=self._terms.accept_unknown_sop_classes
         )

@@ -1,0 +1,74 @@
+"""Requests that no service can take are answered, not hung up on (PS3.7 annex C).
+
+Such are the wrong operation for its presentation context, and a request without what it needs.
+
+pynetdicom chooses a service by the SOP Class that the request names, whatever was negotiated for its context; it aborts
+where it knows none, and says nothing at all to a request that lacks an element.
+"""
+
+from typing import Any, Final
+
+from pydicom.uid import UID
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_ACTION, N_CREATE, N_SET
+
+from dicom_io.door import Verb
+from dicom_io.negotiation import verb_of
+
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+UNRECOGNISED_OPERATION: Final = 0x0211
+MISTYPED_ARGUMENT: Final = 0x0212
+UNABLE_TO_PROCESS: Final = 0xC000
+
+_OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
+    Verb.ECHO: (C_ECHO,),
+    Verb.STORE: (C_STORE,),
+    Verb.FIND: (C_FIND,),
+    Verb.MOVE: (C_MOVE,),
+    Verb.GET: (C_GET,),
+    Verb.COMMIT: (N_ACTION,),
+    Verb.MPPS: (N_CREATE, N_SET),
+}
+_QUERY_RETRIEVE: Final = (C_FIND, C_MOVE, C_GET)
+
+
+def answer_what_nobody_serves(association: Any) -> None:  # noqa: ANN401  # what is reached for is not public
+    """Put this before pynetdicom's way of serving requests, for one association."""
+    serve = association._serve_request  # noqa: SLF001
+
+    def checked(request: Any, context_id: int) -> None:  # noqa: ANN401  # pynetdicom's primitives have no common name
+        status = _status(association, request, context_id)
+        if status is None:
+            serve(request, context_id)
+        else:
+            association.dimse.send_msg(_response(request, status), context_id)
+
+    association._serve_request = checked  # noqa: SLF001
+
+
+def _status(association: Association, request: Any, context_id: int) -> int | None:  # noqa: ANN401  # as above
+    """Return the status of what cannot be served, None for what pynetdicom is to deal with."""
+    context = association._accepted_cx.get(context_id)  # noqa: SLF001  # as pynetdicom looks it up
+    if context is None or getattr(request, "MessageID", None) is None:
+        return None  # no context of ours: an abort; a response, or a request that cannot be answered: ignored
+    if isinstance(request, C_STORE):
+        return None  # always answered, by the session
+    verb = verb_of(UID(context.abstract_syntax or ""), accept_unknown=True)  # what was accepted is no longer a question
+    if verb is None or not isinstance(request, _OPERATIONS[verb]):
+        return SOP_CLASS_NOT_SUPPORTED if isinstance(request, C_ECHO) else UNRECOGNISED_OPERATION
+    if not request.is_valid_request:
+        return UNABLE_TO_PROCESS if isinstance(request, _QUERY_RETRIEVE) else MISTYPED_ARGUMENT
+    named = getattr(request, "AffectedSOPClassUID", None) or getattr(request, "RequestedSOPClassUID", None)
+    return None if named == context.abstract_syntax else SOP_CLASS_NOT_SUPPORTED
+
+
+def _response(request: Any, status: int) -> Any:  # noqa: ANN401  # as above
+    """Make a response without a dataset (PS3.7 10.3 and 9.3)."""
+    response = type(request)()
+    response.MessageIDBeingRespondedTo = request.MessageID
+    for keyword in ("AffectedSOPClassUID", "AffectedSOPInstanceUID"):
+        named = getattr(request, keyword, None) or getattr(request, keyword.replace("Affected", "Requested"), None)
+        if named is not None and hasattr(response, keyword):
+            setattr(response, keyword, named)
+    response.Status = status
+    return response
