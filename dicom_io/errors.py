@@ -3,6 +3,7 @@
     DicomIoError
       +-- HeaderError                  a dataset that cannot be read
       |     +-- UidError               a value that is no UID
+      +-- MatchingError                a query whose keys make no sense
       +-- PixelError                   frames that cannot be made, with a reason for people
       +-- DecoderError                 a process for decoding that cannot be started
       +-- StoreError                   bytes that could not be made durable
@@ -27,6 +28,10 @@ class HeaderError(DicomIoError):
 
 class UidError(HeaderError):
     """A value that is no UID of PS3.5 section 9."""
+
+
+class MatchingError(DicomIoError):
+    """A query with a key whose value cannot be matched."""
 
 
 class PixelError(DicomIoError):
