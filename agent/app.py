@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -25,10 +25,16 @@ from db.priority import Allowances
 from db.queue import Handler, Queue, open_queue
 from dicom_io.store import Store
 
+if TYPE_CHECKING:
+    from agent.receive import Receiver
+
 log = structlog.get_logger(__name__)
 
 SHADOW = "shadow"
 """The process of the second model, where one is configured."""
+
+DICOMWEB = "dicomweb"
+"""The process of DICOMweb, where it is enabled."""
 
 ROLES = ("receive", "work", "deliver", "web")
 """The processes of every running agent."""
@@ -38,7 +44,8 @@ _DRAIN_SECONDS = 30.0
 
 def roles_of(config: Config) -> tuple[str, ...]:
     """Return the processes of an agent with this configuration."""
-    return (*ROLES, SHADOW) if config.model.shadow else ROLES
+    further = {SHADOW: bool(config.model.shadow), DICOMWEB: config.dicomweb.enabled}
+    return (*ROLES, *(role for role, wanted in further.items() if wanted))
 
 
 def utc_now() -> datetime:
@@ -114,6 +121,7 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
         "deliver": _deliver,
         "web": _web,
         SHADOW: _shadow,
+        DICOMWEB: _dicomweb,
     }
     with _parts(config) as parts:
         roles[role](config, parts, stop, ready)
@@ -122,11 +130,34 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
 
 def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.config_peers import make_door  # noqa: PLC0415 - each role loads only what it runs
-    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415
     from dicom_io.scp import ScpSettings, StorageScp  # noqa: PLC0415
 
     section = config.receive
-    receiver = Receiver(
+    scp = StorageScp(
+        ScpSettings(
+            ae_title=section.ae_title,
+            host=section.host,
+            port=section.port,
+            door=make_door(config.peers, section.anyone_may),
+            require_called_ae_title=section.require_called_ae_title,
+            accept_unknown_sop_classes=section.accept_unknown_sop_classes,
+            maximum_associations=section.maximum_associations,
+            acse_timeout=section.acse_timeout_seconds,
+            dimse_timeout=section.dimse_timeout_seconds,
+            network_timeout=section.network_timeout_seconds,
+        ),
+        _make_receiver(config, parts),
+    )
+    scp.start()
+    ready("receive", ae_title=section.ae_title, port=scp.port)
+    stop.wait()
+    scp.stop(_DRAIN_SECONDS)
+
+
+def _make_receiver(config: Config, parts: Parts) -> "Receiver":
+    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415 - each role loads only what it runs
+
+    return Receiver(
         parts.database,
         parts.queue,
         parts.store,
@@ -141,25 +172,6 @@ def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
         ),
         utc_now,
     )
-    scp = StorageScp(
-        ScpSettings(
-            ae_title=section.ae_title,
-            host=section.host,
-            port=section.port,
-            door=make_door(config.peers, section.anyone_may),
-            require_called_ae_title=section.require_called_ae_title,
-            accept_unknown_sop_classes=section.accept_unknown_sop_classes,
-            maximum_associations=section.maximum_associations,
-            acse_timeout=section.acse_timeout_seconds,
-            dimse_timeout=section.dimse_timeout_seconds,
-            network_timeout=section.network_timeout_seconds,
-        ),
-        receiver,
-    )
-    scp.start()
-    ready("receive", ae_title=section.ae_title, port=scp.port)
-    stop.wait()
-    scp.stop(_DRAIN_SECONDS)
 
 
 def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
@@ -257,6 +269,23 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
         stop=stop,
         ready=lambda port: ready("web", url=f"http://{host}:{port}/"),
     )
+
+
+def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    from agent.dicomweb.server import limits_of, serve  # noqa: PLC0415 - each role loads only what it runs
+    from agent.dicomweb.services import Services  # noqa: PLC0415
+
+    section = config.dicomweb
+    services = Services(
+        database=parts.database,
+        store=parts.store,
+        receiver=_make_receiver(config, parts),
+        clock=utc_now,
+        limits=limits_of(section),
+        public_url=section.public_url,
+        accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,
+    )
+    serve(services, section, stop=stop, ready=lambda url: ready(DICOMWEB, url=url))
 
 
 def make_destinations(config: Config) -> dict[str, Destination]:

@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from agent.config_dicomweb import DicomwebSection
 from agent.config_peers import DEFAULT_VERBS, AeTitle, PeerSection, check_peers
 from agent.config_tables import destination_settings, report_settings
 from agent.destinations import DestinationSettings
@@ -206,6 +207,7 @@ class Config(Section):
     priority: PrioritySection = PrioritySection()
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()
+    dicomweb: DicomwebSection = DicomwebSection()
     log: LogSection = LogSection()
     peers: Annotated[tuple[PeerSection, ...], AfterValidator(check_peers)] = ()
     reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
@@ -266,5 +268,6 @@ def resolve(config: Config, folder: Path) -> Config:
         update={
             "store": config.store.model_copy(update={"folder": folder / config.store.folder}),
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
+            "dicomweb": config.dicomweb.resolved(folder),
         }
     )

@@ -53,12 +53,13 @@ _UNKNOWN: Final = _LOSSY + 1
 _RANKS: Final = {uid: rank for rank, uid in enumerate(_PREFERRED)}
 
 
-def is_storage(sop_class: UID, *, accept_unknown: bool = False) -> bool:
+def is_storage(sop_class_uid: str, *, accept_unknown: bool = False) -> bool:
     """Tell whether objects of the SOP Class are sent by C-STORE, retired classes included.
 
     Classes newer than pydicom's dictionary are known by where the standard puts them. With `accept_unknown`, private
     and otherwise unknown classes count as storage too.
     """
+    sop_class = UID(sop_class_uid)
     if sop_class.type:
         is_one = sop_class.type == "SOP Class" and ("Storage" in sop_class.name or not sop_class.name)
         return is_one and sop_class not in _NOT_STORAGE

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.app import ROLES, SHADOW, open_rows, roles_of, run_role
+from agent.app import DICOMWEB, ROLES, SHADOW, open_rows, roles_of, run_role
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.errors import ConfigError
@@ -18,15 +18,19 @@ from dicom_io.library_logs import quiet_libraries
 @click.command(short_help="Serve until SIGTERM, then drain.")
 @click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
 @click.option(
-    "--only", "only", type=click.Choice((*ROLES, SHADOW)), multiple=True, help="Serve only these roles (repeatable)."
+    "--only",
+    "only",
+    type=click.Choice((*ROLES, SHADOW, DICOMWEB)),
+    multiple=True,
+    help="Serve only these roles (repeatable).",
 )
 @click.option("--supervised", is_flag=True, hidden=True, help="End with the parent process.")
 def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Serve until SIGTERM, then drain: what is under way is finished, what is queued waits for the next start.
 
     Each role is a process of its own, restarted if it dies: receive (the DICOM SCP), work (gate, network, conclusions),
-    deliver (reports to their destinations), web (the worklist page), and shadow (the second model) if one is
-    configured. For each, one line of JSON on standard output says when it serves and where; logs go to standard error.
+    deliver (reports to their destinations), web (the worklist page), and, if configured, shadow (the second model) and
+    dicomweb. For each, one line of JSON on standard output says when it serves and where; logs go to standard error.
     """
     path = config_path(given)
     config = load(path)
@@ -39,6 +43,9 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     if len(only) == 1:
         if only[0] == SHADOW:
             _step_back(config)
+        if only[0] == DICOMWEB and not config.dicomweb.enabled:
+            message = "expected dicomweb.enabled = true, for the role dicomweb. Received: false"
+            raise ConfigError(message)
         _migrate(config, supervised=supervised)
         run_role(only[0], config, stop, say_ready)
         return

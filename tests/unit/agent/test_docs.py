@@ -37,7 +37,7 @@ def test_every_file_of_the_program_that_is_named_exists(name: str) -> None:
         assert (REPOSITORY / named).exists(), named
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/dicomweb.md"])
 def test_every_example_of_a_configuration_loads(name: str) -> None:
     examples = re.findall(r"```toml\n(.*?)```", text(name), re.DOTALL)
     assert examples
@@ -45,7 +45,7 @@ def test_every_example_of_a_configuration_loads(name: str) -> None:
         Config.model_validate(tomllib.loads(example))
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/conformance.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/conformance.md", "docs/dicomweb.md"])
 def test_every_setting_that_is_named_exists(name: str) -> None:
     """Settings are written `section.key`."""
     sections = {key: field.annotation for key, field in Config.model_fields.items()}

@@ -1,0 +1,74 @@
+"""The table [dicomweb] of config.toml."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _check_origin(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if scheme not in {"http", "https"} or not separator or not rest or "/" in rest:
+        message = f"expected an origin such as https://viewer.example. Received: {value}"
+        raise ValueError(message)
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class DicomwebSection(BaseModel):
+    """DICOMweb: STOW-RS, QIDO-RS and WADO-RS below /dicom-web, for whoever holds a token (`tibabu token`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=False, description="Whether it is served.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on. One that others can reach wants a certificate, or behind_proxy.",
+    )
+    port: int = Field(default=8042, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    tls_certificate: Path | None = Field(
+        default=None,
+        examples=["/etc/tibabu/dicomweb.pem"],
+        description="PEM file with the certificate and what leads to its root; a relative one starts at config.toml.",
+    )
+    tls_key: Path | None = Field(
+        default=None, examples=["/etc/tibabu/dicomweb.key"], description="PEM file with the certificate's key."
+    )
+    behind_proxy: bool = Field(
+        default=False,
+        description="A proxy in front ends TLS: tokens and images go unencrypted between it and this process.",
+    )
+    public_url: str = Field(
+        default="",
+        description="Where others reach /dicom-web, if not at the address that they ask: https://HOST/dicom-web.",
+    )
+    allowed_origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = Field(
+        default=(), description="Origins of viewers' pages that may ask from browsers, as https://viewer.example."
+    )
+    maximum_requests: int = Field(default=32, ge=1, le=1024, description="Requests served at once.")
+    pause_seconds: float = Field(default=30, gt=0, description="Longest pause of a peer within a request or an answer.")
+    maximum_body_megabytes: int = Field(default=4000, ge=1, description="Largest body of one STOW-RS request.")
+    maximum_instance_megabytes: int = Field(default=1000, ge=1, description="Largest Instance taken by STOW-RS.")
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "expected tls_certificate and tls_key together. Received: one of them"
+            raise ValueError(message)
+        if not is_loopback(self.host) and self.tls_certificate is None and not self.behind_proxy:
+            message = f"expected tls_certificate and tls_key, or behind_proxy = true. Received: host={self.host}"
+            raise ValueError(message)
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """Return the section with its relative paths starting at `folder`."""
+        named = {"tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
+        return self.model_copy(update={name: None if path is None else folder / path for name, path in named.items()})

@@ -1,0 +1,62 @@
+"""Who may do what: every request bears a token (RFC 6750), and writing and reading are scopes of their own."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent.dicomweb.problems import problem
+from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE, digest
+from db.database import Database
+from db.tokens import TokenRecord, active_token, note_use
+
+_NEEDED: Final = {"GET": DICOMWEB_READ, "HEAD": DICOMWEB_READ, "POST": DICOMWEB_STORE}
+
+NOBODY: Final = "expected the header Authorization: Bearer TOKEN. Received: none"
+UNKNOWN: Final = "expected a token that is on record and has not been revoked. Received: another"
+NOT_ALLOWED: Final = "expected one of the methods GET, HEAD and POST. Received: another"
+
+
+class Access:
+    """ASGI middleware that lets a request through to the application if its token's scopes allow its method.
+
+    The token's name is left in the request's state for whoever logs.
+    """
+
+    def __init__(self, app: ASGIApp, *, database: Database, clock: Callable[[], datetime]) -> None:
+        """Look tokens up in `database`, at each request: a revoked one lets in no more at once."""
+        self._app = app
+        self._database = database
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let through or refuse."""
+        refusal = await run_in_threadpool(self._refusal, scope)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        bearer, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
+        if bearer.lower() != "bearer":
+            return problem(401, NOBODY, {"WWW-Authenticate": 'Bearer realm="dicom-web"'})
+        record = self._record(secret.strip())
+        if record is None:
+            challenge = 'Bearer realm="dicom-web", error="invalid_token"'
+            return problem(401, UNKNOWN, {"WWW-Authenticate": challenge})
+        scope["state"]["token"] = record
+        needed = _NEEDED.get(scope["method"])
+        if needed is None:
+            return problem(405, NOT_ALLOWED, {"Allow": ", ".join(_NEEDED)})
+        if needed not in record.scopes:
+            challenge = f'Bearer realm="dicom-web", error="insufficient_scope", scope="{needed}"'
+            detail = f"expected a token with the scope {needed}. Received: one without"
+            return problem(403, detail, {"WWW-Authenticate": challenge})
+        note_use(self._database, record, now=self._clock())
+        return None
+
+    def _record(self, secret: str) -> TokenRecord | None:
+        sha256 = digest(secret)
+        return None if sha256 is None else active_token(self._database, sha256)

@@ -1,0 +1,42 @@
+"""The DICOMweb server of one process."""
+
+import threading
+from collections.abc import Callable
+
+from agent.config_dicomweb import DicomwebSection
+from agent.dicomweb.edge import Limits
+from agent.dicomweb.services import BASE, Services
+from agent.dicomweb.site import make_site
+from agent.http_server import Certificate, listen, serve_application
+
+
+def limits_of(section: DicomwebSection) -> Limits:
+    """Return what a peer may ask."""
+    return Limits(
+        requests=section.maximum_requests,
+        pause=section.pause_seconds,
+        body=section.maximum_body_megabytes * 1_000_000,
+        instance=section.maximum_instance_megabytes * 1_000_000,
+    )
+
+
+def serve(services: Services, section: DicomwebSection, *, stop: threading.Event, ready: Callable[[str], None]) -> None:
+    """Serve until `stop` is set, then finish what is under way and return.
+
+    `ready` is called once, with the address, when connections are accepted. Raises InstallationError when the port is
+    taken or the certificate cannot be read.
+    """
+    address = "127.0.0.1" if section.host == "localhost" else section.host
+    certificate = None
+    if section.tls_certificate is not None and section.tls_key is not None:
+        certificate = Certificate(section.tls_certificate, section.tls_key)
+    host = f"[{section.host}]" if ":" in section.host else section.host
+    scheme = "http" if certificate is None else "https"
+    with listen(address, section.port, setting="dicomweb.port") as listener:
+        serve_application(
+            make_site(services, allowed_origins=section.allowed_origins),
+            listener,
+            stop=stop,
+            ready=lambda: ready(f"{scheme}://{host}:{listener.getsockname()[1]}{BASE}"),
+            certificate=certificate,
+        )

@@ -1,0 +1,63 @@
+"""The addresses of DICOMweb (PS3.18 10) and what answers at each. Without a token with the right scope nothing does."""
+
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from agent.dicomweb.access import Access
+from agent.dicomweb.edge import Edge
+from agent.dicomweb.problems import ProblemError, problem
+from agent.dicomweb.services import BASE, Services
+from agent.dicomweb.store import store
+
+NOTHING_HERE: Final = "expected an address of DICOMweb. Received: another"
+NOT_HERE: Final = "expected a method that this address answers. Received: another"
+
+
+class _Address(Route):
+    """A route that leaves its template in the request, for the log: the address itself is the peer's text."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, found if match is Match.NONE else {**found, "template": self.path}
+
+
+def make_site(services: Services, *, allowed_origins: tuple[str, ...] = ()) -> Starlette:
+    """Return the ASGI application. Pages of `allowed_origins` may ask from browsers (CORS)."""
+    site = Starlette(
+        routes=[
+            _Address(f"{BASE}/studies", store, methods=["POST"]),
+            _Address(f"{BASE}/studies/{{study}}", store, methods=["POST"]),
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=allowed_origins,
+                allow_methods=("GET", "HEAD", "POST"),
+                allow_headers=("Authorization", "Content-Type", "Accept", "If-None-Match"),
+                expose_headers=("ETag", "Warning", "Content-Location", "Retry-After", "WWW-Authenticate"),
+            ),
+            Middleware(Edge, limits=services.limits),
+            Middleware(Access, database=services.database, clock=services.clock),
+        ],
+        exception_handlers={HTTPException: _refused, ProblemError: _said},
+    )
+    site.router.redirect_slashes = False
+    site.state.services = services
+    return site
+
+
+def _refused(_request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's signature
+    detail = NOT_HERE if error.status_code == 405 else NOTHING_HERE  # noqa: PLR2004 - an HTTP status
+    return problem(error.status_code, detail, error.headers)
+
+
+def _said(_request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's signature
+    return problem(error.status, error.detail, error.headers)

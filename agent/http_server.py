@@ -1,0 +1,147 @@
+"""What the HTTP servers of this agent share: one that an event stops, and connections that do not wait for ever."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server, socket
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from agent.errors import InstallationError
+
+_DRAIN_SECONDS: Final = 5  # for what is under way when it is told to stop
+_HEAD_SECONDS: Final = 15.0  # to send the head of a request, from the connection on and after each answer
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, by BCP 195; those of TLS 1.3 are all fine
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files in PEM: the server's certificate with what leads to its root, and the key."""
+
+    chain: Path
+    key: Path
+
+
+def serve_application(
+    application: ASGIApp,
+    listener: socket,
+    *,
+    stop: threading.Event,
+    ready: Callable[[], None],
+    certificate: Certificate | None = None,
+) -> None:
+    """Serve on `listener` until `stop` is set, then finish what is under way and return.
+
+    `ready` is called once, when connections are accepted. Nothing is logged but what the application logs.
+    """
+    config = uvicorn.Config(
+        application,
+        http=_PatientProtocol,
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_context_factory=None if certificate is None else lambda *_: _tls(certificate),
+    )
+    asyncio.run(_Server(config, stop, ready).serve(sockets=[listener]))
+
+
+def listen(address: str, port: int, *, setting: str) -> socket:
+    """Return a socket that listens. Raises InstallationError, which names the setting, when the port is taken."""
+    try:
+        return create_server((address, port), family=AF_INET6 if ":" in address else AF_INET, backlog=256)
+    except OSError as error:
+        message = f"{setting}: expected a port to listen on at {address}. Received: port={port} ({error.strerror})"
+        raise InstallationError(message) from None
+
+
+def _tls(certificate: Certificate) -> ssl.SSLContext:
+    """Return TLS as BCP 195 recommends it: version 1.2 or 1.3, forward secrecy, authenticated encryption."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    try:
+        context.load_cert_chain(certificate.chain, certificate.key)
+    except (OSError, ssl.SSLError) as error:
+        message = f"expected a certificate and its key in PEM. Received: {certificate.chain} ({error.strerror})"
+        raise InstallationError(message) from None
+    return context
+
+
+class _PatientProtocol(H11Protocol):
+    """HTTP/1.1 that closes a connection on which no request's head comes to its end in time.
+
+    uvicorn waits for ever for one that has begun. The application finds `abort` in its state: it ends the connection
+    without waiting for a peer that does not read.
+    """
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as asyncio has it
+        """Start to wait for the first request."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "abort": transport.abort}
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop waiting when a request has begun."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._wait()
+            if not self.cycle.response_complete:  # one that had come already has begun by now
+                self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._head = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals alone, says when it serves and looks at `stop` ten times a second."""
+
+    def __init__(self, config: uvicorn.Config, stop: threading.Event, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop.is_set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

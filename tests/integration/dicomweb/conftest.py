@@ -1,0 +1,139 @@
+"""The role `dicomweb` as `tibabu run` starts it, in a thread, with programs that hold tokens."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pydantic import SecretStr
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from agent.app import run_role
+from agent.config import Config
+from agent.tokens import SCOPES, new_token
+from db.database import Database
+from db.tokens import create_token
+from dicom_io.store import Store
+
+
+@dataclass
+class Web:
+    """A running DICOMweb as a test sees it."""
+
+    url: str
+    database: Database
+    store: Store
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def token(self, *scopes: str, name: str = "viewer") -> str:
+        """Make a token with these scopes, or all."""
+        made = new_token()
+        scopes = scopes or tuple(SCOPES)
+        create_token(self.database, name, sha256=made.sha256, scopes=scopes, by="test", now=datetime.now(UTC))
+        return made.secret
+
+    def client(self, token: str = "") -> httpx.Client:
+        """Return a client whose paths start at the service."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+        self.clients.append(client)
+        return client
+
+
+def multipart(parts: Sequence[bytes], media_type: str = "application/dicom") -> tuple[bytes, dict[str, str]]:
+    """Return a body of STOW-RS and its header."""
+    head = f"--BOUNDARY\r\nContent-Type: {media_type}\r\n\r\n".encode()
+    body = b"".join(head + part + b"\r\n" for part in parts) + b"--BOUNDARY--\r\n"
+    return body, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=BOUNDARY'}
+
+
+@pytest.fixture(name="multipart")
+def multipart_fixture() -> Callable[..., tuple[bytes, dict[str, str]]]:
+    """Return `multipart(parts)`: a body of STOW-RS and its header."""
+    return multipart
+
+
+@pytest.fixture
+def radiograph() -> Callable[..., Dataset]:
+    """Return `radiograph(**attributes)`: a CR of 40 x 32 with a gradient, in a study of its own."""
+
+    def make(**attributes: Any) -> Dataset:
+        dataset = Dataset()
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.SOPClassUID = ComputedRadiographyImageStorage
+        dataset.SOPInstanceUID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID = (generate_uid() for _ in range(3))
+        dataset.PatientName, dataset.PatientID = "Zzyzx^Quentin", "PID-4711"
+        dataset.Modality, dataset.BodyPartExamined, dataset.StudyDate = "CR", "CHEST", "20260102"
+        dataset.AccessionNumber, dataset.InstanceNumber, dataset.SeriesNumber = "ACC-1", 1, 1
+        dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 40, 32, 1
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+        dataset.PhotometricInterpretation, dataset.WindowCenter, dataset.WindowWidth = "MONOCHROME2", 2048, 4096
+        dataset.PixelData = np.linspace(0, 4095, 40 * 32).astype("<u2").tobytes()
+        for name, value in attributes.items():
+            setattr(dataset, name, value)
+        return dataset
+
+    return make
+
+
+@pytest.fixture
+def encode() -> Callable[[Dataset], bytes]:
+    """Return `encode(dataset)`: the bytes of its Part 10 file."""
+
+    def encoded(dataset: Dataset) -> bytes:
+        file = io.BytesIO()
+        dataset.save_as(file, enforce_file_format=True)
+        return file.getvalue()
+
+    return encoded
+
+
+@pytest.fixture
+def serve(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Web]]:
+    """Return `serve(**settings)`: runs the role with these settings of [dicomweb] until the test ends."""
+    running: list[tuple[threading.Event, threading.Thread, Web]] = []
+
+    def begin(store: dict[str, Any] | None = None, **settings: Any) -> Web:
+        folder = tmp_path / "store"
+        config = Config.model_validate(
+            {
+                "database": {"url": SecretStr(sqlite_database.url.render_as_string())},
+                "store": {"folder": folder, "minimum_free_megabytes": 0, **(store or {})},
+                "dicomweb": {"enabled": True, "port": 0, **settings},
+            }
+        )
+        stop, serving, said = threading.Event(), threading.Event(), list[str]()
+
+        def ready(_role: str, **facts: object) -> None:
+            said.append(str(facts["url"]))
+            serving.set()
+
+        thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready))
+        thread.start()
+        assert serving.wait(20)
+        web = Web(said[0], sqlite_database, Store(folder))
+        running.append((stop, thread, web))
+        return web
+
+    yield begin
+    for stop, thread, web in running:
+        for client in web.clients:
+            client.close()
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def web(serve: Callable[..., Web]) -> Web:
+    """Run the role with its defaults."""
+    return serve()
