@@ -18,22 +18,30 @@ from pynetdicom.pdu_primitives import A_P_ABORT
 from pynetdicom.transport import RequestHandler
 
 from dicom_io.dispatch import answer_what_nobody_serves
+from dicom_io.fragments import FragmentOrder
 from dicom_io.pdu_reader import PduReader
 from dicom_io.proposals import mend_request
 
 _SERVICE_PROVIDER: Final = 0x02
 _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
+_DATA_RECEIVED: Final = "Evt10"  # PS3.8 table 9-2: a P-DATA-TF PDU
 _CLOSING_SECONDS: Final = 0.5
 
 
 class _SurvivingStateMachine(StateMachine):
     """A state machine that ends its association, and not its thread with a traceback, over what it cannot digest.
 
-    What a peer can break it with: a command set that is no dataset, an even context ID, a PDU out of turn.
+    What a peer can break it with: a command set that is no dataset, an even context ID, a PDU or fragment out of turn.
     """
+
+    def __init__(self, dul: Any) -> None:  # noqa: ANN401  # what is reached for is not public
+        super().__init__(dul)
+        self._order = FragmentOrder()
 
     def do_action(self, event: str) -> None:
         try:
+            if event == _DATA_RECEIVED:
+                self._check_order()
             super().do_action(event)
             connection = tcp_socket(self.dul.assoc)
             if self.current_state == _AWAITING_CLOSE and connection is not None:
@@ -42,6 +50,16 @@ class _SurvivingStateMachine(StateMachine):
             self.dul.kill_dul()
             _send_abort(self.dul.assoc)
             wake(self.dul.assoc)
+
+    def _check_order(self) -> None:
+        """Look at the fragments that have come. Raises FragmentOrderError."""
+        pdu: Any = self.dul._recv_pdu.queue[0]  # noqa: SLF001  # there is no public place for it
+        message: Any = self.dul.assoc.dimse.message
+        values = pdu.presentation_data_value_items
+        self._order.check(
+            ((value.presentation_context_id, value.presentation_data_value[0]) for value in values),
+            dataset_is_due=message is not None and message.context_id is not None,
+        )
 
 
 def harden(association: Association) -> None:
