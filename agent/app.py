@@ -17,9 +17,9 @@ from agent.destinations import Destination
 from agent.errors import InstallationError
 from agent.retry import Backoff
 from db import kinds
+from db.closing import Timing
 from db.database import Database, open_database
 from db.installation import installation_uuid
-from db.intake import Timing
 from db.migrate import needs_upgrade
 from db.priority import Allowances
 from db.queue import Handler, Queue, open_queue
@@ -107,6 +107,16 @@ def allowances(config: Config) -> Allowances:
     )
 
 
+def timing(config: Config) -> Timing:
+    """Return the configured rule of when a study closes."""
+    return Timing(
+        after_release=timedelta(seconds=config.complete.after_release_seconds),
+        quiet=timedelta(seconds=config.complete.quiet_seconds),
+        in_progress=timedelta(seconds=config.complete.in_progress_seconds),
+        forced=timedelta(seconds=config.complete.forced_seconds),
+    )
+
+
 class Ready(Protocol):
     """Called once by a role when it serves, with what others need to reach it."""
 
@@ -162,12 +172,8 @@ def _make_receiver(config: Config, parts: Parts) -> "Receiver":
         parts.queue,
         parts.store,
         ReceiveSettings(
-            timing=Timing(
-                quiet=timedelta(seconds=config.complete.quiet_seconds),
-                forced=timedelta(seconds=config.complete.forced_seconds),
-            ),
+            timing=timing(config),
             allowances=allowances(config),
-            after_release=timedelta(seconds=config.complete.after_release_seconds),
             minimum_free_bytes=config.store.minimum_free_megabytes * 1_000_000,
         ),
         utc_now,
@@ -202,7 +208,12 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     )
     ready("work", model=pipeline.card.name, operating_point=pipeline.card.operating_point.name)
     left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
-    handlers = {kinds.SCORE: scorer.score, kinds.COMPARE: scorer.compare, kinds.CONCLUDE: concluder.conclude}
+    handlers = {
+        kinds.SCORE: scorer.score,
+        kinds.COMPARE: scorer.compare,
+        kinds.CONCLUDE: concluder.conclude,
+        kinds.WITHDRAW: concluder.withdraw,
+    }
     parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
     clock.shutdown()
 

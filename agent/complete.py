@@ -15,6 +15,7 @@ from db.delivery import record_failed_attempt
 from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import ParkedJob, Queue
+from db.withdrawal import enqueue_withdrawals
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Completer:
         """Enqueue the conclusion of settled studies that somehow have none waiting; forget associations of the dead."""
         now = self.clock()
         enqueue_settled(self.database, self.queue, now=now)
+        enqueue_withdrawals(self.database, self.queue, now=now)
         forget_associations(self.database, before=now - _OLD_ASSOCIATION)
 
     def _account_for(self, parked: ParkedJob) -> None:

@@ -13,13 +13,14 @@ from db.conclusion import Conclusion, ReportOrder, StudyToConclude, record_concl
 from db.database import Database
 from db.outcome import Outcome, study_outcome
 from db.queue import Done, Job, Queue, Settlement
+from db.withdrawal import record_withdrawal, withdrawal_to_record
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Concluder:
-    """Handler of the jobs `conclude`. `recipients` maps each type of report to the destinations that get it."""
+    """Handlers of the jobs `conclude` and `withdraw`. `recipients`: the destinations that get each type of report."""
 
     database: Database
     queue: Queue
@@ -46,12 +47,32 @@ class Concluder:
             )
         return Done()
 
+    def withdraw(self, job: Job) -> Settlement:
+        """Record what a concluded study, whose id is the job's key, is without its withdrawn images. Safe to repeat."""
+        study = withdrawal_to_record(self.database, int(job.key))
+        if study is None:
+            return Done()
+        conclusion = self._conclusion(study)
+        if record_withdrawal(self.database, self.queue, conclusion):
+            log.warning(
+                "study_withdrawn",
+                study_instance_uid=study.study_instance_uid,
+                revision=study.revision + 1,
+                outcome=str(conclusion.outcome.outcome),
+                reason=conclusion.outcome.reason,
+                images=len(study.images),
+                withdrawn=study.withdrawals,
+                reports=len(conclusion.reports),
+            )
+        return Done()
+
     def _conclusion(self, study: StudyToConclude) -> Conclusion:
         now = self.clock()
-        outcome = study_outcome(study.images, conflict=study.conflict)
+        outcome = study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn)
         return Conclusion(
             study_id=study.study_id,
             revision=study.revision,
+            withdrawals=study.withdrawals,
             outcome=outcome,
             model_name=self.model.name,
             model_version=self.model.version,

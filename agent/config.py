@@ -84,12 +84,15 @@ class ReceiveSection(Section):
 
 
 class CompleteSection(Section):
-    """When a study is complete."""
+    """When a study is complete. Late images wait for quiet, twice as long for each revision before theirs."""
 
     after_release_seconds: Seconds = Field(
         default=2, description="After the last association that brought it was released."
     )
     quiet_seconds: Seconds = Field(default=30, description="After its last Instance, with the association still open.")
+    in_progress_seconds: Seconds = Field(
+        default=300, description="After its last Instance, while its modality says (MPPS) that it is still at work."
+    )
     forced_seconds: Seconds = Field(default=900, description="After its first Instance, however many still come.")
 
 

@@ -3,17 +3,19 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from agent.described import instance_attributes, plain_date
 from db.arrival import note_association_ended
+from db.closing import Timing
 from db.database import Database
 from db.errors import DatabaseError
-from db.intake import IncomingInstance, Role, Timing, record_instance
+from db.intake import IncomingInstance, record_instance
 from db.priority import Allowances, Priority
 from db.queue import Queue
+from db.roles import Role
 from dicom_io.errors import HeaderError, StoreError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.scp import AssociationSummary, ReceivedInstance
@@ -37,7 +39,6 @@ class ReceiveSettings:
 
     timing: Timing
     allowances: Allowances
-    after_release: timedelta
     minimum_free_bytes: int
 
 
@@ -94,7 +95,7 @@ class Receiver:
             self._let_close(summary)
 
     def _let_close(self, summary: AssociationSummary) -> None:
-        closes_at = self.clock() + self.settings.after_release
+        closes_at = self.clock() + self.settings.timing.after_release
         try:
             note_association_ended(self.database, summary.association_id, closes_at=closes_at)
         except DatabaseError as error:  # the quiet time-out still closes them
@@ -173,4 +174,5 @@ def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at
         referring_physician_name=header.referring_physician_name,
         attributes=instance_attributes(header),
         association_id=instance.association_id,
+        performed_step_uid=header.performed_step_uid,
     )

@@ -9,11 +9,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db.advance import Position, advance, lock, note
 from db.completion import conclude_when_settled
 from db.database import Database
-from db.intake import Role
 from db.lifecycle import Event
 from db.outcome import CONFLICTING_IDENTITY, Outcome
 from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective
 from db.queue import Queue
+from db.roles import Role
 from db.schema import image_result, instance, study
 from db.shadow import enqueue_shadow
 
@@ -91,12 +91,18 @@ def record_image_result(
         position = lock(connection, study_id)
         if not _insert_once(connection, task, found):
             return False
-        if found.outcome is Outcome.FLAGGED and not found.lateral:
+        if found.outcome is Outcome.FLAGGED and not found.lateral and _counts(connection, task.instance_id):
             _raise(connection, position, at=found.finished_at, allowances=allowances)
         conclude_when_settled(connection, queue, position, at=found.finished_at)
         if shadowed and found.probability is not None:
             enqueue_shadow(connection, queue, task.instance_id, at=found.finished_at)
     return True
+
+
+def _counts(connection: Connection, instance_id: int) -> bool:
+    """Tell whether the image has not been withdrawn while it was analysed."""
+    query = select(instance.c.withdrawn).where(instance.c.id == instance_id)
+    return connection.execute(query).scalar_one() is None
 
 
 def _insert_once(connection: Connection, task: ScoreTask, found: ImageResult) -> bool:
@@ -182,6 +188,9 @@ def record_comparison(database: Database, queue: Queue, task: CompareTask, *, sa
 
 
 def _quarantine(connection: Connection, position: Position, task: CompareTask, at: datetime) -> Position:
+    query = select(study.c.conflict).where(study.c.id == position.study_id)
+    if connection.execute(query).scalar_one():  # of conflicts only the first is an event
+        return position
     values: dict[str, object] = {"conflict": CONFLICTING_IDENTITY}
     moved = advance(connection, position, Event.CANDIDATE_STORED, at=at, detail=f"conflict: {task.sop_instance_uid}")
     if moved is not None and moved.revision != position.revision:

@@ -8,15 +8,17 @@ quiet, and are swept when they are old.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from db.closing import Steps, waits_for_quiet
 from db.database import Database
 from db.lifecycle import State
 from db.schema import study
 from db.schema_arrival import association_study
 
 _BIGGEST_BATCH = 500
+_HELD = [steps for steps in Steps if waits_for_quiet(1, steps)]
 
 
 def bring(connection: Connection, study_id: int, association_id: str, *, at: datetime) -> None:
@@ -32,7 +34,8 @@ def bring(connection: Connection, study_id: int, association_id: str, *, at: dat
 def note_association_ended(database: Database, association_id: str, *, closes_at: datetime) -> None:
     """Let the studies that an association brought close at `closes_at`, if that is earlier than planned.
 
-    Not those that another open association brings as well: its end decides.
+    Not those that another open association brings as well: its end decides. And not those that wait for quiet in any
+    case (`db.closing`).
     """
     with database.read() as connection:
         ids = connection.scalars(
@@ -60,6 +63,8 @@ def _end(connection: Connection, association_id: str, study_ids: Sequence[int], 
             study.c.id.in_(study_ids),
             study.c.state == State.RECEIVING,
             study.c.closes_at > closes_at,
+            study.c.revision == 1,
+            or_(study.c.steps.is_(None), study.c.steps.not_in(_HELD)),
             ~still_coming,
         )
         .values(closes_at=closes_at)

@@ -6,10 +6,10 @@ from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from db.advance import Position, advance, lock
 from db.database import Database
-from db.intake import Role
 from db.kinds import CONCLUDE
 from db.lifecycle import Event, State
 from db.queue import Queue
+from db.roles import Role
 from db.schema import image_result, instance, study
 
 _MOST_AT_ONCE = 200

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, select
 
 from db.database import Database
-from db.intake import Role
 from db.outcome import Outcome
+from db.roles import Role
 from db.schema import image_result, instance, report, result, study
 
 
@@ -100,15 +100,19 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
 
 
 def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
-    """Return each image's latest result up to the row's revision."""
+    """Return each image's latest result up to the row's revision, and then those that their modality withdrew."""
     found = connection.execute(
         select(image_result, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.path)
         .join(instance)
-        .where(instance.c.study_id == row.study_id, image_result.c.revision <= row.revision)
+        .where(
+            instance.c.study_id == row.study_id,
+            instance.c.withdrawn.is_(None),
+            image_result.c.revision <= row.revision,
+        )
         .order_by(instance.c.id, image_result.c.revision)
     ).all()
     latest = {image.instance_id: image for image in found}
-    return tuple(
+    counted = tuple(
         ConcludedImage(
             sop_instance_uid=image.sop_instance_uid,
             sop_class_uid=image.sop_class_uid,
@@ -119,4 +123,29 @@ def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[Concl
             heat_map=image.heat_map,
         )
         for image in latest.values()
+    )
+    return counted + _withdrawn(connection, row)
+
+
+def _withdrawn(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
+    found = connection.execute(
+        select(instance)
+        .where(
+            instance.c.study_id == row.study_id,
+            instance.c.withdrawn.is_not(None),
+            instance.c.received_at <= row.concluded_at,
+        )
+        .order_by(instance.c.id)
+    )
+    return tuple(
+        ConcludedImage(
+            sop_instance_uid=image.sop_instance_uid,
+            sop_class_uid=image.sop_class_uid,
+            path=image.path,
+            outcome=Outcome.NOT_ANALYSED,
+            reason=image.withdrawn,
+            probability=None,
+            heat_map=None,
+        )
+        for image in found
     )

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from db import kinds
 from db.advance import Position, advance, lock
@@ -17,13 +18,18 @@ from db.schema import delivery, image_result, instance, report, result, study
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyToConclude:
-    """A complete study, every image settled. `analysed_at` is the start of its analysis, None if there was none."""
+    """A study to conclude, every image settled. `analysed_at` is the start of its analysis, None if there was none.
+
+    `images` are those that count; `withdrawals` were withdrawn by their modality, the last of them for `withdrawn`.
+    """
 
     study_id: int
     study_instance_uid: str
     revision: int
     conflict: str
     images: tuple[ImageOutcome, ...]
+    withdrawn: str
+    withdrawals: int
     analysed_at: datetime | None
 
 
@@ -38,10 +44,14 @@ class ReportOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What a study came to, by which model at which operating point, and the reports to send."""
+    """What a study came to, by which model at which operating point, and the reports to send.
+
+    `withdrawals` counts the withdrawn images that it takes into account.
+    """
 
     study_id: int
     revision: int
+    withdrawals: int = 0
     outcome: StudyOutcome
     model_name: str
     model_version: str
@@ -69,14 +79,24 @@ def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | No
         row = connection.execute(select(study).where(study.c.id == study_id)).one()
         if row.state != State.COMPLETE or outstanding(connection, study_id):
             return None
-        images = connection.execute(
-            select(image_result)
-            .join(instance)
-            .where(instance.c.study_id == study_id, image_result.c.revision == instance.c.analysis_revision)
-            .order_by(instance.c.id)
-        ).all()
+        return to_conclude(connection, row)
+
+
+def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
+    """Return what the study `row` comes to as its images stand."""
+    images = connection.execute(
+        select(image_result)
+        .join(instance)
+        .where(instance.c.study_id == row.id, image_result.c.revision == instance.c.analysis_revision)
+        .order_by(instance.c.id)
+    ).all()
+    withdrawn = connection.scalars(
+        select(instance.c.withdrawn)
+        .where(instance.c.study_id == row.id, instance.c.withdrawn.is_not(None))
+        .order_by(instance.c.id)
+    ).all()
     return StudyToConclude(
-        study_id=study_id,
+        study_id=row.id,
         study_instance_uid=row.study_instance_uid,
         revision=row.revision,
         conflict=row.conflict,
@@ -89,6 +109,8 @@ def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | No
             )
             for image in images
         ),
+        withdrawn=withdrawn[-1] or "" if withdrawn else "",
+        withdrawals=len(withdrawn),
         analysed_at=min((image.started_at for image in images), default=None),
     )
 
@@ -104,25 +126,42 @@ def record_conclusion(database: Database, queue: Queue, conclusion: Conclusion) 
         position = lock(connection, conclusion.study_id)
         if position.revision != conclusion.revision or outstanding(connection, conclusion.study_id):
             return False
-        moved = advance(connection, position, Event.CONCLUDED, at=at, detail=_detail(conclusion.outcome))
+        if count_withdrawn(connection, conclusion.study_id) != conclusion.withdrawals:
+            return False  # some were withdrawn since we looked; that enqueued a conclusion of its own
+        moved = advance(connection, position, Event.CONCLUDED, at=at, detail=detail_of(conclusion.outcome))
         if moved is None:
             return False
-        supersede(connection, conclusion.study_id, at=at)
-        result_id = _insert_result(connection, conclusion)
-        sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in conclusion.reports]
-        connection.execute(
-            update(study)
-            .where(study.c.id == conclusion.study_id)
-            .values(
-                outcome=conclusion.outcome.outcome,
-                reason=conclusion.outcome.reason,
-                probability=conclusion.outcome.probability,
-                concluded_at=at,
-            )
-        )
-        if not any(sent):
-            advance(connection, moved, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
+        write_result(connection, queue, conclusion, moved)
     return True
+
+
+def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, position: Position) -> None:
+    """Write the result of the revision at `position`, its reports and deliveries; older ones are superseded."""
+    at = conclusion.concluded_at
+    supersede(connection, conclusion.study_id, at=at)
+    result_id = _insert_result(connection, conclusion, position.revision)
+    sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in conclusion.reports]
+    connection.execute(
+        update(study)
+        .where(study.c.id == conclusion.study_id)
+        .values(
+            outcome=conclusion.outcome.outcome,
+            reason=conclusion.outcome.reason,
+            probability=conclusion.outcome.probability,
+            concluded_at=at,
+            withdrawing=None,
+        )
+    )
+    if not any(sent):
+        advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
+
+
+def count_withdrawn(connection: Connection, study_id: int) -> int:
+    """Return how many of the study's images their modality withdrew."""
+    query = select(func.count()).select_from(instance)
+    return connection.execute(
+        query.where(instance.c.study_id == study_id, instance.c.withdrawn.is_not(None))
+    ).scalar_one()
 
 
 def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:
@@ -152,16 +191,17 @@ def settle_delivered(connection: Connection, position: Position, *, at: datetime
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at)
 
 
-def _detail(outcome: StudyOutcome) -> str:
+def detail_of(outcome: StudyOutcome) -> str:
+    """Return the outcome in words for the audit trail."""
     return f"{outcome.outcome}: {outcome.reason}" if outcome.reason else outcome.outcome
 
 
-def _insert_result(connection: Connection, conclusion: Conclusion) -> int:
+def _insert_result(connection: Connection, conclusion: Conclusion, revision: int) -> int:
     result_id: int = connection.execute(
         insert(result)
         .values(
             study_id=conclusion.study_id,
-            revision=conclusion.revision,
+            revision=revision,
             outcome=conclusion.outcome.outcome,
             reason=conclusion.outcome.reason,
             probability=conclusion.outcome.probability,

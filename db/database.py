@@ -67,9 +67,8 @@ class Database:
         """
         engine = self.engine
         with self._turn(), translated(SqliteError), engine.execution_options(tibabu=_WRITE).begin() as connection:
-            if lock is not None and self.dialect == "postgresql":
-                name = "\x1f".join(lock)
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+            if lock is not None:
+                take(connection, lock)
             yield connection
 
     @contextmanager
@@ -107,6 +106,13 @@ class Database:
             yield
         finally:
             turn.release()
+
+
+def take(connection: Connection, lock: Lock) -> None:
+    """Take one more named lock, as `Database.begin` does, until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        name = "\x1f".join(lock)
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
 def open_database(url: str) -> Database:

@@ -10,8 +10,8 @@ from db.advance import lock
 from db.attributes import InstanceAttributes
 from db.conclusion import DeliveryState, settle_delivered
 from db.database import Database
-from db.intake import Role
 from db.queue import Queue
+from db.roles import Role
 from db.schema import delivery, instance, report, result, study
 
 

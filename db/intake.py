@@ -1,78 +1,27 @@
 """Received Instances become rows: one transaction for the Instance, what it does to its study, and the next job."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
 
-from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.advance import Position, advance, lock, note
 from db.arrival import bring
-from db.attributes import InstanceAttributes
-from db.database import Database
+from db.closing import Steps, Timing, close_time
+from db.database import Database, take
+from db.identity import role_of
+from db.incoming import IncomingInstance
 from db.kinds import COMPARE, SCORE
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
-from db.priority import Allowances, Priority, due_at
+from db.performed import Image, Step, steps_lock, steps_of, steps_say, withdrawal
+from db.priority import Allowances, due_at
 from db.queue import Queue
-from db.schema import instance, report, result, study
+from db.roles import Role
+from db.schema import instance, study
 
-
-class Role(StrEnum):
-    """What an Instance is to its study."""
-
-    CANDIDATE = "candidate"  # to be analysed
-    EVIDENCE = "evidence"  # kept, changes nothing
-    OWN = "own"  # this agent wrote it; it came back
-    UNVERIFIED = "unverified"  # a known SOP Instance UID with other bytes; a worker compares
-    DUPLICATE = "duplicate"  # the same content in other bytes
-    CONFLICT = "conflict"  # another identity or other content under a known UID; a person decides
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncomingInstance:
-    """An Instance that lies durably in the store; attributes as in PS3.6, "" where the Instance does not say.
-
-    `association_id` names the open association that brings it, "" where that is on record for its study already.
-    """
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    sha256: str
-    path: str
-    size: int
-    candidate: bool
-    is_image: bool
-    device_uids: tuple[str, ...]
-    order_priority: Priority
-    calling_ae_title: str
-    received_at: datetime
-    patient_id: str
-    issuer_of_patient_id: str
-    patient_name: str
-    patient_birth_date: str
-    patient_sex: str
-    patient_age: str
-    accession_number: str
-    study_date: str
-    study_time: str
-    study_description: str
-    study_id: str = ""
-    referring_physician_name: str = ""
-    attributes: InstanceAttributes
-    association_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """When a study is complete without anybody saying so: quiet for `quiet`, or `forced` after its revision began."""
-
-    quiet: timedelta = timedelta(seconds=30)
-    forced: timedelta = timedelta(minutes=15)
+__all__ = ["IncomingInstance", "Recorded", "Role", "Timing", "count_instances", "record_instance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +53,16 @@ def record_instance(
             return known
         if is_new:
             note(connection, position, "RECEIVED", position.state, at=incoming.received_at)
-        role = _role(connection, study_id, incoming)
-        revision = _apply(connection, position, role, incoming)
-        instance_id = _insert_instance(connection, study_id, role, revision, incoming)
-        _enqueue(connection, queue, study_id, instance_id, role, incoming)
+        owner = connection.execute(select(study).where(study.c.id == study_id)).one()
+        role = role_of(connection, owner, incoming)
+        steps = steps_of(connection, incoming.study_instance_uid) if is_new or owner.steps else ()
+        withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""
+        revision = position.revision if withdrawn else _apply(connection, position, owner, role, incoming)
+        instance_id = _insert_instance(connection, study_id, role, revision, incoming, withdrawn)
+        if not withdrawn:
+            _enqueue(connection, queue, study_id, instance_id, role, incoming)
         if role is not Role.OWN:
-            _touch(connection, study_id, incoming, timing)
+            _touch(connection, study_id, incoming, timing, steps)
             if incoming.association_id:
                 bring(connection, study_id, incoming.association_id, at=incoming.received_at)
     return Recorded(study_id, instance_id, role, known=False)
@@ -122,7 +75,14 @@ def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInst
     lock(connection, known.study_id)
     bring(connection, known.study_id, incoming.association_id, at=incoming.received_at)
     row = connection.execute(select(study).where(study.c.id == known.study_id)).one()
-    closes_at = min(incoming.received_at + timing.quiet, row.started_at + timing.forced)
+    closes_at = close_time(
+        timing,
+        revision=row.revision,
+        started_at=row.started_at,
+        last_at=incoming.received_at,
+        steps=Steps(row.steps or ""),
+        now=row.closes_at,
+    )
     if row.state == State.RECEIVING and closes_at > row.closes_at:
         connection.execute(update(study).where(study.c.id == known.study_id).values(closes_at=closes_at))
 
@@ -141,6 +101,7 @@ def _study_of(
     found = connection.execute(query).scalar_one_or_none()
     if found is not None:
         return found, False
+    take(connection, steps_lock(incoming.study_instance_uid))  # its steps may be coming in at this moment
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     at = incoming.received_at
     inserted = connection.execute(
@@ -186,44 +147,18 @@ def _described(incoming: IncomingInstance) -> dict[str, str]:
     }
 
 
-def _role(connection: Connection, study_id: int, incoming: IncomingInstance) -> Role:
-    if _is_own(connection, incoming):
-        return Role.OWN
-    owner = connection.execute(select(study).where(study.c.id == study_id)).one()
-    if not _same_patient(owner, incoming):
-        return Role.CONFLICT
-    twins = connection.execute(
-        select(instance.c.study_id, instance.c.role).where(instance.c.sop_instance_uid == incoming.sop_instance_uid)
-    ).all()
-    if twins:
-        elsewhere = any(twin.study_id != study_id for twin in twins)
-        return Role.CONFLICT if elsewhere else Role.UNVERIFIED
-    return Role.CANDIDATE if incoming.candidate else Role.EVIDENCE
+def _apply(
+    connection: Connection,
+    position: Position,
+    owner: Row[tuple[object, ...]],
+    role: Role,
+    incoming: IncomingInstance,
+) -> int:
+    """Let the Instance act on its study's lifecycle; return the revision the study is at afterwards.
 
-
-def _is_own(connection: Connection, incoming: IncomingInstance) -> bool:
-    by_ledger = exists().where(report.c.sop_instance_uid == incoming.sop_instance_uid)
-    by_device = exists().where(result.c.device_uid.in_(incoming.device_uids))
-    return bool(connection.execute(select(or_(by_ledger, by_device))).scalar_one())
-
-
-def _same_patient(owner: Row[tuple[object, ...]], incoming: IncomingInstance) -> bool:
-    """Tell whether an Instance names the study's patient: Patient ID with its Issuer (PS3.3 C.7.1.1).
-
-    Where neither gives an ID (unidentified trauma patients have none) the name decides; an Issuer that one side leaves
-    out does not contradict.
+    Of conflicts only the first is an event: after it a person decides, however many more come.
     """
-    if owner.patient_id != incoming.patient_id:
-        return False
-    if not owner.patient_id:
-        return bool(owner.patient_name == incoming.patient_name)
-    issuers = {owner.issuer_of_patient_id, incoming.issuer_of_patient_id} - {""}
-    return len(issuers) <= 1
-
-
-def _apply(connection: Connection, position: Position, role: Role, incoming: IncomingInstance) -> int:
-    """Let the Instance act on its study's lifecycle; return the revision the study is at afterwards."""
-    if role not in {Role.CANDIDATE, Role.CONFLICT}:
+    if role not in {Role.CANDIDATE, Role.CONFLICT} or (role is Role.CONFLICT and owner.conflict):
         return position.revision
     at, study_id = incoming.received_at, position.study_id
     moved = advance(connection, position, Event.CANDIDATE_STORED, at=at, detail=incoming.sop_instance_uid)
@@ -250,7 +185,7 @@ def _enqueue(
 
 
 def _insert_instance(
-    connection: Connection, study_id: int, role: Role, revision: int, incoming: IncomingInstance
+    connection: Connection, study_id: int, role: Role, revision: int, incoming: IncomingInstance, withdrawn: str
 ) -> int:
     instance_id: int = connection.execute(
         insert(instance)
@@ -267,20 +202,38 @@ def _insert_instance(
             is_image=incoming.is_image,
             calling_ae_title=incoming.calling_ae_title,
             received_at=incoming.received_at,
-            analysis_revision=revision if role is Role.CANDIDATE else None,
             **asdict(incoming.attributes),
+            analysis_revision=revision if role is Role.CANDIDATE and not withdrawn else None,
+            performed_step_uid=incoming.performed_step_uid or None,
+            withdrawn=withdrawn or None,
         )
         .returning(instance.c.id)
     ).scalar_one()
     return instance_id
 
 
-def _touch(connection: Connection, study_id: int, incoming: IncomingInstance, timing: Timing) -> None:
-    """Push the study's close back while it arrives, and fill what earlier Instances did not say."""
+def _image(incoming: IncomingInstance) -> Image:
+    return Image(
+        sop_instance_uid=incoming.sop_instance_uid,
+        performed_step_uid=incoming.performed_step_uid,
+        calling_ae_title=incoming.calling_ae_title,
+    )
+
+
+def _touch(
+    connection: Connection, study_id: int, incoming: IncomingInstance, timing: Timing, steps: Sequence[Step]
+) -> None:
+    """Plan the study's close anew while it arrives, and fill what earlier Instances did not say."""
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
-    values: dict[str, object] = {"last_received_at": incoming.received_at}
+    at = incoming.received_at
+    say = steps_say(connection, study_id, steps)
+    values: dict[str, object] = {"last_received_at": at}
+    if say is not Steps(row.steps or ""):
+        values["steps"] = say or None
     if row.state == State.RECEIVING:
-        values["closes_at"] = min(incoming.received_at + timing.quiet, row.started_at + timing.forced)
+        values["closes_at"] = close_time(
+            timing, revision=row.revision, started_at=row.started_at, last_at=at, steps=say, now=at
+        )
     if not row.conflict:
         said = _described(incoming)
         values |= {name: text for name, text in said.items() if text and not row._mapping[name]}  # noqa: SLF001 - the public name of SQLAlchemy's mapping view

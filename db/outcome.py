@@ -40,14 +40,17 @@ class StudyOutcome:
     probability: float | None = None
 
 
-def study_outcome(images: Sequence[ImageOutcome], *, conflict: str = "") -> StudyOutcome:
+def study_outcome(images: Sequence[ImageOutcome], *, conflict: str = "", withdrawn: str = "") -> StudyOutcome:
     """Return the outcome: any flagged, else any failed, else any frontal declined, else any analysed, else none.
 
     A study in conflict of identity is never analysed, whatever its images say. A failed or declined frontal image is
-    never outvoted by one that was not flagged: that would be a false "clear".
+    never outvoted by one that was not flagged: that would be a false "clear". Images that their modality withdrew are
+    not among `images`; where none is left, `withdrawn` says why.
     """
     if conflict:
         return StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason=conflict)
+    if withdrawn and not images:
+        return StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason=withdrawn)
     counted = [image for image in images if not image.lateral]
     for outcome in (Outcome.FLAGGED, Outcome.FAILED, Outcome.NOT_ANALYSED):
         if decisive := [image for image in counted if image.outcome is outcome]:

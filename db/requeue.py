@@ -9,9 +9,9 @@ from db.advance import advance, lock
 from db.completion import conclude_when_settled
 from db.database import Database
 from db.errors import RefusedError
-from db.intake import Role
 from db.lifecycle import Event
 from db.queue import Queue
+from db.roles import Role
 from db.schema import instance, study
 
 
@@ -34,7 +34,9 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
             raise RefusedError(message)
         due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
         candidates = connection.scalars(
-            select(instance.c.id).where(instance.c.study_id == study_id, instance.c.role == Role.CANDIDATE)
+            select(instance.c.id).where(
+                instance.c.study_id == study_id, instance.c.role == Role.CANDIDATE, instance.c.withdrawn.is_(None)
+            )
         ).all()
         connection.execute(
             update(instance).where(instance.c.id.in_(candidates)).values(analysis_revision=moved.revision)

@@ -80,6 +80,10 @@ study = Table(
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),  # when this revision began to arrive
     Column("closes_at", UtcDateTime, nullable=False),  # when it is taken as complete unless more arrives
+    Column(
+        "steps", String(16)
+    ),  # what its performed procedure steps say of its end: db.closing.Steps; null: none known
+    Column("withdrawing", Boolean),  # true: Instances of the current result were withdrawn, and a job records it
     Column("conflict", Text, nullable=False),  # why a person has to decide; empty for almost all
     # Priority: db.priority.Priority values.
     Column("order_priority", Integer, nullable=False),
@@ -122,6 +126,8 @@ instance = Table(
     # where none of these was ever read: the Instance came before there were such columns.
     *(Column(name, Text, nullable=False, server_default=text("''")) for name in INSTANCE_TEXTS),
     *(Column(name, Integer, nullable=False, server_default="0") for name in INSTANCE_NUMBERS),
+    Column("performed_step_uid", String(UID)),  # of the performed procedure step that it says made it
+    Column("withdrawn", Text),  # why this candidate does not count: the modality discontinued it; null: it counts
     Index("ix_instance_study_id", "study_id"),
     Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
 )

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, case, exists, func, select
 
 from db.database import Database
-from db.intake import Role
 from db.lifecycle import State
 from db.outcome import Outcome
 from db.priority import Priority, effective
+from db.roles import Role
 from db.schema import delivery, image_result, instance, report, result, study, study_event
 
 

@@ -31,6 +31,7 @@ _US_LENGTH = 2
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _TRANSFER_SYNTAX_UID = 0x00020010
 _CODE_VALUES = (0x00080100, 0x00080119, 0x00080120)  # Code Value, Long Code Value, URN Code Value
+_REFERENCED_SOP_INSTANCE_UID = 0x00081155
 _DEVICE_UID = 0x00181002
 _CONTRIBUTING_EQUIPMENT_SEQUENCE = 0x0018A001
 
@@ -75,6 +76,13 @@ def _code(value: bytes, encoding: _Encoding) -> str:
     return ""
 
 
+def _reference(value: bytes, encoding: _Encoding) -> str:
+    for item, _ in read_items(value, encoding.syntax, (_REFERENCED_SOP_INSTANCE_UID,)):
+        uid = _ascii(item.values.get(_REFERENCED_SOP_INSTANCE_UID, b""))
+        return uid if len(uid) <= _MAX_UID_LENGTH and _UID.fullmatch(uid) else ""
+    return ""
+
+
 def _at(  # the type checker reads the field's own type
     tag: int, understand: Callable[[bytes, _Encoding], Any], absent: str | int | tuple[str, ...]
 ) -> Any:  # noqa: ANN401  # dataclasses.field is declared so too: its value stands for every field's type
@@ -87,7 +95,8 @@ class Header:
     """Attributes of one Instance, named by their PS3.6 keyword in snake_case.
 
     Texts are decoded by Specific Character Set and "" when absent or empty; lists are empty tuples; numbers are 0,
-    but `number_of_frames` is 1. What ends in `_code` is the Code Value of the first item of the sequence.
+    but `number_of_frames` is 1. What ends in `_code` is the Code Value of the first item of the sequence;
+    `performed_step_uid` is the first of the Referenced Performed Procedure Step Sequence.
     `transfer_syntax_uid` is of the file meta information, "" without one. `device_uids` are those of the equipment
     and of all that contributed (Contributing Equipment Sequence).
     """
@@ -141,6 +150,7 @@ class Header:
     quality_control_image: str = _at(0x00280300, _text, "")
     manufacturer: str = _at(0x00080070, _text, "")
     manufacturer_model_name: str = _at(0x00081090, _text, "")
+    performed_step_uid: str = _at(0x00081111, _reference, "")
     requested_procedure_priority: str = _at(0x00401003, _text, "")
     photometric_interpretation: str = _at(0x00280004, _text, "")
     rows: int = _at(0x00280010, _short, 0)

@@ -138,6 +138,8 @@ def _objects(record: StudyRecord, zone: tzinfo | None) -> tuple[ObjectLine, ...]
 
 
 def _image_outcome(instance: Row, found: Row | None) -> words.OutcomeWords | None:
+    if instance["withdrawn"] is not None:
+        return words.concluded("not_analysed", instance["withdrawn"], None, "")
     needed = instance["analysis_revision"]
     if found is None:
         return None if needed is None else words.OutcomeWords("working", "Waiting for analysis")

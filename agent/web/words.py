@@ -6,10 +6,10 @@ from typing import Final
 from agent.reports import wording
 from agent.web.people import readable
 from db.conclusion import DeliveryState
-from db.intake import Role
 from db.lifecycle import Event, State
 from db.outcome import Outcome
 from db.priority import Priority
+from db.roles import Role
 from db.worklist import WorklistRow
 
 CAVEAT: Final = "AI triage aid - not a diagnosis. Only pneumonia is looked for. 'Not flagged' does not exclude disease."
@@ -41,6 +41,8 @@ _ROLES = {
 _EVENTS = {
     "RECEIVED": "First object received",
     "RAISED": "Priority raised by the AI",
+    "PERFORMED_STEP": "Said by the modality (MPPS)",
+    "IMAGES_WITHDRAWN": "Withdrawn by the modality",
     Event.CANDIDATE_STORED: "Image for analysis received",
     Event.ENDED: "Study complete",
     Event.CONCLUDED: "Concluded",
@@ -162,7 +164,7 @@ def event(name: str) -> str:
 
 def event_detail(name: str, detail: str) -> str:
     """Return what an audit row adds; a conclusion's outcome is put in the words used everywhere else."""
-    if name == Event.CONCLUDED:
+    if name in {Event.CONCLUDED, Event.WITHDRAWN}:
         found, _, reason = detail.partition(": ")
         if found in set(Outcome):
             text = _OUTCOMES[Outcome(found)].lower()

@@ -4,7 +4,7 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless
 
 from agent.receive import Receiver, ReceiveSettings
+from db.closing import Timing
 from db.database import Database
 from db.delivery import requeue_deliveries
-from db.intake import Timing
 from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import open_queue
@@ -276,9 +276,7 @@ def test_a_peer_that_disconnects_in_the_middle_disturbs_nobody(start: Any, radio
 def test_the_command_and_the_data_set_must_name_the_same_instance(
     database: Database, radiograph: Make, tmp_path: Path
 ) -> None:
-    settings = ReceiveSettings(
-        timing=Timing(), allowances=Allowances(), after_release=timedelta(seconds=2), minimum_free_bytes=0
-    )
+    settings = ReceiveSettings(timing=Timing(), allowances=Allowances(), minimum_free_bytes=0)
     receiver = Receiver(database, open_queue(database), Store(tmp_path), settings, lambda: datetime.now(UTC))
     file = io.BytesIO()
     radiograph(5).save_as(file, enforce_file_format=True)

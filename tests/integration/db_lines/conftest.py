@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from db.attributes import InstanceAttributes
+from db.closing import Timing
 from db.database import Database
-from db.intake import IncomingInstance, Recorded, Timing, record_instance
+from db.intake import IncomingInstance, Recorded, record_instance
 from db.priority import Allowances, Priority
 from db.queue import Queue, open_queue
 

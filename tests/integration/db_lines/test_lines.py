@@ -27,11 +27,11 @@ from db.delivery import (
     requeue_deliveries,
 )
 from db.errors import RefusedError
-from db.intake import Role
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.priority import Priority
 from db.requeue import requeue_study
+from db.roles import Role
 from db.worklist import study_record, worklist, worklist_row
 
 PACS = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
@@ -174,6 +174,7 @@ def test_a_late_image_begins_a_revision_and_the_last_outcome_stays_marked_updati
     (old,) = delivery_ids(ledger)
     assert delivery_task(ledger.database, old) is not None, "not superseded before the new result is recorded"
     score(ledger, two.instance_id)
+    assert close(ledger) == 0, "a late image waits for quiet, twice as long"
     close(ledger)
     assert conclude(ledger, one.study_id, PACS)
     assert delivery_task(ledger.database, old) is None, "superseded by the new revision's result"

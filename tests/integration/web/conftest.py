@@ -12,11 +12,12 @@ import pytest
 from agent.web.server import serve
 from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
+from db.closing import Timing
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.database import Database
 from db.delivery import StoredReport, acknowledge, begin_attempt, record_failed_attempt, record_rendered
-from db.intake import IncomingInstance, Recorded, Timing, record_instance
+from db.intake import IncomingInstance, Recorded, record_instance
 from db.outcome import Outcome, study_outcome
 from db.priority import Allowances, Priority
 from db.queue import Queue, open_queue

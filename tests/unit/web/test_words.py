@@ -8,10 +8,10 @@ import pytest
 
 from agent.web import words
 from db.conclusion import DeliveryState
-from db.intake import Role
 from db.lifecycle import Event, State
 from db.outcome import Outcome
 from db.priority import Priority, effective
+from db.roles import Role
 from db.worklist import WorklistRow
 
 MakeRow = Callable[..., WorklistRow]
@@ -109,7 +109,8 @@ def test_every_state_role_and_event_of_the_ledger_has_words() -> None:
     states = [value for name, value in vars(DeliveryState).items() if name.isupper()]
     assert len({words.delivery_state(state).text for state in states}) == len(states)
     assert len({words.role(role) for role in Role}) == len(Role)
-    assert len({words.event(event) for event in [*Event, "RECEIVED", "RAISED"]}) == len(Event) + 2
+    others = ["RECEIVED", "RAISED", "PERFORMED_STEP", "IMAGES_WITHDRAWN"]
+    assert len({words.event(event) for event in [*Event, *others]}) == len(Event) + len(others)
     assert words.event("PRIORITY_CHANGED") == "Priority changed"
 
 

@@ -1,0 +1,46 @@
+"""An Instance on its way into the ledger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.attributes import InstanceAttributes
+from db.priority import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingInstance:
+    """An Instance that lies durably in the store; attributes as in PS3.6, "" where the Instance does not say.
+
+    `association_id` names the open association that brings it, "" where that is on record for its study already.
+    `performed_step_uid` is of the performed procedure step that it says made it (0008,1111).
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    path: str
+    size: int
+    candidate: bool
+    is_image: bool
+    device_uids: tuple[str, ...]
+    order_priority: Priority
+    calling_ae_title: str
+    received_at: datetime
+    patient_id: str
+    issuer_of_patient_id: str
+    patient_name: str
+    patient_birth_date: str
+    patient_sex: str
+    patient_age: str
+    accession_number: str
+    study_date: str
+    study_time: str
+    study_description: str
+    study_id: str = ""
+    referring_physician_name: str = ""
+    attributes: InstanceAttributes
+    association_id: str = ""
+    performed_step_uid: str = ""

@@ -1,0 +1,125 @@
+"""Withdrawn images: what their modality discontinued counts no more, and what was said because of it is taken back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, select, update
+
+from db.advance import Position, advance, lock, note
+from db.conclusion import (
+    Conclusion,
+    StudyToConclude,
+    count_withdrawn,
+    detail_of,
+    supersede,
+    to_conclude,
+    write_result,
+)
+from db.database import Database
+from db.kinds import WITHDRAW
+from db.lifecycle import Event, State
+from db.outcome import Outcome
+from db.performed import Step, standing, withdrawal
+from db.priority import Allowances, Priority, due_at, effective
+from db.queue import Queue
+from db.schema import image_result, instance, study
+
+_CONCLUDED = (State.CONCLUDED, State.DELIVERED)
+
+
+def withdraw(
+    connection: Connection,
+    queue: Queue,
+    position: Position,
+    steps: Sequence[Step],
+    *,
+    at: datetime,
+    allowances: Allowances,
+) -> None:
+    """Withdraw the images that the steps withdraw; the study's row is locked.
+
+    At once, in this transaction: they count no more, the AI's part of the priority goes unless another image is
+    flagged, what was not yet sent is superseded, and where no image is left the worklist says so. A concluded study
+    gets its new result and reports from a job.
+    """
+    withdrawn = {
+        id_: why for id_, image in standing(connection, position.study_id).items() if (why := withdrawal(steps, image))
+    }
+    if not withdrawn:
+        return
+    for reason in sorted(set(withdrawn.values())):
+        ids = [id_ for id_, why in withdrawn.items() if why == reason]
+        connection.execute(
+            update(instance).where(instance.c.id.in_(ids)).values(withdrawn=reason, analysis_revision=None)
+        )
+        detail = f"{len(ids)} images {reason}"
+        note(connection, position, "IMAGES_WITHDRAWN", position.state, at=at, detail=detail)
+    supersede(connection, position.study_id, at=at)
+    _take_back(connection, position.study_id, list(withdrawn.values())[-1], allowances)
+    if position.state in _CONCLUDED:
+        connection.execute(update(study).where(study.c.id == position.study_id).values(withdrawing=True))
+        enqueue_withdrawal(connection, queue, position.study_id, at=at)
+
+
+def _take_back(connection: Connection, study_id: int, reason: str, allowances: Allowances) -> None:
+    """Lower the priority to what it is without the withdrawn images, and the shown outcome where none is left."""
+    row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    values: dict[str, object] = {}
+    flagged = exists().where(
+        instance.c.study_id == study_id,
+        image_result.c.instance_id == instance.c.id,
+        image_result.c.revision == instance.c.analysis_revision,
+        image_result.c.outcome == Outcome.FLAGGED,
+        ~image_result.c.is_lateral,
+    )
+    if row.ai_priority is not None and not connection.execute(select(flagged)).scalar_one():
+        person = None if row.person_priority is None else Priority(row.person_priority)
+        priority = effective(Priority(row.order_priority), None, person)
+        values |= {"ai_priority": None, "due_at": due_at(row.received_at, priority, allowances)}
+    if row.outcome is not None and not row.conflict and not standing(connection, study_id):
+        values |= {"outcome": Outcome.NOT_ANALYSED, "reason": reason, "probability": None}
+    if values:
+        connection.execute(update(study).where(study.c.id == study_id).values(values))
+
+
+def enqueue_withdrawal(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
+    """Let a job record what a concluded study comes to without its withdrawn images."""
+    due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
+    queue.enqueue(connection, WITHDRAW, str(study_id), due_at=due, run_at=at)
+
+
+def withdrawal_to_record(database: Database, study_id: int) -> StudyToConclude | None:
+    """Return the concluded study whose result has to be taken back; None when that is settled or will be otherwise."""
+    with database.read() as connection:
+        row = connection.execute(select(study).where(study.c.id == study_id)).one()
+        if row.state not in _CONCLUDED or not row.withdrawing:
+            return None
+        return to_conclude(connection, row)
+
+
+def record_withdrawal(database: Database, queue: Queue, conclusion: Conclusion) -> bool:
+    """Commit what a concluded study comes to without its withdrawn images, as a new revision with its own reports.
+
+    Returns False when the study has moved on, or more has been withdrawn since.
+    """
+    at = conclusion.concluded_at
+    with database.begin() as connection:
+        position = lock(connection, conclusion.study_id)
+        query = select(study.c.withdrawing).where(study.c.id == conclusion.study_id)
+        is_open = position.revision == conclusion.revision and connection.execute(query).scalar_one()
+        if not is_open or count_withdrawn(connection, conclusion.study_id) != conclusion.withdrawals:
+            return False
+        moved = advance(connection, position, Event.WITHDRAWN, at=at, detail=detail_of(conclusion.outcome))
+        if moved is None:
+            return False
+        write_result(connection, queue, conclusion, moved)
+    return True
+
+
+def enqueue_withdrawals(database: Database, queue: Queue, *, now: datetime) -> int:
+    """Enqueue every withdrawal that waits to be recorded; heals what a parked job left behind. Return how many."""
+    with database.begin() as connection:
+        ids = connection.scalars(select(study.c.id).where(study.c.withdrawing, study.c.state.in_(_CONCLUDED))).all()
+        for study_id in ids:
+            enqueue_withdrawal(connection, queue, study_id, at=now)
+    return len(ids)
