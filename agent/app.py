@@ -94,7 +94,7 @@ def opened(config: Config) -> Iterator[Database]:
 @contextmanager
 def _parts(config: Config) -> Iterator[Parts]:
     with opened(config) as database:
-        store = Store(config.store.folder)
+        store = Store(config.store.folder, reserve=config.store.minimum_free_megabytes * 1_000_000)
         yield Parts(database, open_queue(database), store, installation_uuid(database, now=utc_now()))
 
 
@@ -157,6 +157,7 @@ def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
             network_timeout=section.network_timeout_seconds,
         ),
         _make_receiver(config, parts),
+        parts.store.spool,
     )
     scp.start()
     ready("receive", ae_title=section.ae_title, port=scp.port)
@@ -174,7 +175,6 @@ def _make_receiver(config: Config, parts: Parts) -> "Receiver":
         ReceiveSettings(
             timing=timing(config),
             allowances=allowances(config),
-            minimum_free_bytes=config.store.minimum_free_megabytes * 1_000_000,
         ),
         utc_now,
     )

@@ -39,7 +39,6 @@ class ReceiveSettings:
 
     timing: Timing
     allowances: Allowances
-    minimum_free_bytes: int
 
 
 @dataclass(slots=True)
@@ -102,7 +101,8 @@ class Receiver:
             log.warning("association_end_not_recorded", association_id=summary.association_id, reason=str(error))
 
     def _take(self, instance: ReceivedInstance) -> int:
-        header = read_header(instance.data)
+        with instance.spool.open_file() as file:
+            header = read_header(file)
         affected = (instance.affected_sop_class_uid, instance.affected_sop_instance_uid)
         if affected != (header.sop_class_uid, header.sop_instance_uid):
             log.warning(
@@ -113,8 +113,7 @@ class Receiver:
                 calling_ae_title=instance.calling_ae_title,
             )
             return DATA_SET_DOES_NOT_MATCH
-        self.store.require_free(self.settings.minimum_free_bytes + len(instance.data))
-        stored = self.store.put(instance.data)
+        stored = self.store.keep(instance.spool)
         with self._lock:
             brought = self._brought.setdefault(instance.association_id, set())
         incoming = _incoming(header, stored, instance, self.clock())

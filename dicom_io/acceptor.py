@@ -98,8 +98,7 @@ class _Handler(HardenedHandler):
         """Run the association, give up on a peer that does not ask for one in time, and clean up."""
         association = self.open_association()
         session = self.server.new_session(str(self.client_address[0]))
-        for event, handler in session.handlers:
-            association.bind(event, handler)
+        session.serve(association)
         self.server.connections.opened(session, association, self.request)
         try:
             association.start()

@@ -49,9 +49,7 @@ class StoreRequests:
             return
         command = message.command_set
         stand_in = f"2.25.{next(self._numbers)}"
-        self._affected[stand_in] = AffectedUids(
-            _text(command, _AFFECTED_SOP_CLASS_UID), _text(command, _AFFECTED_SOP_INSTANCE_UID)
-        )
+        self._affected[stand_in] = affected_uids(command)
         rewritten = Dataset()
         _put(rewritten, _AFFECTED_SOP_CLASS_UID, "UI", _STORAGE_SERVICE_CLASS)
         _put(rewritten, _COMMAND_FIELD, "US", command.CommandField)
@@ -76,6 +74,11 @@ class StoreRequests:
         _put(command, _AFFECTED_SOP_INSTANCE_UID, "UI", affected.sop_instance_uid)
         after = _size(command, _AFFECTED_SOP_CLASS_UID) + _size(command, _AFFECTED_SOP_INSTANCE_UID)
         _put(command, _GROUP_LENGTH, "UL", command.CommandGroupLength + after - before)
+
+
+def affected_uids(command: Dataset) -> AffectedUids:
+    """Read the affected UIDs of a command set that nobody has rewritten."""
+    return AffectedUids(_text(command, _AFFECTED_SOP_CLASS_UID), _text(command, _AFFECTED_SOP_INSTANCE_UID))
 
 
 def _raw(command: Dataset, tag: int) -> bytes:

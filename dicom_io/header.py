@@ -191,8 +191,8 @@ _WANTED: Final = frozenset({tag for _, tag, _ in _FIELDS} | {_DEVICE_UID, _CONTR
 _STOP: Final = max(_WANTED) + 1
 
 
-def read_header(source: Path | bytes) -> Header:
-    """Read the header of a file, or of `bytes` that are a whole file; the pixel data are not touched.
+def read_header(source: Path | bytes | BinaryIO) -> Header:
+    """Read the header of a file, open or not, or of `bytes` that are a whole file; the pixel data are not touched.
 
     Files without preamble or without file meta information are read too. Raises HeaderError if it is no DICOM, or has
     no SOP Instance or Study Instance UID, and UidError if one of its UIDs is not one (PS3.5 section 9).
@@ -200,6 +200,8 @@ def read_header(source: Path | bytes) -> Header:
     if isinstance(source, bytes):
         return _read(io.BytesIO(source))
     try:
+        if not isinstance(source, Path):
+            return _read(source)
         with source.open("rb") as file:
             return _read(file)
     except OSError as error:

@@ -4,17 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from dicom_io.spool import Spool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedInstance:
     """One C-STORE request.
 
-    `data` is a Part 10 file: preamble, file meta information (always the same for the same dataset, whoever sent it)
-    and the dataset's bytes exactly as received. The affected UIDs are the request's, without their padding but
-    otherwise as they came: they may be empty, 65 characters long or anything else, and unlike the dataset's.
+    `spool` holds a Part 10 file: preamble, file meta information (always the same for the same dataset, whoever sent
+    it) and the dataset's bytes exactly as received. It is closed by who made it, once the sink has answered. The
+    affected UIDs are the request's, without their padding but otherwise as they came: they may be empty, 65
+    characters long or anything else, and unlike the dataset's.
     """
 
-    data: bytes
+    spool: Spool
     affected_sop_class_uid: str
     affected_sop_instance_uid: str
     transfer_syntax_uid: str

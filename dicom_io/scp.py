@@ -13,6 +13,7 @@ from dicom_io.errors import NetworkError
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
+from dicom_io.reception import NewSpool
 from dicom_io.session import Session, Terms
 
 __all__ = ["AssociationSummary", "ReceivedInstance", "ScpSettings", "Sink", "StorageScp"]
@@ -51,8 +52,13 @@ def _now() -> datetime:
 class StorageScp:
     """Receives Instances and hands them to the sink, from the thread of their association."""
 
-    def __init__(self, settings: ScpSettings, sink: Sink, *, clock: Callable[[], datetime] = _now) -> None:
-        """Prepare; raises ValueError for settings that no AE can have, such as an AE title of 17 characters."""
+    def __init__(
+        self, settings: ScpSettings, sink: Sink, new_spool: NewSpool, *, clock: Callable[[], datetime] = _now
+    ) -> None:
+        """Prepare; what is being received is written to spools.
+
+        Raises ValueError for settings that no AE can have, such as an AE title of 17 characters.
+        """
         quiet_libraries()
         self._settings = settings
         self._entity = _entity(settings)
@@ -60,6 +66,7 @@ class StorageScp:
         self._terms = Terms(
             sink=sink,
             door=settings.door,
+            new_spool=new_spool,
             admit=self._connections.admit,
             clock=clock,
             accept_unknown_sop_classes=settings.accept_unknown_sop_classes,

@@ -14,10 +14,10 @@ from pynetdicom.events import Event
 
 from dicom_io.command_set import StoreRequests
 from dicom_io.door import Door, Verb
-from dicom_io.file_meta import encode_file_meta
 from dicom_io.hardening import wake
 from dicom_io.negotiation import VERIFICATION, supported_contexts
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
+from dicom_io.reception import NewSpool, SpoolingDimse, begin, spool_of
 
 SINK_FAILED: Final = 0xC0FF
 """Answered when the sink raised: "cannot understand" (PS3.4 table B.2-1), a failure to every peer."""
@@ -46,6 +46,7 @@ class Terms:
 
     sink: Sink
     door: Door
+    new_spool: NewSpool
     admit: Callable[["Session"], int | None]
     clock: Callable[[], datetime]
     accept_unknown_sop_classes: bool
@@ -65,10 +66,17 @@ class Session:
         self._called_ae_title = ""
         self._may: frozenset[Verb] = frozenset()
         self._requests = StoreRequests()
+        self._dimse: SpoolingDimse | None = None
         self._stored = self._refused = self._bytes = 0
 
+    def serve(self, association: Association) -> None:
+        """Take part in an association that has not started: what is received goes to files, requests come here."""
+        association.dimse = self._dimse = SpoolingDimse(association, self._terms.new_spool)
+        for event, handler in self._handlers:
+            association.bind(event, handler)
+
     @property
-    def handlers(self) -> tuple[tuple[Any, Callable[[Event], Any]], ...]:
+    def _handlers(self) -> tuple[tuple[Any, Callable[[Event], Any]], ...]:
         """The pynetdicom events that the session takes part in, with their handlers."""
         return (
             (evt.EVT_REQUESTED, self._on_requested),
@@ -115,9 +123,10 @@ class Session:
         """Answer a C-STORE request, whatever happens, with a status."""
         try:
             instance = self._instance(event)
-            self._bytes += len(instance.data)
-            refusal = self._refusal(event)
-            status = self._terms.sink.received(instance) if refusal is None else refusal
+            with instance.spool:
+                self._bytes += instance.spool.size
+                refusal = self._refusal(event)
+                status = self._terms.sink.received(instance) if refusal is None else refusal
         except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
             self._report("store_failed", error)
             status = SINK_FAILED
@@ -134,9 +143,12 @@ class Session:
         request: Any = event.request
         affected = self._requests.affected(request.AffectedSOPInstanceUID)
         transfer_syntax = str(event.context.transfer_syntax)
-        meta = encode_file_meta(affected.sop_class_uid, affected.sop_instance_uid, transfer_syntax)
+        spool = spool_of(request)
+        if spool is None:
+            spool = self._terms.new_spool()
+            begin(spool, affected, transfer_syntax)
         return ReceivedInstance(
-            data=meta + event.encoded_dataset(include_meta=False),
+            spool=spool,
             affected_sop_class_uid=affected.sop_class_uid,
             affected_sop_instance_uid=affected.sop_instance_uid,
             transfer_syntax_uid=transfer_syntax,
@@ -154,6 +166,8 @@ class Session:
 
     def ended(self, association: Association) -> None:
         """Tell the sink how it went, once the association's threads have ended."""
+        if self._dimse is not None:
+            self._dimse.close()
         how: Final = "released" if association.is_released else "rejected" if association.is_rejected else "aborted"
         summary = AssociationSummary(
             association_id=self.association_id,

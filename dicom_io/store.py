@@ -5,26 +5,20 @@ come after it. Names are made of digests only: no UID and no name out of a datas
 """
 
 import contextlib
-import errno
-import hashlib
 import os
 import re
-import secrets
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dicom_io.errors import NoSpaceError, StoreError
+from dicom_io.errors import StoreError
+from dicom_io.spool import TEMPORARY, Spool, mapped
 
-_FOLDERS: Final = tuple(f"{number:02x}" for number in range(256))
+_INCOMING: Final = "incoming"
+_FOLDERS: Final = (_INCOMING, *(f"{number:02x}" for number in range(256)))
 _RELATIVE: Final = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.dcm")
 _FOLDER_MODE: Final = 0o700  # patient data: for the agent's account only
-_FILE_MODE: Final = 0o600
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_TEMPORARY: Final = ".tmp"
 _STALE_SECONDS: Final = 3600.0
 
 
@@ -43,10 +37,14 @@ class Store:
     Any number of threads and processes may use the same root.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Make the folders and remove what writers that died left behind more than an hour ago. Raises StoreError."""
+    def __init__(self, root: Path, *, reserve: int = 0) -> None:
+        """Make the folders and remove what writers that died left behind more than an hour ago. Raises StoreError.
+
+        `reserve` bytes of the disk are left alone by what comes from outside.
+        """
+        self._reserve = reserve
         self._root = root
-        with _mapped("the store's folders"):
+        with mapped("the store's folders"):
             is_new = not root.is_dir()
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             for name in _FOLDERS:
@@ -56,27 +54,31 @@ class Store:
             if is_new:
                 _sync_folder(root.parent)
 
+    def spool(self) -> Spool:
+        """Return a new file for what is received, to be kept by `keep`."""
+        return Spool(self._root / _INCOMING, reserve=self._reserve)
+
     def put(self, data: bytes) -> StoredFile:
-        """Make `data` durable and say where. Raises NoSpaceError when the disk or quota is full, else StoreError.
+        """Make `data` durable and say where. Raises NoSpaceError when the disk or quota is full, else StoreError."""
+        with Spool(self._root / _INCOMING) as spool:
+            spool.write(data)
+            return self.keep(spool)
+
+    def keep(self, spool: Spool) -> StoredFile:
+        """Make what was written to `spool` durable under its digest. Raises as `put` does.
 
         A file that is there already is not written again. After an error nothing new stands under the final name.
         """
-        digest = hashlib.sha256(data).hexdigest()
+        spool.check()
+        digest = spool.sha256
         relative = f"{digest[:2]}/{digest}.dcm"
         final = self._root / relative
-        with _mapped(f"{len(data)} bytes on disk"):
-            if not _is_whole(final, len(data)):
-                _write(data, final)
+        with mapped(f"{spool.size} bytes on disk"):
+            if not _is_whole(final, spool.size):
+                spool.sync()
+                spool.path.rename(final)
             _sync_folder(final.parent)  # also for a file that is there: who renamed it may not have got this far
-        return StoredFile(relative, digest, len(data))
-
-    def require_free(self, size: int) -> None:
-        """Raise NoSpaceError when less than `size` bytes are free: an Instance is refused before the disk is full."""
-        with _mapped("the free space of the store"):
-            free = shutil.disk_usage(self._root).free
-        if free < size:
-            message = f"expected at least {size} bytes free in the store. Received: free={free}"
-            raise NoSpaceError(message)
+        return StoredFile(relative, digest, spool.size)
 
     def path(self, relative: str) -> Path:
         """Return where the file lies that `put` named `relative`. Raises StoreError if it is no such name."""
@@ -86,46 +88,11 @@ class Store:
         return self._root / relative
 
 
-@contextlib.contextmanager
-def _mapped(expected: str) -> Iterator[None]:
-    """Map what the operating system raises to this package's errors."""
-    try:
-        yield
-    except OSError as error:
-        kind = NoSpaceError if error.errno in _NO_SPACE else StoreError
-        name = errno.errorcode.get(error.errno or 0, "unknown")
-        message = f"expected {expected}. Received: errno={name}"
-        raise kind(message) from error
-
-
 def _is_whole(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
     except FileNotFoundError:
         return False
-
-
-def _write(data: bytes, final: Path) -> None:
-    """Write to a temporary file beside `final`, sync it, then give it its name."""
-    temporary = final.with_name(f"{final.stem}.{secrets.token_hex(8)}{_TEMPORARY}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
-    try:
-        try:
-            _write_all(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.rename(final)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _sync_folder(folder: Path) -> None:
@@ -139,7 +106,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove_stale(folder: Path) -> None:
     """Remove temporary files that no living writer can still be writing."""
-    for path in folder.glob(f"*{_TEMPORARY}"):
+    for path in folder.glob(f"*{TEMPORARY}"):
         with contextlib.suppress(FileNotFoundError):  # another process may be tidying up too
             if path.stat().st_mtime < time.time() - _STALE_SECONDS:
                 path.unlink()

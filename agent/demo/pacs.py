@@ -6,11 +6,13 @@
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dicom_io.errors import HeaderError
 from dicom_io.header import check_uid
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
+from dicom_io.spool import Spool
 
 AE_TITLE = "DEMOPACS"
 CANNOT_UNDERSTAND = 0xC000
@@ -28,7 +30,8 @@ class Folder:
             name = check_uid(instance.affected_sop_instance_uid)
         except HeaderError:
             return CANNOT_UNDERSTAND
-        (self.path / f"{name}.dcm").write_bytes(instance.data)
+        with instance.spool.open_file() as file:
+            (self.path / f"{name}.dcm").write_bytes(file.read())
         return 0x0000
 
     def association_ended(self, summary: AssociationSummary) -> None:
@@ -39,7 +42,7 @@ def main() -> None:
     """Serve until standard input ends."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    scp = StorageScp(ScpSettings(ae_title=AE_TITLE, host="127.0.0.1", port=0), Folder(folder))
+    scp = StorageScp(ScpSettings(ae_title=AE_TITLE, host="127.0.0.1", port=0), Folder(folder), partial(Spool, folder))
     scp.start()
     sys.stdout.write(json.dumps({"ready": "pacs", "port": scp.port}) + "\n")
     sys.stdout.flush()

@@ -191,16 +191,18 @@ class _Storing:
             return DATA_SET_DOES_NOT_MATCH
         if not is_storage(meta.sop_class_uid, accept_unknown=self._services.accept_unknown_sop_classes):
             return SOP_CLASS_NOT_SUPPORTED
-        status = self._services.receiver.received(
-            ReceivedInstance(
-                data=bytes(arrival.data),
-                affected_sop_class_uid=meta.sop_class_uid,
-                affected_sop_instance_uid=meta.sop_instance_uid,
-                transfer_syntax_uid=meta.transfer_syntax_uid,
-                calling_ae_title=self._token,
-                called_ae_title="",
-                peer_address=self._peer_address,
-                association_id=self._id,
+        with self._services.store.spool() as spool:
+            spool.write(arrival.data)
+            status = self._services.receiver.received(
+                ReceivedInstance(
+                    spool=spool,
+                    affected_sop_class_uid=meta.sop_class_uid,
+                    affected_sop_instance_uid=meta.sop_instance_uid,
+                    transfer_syntax_uid=meta.transfer_syntax_uid,
+                    calling_ae_title=self._token,
+                    called_ae_title="",
+                    peer_address=self._peer_address,
+                    association_id=self._id,
+                )
             )
-        )
         return status if status in {0, *_FAILURES} else PROCESSING_FAILURE

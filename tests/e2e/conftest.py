@@ -14,12 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ from db.worklist import WorklistRow, worklist
 from dicom_io.image_files import CrIdentity, write_cr
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
 from dicom_io.scu import Peer, StoreStatus, send
+from dicom_io.spool import Spool
 
 ROLES = ("receive", "work", "deliver", "web")
 TIBABU = (sys.executable, "-P", "-m", "agent")
@@ -158,16 +159,28 @@ def _children(pid: int) -> list[int]:
     return []
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptInstance(ReceivedInstance):
+    """A received Instance and the bytes of its file, which is gone once it is answered."""
+
+    data: bytes
+
+    @classmethod
+    def of(cls, instance: ReceivedInstance) -> Self:
+        with instance.spool.open_file() as file:
+            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
+
+
 @dataclass
 class Pacs:
     """A Storage SCP in this process that remembers what it was sent and answers what `answer` says."""
 
     peer: Peer = field(init=False)
     answer: Callable[[ReceivedInstance], int] = lambda _: 0x0000
-    instances: list[ReceivedInstance] = field(default_factory=list)
+    instances: list[KeptInstance] = field(default_factory=list)
 
     def received(self, instance: ReceivedInstance) -> int:
-        self.instances.append(instance)
+        self.instances.append(KeptInstance.of(instance))
         return self.answer(instance)
 
     def association_ended(self, summary: AssociationSummary) -> None:
@@ -196,13 +209,17 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="session")
-def recording_pacs() -> Callable[[], AbstractContextManager[Pacs]]:
+def recording_pacs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractContextManager[Pacs]]:
     """Return `recording_pacs()`: a PACS that listens for a block."""
 
     @contextmanager
     def listen() -> Iterator[Pacs]:
         pacs = Pacs()
-        scp = StorageScp(ScpSettings(ae_title="PACS", host="127.0.0.1", port=0), pacs)
+        scp = StorageScp(
+            ScpSettings(ae_title="PACS", host="127.0.0.1", port=0),
+            pacs,
+            partial(Spool, tmp_path_factory.mktemp("pacs")),
+        )
         scp.start()
         pacs.peer = Peer("PACS", "127.0.0.1", scp.port)
         try:

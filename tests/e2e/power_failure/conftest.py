@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2")
 RENAMES = ("rename", "renameat", "renameat2")
 SENDS = ("sendto", "sendmsg", "write", "writev")
 TRACED = ",".join(sorted({*SYNCS, *WRITES, *RENAMES, *SENDS}))
+FRAME_HEADER = 24
 LONGEST = 16384  # bytes of each buffer that strace writes down: more than a page of SQLite and than a response
 
 _BEGUN = re.compile(r"(?P<thread>\d+) +(?P<name>\w+)\((?P<text>.*)")
@@ -120,15 +122,26 @@ def _durable_steps(trace: Trace, sop_instance_uid: str, folder: Path) -> Steps:
     final = Path(rename.strings[1].decode())
     folders = [call for call in before if _syncs(call, str(final.parent))]
     synced = _first(folders, rename.ended, "fsync of the folder")
-    rows = [
-        call
-        for call in before
-        if (call.thread, call.path) == (written.thread, wal) and call.name in WRITES and call.begun > synced.ended
-    ]
-    assert any(call.holds(uid) for call in rows), "expected the Instance's row in the write-ahead log. Received: none"
-    commits = [call for call in before if _syncs(call, wal)]
-    commit = _first(commits, rows[-1].ended, "sync of the commit")
+    log = [call for call in before if call.path == wal and call.name in WRITES and call.begun > synced.ended]
+    rows = [call for call in log if call.holds(uid)]
+    row = _first(rows, 0, "row in the write-ahead log")
+    end = _commit_frame([call for call in log if call.thread == row.thread], row)
+    commit = _first([call for call in before if _syncs(call, wal)], end.ended, "sync of the commit")
     return Steps(file, rename, synced, commit, response)
+
+
+def _commit_frame(log: Sequence[Call], row: Call) -> Call:
+    """Return the write of the page that ends the transaction of `row`.
+
+    Each frame is a header and a page, in two writes by the thread that commits; the header of a transaction's last
+    frame, and no other, gives the size of the database (https://sqlite.org/fileformat2.html#walformat).
+    """
+    for header, page in pairwise(log):
+        is_commit = len(header.strings[0]) == FRAME_HEADER and header.strings[0][4:8] != bytes(4)
+        if is_commit and page.begun >= row.begun:
+            return page
+    message = "expected a commit of the row. Received: none in time"
+    raise AssertionError(message)
 
 
 def _syncs(call: Call, path: str) -> bool:

@@ -6,11 +6,12 @@ Only the network is a stand-in: it flags bright images, so that a test knows wha
 import io
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from db.database import Database
 from db.worklist import StudyRecord, WorklistRow, study_record, worklist_row
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
 from dicom_io.scu import Peer, StoreStatus, send
+from dicom_io.spool import Spool
 
 THRESHOLD = 0.5
 
@@ -51,15 +53,27 @@ class LightMeter:
         return (image[..., 0] * 255).astype(np.uint8)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptInstance(ReceivedInstance):
+    """A received Instance and the bytes of its file, which is gone once it is answered."""
+
+    data: bytes
+
+    @classmethod
+    def of(cls, instance: ReceivedInstance) -> Self:
+        with instance.spool.open_file() as file:
+            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
+
+
 @dataclass
 class Pacs:
     """A Storage SCP that remembers what it was sent and answers what `answer` says."""
 
     answer: Callable[[ReceivedInstance], int] = lambda _: 0x0000
-    received_instances: list[ReceivedInstance] = field(default_factory=list)
+    received_instances: list[KeptInstance] = field(default_factory=list)
 
     def received(self, instance: ReceivedInstance) -> int:
-        self.received_instances.append(instance)
+        self.received_instances.append(KeptInstance.of(instance))
         return self.answer(instance)
 
     def association_ended(self, summary: AssociationSummary) -> None:
@@ -146,8 +160,8 @@ def pacs() -> Pacs:
 
 
 @pytest.fixture
-def pacs_port(pacs: Pacs) -> Iterator[int]:
-    scp = StorageScp(ScpSettings(ae_title="PACS", host="127.0.0.1", port=0), pacs)
+def pacs_port(pacs: Pacs, tmp_path: Path) -> Iterator[int]:
+    scp = StorageScp(ScpSettings(ae_title="PACS", host="127.0.0.1", port=0), pacs, partial(Spool, tmp_path))
     scp.start()
     yield scp.port
     scp.stop(1)

@@ -276,12 +276,15 @@ def test_a_peer_that_disconnects_in_the_middle_disturbs_nobody(start: Any, radio
 def test_the_command_and_the_data_set_must_name_the_same_instance(
     database: Database, radiograph: Make, tmp_path: Path
 ) -> None:
-    settings = ReceiveSettings(timing=Timing(), allowances=Allowances(), minimum_free_bytes=0)
-    receiver = Receiver(database, open_queue(database), Store(tmp_path), settings, lambda: datetime.now(UTC))
+    settings = ReceiveSettings(timing=Timing(), allowances=Allowances())
+    store = Store(tmp_path)
+    receiver = Receiver(database, open_queue(database), store, settings, lambda: datetime.now(UTC))
     file = io.BytesIO()
     radiograph(5).save_as(file, enforce_file_format=True)
+    spool = store.spool()
+    spool.write(file.getvalue())
     sent = ReceivedInstance(
-        data=file.getvalue(),
+        spool=spool,
         affected_sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
         affected_sop_instance_uid="1.2.3.4",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
@@ -290,5 +293,6 @@ def test_the_command_and_the_data_set_must_name_the_same_instance(
         peer_address="127.0.0.1",
         association_id="1",
     )
-    assert receiver.received(sent) == DOES_NOT_MATCH
+    with spool:
+        assert receiver.received(sent) == DOES_NOT_MATCH
     assert count_studies(database) == 0

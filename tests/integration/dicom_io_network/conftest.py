@@ -5,7 +5,8 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import pytest
 
 from dicom_io.file_meta import encode_file_meta
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
+from dicom_io.spool import Spool
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -21,18 +23,30 @@ _STORE_REQUEST, _STORE_RESPONSE = 0x0001, 0x8001
 _ECHO_REQUEST = 0x0030
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptInstance(ReceivedInstance):
+    """A received Instance and the bytes of its file, which is gone once it is answered."""
+
+    data: bytes
+
+    @classmethod
+    def of(cls, instance: ReceivedInstance) -> Self:
+        with instance.spool.open_file() as file:
+            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
+
+
 @dataclass
 class RecordingSink:
     """Remembers what it was given and answers what it was told to."""
 
     answer: Callable[[ReceivedInstance], int] = lambda _: 0x0000
-    instances: list[ReceivedInstance] = field(default_factory=list)
+    instances: list[KeptInstance] = field(default_factory=list)
     summaries: list[AssociationSummary] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def received(self, instance: ReceivedInstance) -> int:
         with self.changed:
-            self.instances.append(instance)
+            self.instances.append(KeptInstance.of(instance))
             self.changed.notify_all()
         return self.answer(instance)
 
@@ -85,12 +99,12 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def start_scp(sink: RecordingSink) -> Iterator[Callable[..., StorageScp]]:
+def start_scp(sink: RecordingSink, tmp_path: Path) -> Iterator[Callable[..., StorageScp]]:
     """Start SCPs on free ports; they are stopped after the test."""
     started: list[StorageScp] = []
 
     def start(to: RecordingSink = sink, **settings: Any) -> StorageScp:
-        scp = StorageScp(ScpSettings(**{"host": "127.0.0.1", "port": 0, **settings}), to)
+        scp = StorageScp(ScpSettings(**{"host": "127.0.0.1", "port": 0, **settings}), to, partial(Spool, tmp_path))
         scp.start()
         started.append(scp)
         return scp

@@ -4,12 +4,15 @@ import socket
 import struct
 import threading
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dicom_io.errors import NetworkError
 from dicom_io.scp import ScpSettings, StorageScp
+from dicom_io.spool import Spool
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -293,17 +296,17 @@ def test_stop_returns_although_the_sink_does_not(
     assert (sink.only_summary().how, sink.summaries[0].stored) == ("aborted", 1)
 
 
-def test_stop_may_come_twice_or_before_start(start_scp: Any, sink: Any) -> None:
-    StorageScp(ScpSettings(), sink).stop(0)
+def test_stop_may_come_twice_or_before_start(start_scp: Any, sink: Any, tmp_path: Path) -> None:
+    StorageScp(ScpSettings(), sink, partial(Spool, tmp_path)).stop(0)
     scp = start_scp()
     scp.stop(0)
     scp.stop(0)
 
 
-def test_a_port_in_use_is_a_network_error_for_people(start_scp: Any, sink: Any) -> None:
+def test_a_port_in_use_is_a_network_error_for_people(start_scp: Any, sink: Any, tmp_path: Path) -> None:
     port = start_scp().port
     with pytest.raises(NetworkError, match=f"expected a free address .* port={port}"):
-        StorageScp(ScpSettings(host="127.0.0.1", port=port), sink).start()
+        StorageScp(ScpSettings(host="127.0.0.1", port=port), sink, partial(Spool, tmp_path)).start()
 
 
 def test_accepted_sockets_send_without_delay(start_scp: Any, raw_peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path, monke
     assert done == expected
     done.clear()
     store.put(DATA)
-    assert done == [("fsync", "folder")], "expected a file that is there to be left alone, and its name to be durable"
+    expected = [("write", "temporary"), ("fsync", "folder")]
+    assert done == expected, "expected a file that is there to be left alone, and its name to be durable"
 
 
 def test_a_file_that_is_not_whole_is_written_again(tmp_path: Path) -> None:
@@ -138,10 +140,47 @@ def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_pa
 
 
 def test_too_little_room_is_said_before_it_is_filled(tmp_path: Path) -> None:
+    with Store(tmp_path, reserve=1).spool() as spool:
+        spool.write(DATA)
+        spool.check()
+    store = Store(tmp_path, reserve=1 << 62)
+    with store.spool() as spool:
+        spool.write(DATA)
+        with pytest.raises(NoSpaceError, match=r"expected at least .* bytes free"):
+            store.keep(spool)
+    assert files(tmp_path) == []
+    assert store.path(store.put(DATA).path).read_bytes() == DATA, "expected what the agent writes itself to be kept"
+
+
+def test_a_disk_that_fills_up_while_a_file_arrives_gets_back_what_the_file_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path, reserve=1).spool() as spool:
+        spool.write(bytes(1 << 20))
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
+        spool.write(bytes(1 << 20))
+        monkeypatch.undo()
+        spool.write(DATA)
+        assert spool.path.stat().st_size == 0
+        with pytest.raises(NoSpaceError, match="free=0"):
+            spool.open_file()
+
+
+def test_what_is_not_kept_is_removed_and_what_is_kept_is_what_was_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.require_free(1)
-    with pytest.raises(NoSpaceError, match=r"expected at least .* bytes free"):
-        store.require_free(1 << 62)
+    with store.spool() as spool:
+        for start in range(0, len(DATA), 999):
+            spool.write(memoryview(DATA)[start : start + 999])
+        with spool.open_file() as file:
+            assert file.read() == DATA
+        assert (spool.size, spool.sha256) == (len(DATA), DIGEST)
+        assert files(tmp_path) == [f"incoming/{spool.path.name}"]
+    assert files(tmp_path) == []
+    with store.spool() as spool:
+        spool.write(DATA)
+        store.keep(spool)
+        spool.close()
+    assert files(tmp_path) == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
 
 
 def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""How the datasets of C-STORE requests come in: each fragment goes to a file as it arrives (PS3.7 9.1.1, PS3.8 E.1).
+
+pynetdicom would gather them in memory. It still reads the command set, finds the end of the message and hands the
+request over; only the place where fragments of a dataset are written is exchanged, for a `Spool`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.pdu_primitives import P_DATA
+
+from dicom_io.command_set import AffectedUids, affected_uids
+from dicom_io.file_meta import encode_file_meta
+from dicom_io.spool import Spool
+
+_LONGEST_UID: Final = 1024  # characters written of what is no UID; such an Instance is refused
+
+NewSpool = Callable[[], Spool]
+
+
+class _DataSetFile:
+    """A spool as what pynetdicom takes it for: a temporary file that is flushed, closed and removed."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.name = str(spool.path)
+        self.write = spool.write
+        self.file = self
+
+    def flush(self) -> None:
+        """Do nothing: a spool keeps nothing back."""
+
+    def close(self) -> None:
+        """Remove the file unless it was kept."""
+        self.spool.close()
+
+
+def begin(spool: Spool, affected: AffectedUids, transfer_syntax_uid: str) -> None:
+    """Write what stands before the dataset (PS3.10 7.1)."""
+    uids = affected.sop_class_uid[:_LONGEST_UID], affected.sop_instance_uid[:_LONGEST_UID]
+    spool.write(encode_file_meta(*uids, transfer_syntax_uid))
+
+
+def spool_of(request: Any) -> Spool | None:  # noqa: ANN401  # pynetdicom's primitives are untyped here
+    """Return the spool with the dataset of a C-STORE request, None if it came without one."""
+    file: _DataSetFile | None = request._dataset_file  # noqa: SLF001  # see SpoolingDimse
+    return None if file is None else file.spool
+
+
+class SpoolingDimse(DIMSEServiceProvider):
+    """A DIMSE provider that writes the dataset of each C-STORE request to a spool, as a Part 10 file.
+
+    The request carries it as `_dataset_file`, as pynetdicom's own chunked reception does. `close` removes the spools
+    of requests that were never answered.
+    """
+
+    def __init__(self, association: Association, new_spool: NewSpool) -> None:
+        """Serve `association`."""
+        super().__init__(association)
+        self._new_spool = new_spool
+        self._open: list[Spool] = []
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take fragments of messages: one by one, since a message may end and the next begin within one PDU."""
+        for value in primitive.presentation_data_value_list:
+            one: Any = P_DATA()
+            one.presentation_data_value_list = [list(value)]
+            super().receive_primitive(one)
+            message: Any = self.message
+            if isinstance(message, C_STORE_RQ) and message._data_set_file is None:  # noqa: SLF001  # see the module
+                message._data_set_file = self._file_for(message)  # noqa: SLF001
+
+    def close(self) -> None:
+        """Remove what is left of this association."""
+        while self._open:
+            self._open.pop().close()
+
+    def _file_for(self, message: Any) -> Any:  # noqa: ANN401  # it stands where pynetdicom would have its own file
+        self._open = [spool for spool in self._open if not spool.is_closed]
+        spool = self._new_spool()
+        self._open.append(spool)
+        begin(spool, affected_uids(message.command_set), self._syntax(message))
+        return _DataSetFile(spool)
+
+    def _syntax(self, message: Any) -> str:  # noqa: ANN401  # as above
+        context = self.assoc._accepted_cx.get(message.context_id)  # noqa: SLF001  # the way pynetdicom looks it up
+        return "" if context is None else str(context.transfer_syntax[0])
