@@ -13,9 +13,8 @@ import structlog
 
 from agent import destinations, reports
 from agent.config import Config
-from agent.destinations import Destination
+from agent.destinations import Destination, Forwarding
 from agent.errors import InstallationError
-from agent.retry import Backoff
 from db import kinds
 from db.closing import Timing
 from db.database import Database, open_database
@@ -166,7 +165,8 @@ def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
 
 
 def _make_receiver(config: Config, parts: Parts) -> "Receiver":
-    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415 - each role loads only what it runs
+    from agent.config_forward import make_router  # noqa: PLC0415 - each role loads only what it runs
+    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415
 
     return Receiver(
         parts.database,
@@ -177,6 +177,7 @@ def _make_receiver(config: Config, parts: Parts) -> "Receiver":
             allowances=allowances(config),
         ),
         utc_now,
+        make_router(config.forward, config.destinations),
     )
 
 
@@ -236,36 +237,20 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.deliver import Deliverer  # noqa: PLC0415 - each role loads only what it runs
+    from agent.forward import Forwarder  # noqa: PLC0415
+    from agent.lanes import run_lanes  # noqa: PLC0415
 
-    deliverer = Deliverer(
-        parts.database,
-        parts.store,
-        parts.installation,
-        make_destinations(config),
-        config.reports,
-        Backoff(
-            first=timedelta(seconds=config.deliver.first_retry_seconds),
-            longest=timedelta(seconds=config.deliver.longest_retry_seconds),
-            attempts=config.deliver.attempts,
-        ),
-        utc_now,
-    )
-    # A lane for each destination: one that hangs until its time-outs holds back nobody else's reports.
-    lanes = [
-        threading.Thread(
-            target=parts.queue.run,
-            args=({kinds.deliver(settings.name): deliverer.deliver},),
-            kwargs={"stop": stop, "concurrency": 1},
-            name=f"deliver-{settings.name}",
-        )
-        for settings in config.destinations
-    ]
-    for lane in lanes:
-        lane.start()
-    ready("deliver", destinations=[settings.name for settings in config.destinations])
-    stop.wait()
-    for lane in lanes:
-        lane.join()
+    backoff = config.deliver.backoff
+    made = make_destinations(config)
+    takers = {name: one for name, one in made.items() if isinstance(one, Forwarding)}
+    deliverer = Deliverer(parts.database, parts.store, parts.installation, made, config.reports, backoff, utc_now)
+    forwarder = Forwarder(parts.database, parts.store, takers, backoff, utc_now)
+    # Lanes for each destination, one for reports and one for Instances: one that hangs until its time-outs holds back
+    # nobody else, and a report does not wait behind a long study.
+    handlers: dict[str, Handler] = {kinds.deliver(name): deliverer.deliver for name in made}
+    handlers |= {kinds.forward(name): forwarder.forward for name in takers}
+    names = [settings.name for settings in config.destinations]
+    run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
 
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

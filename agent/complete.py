@@ -12,6 +12,7 @@ from db.arrival import forget_associations
 from db.completion import close_due, enqueue_settled
 from db.database import Database
 from db.delivery import record_failed_attempt
+from db.forwarding import park_forwards
 from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import ParkedJob, Queue
@@ -68,3 +69,6 @@ class Completer:
             log.error("comparison_failed", sop_instance_uid=pair.sop_instance_uid, reason=parked.reason)
         elif parked.kind.startswith(kinds.deliver("")):
             record_failed_attempt(self.database, int(parked.key), reason=parked.reason, parked=True, at=now)
+        elif parked.kind.startswith(prefix := kinds.forward("")):
+            destination = parked.kind.removeprefix(prefix)
+            park_forwards(self.database, int(parked.key), destination, reason=parked.reason, at=now)

@@ -1,6 +1,7 @@
 """config.toml: every setting with its name, default and sentence; checked whole, at once, before anything starts."""
 
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,11 +18,13 @@ from pydantic import (
 )
 
 from agent.config_dicomweb import DicomwebSection
+from agent.config_forward import ForwardSettings, check_rules
 from agent.config_peers import DEFAULT_VERBS, AeTitle, PeerSection, check_peers
 from agent.config_tables import destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
+from agent.retry import Backoff
 from dicom_io.door import Verb
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -181,6 +184,12 @@ class DeliverSection(Section):
     longest_retry_seconds: Seconds = Field(default=900, description="Longest wait between two attempts.")
     attempts: int = Field(default=50, ge=1, description="Attempts before a delivery is parked for a person to requeue.")
 
+    @property
+    def backoff(self) -> Backoff:
+        """The waiting times as a value."""
+        first, longest = timedelta(seconds=self.first_retry_seconds), timedelta(seconds=self.longest_retry_seconds)
+        return Backoff(first=first, longest=longest, attempts=self.attempts)
+
 
 class WebSection(Section):
     """The worklist page."""
@@ -215,6 +224,16 @@ class Config(Section):
     peers: Annotated[tuple[PeerSection, ...], AfterValidator(check_peers)] = ()
     reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
+    forward: tuple[ForwardSettings, ...] = ()
+
+    @field_validator("forward")
+    @classmethod
+    def _rules_lead_somewhere(
+        cls, value: tuple[ForwardSettings, ...], info: ValidationInfo
+    ) -> tuple[ForwardSettings, ...]:
+        if "destinations" in info.data:  # else their own problems are told first
+            check_rules(value, info.data["destinations"])
+        return value
 
     @field_validator("destinations")
     @classmethod

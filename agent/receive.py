@@ -8,10 +8,13 @@ from datetime import datetime
 import structlog
 
 from agent.described import instance_attributes, plain_date
+from agent.forwarding.fields import facts_of
+from agent.forwarding.router import Router
 from db.arrival import note_association_ended
 from db.closing import Timing
 from db.database import Database
 from db.errors import DatabaseError
+from db.forwarding import Forward
 from db.intake import IncomingInstance, record_instance
 from db.priority import Allowances, Priority
 from db.queue import Queue
@@ -50,6 +53,7 @@ class Receiver:
     store: Store
     settings: ReceiveSettings
     clock: Callable[[], datetime]
+    router: Router = field(default_factory=Router)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # The studies (UIDs) that each open association is on record for: a cache that saves a statement for each Instance.
     _brought: dict[str, set[str]] = field(default_factory=dict)
@@ -116,7 +120,7 @@ class Receiver:
         stored = self.store.keep(instance.spool)
         with self._lock:
             brought = self._brought.setdefault(instance.association_id, set())
-        incoming = _incoming(header, stored, instance, self.clock())
+        incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance))
         if header.study_instance_uid in brought:
             incoming = replace(incoming, association_id="")
         recorded = record_instance(
@@ -134,6 +138,20 @@ class Receiver:
         )
         return SUCCESS
 
+    def _forwards(self, header: Header, instance: ReceivedInstance) -> tuple[Forward, ...]:
+        """Return where the Instance goes on to, by the rules of the site."""
+        if not self.router.rules:
+            return ()
+        return self.router.forwards(
+            facts_of(
+                header,
+                transfer_syntax_uid=instance.transfer_syntax_uid,
+                calling_ae_title=instance.calling_ae_title,
+                called_ae_title=instance.called_ae_title,
+                peer_address=instance.peer_address,
+            )
+        )
+
 
 def _identifier(affected_uid: str) -> str:
     """Return a UID that a peer sent if it is one: anything else is the peer's text, and could name a patient."""
@@ -143,7 +161,9 @@ def _identifier(affected_uid: str) -> str:
         return "not a UID"
 
 
-def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at: datetime) -> IncomingInstance:
+def _incoming(
+    header: Header, stored: StoredFile, instance: ReceivedInstance, at: datetime, forwards: tuple[Forward, ...]
+) -> IncomingInstance:
     return IncomingInstance(
         study_instance_uid=header.study_instance_uid,
         series_instance_uid=header.series_instance_uid,
@@ -174,4 +194,5 @@ def _incoming(header: Header, stored: StoredFile, instance: ReceivedInstance, at
         attributes=instance_attributes(header),
         association_id=instance.association_id,
         performed_step_uid=header.performed_step_uid,
+        forwards=forwards,
     )

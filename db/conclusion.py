@@ -10,6 +10,8 @@ from db import kinds
 from db.advance import Position, advance, lock
 from db.completion import outstanding
 from db.database import Database
+from db.delivery_state import DeliveryState
+from db.forwarding import release_held
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
 from db.queue import Queue
@@ -62,15 +64,6 @@ class Conclusion:
     analysed_at: datetime
     concluded_at: datetime
     reports: tuple[ReportOrder, ...]
-
-
-class DeliveryState:
-    """Where a delivery stands."""
-
-    QUEUED = "QUEUED"
-    ACKNOWLEDGED = "ACKNOWLEDGED"
-    PARKED = "PARKED"
-    SUPERSEDED = "SUPERSEDED"
 
 
 def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | None:
@@ -139,6 +132,7 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
     """Write the result of the revision at `position`, its reports and deliveries; older ones are superseded."""
     at = conclusion.concluded_at
     supersede(connection, conclusion.study_id, at=at)
+    release_held(connection, queue, conclusion.study_id, conclusion.outcome.outcome, at=at)
     result_id = _insert_result(connection, conclusion, position.revision)
     sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in conclusion.reports]
     connection.execute(

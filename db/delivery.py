@@ -5,12 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from db import kinds
 from db.advance import lock
 from db.attributes import InstanceAttributes
-from db.conclusion import DeliveryState, settle_delivered
+from db.conclusion import settle_delivered
 from db.database import Database
-from db.queue import Queue
+from db.delivery_state import DeliveryState
 from db.roles import Role
 from db.schema import delivery, instance, report, result, study
 
@@ -186,34 +185,6 @@ def record_failed_attempt(database: Database, delivery_id: int, *, reason: str, 
             .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
             .values(values)
         )
-
-
-def requeue_deliveries(
-    database: Database, queue: Queue, *, now: datetime, study_instance_uid: str = "", destination: str = ""
-) -> int:
-    """Queue parked deliveries again, all or those of one study or destination; return how many."""
-    query = (
-        select(delivery.c.id, delivery.c.destination, study.c.due_at)
-        .select_from(delivery)
-        .join(report)
-        .join(result)
-        .join(study, study.c.id == result.c.study_id)
-        .where(delivery.c.state == DeliveryState.PARKED)
-    )
-    if study_instance_uid:
-        query = query.where(study.c.study_instance_uid == study_instance_uid)
-    if destination:
-        query = query.where(delivery.c.destination == destination)
-    with database.begin() as connection:
-        rows = connection.execute(query).all()
-        for row in rows:
-            connection.execute(
-                update(delivery)
-                .where(delivery.c.id == row.id)
-                .values(state=DeliveryState.QUEUED, attempts=0, updated_at=now)
-            )
-            queue.enqueue(connection, kinds.deliver(row.destination), str(row.id), due_at=row.due_at, run_at=now)
-    return len(rows)
 
 
 def _study_of(connection: Connection, delivery_id: int) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.attributes import InstanceAttributes
+from db.forwarding import Forward
 from db.priority import Priority
 
 
@@ -13,6 +14,7 @@ class IncomingInstance:
 
     `association_id` names the open association that brings it, "" where that is on record for its study already.
     `performed_step_uid` is of the performed procedure step that it says made it (0008,1111).
+    `forwards` is where it goes on to, if it is accepted as a new object of its study.
     """
 
     study_instance_uid: str
@@ -44,3 +46,4 @@ class IncomingInstance:
     attributes: InstanceAttributes
     association_id: str = ""
     performed_step_uid: str = ""
+    forwards: tuple[Forward, ...] = ()

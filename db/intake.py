@@ -10,6 +10,7 @@ from db.advance import Position, advance, lock, note
 from db.arrival import bring
 from db.closing import Steps, Timing, close_time
 from db.database import Database, take
+from db.forwarding import plan_forwards
 from db.identity import role_of
 from db.incoming import IncomingInstance
 from db.kinds import COMPARE, SCORE
@@ -61,6 +62,8 @@ def record_instance(
         instance_id = _insert_instance(connection, study_id, role, revision, incoming, withdrawn)
         if not withdrawn:
             _enqueue(connection, queue, study_id, instance_id, role, incoming)
+        if role in {Role.CANDIDATE, Role.EVIDENCE}:
+            plan_forwards(connection, queue, study_id, instance_id, incoming.forwards, at=incoming.received_at)
         if role is not Role.OWN:
             _touch(connection, study_id, incoming, timing, steps)
             if incoming.association_id:

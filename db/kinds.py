@@ -10,3 +10,11 @@ SHADOW = "shadow"  # key: instance id
 def deliver(destination: str) -> str:
     """Return the kind of a destination's deliveries (key: delivery id): a lane of its own, so none delays another."""
     return f"deliver:{destination}"
+
+
+def forward(destination: str) -> str:
+    """Return the kind of a destination's forwarding (key: study id), a lane beside that of its reports.
+
+    One job sends all that waits of a study: it takes one association for many Instances, and keeps their order.
+    """
+    return f"forward:{destination}"

@@ -1,18 +1,19 @@
-"""A study put back to be analysed again, by a person's order."""
+"""What a person puts back: a study to be analysed again, parked deliveries to be sent again."""
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from db import kinds
 from db.advance import advance, lock
 from db.completion import conclude_when_settled
 from db.database import Database
+from db.delivery_state import DeliveryState
 from db.errors import RefusedError
 from db.lifecycle import Event
 from db.queue import Queue
 from db.roles import Role
-from db.schema import instance, study
+from db.schema import delivery, instance, report, result, study
 
 
 def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, actor: str, now: datetime) -> int:
@@ -45,3 +46,43 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
             queue.enqueue(connection, kinds.SCORE, str(instance_id), due_at=due, run_at=now)
         conclude_when_settled(connection, queue, moved, at=now)
     return moved.revision
+
+
+def requeue_deliveries(
+    database: Database, queue: Queue, *, now: datetime, study_instance_uid: str = "", destination: str = ""
+) -> int:
+    """Queue parked deliveries again, of reports and of Instances, all or those of one study or destination.
+
+    Return how many.
+    """
+    owner = func.coalesce(result.c.study_id, instance.c.study_id)
+    query = (
+        select(
+            delivery.c.id, delivery.c.report_id, delivery.c.destination, study.c.id.label("study_id"), study.c.due_at
+        )
+        .select_from(delivery)
+        .outerjoin(report)
+        .outerjoin(result)
+        .outerjoin(instance, instance.c.id == delivery.c.instance_id)
+        .join(study, study.c.id == owner)
+        .where(delivery.c.state == DeliveryState.PARKED)
+    )
+    if study_instance_uid:
+        query = query.where(study.c.study_instance_uid == study_instance_uid)
+    if destination:
+        query = query.where(delivery.c.destination == destination)
+    with database.begin() as connection:
+        rows = connection.execute(query).all()
+        for row in rows:
+            connection.execute(
+                update(delivery)
+                .where(delivery.c.id == row.id)
+                .values(state=DeliveryState.QUEUED, attempts=0, not_before=None, updated_at=now)
+            )
+            kind, key = (
+                (kinds.forward(row.destination), row.study_id)
+                if row.report_id is None
+                else (kinds.deliver(row.destination), row.id)
+            )
+            queue.enqueue(connection, kind, str(key), due_at=row.due_at, run_at=now)
+    return len(rows)

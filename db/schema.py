@@ -196,7 +196,9 @@ delivery = Table(
     "delivery",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("report_id", ForeignKey("report.id"), nullable=False),
+    # Of a report or of a received Instance: exactly one of the two.
+    Column("report_id", ForeignKey("report.id")),
+    Column("instance_id", ForeignKey("instance.id")),
     Column("destination", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -204,7 +206,14 @@ delivery = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("acknowledged_at", UtcDateTime),
+    # Of an Instance only: written by db.forwarding.
+    Column("rule", Text),  # the names of the rules that forward it
+    Column("on_outcomes", Text),  # which let it go, joined by spaces; empty: at once
+    Column("not_before", UtcDateTime),  # when it is tried again
+    Column("sent_at", UtcDateTime),  # when its bytes were first being sent: the destination may have them since
+    CheckConstraint("(report_id IS NULL) = (instance_id IS NOT NULL)", name="of_one_thing"),
     UniqueConstraint("report_id", "destination"),
+    UniqueConstraint("instance_id", "destination"),
     Index("ix_delivery_state", "state"),
 )
 

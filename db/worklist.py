@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, exists, func, select
 
 from db.database import Database
 from db.lifecycle import State
@@ -47,7 +47,8 @@ class WorklistRow:
     due_at: datetime
     concluded_at: datetime | None
     instances: int
-    deliveries: dict[str, int]  # how many in each state, of the current result
+    deliveries: dict[str, int]  # of reports: how many in each state, of the current result
+    forwards: dict[str, int]  # of Instances: how many in each state
 
 
 def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[WorklistRow, ...]:
@@ -60,8 +61,9 @@ def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[
             .limit(limit)
             .offset(offset)
         ).all()
-        states = _delivery_states(connection, [row.id for row in rows])
-    return tuple(_worklist_row(row, states.get(row.id, {})) for row in rows)
+        ids = [row.id for row in rows]
+        states, forwards = _delivery_states(connection, ids), _forward_states(connection, ids)
+    return tuple(_worklist_row(row, states.get(row.id, {}), forwards.get(row.id, {})) for row in rows)
 
 
 def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | None:
@@ -72,7 +74,8 @@ def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | N
         ).one_or_none()
         if row is None:
             return None
-        return _worklist_row(row, _delivery_states(connection, [row.id]).get(row.id, {}))
+        states, forwards = _delivery_states(connection, [row.id]), _forward_states(connection, [row.id])
+        return _worklist_row(row, states.get(row.id, {}), forwards.get(row.id, {}))
 
 
 def count_studies(database: Database) -> int:
@@ -117,21 +120,37 @@ def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is 
 
 
 def _delivery_states(connection: Connection, study_ids: list[int]) -> dict[int, dict[str, int]]:
-    found: dict[int, dict[str, int]] = {}
-    for row in connection.execute(
+    return _counted(
+        connection,
         select(study.c.id, delivery.c.state, func.count().label("n"))
         .select_from(delivery)
         .join(report)
         .join(result)
         .join(study, study.c.id == result.c.study_id)
         .where(study.c.id.in_(study_ids), result.c.revision == study.c.revision)
-        .group_by(study.c.id, delivery.c.state)
-    ):
+        .group_by(study.c.id, delivery.c.state),
+    )
+
+
+def _forward_states(connection: Connection, study_ids: list[int]) -> dict[int, dict[str, int]]:
+    return _counted(
+        connection,
+        select(instance.c.study_id.label("id"), delivery.c.state, func.count().label("n"))
+        .select_from(delivery)
+        .join(instance)
+        .where(instance.c.study_id.in_(study_ids))
+        .group_by(instance.c.study_id, delivery.c.state),
+    )
+
+
+def _counted(connection: Connection, query: Select[tuple[int, str, int]]) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = {}
+    for row in connection.execute(query):
         found.setdefault(row.id, {})[row.state] = row.n
     return found
 
 
-def _worklist_row(row: Row[Any], deliveries: dict[str, int]) -> WorklistRow:
+def _worklist_row(row: Row[Any], deliveries: dict[str, int], forwards: dict[str, int]) -> WorklistRow:
     ai = None if row.ai_priority is None else Priority(row.ai_priority)
     person = None if row.person_priority is None else Priority(row.person_priority)
     order = Priority(row.order_priority)
@@ -146,6 +165,7 @@ def _worklist_row(row: Row[Any], deliveries: dict[str, int]) -> WorklistRow:
         ai_priority=ai,
         person_priority=person,
         deliveries=deliveries,
+        forwards=forwards,
     )
 
 
@@ -181,7 +201,8 @@ class StudyRecord:
     image_results: tuple[dict[str, Any], ...]
     results: tuple[dict[str, Any], ...]
     reports: tuple[dict[str, Any], ...]
-    deliveries: tuple[dict[str, Any], ...]
+    deliveries: tuple[dict[str, Any], ...]  # of reports
+    forwards: tuple[dict[str, Any], ...]  # of Instances
 
 
 def study_record(database: Database, study_instance_uid: str) -> StudyRecord | None:
@@ -193,17 +214,18 @@ def study_record(database: Database, study_instance_uid: str) -> StudyRecord | N
         study_id = connection.execute(
             select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
         ).scalar_one()
-        of_instances = image_result.c.instance_id.in_(select(instance.c.id).where(instance.c.study_id == study_id))
+        of_study = select(instance.c.id).where(instance.c.study_id == study_id)
         results = select(result.c.id).where(result.c.study_id == study_id)
         reports = select(report.c.id).where(report.c.result_id.in_(results))
         return StudyRecord(
             study=row,
             events=_rows(connection, study_event, study_event.c.study_id == study_id),
             instances=_rows(connection, instance, instance.c.study_id == study_id),
-            image_results=_rows(connection, image_result, of_instances),
+            image_results=_rows(connection, image_result, image_result.c.instance_id.in_(of_study)),
             results=_rows(connection, result, result.c.study_id == study_id),
             reports=_rows(connection, report, report.c.result_id.in_(results)),
             deliveries=_rows(connection, delivery, delivery.c.report_id.in_(reports)),
+            forwards=_rows(connection, delivery, delivery.c.instance_id.in_(of_study)),
         )
 
 

@@ -7,6 +7,7 @@ one.
 import contextlib
 import queue
 import socket
+import time
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ _SERVICE_PROVIDER: Final = 0x02
 _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
 _DATA_RECEIVED: Final = "Evt10"  # PS3.8 table 9-2: a P-DATA-TF PDU
 _CLOSING_SECONDS: Final = 0.5
+LONGEST_PDU: Final = 131072
+_MOST_UNSENT: Final = 32  # PDUs
+_PAUSE: Final = 0.001  # seconds
 
 
 class _SurvivingStateMachine(StateMachine):
@@ -115,6 +119,11 @@ class PatientDimse(DIMSEServiceProvider):
     pynetdicom's own reactor polls for messages too, and would throw a response away.
     """
 
+    @property
+    def maximum_pdu_size(self) -> int:
+        """The peer's, but no more than this: a peer without a limit (0) would be sent a file in one PDU."""
+        return min(int(super().maximum_pdu_size) or LONGEST_PDU, LONGEST_PDU)
+
     def get_msg(self, block: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  # pynetdicom's signature
         """Return the next message if asked to wait for it, (None, None) to who only polls."""
         return super().get_msg(block=True) if block else (None, None)
@@ -136,6 +145,22 @@ def tcp_socket(association: Association) -> socket.socket | None:
 def unsent(association: Association) -> int:
     """Count the PDUs that wait for the peer to take those before them."""
     return association.dul.to_provider_queue.qsize()
+
+
+def pace(association: Association) -> None:
+    """Let who sends wait for the connection once some PDUs are under way: a file of any size takes little memory.
+
+    A connection that ends, as one does whose peer takes nothing for the time-out of its socket, ends the waiting too.
+    """
+    dul: Any = association.dul
+    send = dul.send_pdu
+
+    def paced(primitive: Any) -> None:  # noqa: ANN401  # pynetdicom's primitives have no common name
+        while dul.to_provider_queue.qsize() >= _MOST_UNSENT and dul.is_alive():
+            time.sleep(_PAUSE)
+        send(primitive)
+
+    dul.send_pdu = paced
 
 
 def cut(connection: socket.socket) -> None:

@@ -22,7 +22,7 @@ from dicom_io.errors import (
     PeerUnreachableError,
 )
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.hardening import PatientDimse, finish, harden, tcp_socket, unsent
+from dicom_io.hardening import LONGEST_PDU, PatientDimse, finish, harden, pace, tcp_socket, unsent
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer, Timeouts, check_ae_title
 
@@ -32,7 +32,6 @@ MAXIMUM_CONTEXTS: Final = 128
 Pair: TypeAlias = tuple[str, str]
 """A SOP Class UID and a Transfer Syntax UID."""
 
-_MAXIMUM_PDU_SIZE: Final = 131072
 _MESSAGE_IDS: Final = 1 << 16
 _GRACE_SECONDS: Final = 1.0
 _SLICE_SECONDS: Final = 0.2  # how exactly a DIMSE time-out is kept
@@ -67,7 +66,7 @@ class Requestor:
                 self._peer.port,
                 contexts=[build_context(*pair) for pair in self._pairs],
                 ae_title=self._peer.ae_title,
-                max_pdu=_MAXIMUM_PDU_SIZE,
+                max_pdu=LONGEST_PDU,
                 evt_handlers=[
                     (evt.EVT_ACSE_SENT, self._on_asking),
                     (evt.EVT_CONN_OPEN, self._on_connected),
@@ -137,6 +136,7 @@ class Requestor:
         self._socket = tcp_socket(event.assoc)
         harden(event.assoc)
         event.assoc.dimse = PatientDimse(event.assoc)
+        pace(event.assoc)
 
     def _on_connected(self, _: Event) -> None:
         self._is_connected = True

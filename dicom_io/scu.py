@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -90,12 +90,14 @@ def send(
     *,
     calling_ae_title: str = "TIBABU",
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    on_start: Callable[[int], None] | None = None,
     on_status: Callable[[StoreStatus], None] | None = None,
 ) -> list[StoreStatus]:
     """Send DICOM files, or `bytes` that are whole files, by C-STORE; return their statuses in the same order.
 
     The datasets' bytes go as they are, in their own transfer syntaxes: nothing is decoded, and exactly the pairs of SOP
-    Class and transfer syntax that occur are proposed, at most 128 in one association. Each status is handed to
+    Class and transfer syntax that occur are proposed, at most 128 in one association. Files are read while they are
+    sent, never whole. `on_start` is called with an object's index before its first byte goes; each status is handed to
     `on_status` as soon as it is known, so that none is lost when the network fails. Raises NetworkError when it does.
     """
     statuses: dict[int, StoreStatus] = {}
@@ -109,7 +111,7 @@ def send(
         pairs = list(dict.fromkeys(outgoing.pair for outgoing in group))
         with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
             for outgoing in group:
-                note(_store(requestor, outgoing))
+                note(_store(requestor, outgoing, on_start))
     return [statuses[index] for index in range(len(files))]
 
 
@@ -136,7 +138,7 @@ def _groups(outgoing: Iterable[_Outgoing]) -> list[list[_Outgoing]]:
     return groups
 
 
-def _store(requestor: Requestor, outgoing: _Outgoing) -> StoreStatus:
+def _store(requestor: Requestor, outgoing: _Outgoing, on_start: Callable[[int], None] | None) -> StoreStatus:
     """Send one object; a file that vanished or was never accepted is a status, a network that fails an error."""
     context_id = requestor.accepted.get(outgoing.pair)
     if context_id is None:
@@ -144,23 +146,31 @@ def _store(requestor: Requestor, outgoing: _Outgoing) -> StoreStatus:
             outgoing, NOT_ACCEPTED, "not sent: the peer does not accept its SOP Class in this transfer syntax"
         )
     try:
-        dataset = _dataset(outgoing)
+        size = _size(outgoing)
     except OSError as error:
         return _not_sent(outgoing, UNREADABLE, f"not sent: the file cannot be read ({type(error).__name__})")
-    if not dataset:
+    if size <= 0:
         return _not_sent(outgoing, UNREADABLE, "not sent: the file has no dataset")
     request = C_STORE()
     request.AffectedSOPClassUID = outgoing.meta.sop_class_uid
     request.AffectedSOPInstanceUID = outgoing.meta.sop_instance_uid
     request.Priority = _MEDIUM
-    request.DataSet = BytesIO(dataset)
+    if isinstance(outgoing.source, bytes):
+        request.DataSet = BytesIO(outgoing.source[outgoing.meta.dataset_offset :])
+    else:
+        request._dataset_path = (outgoing.source, outgoing.meta.dataset_offset)  # noqa: SLF001 - as pynetdicom does
+    if on_start is not None:
+        on_start(outgoing.index)
     response = requestor.exchange(request, context_id)
     return _status(outgoing, response.Status, comment=response.ErrorComment or "")
 
 
-def _dataset(outgoing: _Outgoing) -> bytes:
-    data = outgoing.source if isinstance(outgoing.source, bytes) else outgoing.source.read_bytes()
-    return data[outgoing.meta.dataset_offset :]
+def _size(outgoing: _Outgoing) -> int:
+    """Return how long the dataset is. Raises OSError if there is no such file, or none that may be read."""
+    if isinstance(outgoing.source, bytes):
+        return len(outgoing.source) - outgoing.meta.dataset_offset
+    with outgoing.source.open("rb") as file:
+        return file.seek(0, SEEK_END) - outgoing.meta.dataset_offset
 
 
 def _not_sent(outgoing: _Outgoing, status: int, reason: str) -> StoreStatus:

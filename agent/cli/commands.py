@@ -17,6 +17,7 @@ COMMANDS = {
     "worklist": "studies",
     "show": "studies",
     "requeue": "studies",
+    "rules": "rules",
     "check": "installation",
     "migrate": "installation",
     "models": "models",

@@ -1,6 +1,7 @@
 """`tibabu worklist`, `tibabu show` and `tibabu requeue`."""
 
 import getpass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +11,8 @@ from agent.app import opened, utc_now
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.errors import AgentError
-from db.delivery import requeue_deliveries
 from db.queue import open_queue
-from db.requeue import requeue_study
+from db.requeue import requeue_deliveries, requeue_study
 from db.worklist import StudyRecord, WorklistRow, study_record
 from db.worklist import worklist as rows_of
 
@@ -60,6 +60,7 @@ def worklist_document(row: WorklistRow) -> dict[str, Any]:
         "concluded_at": row.concluded_at,
         "instances": row.instances,
         "deliveries": row.deliveries,
+        "forwards": row.forwards,
     }
 
 
@@ -77,7 +78,9 @@ def worklist_line(number: int, row: WorklistRow, now: datetime) -> str:
     waited = int((now - row.received_at).total_seconds())
     due = int((row.due_at - now).total_seconds()) // 60
     when = f"due in {due} min" if due >= 0 else f"overdue by {-due} min"
-    sent = ", ".join(f"{n} {state.lower()}" for state, n in sorted(row.deliveries.items())) or "no reports"
+    sent = _counts(row.deliveries) or "no reports"
+    if row.forwards:
+        sent += f"; forwarding: {_counts(row.forwards)}"
     return (
         f"{number:>3}  {row.priority.name:<8} {row.patient_name or row.patient_id or 'unidentified':<28.28} "
         f"{row.modality:<3} waiting {waited // 60:>3}:{waited % 60:02d}, {when:<20} {outcome_text(row)}  [{sent}]\n"
@@ -85,12 +88,16 @@ def worklist_line(number: int, row: WorklistRow, now: datetime) -> str:
     )
 
 
+def _counts(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {state.lower()}" for state, n in sorted(states.items()))
+
+
 @click.command(short_help="Print everything on record about a study.")
 @click.argument("study_instance_uid")
 @config_option
 @json_option
 def show(study_instance_uid: str, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Print everything on record about a study: lifecycle, events, image results, reports, deliveries."""
+    """Print everything on record about a study: events, image results, reports, deliveries, forwards."""
     with opened(config) as database:
         record = study_record(database, study_instance_uid)
     if record is None:
@@ -114,6 +121,7 @@ def _tables(record: StudyRecord) -> dict[str, tuple[dict[str, Any], ...]]:
         "results": record.results,
         "reports": record.reports,
         "deliveries": record.deliveries,
+        "forwards": record.forwards,
     }
 
 
@@ -123,19 +131,19 @@ def _record_document(record: StudyRecord) -> dict[str, Any]:
 
 @click.command(short_help="Analyse or send again.")
 @click.argument("study_instance_uid", required=False)
-@click.option("--deliveries", is_flag=True, help="Send parked reports again instead of analysing again.")
+@click.option("--deliveries", is_flag=True, help="Send what is parked again instead of analysing again.")
 @click.option("--destination", default="", help="With --deliveries: only those of this destination.")
 @config_option
 @json_option
 def requeue(
     *, study_instance_uid: str | None, deliveries: bool, destination: str, config: Config, as_json: bool
 ) -> None:
-    """Analyse a study again as a new revision, or, with --deliveries, send parked reports again.
+    """Analyse a study again as a new revision, or, with --deliveries, send parked reports and Instances again.
 
     Without a study, --deliveries requeues every parked one.
     """
     if not deliveries and (study_instance_uid is None or destination):
-        message = "name a study to analyse again, or add --deliveries to send parked reports again"
+        message = "name a study to analyse again, or add --deliveries to send again what is parked"
         raise click.UsageError(message)
     with opened(config) as database:
         queue, now = open_queue(database), utc_now()

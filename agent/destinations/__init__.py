@@ -1,18 +1,29 @@
-"""Where reports go: one file per type of destination, found by its name (`type = "dicom"` is its `dicom.py`).
+"""Where reports and Instances go: one file per type of destination, found by its name (`type = "dicom"`: `dicom.py`).
 
 Such a file defines `Settings` (a frozen pydantic model with `name`, `type`, `reports`), `MEDIA_TYPES` (what it accepts)
-and `Destination`, made from its settings, which keeps the contract below.
+and `Destination`, made from its settings, which keeps the contract below; one that takes received Instances too has a
+`forward` (contract: `Forwarding`).
 """
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, DeliveryError
+
+DUPLICATE: Final = 0x0111
+"""Duplicate SOP Instance (PS3.7 C.5.7): the receiver has an object of that UID, ours if we have sent it before."""
+
+PARKED_AT_ONCE: Final = frozenset({0x0122, 0xA900, *range(0xA901, 0xAA00), *range(0xC000, 0xD000)})
+"""Statuses after which the same bytes have no better luck: SOP Class not supported, the data set does not match its SOP
+Class, cannot understand. Everything else that is no success (A7xx out of resources, 0110 processing failure, ...) may
+pass: the delivery is tried again. Failure Reasons (0008,1197) of STOW-RS are the same numbers (PS3.18 table I.2-2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,31 @@ class Destination(Protocol):
         """Ask whether the destination is there; raises agent.errors.DeliveryError when it is not."""
 
 
+class Progress(Protocol):
+    """What becomes of the files of one `forward`, each by its index."""
+
+    def begins(self, index: int) -> None:
+        """Be called before a file's first byte goes: the destination may have it from now on."""
+
+    def stored(self, index: int, detail: str) -> None:
+        """Be called when the destination has it."""
+
+    def failed(self, index: int, error: DeliveryError) -> None:
+        """Be called when the destination has answered that it does not have it, or it could not be offered."""
+
+
+@runtime_checkable
+class Forwarding(Protocol):
+    """The contract of a destination that takes received Instances."""
+
+    def forward(self, files: Sequence[Path], progress: Progress) -> None:
+        """Send files as they are, in order, over as few connections as it takes; none is held whole in memory.
+
+        Raises DeliveryError when the destination cannot be reached or is lost: what had not ended has not been stored
+        for all that is known.
+        """
+
+
 class DestinationSettings(BaseModel):
     """What every destination has."""
 
@@ -47,8 +83,9 @@ class DestinationSettings(BaseModel):
     )
     type: str = Field(description="What it is: the name of a module in agent.destinations.")
     reports: tuple[str, ...] = Field(
-        default=("sr", "picture"), description="Which reports it gets: names of modules in agent.reports."
+        default=("sr", "picture"), description="Which reports it gets: names of modules in agent.reports; [] for none."
     )
+    ae_title: str = Field(default="", examples=["PACS"], description="The AE title under which it sends to this agent.")
 
 
 def names() -> tuple[str, ...]:

@@ -1,24 +1,18 @@
 """A PACS or any other Storage SCP, by C-STORE (PS3.4 annex B)."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from agent.destinations import DestinationSettings, Outgoing
+from agent.destinations import DUPLICATE, PARKED_AT_ONCE, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError
 from dicom_io.errors import NetworkError
 from dicom_io.peer import check_ae_title
-from dicom_io.scu import Peer, Timeouts, echo, send
+from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
-
-DUPLICATE: Final = 0x0111
-"""Duplicate SOP Instance (PS3.7 C.5.7): the peer has an object of that UID, ours if we have sent it before."""
-
-PARKED_AT_ONCE: Final = frozenset({0x0122, 0xA900, *range(0xA901, 0xAA00), *range(0xC000, 0xD000)})
-"""Statuses after which the same bytes have no better luck: SOP Class not supported, the data set does not match its SOP
-Class, cannot understand. Everything else that is no success (A7xx out of resources, 0110 processing failure, ...) may
-pass: the delivery is tried again."""
 
 
 class Settings(DestinationSettings):
@@ -34,7 +28,7 @@ class Settings(DestinationSettings):
 
 
 class Destination:
-    """Sends each report over an association of its own."""
+    """Sends each report over an association of its own, and Instances as many as there are over one."""
 
     def __init__(self, settings: Settings, calling_ae_title: str) -> None:
         """Keep the peer's address and our AE title; nothing is connected yet."""
@@ -55,11 +49,36 @@ class Destination:
         except NetworkError as error:
             raise DeliveryError(str(error), retry=True) from None
         if not status.stored:
-            message = f"expected {self._peer} to store the report. Received: {status.text}"
-            raise DeliveryError(
-                message, retry=status.status not in PARKED_AT_ONCE, already_there=status.status == DUPLICATE
-            )
+            raise self._refused(status)
         return status.text
+
+    def forward(self, files: Sequence[Path], progress: Progress) -> None:
+        """Store files at the peer over one association (one more for each 128 kinds of object). See `Forwarding`."""
+
+        def note(status: StoreStatus) -> None:
+            if status.stored:
+                progress.stored(status.index, status.text)
+            else:
+                progress.failed(status.index, self._refused(status))
+
+        try:
+            send(
+                self._peer,
+                files,
+                calling_ae_title=self._calling_ae_title,
+                timeouts=self._timeouts,
+                on_start=progress.begins,
+                on_status=note,
+            )
+        except NetworkError as error:
+            raise DeliveryError(str(error), retry=True) from None
+
+    def _refused(self, status: StoreStatus) -> DeliveryError:
+        return DeliveryError(
+            f"expected {self._peer} to store it. Received: {status.text}",
+            retry=status.status not in PARKED_AT_ONCE,
+            already_there=status.status == DUPLICATE,
+        )
 
     def ping(self) -> None:
         """Ask with C-ECHO whether the peer is there. Raises DeliveryError if it is not."""

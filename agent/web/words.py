@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.reports import wording
 from agent.web.people import readable
-from db.conclusion import DeliveryState
+from db.delivery_state import DeliveryState
 from db.lifecycle import Event, State
 from db.outcome import Outcome
 from db.priority import Priority

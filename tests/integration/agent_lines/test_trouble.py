@@ -15,10 +15,10 @@ from pydicom.uid import JPEG2000Lossless
 from agent.receive import Receiver, ReceiveSettings
 from db.closing import Timing
 from db.database import Database
-from db.delivery import requeue_deliveries
 from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import open_queue
+from db.requeue import requeue_deliveries
 from db.worklist import count_studies
 from dicom_io.scp import ReceivedInstance
 from dicom_io.store import Store

@@ -78,8 +78,11 @@ def definitions(connection: Connection) -> set[tuple[str, str, str]]:
 
 
 def in_order(sql: str) -> str:
-    """Sort the parts of a definition: the order of columns and constraints is of no consequence."""
-    parts = (part.strip(" \t()") for part in re.split(r"[\n,]", sql))
+    """Sort the parts of a definition: the order of columns and constraints is of no consequence, nor are quotes.
+
+    SQLite quotes the name of a table that a migration had to copy.
+    """
+    parts = (part.strip(" \t()") for part in re.split(r"[\n,]", sql.replace('"', "")))
     return "\n".join(sorted(part for part in parts if part))
 
 

@@ -24,13 +24,12 @@ from db.delivery import (
     delivery_task,
     record_failed_attempt,
     record_rendered,
-    requeue_deliveries,
 )
 from db.errors import RefusedError
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.priority import Priority
-from db.requeue import requeue_study
+from db.requeue import requeue_deliveries, requeue_study
 from db.roles import Role
 from db.worklist import study_record, worklist, worklist_row
 

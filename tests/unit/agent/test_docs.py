@@ -10,6 +10,7 @@ import pytest
 
 from agent.cli.commands import COMMANDS
 from agent.config import Config
+from agent.forwarding.fields import FIELDS
 from db.lifecycle import Event, State, step
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.scp import ScpSettings
@@ -37,7 +38,7 @@ def test_every_file_of_the_program_that_is_named_exists(name: str) -> None:
         assert (REPOSITORY / named).exists(), named
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/dicomweb.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/dicomweb.md", "docs/routing.md"])
 def test_every_example_of_a_configuration_loads(name: str) -> None:
     examples = re.findall(r"```toml\n(.*?)```", text(name), re.DOTALL)
     assert examples
@@ -98,6 +99,15 @@ def test_the_table_of_log_events_is_complete_and_names_no_other() -> None:
     table = text("docs/operations.md").partition("| event | level |")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert named == set(events())
+
+
+def test_the_table_of_the_rules_fields_is_the_code() -> None:
+    table = text("docs/routing.md").partition("## The fields")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FIELDS)
+    for field in FIELDS.values():
+        (row,) = (line for line in table.splitlines() if line.startswith(f"| `{field.name}` |"))
+        assert field.meaning in row
+        assert ("any case" in row) is field.ignores_case
 
 
 def test_every_event_has_a_static_name() -> None:

@@ -52,6 +52,7 @@ def row() -> Row:
             "concluded_at": None,
             "instances": 1,
             "deliveries": {},
+            "forwards": {},
         }
         return WorklistRow(**(given | fields))
 

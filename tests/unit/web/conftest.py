@@ -38,6 +38,7 @@ ROW = WorklistRow(
     concluded_at=datetime(2026, 3, 1, 8, 1, tzinfo=UTC),
     instances=1,
     deliveries={},
+    forwards={},
 )
 
 

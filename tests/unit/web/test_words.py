@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.web import words
-from db.conclusion import DeliveryState
+from db.delivery_state import DeliveryState
 from db.lifecycle import Event, State
 from db.outcome import Outcome
 from db.priority import Priority, effective

@@ -1,0 +1,144 @@
+"""A rule's condition as a frozen tree, and its one evaluation: the router and `tibabu rules test` decide alike."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from agent.forwarding.fields import FIELDS
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A field compared with texts: holds if one of them fits, or if none does where `negated`.
+
+    `wildcards`: `*` stands for any characters, `?` for one.
+    """
+
+    field: str
+    texts: tuple[str, ...]
+    wildcards: bool
+    negated: bool
+
+    def __str__(self) -> str:
+        """Return it as a rule says it."""
+        operator = {(True, False): "like", (True, True): "not like", (False, False): "in", (False, True): "not in"}[
+            self.wildcards, self.negated
+        ]
+        if len(self.texts) > 1:
+            return f"{self.field} {operator} ({', '.join(map(_quoted, self.texts))})"
+        operator = {"in": "==", "not in": "!="}.get(operator, operator)
+        return f"{self.field} {operator} {_quoted(self.texts[0])}"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds if its part does not."""
+
+    part: "Condition"
+
+    def __str__(self) -> str:
+        """Return it as a rule says it."""
+        return f"not ({self.part})"
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Holds if all parts do: without any, always."""
+
+    parts: "tuple[Condition, ...]"
+
+    def __str__(self) -> str:
+        """Return it as a rule says it."""
+        return " and ".join(f"({part})" if isinstance(part, AnyOf) else str(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds if at least one part does."""
+
+    parts: "tuple[Condition, ...]"
+
+    def __str__(self) -> str:
+        """Return it as a rule says it."""
+        return " or ".join(map(str, self.parts))
+
+
+Condition: TypeAlias = Comparison | Not | All | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a condition holds, and the comparisons that made it so."""
+
+    holds: bool
+    because: tuple[Comparison, ...] = ()
+
+
+def decide(condition: Condition, facts: Mapping[str, str]) -> Decision:
+    """Evaluate a condition; a field that is not among the facts is empty. Never raises, never takes long."""
+    match condition:
+        case Comparison():
+            return Decision(_fits(condition, facts.get(condition.field, "")) is not condition.negated, (condition,))
+        case Not(part):
+            inner = decide(part, facts)
+            return Decision(not inner.holds, inner.because)
+        case All(parts):
+            return _joined(parts, facts, holds_unless=False)
+        case AnyOf(parts):
+            return _joined(parts, facts, holds_unless=True)
+
+
+def _joined(parts: tuple[Condition, ...], facts: Mapping[str, str], *, holds_unless: bool) -> Decision:
+    """Let the parts decide that are `holds_unless` (false ones for "and", true ones for "or"), or all if there is none.
+
+    Every part is evaluated, so that the reasons are complete; a condition is small.
+    """
+    decisions = [decide(part, facts) for part in parts]
+    deciding = [one for one in decisions if one.holds is holds_unless]
+    holds = holds_unless if deciding else not holds_unless
+    return Decision(holds, tuple(reason for one in deciding or decisions for reason in one.because))
+
+
+def fields_of(condition: Condition) -> Iterator[str]:
+    """Yield the fields that a condition asks for."""
+    match condition:
+        case Comparison(field):
+            yield field
+        case Not(part):
+            yield from fields_of(part)
+        case All(parts) | AnyOf(parts):
+            for part in parts:
+                yield from fields_of(part)
+
+
+def _fits(comparison: Comparison, value: str) -> bool:
+    field = FIELDS[comparison.field]
+    found = field.comparable(value)
+    texts = map(field.comparable, comparison.texts)
+    return any(matches(text, found) if comparison.wildcards else text == found for text in texts)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether all of `text` fits a pattern with `*` and `?`.
+
+    It goes back to the last `*` only, so it takes at most len(pattern) * len(text) steps.
+    """
+    at = position = after = 0
+    star = -1
+    while position < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, after = at, position
+            at += 1
+        elif at < len(pattern) and pattern[at] in {"?", text[position]}:
+            at += 1
+            position += 1
+        elif star >= 0:
+            after += 1
+            at, position = star + 1, after
+        else:
+            return False
+    return all(character == "*" for character in pattern[at:])
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if '"' in text else f'"{text}"'

@@ -1,0 +1,11 @@
+"""Where a delivery stands."""
+
+
+class DeliveryState:
+    """Where a delivery stands."""
+
+    HELD = "HELD"  # of an Instance only: until its study comes to an outcome that lets it go
+    QUEUED = "QUEUED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    PARKED = "PARKED"
+    SUPERSEDED = "SUPERSEDED"  # of a report only: a later revision has its own
