@@ -279,6 +279,7 @@ def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready)
         clock=utc_now,
         limits=limits_of(section),
         public_url=section.public_url,
+        behind_proxy=section.behind_proxy,
         accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,
     )
     serve(services, section, stop=stop, ready=lambda url: ready(DICOMWEB, url=url))

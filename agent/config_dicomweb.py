@@ -48,7 +48,8 @@ class DicomwebSection(BaseModel):
     )
     public_url: str = Field(
         default="",
-        description="Where others reach /dicom-web, if not at the address that they ask: https://HOST/dicom-web.",
+        description="Where others reach /dicom-web through a proxy, as https://HOST/dicom-web; empty: at the Host that"
+        " they name.",
     )
     allowed_origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = Field(
         default=(), description="Origins of viewers' pages that may ask from browsers, as https://viewer.example."

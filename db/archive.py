@@ -223,3 +223,15 @@ def _held(row: Any) -> HeldInstance:  # noqa: ANN401 - rows are generic over the
 
 def _mapping(row: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     return dict(row._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's mapping view
+
+
+def is_kept_apart(database: Database, criteria: Criteria) -> bool:
+    """Tell whether there is an Instance that matches (unique keys only) among those that are not handed out."""
+    query = (
+        select(instance.c.id)
+        .join(study, study.c.id == instance.c.study_id)
+        .where(~is_held(), *conditions(criteria, STUDY_COLUMNS), *conditions(criteria, _UNIQUE))
+        .limit(1)
+    )
+    with database.read() as connection:
+        return connection.execute(query).first() is not None

@@ -1,8 +1,10 @@
 """What the endpoints of DICOMweb work with."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from starlette.requests import Request
 
@@ -14,7 +16,8 @@ from dicom_io.header import check_uid
 from dicom_io.received import Sink
 from dicom_io.store import Store
 
-BASE = "/dicom-web"
+BASE: Final = "/dicom-web"
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +30,24 @@ class Services:
     clock: Callable[[], datetime]
     limits: Limits
     public_url: str = ""
+    behind_proxy: bool = False
     accept_unknown_sop_classes: bool = False
 
 
 def base_url(services: Services, request: Request) -> str:
-    """Return the absolute address under which the peer reaches this service, without a slash at its end."""
-    return services.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}{BASE}"
+    """Return the absolute address under which the peer reaches this service, without a slash at its end.
+
+    Where no proxy is in between, the port is ours: some clients leave it out of the Host that they name.
+    """
+    if services.public_url:
+        return services.public_url.rstrip("/")
+    said = _HOST.fullmatch(request.headers.get("host", "").lower())
+    if said is None:
+        raise ProblemError(400, "expected a header Host. Received: another")
+    if services.behind_proxy:
+        return f"https://{said[0]}{BASE}"
+    _, port = request.scope["server"]
+    return f"{request.scope['scheme']}://{said[1]}:{port}{BASE}"
 
 
 def uid_of(request: Request, name: str) -> str:

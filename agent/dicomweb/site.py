@@ -1,5 +1,6 @@
 """The addresses of DICOMweb (PS3.18 10) and what answers at each. Without a token with the right scope nothing does."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -11,14 +12,43 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from agent.dicomweb import search
 from agent.dicomweb.access import Access
 from agent.dicomweb.edge import Edge
+from agent.dicomweb.frames import frames
+from agent.dicomweb.metadata import bulkdata, metadata
 from agent.dicomweb.problems import ProblemError, problem
+from agent.dicomweb.retrieve import retrieve
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.store import store
 
 NOTHING_HERE: Final = "expected an address of DICOMweb. Received: another"
 NOT_HERE: Final = "expected a method that this address answers. Received: another"
+
+
+_STUDY: Final = "/studies/{study}"
+_SERIES: Final = _STUDY + "/series/{series}"
+_INSTANCE: Final = _SERIES + "/instances/{instance}"
+
+ADDRESSES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
+    ("POST", "/studies", store),
+    ("POST", _STUDY, store),
+    ("GET", "/studies", search.studies),
+    ("GET", "/series", search.series),
+    ("GET", "/instances", search.instances),
+    ("GET", _STUDY + "/series", search.series),
+    ("GET", _STUDY + "/instances", search.instances),
+    ("GET", _SERIES + "/instances", search.instances),
+    ("GET", _STUDY, retrieve),
+    ("GET", _SERIES, retrieve),
+    ("GET", _INSTANCE, retrieve),
+    ("GET", _STUDY + "/metadata", metadata),
+    ("GET", _SERIES + "/metadata", metadata),
+    ("GET", _INSTANCE + "/metadata", metadata),
+    ("GET", _INSTANCE + "/frames/{frames}", frames),
+    ("GET", _INSTANCE + "/bulkdata/{where:path}", bulkdata),
+)
+"""Method, address below the base, and what answers."""
 
 
 class _Address(Route):
@@ -32,10 +62,7 @@ class _Address(Route):
 def make_site(services: Services, *, allowed_origins: tuple[str, ...] = ()) -> Starlette:
     """Return the ASGI application. Pages of `allowed_origins` may ask from browsers (CORS)."""
     site = Starlette(
-        routes=[
-            _Address(f"{BASE}/studies", store, methods=["POST"]),
-            _Address(f"{BASE}/studies/{{study}}", store, methods=["POST"]),
-        ],
+        routes=[_Address(BASE + path, endpoint, methods=[method]) for method, path, endpoint in ADDRESSES],
         middleware=[
             Middleware(
                 CORSMiddleware,

@@ -6,8 +6,8 @@ after it. What was stored stays stored, whatever becomes of the rest of the requ
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
 from datetime import datetime
 from typing import Final, Literal
 
@@ -16,29 +16,31 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent.dicomweb.arrival import Arrival
 from agent.dicomweb.media import accepts
-from agent.dicomweb.parts import DICOM, PartBegins, PartData, PartEnds, Parts
+from agent.dicomweb.parts import DICOM, Found, PartBegins, PartData, Parts
 from agent.dicomweb.problems import ProblemError
 from agent.dicomweb.services import Services, base_url, uid_of
 from agent.dicomweb.store_answer import (
     CANNOT_UNDERSTAND,
     DATA_SET_DOES_NOT_MATCH,
     DICOM_JSON,
+    OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
     Outcome,
     answer,
 )
-from dicom_io.arriving import HEAD, our_beginning
-from dicom_io.errors import HeaderError
+from dicom_io.errors import HeaderError, StoreError
 from dicom_io.file_meta import FileMeta
 from dicom_io.header import read_header
 from dicom_io.negotiation import is_storage
 from dicom_io.received import AssociationSummary, ReceivedInstance
+from dicom_io.spool import Spool
 
 log = structlog.get_logger(__name__)
 
-_FAILURES: Final = frozenset({0xA700, DATA_SET_DOES_NOT_MATCH, CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED})
+_FAILURES: Final = frozenset({OUT_OF_RESOURCES, DATA_SET_DOES_NOT_MATCH, CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED})
 
 TOO_LARGE: Final = "expected a body of at most {} bytes. Received: a larger one"
 INSTANCE_TOO_LARGE: Final = "expected Instances of at most {} bytes. Received: a larger one"
@@ -56,8 +58,7 @@ async def store(request: Request) -> Response:
     how: Literal["released", "aborted"] = "aborted"
     try:
         async for chunk in _body(request, services):
-            for found in parts.feed(chunk):
-                await storing.take(found)
+            await run_in_threadpool(storing.take, parts.feed(chunk))
         parts.finish()
         how = "released"
     finally:
@@ -89,32 +90,6 @@ async def _body(request: Request, services: Services) -> AsyncIterator[bytes]:
         yield chunk
 
 
-@dataclass(slots=True)
-class _Arrival:
-    """A part on its way: its first bytes until they say which Instance it is, then all of it, as our file."""
-
-    data: bytearray = field(default_factory=bytearray)
-    size: int = 0
-    meta: FileMeta | None = None
-    failure: int = 0
-
-    def write(self, data: bytes) -> None:
-        """Take some more. Of what has failed nothing more is kept."""
-        self.size += len(data)
-        if not self.failure:
-            self.data += data
-            if self.meta is None and len(self.data) >= HEAD:
-                self.understand()
-
-    def understand(self) -> None:
-        """Read from the first bytes which Instance this is, and begin our file with them."""
-        try:
-            self.meta, self.data[:] = our_beginning(bytes(self.data))
-        except HeaderError:
-            self.failure = CANNOT_UNDERSTAND
-            self.data.clear()
-
-
 class _Storing:
     """One request: the Instances that it brings, in the place of an association."""
 
@@ -127,23 +102,26 @@ class _Storing:
         self._id = uuid.uuid4().hex
         self._opened_at: datetime = services.clock()
         self._bytes = 0
-        self._arrival = _Arrival()
+        self._arrival = Arrival(services.store.spool)
 
-    async def take(self, found: PartBegins | PartData | PartEnds) -> None:
-        """Take the next that the body holds."""
-        if isinstance(found, PartBegins):
-            self._arrival = _Arrival(failure=0 if found.media_type == DICOM else CANNOT_UNDERSTAND)
-        elif isinstance(found, PartData):
-            self._arrival.write(found.data)
-            if self._arrival.size > self._services.limits.instance:
-                limit = self._services.limits.instance
-                raise ProblemError(413, INSTANCE_TOO_LARGE.format(limit), Connection="close")
-        else:
-            self.outcomes.append(await run_in_threadpool(self._store, self._arrival))
-            self._arrival = _Arrival()
+    def take(self, found: Iterable[Found]) -> None:
+        """Take what the body holds next. ProblemError, 413, for an Instance that is too large."""
+        for one in found:
+            if isinstance(one, PartBegins):
+                failure = 0 if one.media_type == DICOM else CANNOT_UNDERSTAND
+                self._arrival = Arrival(self._services.store.spool, failure=failure)
+            elif isinstance(one, PartData):
+                self._arrival.write(one.data)
+                if self._arrival.size > self._services.limits.instance:
+                    limit = self._services.limits.instance
+                    raise ProblemError(413, INSTANCE_TOO_LARGE.format(limit), Connection="close")
+            else:
+                with closing(self._arrival):
+                    self.outcomes.append(self._store(self._arrival))
 
     def end(self, how: Literal["released", "aborted"]) -> None:
         """Let the studies know that no more comes by this request."""
+        self._arrival.close()
         stored = sum(not outcome.failure for outcome in self.outcomes)
         self._services.receiver.association_ended(
             AssociationSummary(
@@ -160,49 +138,50 @@ class _Storing:
             )
         )
 
-    def _store(self, arrival: _Arrival) -> Outcome:
+    def _store(self, arrival: Arrival) -> Outcome:
         """Store a part that has come to its end, whatever it is; return what became of it."""
-        if arrival.meta is None and not arrival.failure:
-            arrival.understand()
-        if arrival.meta is None:
+        arrival.understand()
+        if arrival.meta is None or arrival.spool is None:
             return Outcome(failure=arrival.failure)
-        self._bytes += len(arrival.data)
-        meta, study, series = arrival.meta, "", ""
+        self._bytes += arrival.spool.size
+        study = series = ""
         try:
-            header = read_header(bytes(arrival.data))
+            with arrival.spool.open_file() as file:
+                header = read_header(file)
             study, series = header.study_instance_uid, header.series_instance_uid
-            failure = self._failure(arrival, meta, study)
+            failure = self._failure(arrival.spool, arrival.meta, study)
         except HeaderError:
             failure = CANNOT_UNDERSTAND
+        except StoreError as error:
+            log.error("instance_refused", status="A700", reason=str(error), association_id=self._id)  # noqa: TRY400 - the reason says it
+            failure = OUT_OF_RESOURCES
         except Exception:  # a named edge, as the SCP's: each Instance has its answer
             log.exception("dicomweb_store_failed", association_id=self._id)
             failure = PROCESSING_FAILURE
         return Outcome(
             study_instance_uid=study,
             series_instance_uid=series,
-            sop_class_uid=meta.sop_class_uid,
-            sop_instance_uid=meta.sop_instance_uid,
+            sop_class_uid=arrival.meta.sop_class_uid,
+            sop_instance_uid=arrival.meta.sop_instance_uid,
             failure=failure,
         )
 
-    def _failure(self, arrival: _Arrival, meta: FileMeta, study: str) -> int:
+    def _failure(self, spool: Spool, meta: FileMeta, study: str) -> int:
         """Store an Instance that could be read; return 0, or the Failure Reason."""
         if self._study and self._study != study:
             return DATA_SET_DOES_NOT_MATCH
         if not is_storage(meta.sop_class_uid, accept_unknown=self._services.accept_unknown_sop_classes):
             return SOP_CLASS_NOT_SUPPORTED
-        with self._services.store.spool() as spool:
-            spool.write(arrival.data)
-            status = self._services.receiver.received(
-                ReceivedInstance(
-                    spool=spool,
-                    affected_sop_class_uid=meta.sop_class_uid,
-                    affected_sop_instance_uid=meta.sop_instance_uid,
-                    transfer_syntax_uid=meta.transfer_syntax_uid,
-                    calling_ae_title=self._token,
-                    called_ae_title="",
-                    peer_address=self._peer_address,
-                    association_id=self._id,
-                )
+        status = self._services.receiver.received(
+            ReceivedInstance(
+                spool=spool,
+                affected_sop_class_uid=meta.sop_class_uid,
+                affected_sop_instance_uid=meta.sop_instance_uid,
+                transfer_syntax_uid=meta.transfer_syntax_uid,
+                calling_ae_title=self._token,
+                called_ae_title="",
+                peer_address=self._peer_address,
+                association_id=self._id,
             )
+        )
         return status if status in {0, *_FAILURES} else PROCESSING_FAILURE

@@ -1,8 +1,10 @@
 """The role `dicomweb` as `tibabu run` starts it, in a thread, with programs that hold tokens."""
 
 import io
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from dicomweb_client.api import DICOMwebClient
 from pydantic import SecretStr
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -19,8 +22,8 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 from agent.app import run_role
 from agent.config import Config
 from agent.tokens import SCOPES, new_token
-from db.database import Database
-from db.tokens import create_token
+from db.database import Database, open_database
+from db.tokens import create_token, revoke_token, tokens
 from dicom_io.store import Store
 
 
@@ -97,43 +100,64 @@ def encode() -> Callable[[Dataset], bytes]:
     return encoded
 
 
+@contextmanager
+def running(database: Database, folder: Path, store: dict[str, Any], settings: dict[str, Any]) -> Iterator[Web]:
+    """Run the role with these settings for a block."""
+    config = Config.model_validate(
+        {
+            "database": {"url": SecretStr(database.url.render_as_string())},
+            "store": {"folder": folder, "minimum_free_megabytes": 0, **store},
+            "dicomweb": {"enabled": True, "port": 0, **settings},
+        }
+    )
+    stop, serving, said = threading.Event(), threading.Event(), list[str]()
+
+    def ready(_role: str, **facts: object) -> None:
+        said.append(str(facts["url"]))
+        serving.set()
+
+    thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready))
+    thread.start()
+    assert serving.wait(20)
+    web = Web(said[0], database, Store(folder))
+    yield web
+    for client in web.clients:
+        client.close()
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
 @pytest.fixture
 def serve(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Web]]:
     """Return `serve(**settings)`: runs the role with these settings of [dicomweb] until the test ends."""
-    running: list[tuple[threading.Event, threading.Thread, Web]] = []
-
-    def begin(store: dict[str, Any] | None = None, **settings: Any) -> Web:
-        folder = tmp_path / "store"
-        config = Config.model_validate(
-            {
-                "database": {"url": SecretStr(sqlite_database.url.render_as_string())},
-                "store": {"folder": folder, "minimum_free_megabytes": 0, **(store or {})},
-                "dicomweb": {"enabled": True, "port": 0, **settings},
-            }
+    with ExitStack() as stack:
+        yield lambda store=None, **settings: stack.enter_context(
+            running(sqlite_database, tmp_path / "store", store or {}, settings)
         )
-        stop, serving, said = threading.Event(), threading.Event(), list[str]()
 
-        def ready(_role: str, **facts: object) -> None:
-            said.append(str(facts["url"]))
-            serving.set()
 
-        thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready))
-        thread.start()
-        assert serving.wait(20)
-        web = Web(said[0], sqlite_database, Store(folder))
-        running.append((stop, thread, web))
-        return web
-
-    yield begin
-    for stop, thread, web in running:
-        for client in web.clients:
-            client.close()
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
+@pytest.fixture(scope="session")
+def shared_web(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """Run the role with its defaults for all tests that do not mind what others have stored."""
+    folder = tmp_path_factory.mktemp("dicomweb")
+    shutil.copy(sqlite_template, folder / "tibabu.db")
+    database = open_database(f"sqlite:///{folder / 'tibabu.db'}")
+    with running(database, folder / "store", {}, {}) as web:
+        yield web
+    database.dispose()
 
 
 @pytest.fixture
-def web(serve: Callable[..., Web]) -> Web:
-    """Run the role with its defaults."""
-    return serve()
+def web(shared_web: Web) -> Iterator[Web]:
+    """Give the running role; tokens of this test are gone with it."""
+    yield shared_web
+    for record in tokens(shared_web.database):
+        if record.revoked_at is None:
+            revoke_token(shared_web.database, record.name, by="test", now=datetime.now(UTC))
+
+
+@pytest.fixture
+def viewer(web: Web) -> DICOMwebClient:
+    """Give dicomweb-client with a token of all scopes."""
+    return DICOMwebClient(web.url, headers={"Authorization": f"Bearer {web.token()}"})
