@@ -1,31 +1,18 @@
 """The composition root: what each role of the agent is made of. Importing this module starts nothing."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import structlog
 
 from agent import destinations, reports
 from agent.config import Config
 from agent.destinations import Destination, Forwarding
-from agent.errors import InstallationError
+from agent.parts import Parts, allowances, parts_of, utc_now
 from db import kinds
-from db.closing import Timing
-from db.database import Database, open_database
-from db.installation import installation_uuid
-from db.migrate import needs_upgrade
-from db.priority import Allowances
-from db.queue import Handler, Queue, open_queue
-from dicom_io.store import Store
-
-if TYPE_CHECKING:
-    from agent.receive import Receiver
+from db.queue import Handler
 
 log = structlog.get_logger(__name__)
 
@@ -47,75 +34,6 @@ def roles_of(config: Config) -> tuple[str, ...]:
     return (*ROLES, *(role for role, wanted in further.items() if wanted))
 
 
-def utc_now() -> datetime:
-    """Return the time, aware and in UTC."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every role needs: the rows, the queue, the files, and who this installation is."""
-
-    database: Database
-    queue: Queue
-    store: Store
-    installation: str
-
-
-def open_rows(config: Config) -> Database:
-    """Open the database; the folder of an SQLite file is made."""
-    if (file := _sqlite_file(config)) is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    return open_database(config.database.url.get_secret_value())
-
-
-def _sqlite_file(config: Config) -> Path | None:
-    url, prefix = config.database.url.get_secret_value().partition("?")[0], "sqlite:///"
-    return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
-
-
-@contextmanager
-def opened(config: Config) -> Iterator[Database]:
-    """Open the migrated database for a block; makes none. Raises InstallationError when it has not been migrated."""
-    message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
-    file = _sqlite_file(config)
-    if file is not None and not file.exists():
-        raise InstallationError(message)
-    database = open_rows(config)
-    try:
-        if needs_upgrade(database):
-            raise InstallationError(message)
-        yield database
-    finally:
-        database.dispose()
-
-
-@contextmanager
-def _parts(config: Config) -> Iterator[Parts]:
-    with opened(config) as database:
-        store = Store(config.store.folder, reserve=config.store.minimum_free_megabytes * 1_000_000)
-        yield Parts(database, open_queue(database), store, installation_uuid(database, now=utc_now()))
-
-
-def allowances(config: Config) -> Allowances:
-    """Return the configured waiting times."""
-    return Allowances(
-        high=timedelta(minutes=config.priority.high_minutes),
-        medium=timedelta(minutes=config.priority.medium_minutes),
-        routine=timedelta(minutes=config.priority.routine_minutes),
-    )
-
-
-def timing(config: Config) -> Timing:
-    """Return the configured rule of when a study closes."""
-    return Timing(
-        after_release=timedelta(seconds=config.complete.after_release_seconds),
-        quiet=timedelta(seconds=config.complete.quiet_seconds),
-        in_progress=timedelta(seconds=config.complete.in_progress_seconds),
-        forced=timedelta(seconds=config.complete.forced_seconds),
-    )
-
-
 class Ready(Protocol):
     """Called once by a role when it serves, with what others need to reach it."""
 
@@ -132,53 +50,19 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
         SHADOW: _shadow,
         DICOMWEB: _dicomweb,
     }
-    with _parts(config) as parts:
+    with parts_of(config) as parts:
         roles[role](config, parts, stop, ready)
     log.info("stopped", role=role)
 
 
 def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.config_peers import make_door  # noqa: PLC0415 - each role loads only what it runs
-    from dicom_io.scp import ScpSettings, StorageScp  # noqa: PLC0415
+    from agent.receiving import make_scp  # noqa: PLC0415 - each role loads only what it runs
 
-    section = config.receive
-    scp = StorageScp(
-        ScpSettings(
-            ae_title=section.ae_title,
-            host=section.host,
-            port=section.port,
-            door=make_door(config.peers, section.anyone_may),
-            require_called_ae_title=section.require_called_ae_title,
-            accept_unknown_sop_classes=section.accept_unknown_sop_classes,
-            maximum_associations=section.maximum_associations,
-            acse_timeout=section.acse_timeout_seconds,
-            dimse_timeout=section.dimse_timeout_seconds,
-            network_timeout=section.network_timeout_seconds,
-        ),
-        _make_receiver(config, parts),
-        parts.store.spool,
-    )
+    scp = make_scp(config, parts)
     scp.start()
-    ready("receive", ae_title=section.ae_title, port=scp.port)
+    ready("receive", ae_title=config.receive.ae_title, port=scp.port)
     stop.wait()
     scp.stop(_DRAIN_SECONDS)
-
-
-def _make_receiver(config: Config, parts: Parts) -> "Receiver":
-    from agent.config_forward import make_router  # noqa: PLC0415 - each role loads only what it runs
-    from agent.receive import Receiver, ReceiveSettings  # noqa: PLC0415
-
-    return Receiver(
-        parts.database,
-        parts.queue,
-        parts.store,
-        ReceiveSettings(
-            timing=timing(config),
-            allowances=allowances(config),
-        ),
-        utc_now,
-        make_router(config.forward, config.destinations),
-    )
 
 
 def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
@@ -270,12 +154,13 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
 def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.dicomweb.server import limits_of, serve  # noqa: PLC0415 - each role loads only what it runs
     from agent.dicomweb.services import Services  # noqa: PLC0415
+    from agent.receiving import make_receiver  # noqa: PLC0415
 
     section = config.dicomweb
     services = Services(
         database=parts.database,
         store=parts.store,
-        receiver=_make_receiver(config, parts),
+        receiver=make_receiver(config, parts),
         clock=utc_now,
         limits=limits_of(section),
         public_url=section.public_url,

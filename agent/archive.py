@@ -1,14 +1,24 @@
 """What the agent holds, as queries ask for it: the matching of `dicom_io` over the rows of `db`."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
-from db.archive import Held, find_instances, find_series, find_studies
+import structlog
+
+from db.archive import Held, find_instances, find_series, find_studies, held_instances, recent_syntaxes
 from db.archive_columns import AnyOf, Between, Criteria, Criterion, Like
 from db.database import Database
-from dicom_io.matching import Matcher, OneOf, Pattern, Query, Range
+from db.errors import DatabaseError
+from dicom_io.errors import ArchiveError, StoreError
+from dicom_io.matching import Matcher, OneOf, Pattern, Query, Range, Value
 from dicom_io.query_keys import Level
+from dicom_io.query_retrieve import Retrievable, Served
+from dicom_io.store import Store
+
+log = structlog.get_logger(__name__)
 
 _FIND: Final[dict[Level, Callable[[Database, Criteria], Iterator[Held]]]] = {
     Level.STUDY: find_studies,
@@ -26,6 +36,63 @@ def find(database: Database, level: Level, query: Query) -> Iterator[Held]:
     for held in _FIND[level](database, criteria(query)):
         if query.fulfilled_by(held.attributes):
             yield held
+
+
+@dataclass(frozen=True, slots=True)
+class HeldArchive:
+    """What the SCP's Query/Retrieve service asks, from the threads of its associations."""
+
+    database: Database
+    store: Store
+
+    def find(self, level: Level, query: Query) -> Iterator[Mapping[str, Value]]:
+        """Yield the attributes of what matches."""
+        with _mapped():
+            for held in find(self.database, level, query):
+                yield held.attributes
+
+    def instances(self, unique_keys: Mapping[str, tuple[str, ...]]) -> Sequence[Retrievable]:
+        """Return the Instances that have all these unique keys, in the order in which they came."""
+        asked = {name: AnyOf(values) for name, values in unique_keys.items()}
+        with _mapped():
+            return [
+                Retrievable(
+                    sop_class_uid=one.sop_class_uid,
+                    sop_instance_uid=one.sop_instance_uid,
+                    transfer_syntax_uid=one.transfer_syntax_uid,
+                    path=self.store.path(one.path),
+                )
+                for one in held_instances(self.database, asked)
+            ]
+
+    def held_syntaxes(self) -> Mapping[str, Sequence[str]]:
+        """Return in which transfer syntaxes the latest Instances of each SOP Class came."""
+        with _mapped():
+            return recent_syntaxes(self.database)
+
+    def served(self, served: Served) -> None:
+        """Log a request when it is over: one line each."""
+        log.info(
+            "query_retrieve",
+            verb=served.verb,
+            association_id=served.caller.association_id,
+            calling_ae_title=served.caller.calling_ae_title,
+            peer_address=served.caller.address,
+            level=served.level,
+            status=f"{served.status:04X}",
+            answers=served.answers,
+            failed=served.failed,
+            destination=served.destination,
+            reason=served.reason,
+        )
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseError, StoreError) as error:
+        raise ArchiveError(str(error)) from error
 
 
 def criteria(query: Query) -> Criteria:

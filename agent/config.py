@@ -81,6 +81,9 @@ class ReceiveSection(Section):
         default=False, description="Also store objects of private and otherwise unknown SOP Classes."
     )
     maximum_associations: int = Field(default=64, ge=1, le=1024, description="Associations open at once.")
+    maximum_answers: int = Field(
+        default=1000, ge=1, description="Matches that a C-FIND is answered with at most; then status A700."
+    )
     acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
     dimse_timeout_seconds: Seconds = Field(default=60, description="Longest pause of a peer within a PDU.")
     network_timeout_seconds: Seconds = Field(default=120, description="Longest silence of an open association.")

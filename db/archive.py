@@ -31,6 +31,7 @@ Value: TypeAlias = str | int | tuple[str, ...]
 STUDIES_AT_ONCE = 100
 INSTANCES_AT_ONCE = 500
 _UIDS_AT_ONCE = 500
+_LATEST = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,22 @@ def held_by_uid(database: Database, sop_instance_uids: Iterable[str]) -> dict[st
         )
         with database.read() as connection:
             found |= {row.sop_instance_uid: _held(row) for row in connection.execute(query)}
+    return found
+
+
+def recent_syntaxes(database: Database) -> dict[str, list[str]]:
+    """Return in which transfer syntaxes the latest Instances of each SOP Class came, the most frequent first."""
+    latest = (
+        select(instance.c.sop_class_uid, instance.c.transfer_syntax_uid)
+        .order_by(instance.c.id.desc())
+        .limit(_LATEST)
+        .subquery()
+    )
+    query = select(latest, func.count().label("n")).group_by(*latest.c).order_by(func.count().desc())
+    found: dict[str, list[str]] = {}
+    with database.read() as connection:
+        for row in connection.execute(query):
+            found.setdefault(row.sop_class_uid, []).append(row.transfer_syntax_uid)
     return found
 
 

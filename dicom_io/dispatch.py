@@ -6,7 +6,8 @@ pynetdicom chooses a service by the SOP Class that the request names, whatever w
 where it knows none, and says nothing at all to a request that lacks an element.
 """
 
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from pydicom.uid import UID
 from pynetdicom.association import Association
@@ -29,7 +30,17 @@ _OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
     Verb.COMMIT: (N_ACTION,),
     Verb.MPPS: (N_CREATE, N_SET),
 }
+_VERBS: Final = {operation: verb for verb, operations in _OPERATIONS.items() for operation in operations}
 _QUERY_RETRIEVE: Final = (C_FIND, C_MOVE, C_GET)
+
+
+Service: TypeAlias = Callable[[Any, int], None]
+"""Serves a request that came in a presentation context of this ID."""
+
+
+def offer(association: Any, services: Mapping[Verb, Service]) -> None:  # noqa: ANN401  # pynetdicom's types are not public
+    """Serve requests of these verbs ourselves, for one association; the others are for pynetdicom and its events."""
+    association.services_of_ours = services
 
 
 def answer_what_nobody_serves(association: Any) -> None:  # noqa: ANN401  # what is reached for is not public
@@ -39,11 +50,20 @@ def answer_what_nobody_serves(association: Any) -> None:  # noqa: ANN401  # what
     def checked(request: Any, context_id: int) -> None:  # noqa: ANN401  # pynetdicom's primitives have no common name
         status = _status(association, request, context_id)
         if status is None:
-            serve(request, context_id)
+            (_service(association, request, context_id) or serve)(request, context_id)
         else:
             association.dimse.send_msg(_response(request, status), context_id)
 
     association._serve_request = checked  # noqa: SLF001
+
+
+def _service(association: Any, request: Any, context_id: int) -> Service | None:  # noqa: ANN401  # as above
+    """Return what of ours serves a valid request."""
+    context = association._accepted_cx.get(context_id)  # noqa: SLF001  # as pynetdicom looks it up
+    services: Mapping[Verb, Service] = getattr(association, "services_of_ours", {})
+    verb = _VERBS.get(type(request))
+    is_request = context is not None and getattr(request, "MessageID", None) is not None
+    return services.get(verb) if is_request and verb is not None else None
 
 
 def _status(association: Association, request: Any, context_id: int) -> int | None:  # noqa: ANN401  # as above

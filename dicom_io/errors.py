@@ -4,6 +4,7 @@
       +-- HeaderError                  a dataset that cannot be read
       |     +-- UidError               a value that is no UID
       +-- MatchingError                a query whose keys make no sense
+      +-- ArchiveError                 what is held cannot be read now
       +-- PixelError                   frames that cannot be made, with a reason for people
       +-- DecoderError                 a process for decoding that cannot be started
       +-- StoreError                   bytes that could not be made durable
@@ -32,6 +33,10 @@ class UidError(HeaderError):
 
 class MatchingError(DicomIoError):
     """A query with a key whose value cannot be matched."""
+
+
+class ArchiveError(DicomIoError):
+    """What the agent holds cannot be read now."""
 
 
 class PixelError(DicomIoError):

@@ -3,7 +3,8 @@
 Nothing is refused for its transfer syntax: what cannot be decoded is stored and forwarded all the same.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from pydicom.uid import UID
@@ -13,7 +14,17 @@ from dicom_io.door import Verb
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 
-_SERVICES: Final = {VERIFICATION: Verb.ECHO}
+NOTHING_HELD: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
+STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
+STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
+
+_SERVICES: Final = {
+    VERIFICATION: Verb.ECHO,
+    STUDY_ROOT_FIND: Verb.FIND,
+    STUDY_ROOT_MOVE: Verb.MOVE,
+    STUDY_ROOT_GET: Verb.GET,
+}
 """The SOP Classes of other services than Storage, each with what it asks for."""
 
 _STORAGE_ARC: Final = "1.2.840.10008.5.1.4.1.1."  # where the standard puts its Storage SOP Classes
@@ -84,21 +95,34 @@ def preference(transfer_syntax: UID) -> int:
 
 
 def supported_contexts(
-    proposed: Sequence[PresentationContext], *, may: Container[Verb], accept_unknown: bool = False
+    proposed: Sequence[PresentationContext],
+    *,
+    may: Container[Verb],
+    accept_unknown: bool = False,
+    held: Mapping[str, Sequence[str]] = NOTHING_HELD,
 ) -> list[PresentationContext]:
     """Return what to support of what a peer proposes: the SOP Classes of the services that are open to it.
 
     One context for each SOP Class, with every transfer syntax that the peer offers for it in any of its contexts, the
-    most wanted first.
+    most wanted first. A peer that may C-GET may be the SCP of Storage (PS3.7 D.3.3.4), and what it gets comes in the
+    transfer syntaxes in which Instances of a SOP Class are `held`, so those come before others.
     """
     offered: dict[UID, list[UID]] = {}
     for context in proposed:
         sop_class = context.abstract_syntax
         if sop_class is None:
             continue
-        if verb_of(sop_class, accept_unknown=accept_unknown) in may:
+        verb = verb_of(sop_class, accept_unknown=accept_unknown)
+        if verb in may or (verb is Verb.STORE and Verb.GET in may):
             offered.setdefault(sop_class, []).extend(context.transfer_syntax)
-    return [_context(sop_class, sorted(syntaxes, key=preference)) for sop_class, syntaxes in offered.items()]
+    contexts = []
+    for sop_class, syntaxes in offered.items():
+        first = {syntax: place for place, syntax in enumerate(held.get(sop_class, ()))}
+        wanted = sorted(syntaxes, key=lambda syntax: (first.get(syntax, len(first)), preference(syntax)))
+        contexts.append(_context(sop_class, wanted))
+        if Verb.GET in may and is_storage(sop_class, accept_unknown=accept_unknown):
+            contexts[-1].scu_role = contexts[-1].scp_role = True
+    return contexts
 
 
 def _context(sop_class: UID, transfer_syntaxes: list[UID]) -> PresentationContext:

@@ -14,11 +14,13 @@ from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool
+from dicom_io.services import Services
 from dicom_io.session import Session, Terms
 
 __all__ = ["AssociationSummary", "ReceivedInstance", "ScpSettings", "Sink", "StorageScp"]
 
 _OPEN_DOOR: Final = Door()
+_NO_SERVICES: Final = Services()
 _NO_LIMIT: Final = 1 << 31  # associations are counted here: pynetdicom counts every open connection
 
 
@@ -53,7 +55,13 @@ class StorageScp:
     """Receives Instances and hands them to the sink, from the thread of their association."""
 
     def __init__(
-        self, settings: ScpSettings, sink: Sink, new_spool: NewSpool, *, clock: Callable[[], datetime] = _now
+        self,
+        settings: ScpSettings,
+        sink: Sink,
+        new_spool: NewSpool,
+        *,
+        services: Services = _NO_SERVICES,
+        clock: Callable[[], datetime] = _now,
     ) -> None:
         """Prepare; what is being received is written to spools.
 
@@ -70,6 +78,7 @@ class StorageScp:
             admit=self._connections.admit,
             clock=clock,
             accept_unknown_sop_classes=settings.accept_unknown_sop_classes,
+            services=services,
         )
         self._acceptor: Acceptor | None = None
 

@@ -1,6 +1,6 @@
 """The Storage SCU and the Verification SCU: C-STORE of files as they are, and C-ECHO (PS3.4 annexes A and B)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import SEEK_END, BytesIO
 from pathlib import Path
@@ -59,6 +59,14 @@ class StoreStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Originator:
+    """Whose C-MOVE request it is for which something is sent (PS3.7 9.1.1.1)."""
+
+    ae_title: str
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Outgoing:
     index: int
     source: Path | bytes
@@ -101,29 +109,34 @@ def send(
     `on_status` as soon as it is known, so that none is lost when the network fails. Raises NetworkError when it does.
     """
     statuses: dict[int, StoreStatus] = {}
-
-    def note(status: StoreStatus) -> None:
+    for status in sending(peer, files, calling_ae_title=calling_ae_title, timeouts=timeouts, on_start=on_start):
         statuses[status.index] = status
         if on_status is not None:
             on_status(status)
-
-    for group in _groups(_readable(files, note)):
-        pairs = list(dict.fromkeys(outgoing.pair for outgoing in group))
-        with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
-            for outgoing in group:
-                note(_store(requestor, outgoing, on_start))
     return [statuses[index] for index in range(len(files))]
 
 
-def _readable(files: Iterable[Path | bytes], note: Callable[[StoreStatus], None]) -> list[_Outgoing]:
-    """Return what can be sent, and note of the rest why not."""
-    readable = []
+def sending(
+    peer: Peer,
+    files: Sequence[Path | bytes],
+    *,
+    calling_ae_title: str = "TIBABU",
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    on_start: Callable[[int], None] | None = None,
+    originator: Originator | None = None,
+) -> Iterator[StoreStatus]:
+    """Send as `send` does, and yield each status when it is known; closing it releases or aborts the association."""
+    readable: list[_Outgoing] = []
     for index, source in enumerate(files):
         try:
             readable.append(_Outgoing(index, source, read_file_meta(source)))
         except HeaderError as error:
-            note(_not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), UNREADABLE, f"not sent: {error}"))
-    return readable
+            yield _not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), UNREADABLE, f"not sent: {error}")
+    for group in _groups(readable):
+        pairs = list(dict.fromkeys(outgoing.pair for outgoing in group))
+        with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
+            for outgoing in group:
+                yield _store(requestor, outgoing, on_start=on_start, originator=originator)
 
 
 def _groups(outgoing: Iterable[_Outgoing]) -> list[list[_Outgoing]]:
@@ -138,7 +151,13 @@ def _groups(outgoing: Iterable[_Outgoing]) -> list[list[_Outgoing]]:
     return groups
 
 
-def _store(requestor: Requestor, outgoing: _Outgoing, on_start: Callable[[int], None] | None) -> StoreStatus:
+def _store(
+    requestor: Requestor,
+    outgoing: _Outgoing,
+    *,
+    on_start: Callable[[int], None] | None = None,
+    originator: Originator | None = None,
+) -> StoreStatus:
     """Send one object; a file that vanished or was never accepted is a status, a network that fails an error."""
     context_id = requestor.accepted.get(outgoing.pair)
     if context_id is None:
@@ -159,6 +178,9 @@ def _store(requestor: Requestor, outgoing: _Outgoing, on_start: Callable[[int], 
         request.DataSet = BytesIO(outgoing.source[outgoing.meta.dataset_offset :])
     else:
         request._dataset_path = (outgoing.source, outgoing.meta.dataset_offset)  # noqa: SLF001 - as pynetdicom does
+    if originator is not None:
+        request.MoveOriginatorApplicationEntityTitle = originator.ae_title
+        request.MoveOriginatorMessageID = originator.message_id
     if on_start is not None:
         on_start(outgoing.index)
     response = requestor.exchange(request, context_id)

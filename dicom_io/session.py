@@ -11,13 +11,17 @@ from typing import Any, Final
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
+from pynetdicom.presentation import PresentationContext
 
 from dicom_io.command_set import StoreRequests
+from dicom_io.dispatch import offer
 from dicom_io.door import Door, Verb
+from dicom_io.exchange import Caller
 from dicom_io.hardening import wake
-from dicom_io.negotiation import VERIFICATION, supported_contexts
+from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, VERIFICATION, supported_contexts
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool, SpoolingDimse, begin, spool_of
+from dicom_io.services import Services, extended_negotiation
 
 SINK_FAILED: Final = 0xC0FF
 """Answered when the sink raised: "cannot understand" (PS3.4 table B.2-1), a failure to every peer."""
@@ -50,6 +54,7 @@ class Terms:
     admit: Callable[["Session"], int | None]
     clock: Callable[[], datetime]
     accept_unknown_sop_classes: bool
+    services: Services
 
 
 class Session:
@@ -84,6 +89,7 @@ class Session:
             (evt.EVT_DIMSE_RECV, self._on_message_received),
             (evt.EVT_DIMSE_SENT, self._on_message_sent),
             (evt.EVT_C_STORE, self._on_store),
+            (evt.EVT_SOP_EXTENDED, self._on_extended_negotiation),
         )
 
     def _on_requested(self, event: Event) -> None:
@@ -97,10 +103,30 @@ class Session:
             event.assoc.acse.send_reject(*rejection)
             event.assoc.kill()  # returns when the answer is on its way
             return
-        proposed = request.presentation_context_definition_list
-        event.assoc.acceptor.supported_contexts = supported_contexts(
-            proposed, may=self._may, accept_unknown=self._terms.accept_unknown_sop_classes
+        self._negotiate(event.assoc, request.presentation_context_definition_list)
+
+    def _negotiate(self, association: Any, proposed: list[PresentationContext]) -> None:  # noqa: ANN401  # as pynetdicom's
+        """Say what of the proposed contexts is supported, and what serves their requests."""
+        services, may = self._terms.services, self._may - self._terms.services.not_offered
+        is_getting = Verb.GET in may and any(context.abstract_syntax == STUDY_ROOT_GET for context in proposed)
+        association.acceptor.supported_contexts = supported_contexts(
+            proposed,
+            may=may,
+            accept_unknown=self._terms.accept_unknown_sop_classes,
+            held=services.held_syntaxes() if is_getting else NOTHING_HELD,
         )
+        caller = Caller(
+            association_id=self.association_id,
+            calling_ae_title=self._calling_ae_title,
+            called_ae_title=self._called_ae_title,
+            address=self._peer_address,
+        )
+        asked = association.requestor.sop_class_extended
+        combined = any(any(flags) for flags in extended_negotiation(asked, STUDY_ROOT_FIND).values())
+        offer(association, services.bind(association, caller, self._terms.door, combined=combined))
+
+    def _on_extended_negotiation(self, event: Any) -> dict[Any, bytes]:  # noqa: ANN401  # its attributes are dynamic
+        return extended_negotiation(event.app_info, STUDY_ROOT_FIND)
 
     def _rejection(self) -> tuple[int, int, int] | None:
         """Return result, source and reason of an association's rejection (PS3.8 table 9-21), None to admit it."""

@@ -9,12 +9,12 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from agent.app import opened, utc_now
 from agent.cli.comparison_text import Found, Named, text_of
 from agent.cli.numbers import finite
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.errors import AgentError
+from agent.parts import opened, utc_now
 from db import kinds
 from db.database import Database
 from db.queue import open_queue

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from agent.app import opened, utc_now
 from agent.cli.options import json_option, print_json
 from agent.cli.studies import worklist_document, worklist_line
 from agent.config import load
 from agent.demo import hospital as staff
 from agent.errors import AgentError
+from agent.parts import opened, utc_now
 from agent.stopping import stop_on_signals
 from db.lifecycle import State
 from db.worklist import WorklistRow, study_record, worklist

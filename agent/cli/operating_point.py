@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from agent.app import opened, utc_now
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.errors import AgentError, InstallationError
 from agent.inference import model_identity
+from agent.parts import opened, utc_now
 from agent.reports.identity import device_uid
 from agent.site import adapted, point_of
 from db.database import Database

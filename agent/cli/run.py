@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.app import DICOMWEB, ROLES, SHADOW, open_rows, roles_of, run_role
+from agent.app import DICOMWEB, ROLES, SHADOW, roles_of, run_role
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.errors import ConfigError
+from agent.parts import open_rows
 from agent.stopping import say_ready, stop_on_signals, stop_with_parent
 from agent.supervisor import supervise
 from dicom_io.library_logs import quiet_libraries

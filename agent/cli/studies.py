@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from agent.app import opened, utc_now
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.errors import AgentError
+from agent.parts import opened, utc_now
 from db.queue import open_queue
 from db.requeue import requeue_deliveries, requeue_study
 from db.worklist import StudyRecord, WorklistRow, study_record

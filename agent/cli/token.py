@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from agent.app import opened, utc_now
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
+from agent.parts import opened, utc_now
 from agent.tokens import SCOPES, new_token
 from db.tokens import TokenRecord, create_token, revoke_token, tokens
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from agent import inference
-from agent.app import allowances, make_destinations
+from agent.app import make_destinations
 from agent.config import Config
 from agent.inference import make_pipeline, model_identity
+from agent.parts import allowances
 
 CARD: Any = SimpleNamespace(
     name="lite",

@@ -14,11 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
-from agent.app import Parts, _work
+from agent.app import _work
 from agent.cli.commands import tibabu
 from agent.config import Config
 from agent.errors import InstallationError
 from agent.inference import model_identity
+from agent.parts import Parts
 from agent.reports.identity import device_uid
 from agent.site import Watch, adapted
 from db.database import Database

@@ -1,0 +1,87 @@
+"""What every role of the agent is made of: the rows, the queue, the store; and what the configuration says of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agent.config import Config
+from agent.errors import InstallationError
+from db.closing import Timing
+from db.database import Database, open_database
+from db.installation import installation_uuid
+from db.migrate import needs_upgrade
+from db.priority import Allowances
+from db.queue import Queue, open_queue
+from dicom_io.store import Store
+
+
+def utc_now() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every role needs: the rows, the queue, the files, and who this installation is."""
+
+    database: Database
+    queue: Queue
+    store: Store
+    installation: str
+
+
+def open_rows(config: Config) -> Database:
+    """Open the database; the folder of an SQLite file is made."""
+    if (file := _sqlite_file(config)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    return open_database(config.database.url.get_secret_value())
+
+
+def _sqlite_file(config: Config) -> Path | None:
+    url, prefix = config.database.url.get_secret_value().partition("?")[0], "sqlite:///"
+    return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Database]:
+    """Open the migrated database for a block; makes none. Raises InstallationError when it has not been migrated."""
+    message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
+    file = _sqlite_file(config)
+    if file is not None and not file.exists():
+        raise InstallationError(message)
+    database = open_rows(config)
+    try:
+        if needs_upgrade(database):
+            raise InstallationError(message)
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def parts_of(config: Config) -> Iterator[Parts]:
+    """Open what every role needs for a block."""
+    with opened(config) as database:
+        store = Store(config.store.folder, reserve=config.store.minimum_free_megabytes * 1_000_000)
+        yield Parts(database, open_queue(database), store, installation_uuid(database, now=utc_now()))
+
+
+def allowances(config: Config) -> Allowances:
+    """Return the configured waiting times."""
+    return Allowances(
+        high=timedelta(minutes=config.priority.high_minutes),
+        medium=timedelta(minutes=config.priority.medium_minutes),
+        routine=timedelta(minutes=config.priority.routine_minutes),
+    )
+
+
+def timing(config: Config) -> Timing:
+    """Return the configured rule of when a study closes."""
+    return Timing(
+        after_release=timedelta(seconds=config.complete.after_release_seconds),
+        quiet=timedelta(seconds=config.complete.quiet_seconds),
+        in_progress=timedelta(seconds=config.complete.in_progress_seconds),
+        forced=timedelta(seconds=config.complete.forced_seconds),
+    )

@@ -1,0 +1,47 @@
+"""The role `receive` put together: the SCP, what it may do for whom, and what is behind it."""
+
+from agent.archive import HeldArchive
+from agent.config import Config
+from agent.config_forward import make_router
+from agent.config_peers import make_door
+from agent.parts import Parts, allowances, timing, utc_now
+from agent.receive import Receiver, ReceiveSettings
+from dicom_io.scp import ScpSettings, StorageScp
+from dicom_io.services import Services
+
+
+def make_scp(config: Config, parts: Parts) -> StorageScp:
+    """Return the SCP, not yet started."""
+    section = config.receive
+    return StorageScp(
+        ScpSettings(
+            ae_title=section.ae_title,
+            host=section.host,
+            port=section.port,
+            door=make_door(config.peers, section.anyone_may),
+            require_called_ae_title=section.require_called_ae_title,
+            accept_unknown_sop_classes=section.accept_unknown_sop_classes,
+            maximum_associations=section.maximum_associations,
+            acse_timeout=section.acse_timeout_seconds,
+            dimse_timeout=section.dimse_timeout_seconds,
+            network_timeout=section.network_timeout_seconds,
+        ),
+        make_receiver(config, parts),
+        parts.store.spool,
+        services=Services(archive=HeldArchive(parts.database, parts.store), maximum_answers=section.maximum_answers),
+    )
+
+
+def make_receiver(config: Config, parts: Parts) -> Receiver:
+    """Return the sink of what is received, by C-STORE or over HTTP."""
+    return Receiver(
+        parts.database,
+        parts.queue,
+        parts.store,
+        ReceiveSettings(
+            timing=timing(config),
+            allowances=allowances(config),
+        ),
+        utc_now,
+        make_router(config.forward, config.destinations),
+    )

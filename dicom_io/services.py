@@ -1,0 +1,90 @@
+"""What the SCP offers beside Verification and Storage, and how its requests get there."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from dicom_io.dispatch import Service
+from dicom_io.door import Door, Verb
+from dicom_io.errors import ArchiveError
+from dicom_io.exchange import Caller, Exchange
+from dicom_io.negotiation import NOTHING_HELD
+from dicom_io.peer import Peer
+from dicom_io.query_retrieve import COMBINED, UNABLE_TO_PROCESS, Archive, Served, find
+from dicom_io.retrieve import get, move
+
+_log = logging.getLogger(__name__)
+
+_QUERIES: Final = frozenset({Verb.FIND, Verb.MOVE, Verb.GET})
+_Serve: TypeAlias = Callable[[Exchange], Served]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What is behind each service; None where it is not offered, whatever the door says.
+
+    `maximum_answers`: how many matches a C-FIND is answered with at most.
+    """
+
+    archive: Archive | None = None
+    maximum_answers: int = 1000
+
+    @property
+    def not_offered(self) -> frozenset[Verb]:
+        """The verbs that nothing stands behind."""
+        return _QUERIES if self.archive is None else frozenset()
+
+    def held_syntaxes(self) -> Mapping[str, Sequence[str]]:
+        """Return in which transfer syntaxes Instances of a SOP Class lie here, the most frequent first."""
+        try:
+            return NOTHING_HELD if self.archive is None else self.archive.held_syntaxes()
+        except ArchiveError:  # it is only a preference
+            return NOTHING_HELD
+
+    def bind(self, association: Any, caller: Caller, door: Door, *, combined: bool) -> Mapping[Verb, Service]:  # noqa: ANN401  # pynetdicom's types are not public
+        """Return what serves the requests of one association."""
+        if self.archive is None:
+            return {}
+        archive = self.archive
+
+        def destination_of(name: str) -> Peer | None:
+            return door.move_destination(caller.calling_ae_title, caller.address, name)
+
+        serving: dict[Verb, _Serve] = {
+            Verb.FIND: partial(find, archive, combined=combined, maximum_answers=self.maximum_answers),
+            Verb.MOVE: partial(move, archive, destination_of=destination_of),
+            Verb.GET: partial(get, archive),
+        }
+        return {verb: partial(_answer, association, caller, archive, serve) for verb, serve in serving.items()}
+
+
+def extended_negotiation(asked: Mapping[Any, bytes], sop_class: str) -> dict[Any, bytes]:
+    """Return what is agreed to of what a peer asks for C-FIND: matching dates and times as one (PS3.4 C.5.1.1)."""
+    return {
+        uid: bytes(flag if place == COMBINED and flag == 1 else 0 for place, flag in enumerate(flags))
+        for uid, flags in asked.items()
+        if uid == sop_class
+    }
+
+
+def _answer(
+    association: Any,  # noqa: ANN401  # as above
+    caller: Caller,
+    archive: Archive,
+    serve: _Serve,
+    request: Any,  # noqa: ANN401  # as above
+    context_id: int,
+) -> None:
+    """Serve one request; whatever happens, the peer gets a status."""
+    exchange = Exchange(association, request, context_id, caller)
+    try:
+        archive.served(serve(exchange))
+    except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        identifiers = {"association_id": caller.association_id, "error": type(error).__name__}
+        details = {**identifiers, "where": f"{where.filename}:{where.lineno}"}
+        _log.error("request_failed", extra=details)  # a traceback might quote the dataset
+        exchange.respond(UNABLE_TO_PROCESS)
