@@ -19,6 +19,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_io.hardening import HardenedHandler, cut, finish
 from dicom_io.negotiation import VERIFICATION
+from dicom_io.reactor import close_bell
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
 
 _POLL_SECONDS: Final = 0.1
@@ -108,6 +109,7 @@ class _Handler(HardenedHandler):
             association.join()
         finally:
             finish(association, self.request, seconds=_GRACE_SECONDS)
+            close_bell(association)
             session.ended(association)
             self.server.connections.closed(session)
 

@@ -22,6 +22,7 @@ from dicom_io.dispatch import answer_what_nobody_serves
 from dicom_io.fragments import FragmentOrder
 from dicom_io.pdu_reader import PduReader
 from dicom_io.proposals import mend_request
+from dicom_io.reactor import run_on_events
 
 _SERVICE_PROVIDER: Final = 0x02
 _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
@@ -107,6 +108,7 @@ class HardenedHandler(RequestHandler):
     def open_association(self) -> Association:
         """Return the association of this connection, with its handlers and settings, not yet started."""
         association = self._create_association()
+        run_on_events(association)
         harden(association)
         mend_request(association)
         answer_what_nobody_serves(association)

@@ -40,9 +40,16 @@ class PduReader:
         self.protocol: Protocol = "none"
         self._seconds = seconds
         self._give_up = give_up
+        self._unread = b""
         self._socket: Any = association.dul.socket
         if self._socket is not None:
             self._socket.recv = self._read
+            self._socket.unread = self._put_back
+
+    def _put_back(self, data: bytes) -> None:
+        """Let what has been read be read again, before all else."""
+        self._unread = data + self._unread
+        self.received -= len(data)
 
     def _read(self, count: int) -> bytearray:
         """Return `count` bytes, or fewer where the stream ends. Raises OSError when they take too long."""
@@ -54,7 +61,8 @@ class PduReader:
         if connection is None:
             return bytearray()
         data = bytearray(count)
-        got, deadline = 0, None
+        got, deadline = len(self._unread[:count]), None
+        data[:got], self._unread = self._unread[:count], self._unread[count:]
         with memoryview(data) as view:
             while got < count:
                 step = connection.recv_into(view[got:])

@@ -18,6 +18,10 @@ from dicom_io.spool import Spool
 
 _LONGEST_UID: Final = 1024  # characters written of what is no UID; such an Instance is refused
 
+_LENGTH: Final = 4  # bytes, of the length of a presentation data value
+_VALUE_HEAD: Final = 6  # length, context ID and message control header
+_ENDS: Final = 0x03  # bits of the header: a command set's fragment, the last fragment (PS3.8 E.2)
+
 NewSpool = Callable[[], Spool]
 
 
@@ -60,8 +64,10 @@ class SpoolingDimse(DIMSEServiceProvider):
     def __init__(self, association: Association, new_spool: NewSpool) -> None:
         """Serve `association`."""
         super().__init__(association)
+        self.msg_queue = association.dimse.msg_queue  # somebody may wait there already
         self._new_spool = new_spool
         self._open: list[Spool] = []
+        self._file: _DataSetFile | None = None
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take fragments of messages: one by one, since a message may end and the next begin within one PDU."""
@@ -70,15 +76,48 @@ class SpoolingDimse(DIMSEServiceProvider):
             one.presentation_data_value_list = [list(value)]
             super().receive_primitive(one)
             message: Any = self.message
-            if isinstance(message, C_STORE_RQ) and message._data_set_file is None:  # noqa: SLF001  # see the module
-                message._data_set_file = self._file_for(message)  # noqa: SLF001
+            self._file = self._file_of(message) if isinstance(message, C_STORE_RQ) else None
+
+    @property
+    def is_in_dataset(self) -> bool:
+        """Whether the next fragment belongs to the dataset of a C-STORE request."""
+        return self._file is not None
+
+    def take_fragments(self, body: bytearray) -> bool:
+        """Write what a P-DATA-TF PDU holds (PS3.8 9.3.5) to the file, if all of it is the middle of the dataset.
+
+        If not, nothing is written: pynetdicom is to look at it, since it is the dataset's end or a peer's mistake.
+        """
+        file, message = self._file, self.message
+        if file is None or message is None:
+            return False
+        fragments, position, view = [], 0, memoryview(body)
+        while position < len(body):
+            start = position + _VALUE_HEAD
+            end = position + _LENGTH + int.from_bytes(view[position : position + _LENGTH], "big")
+            is_ours = (
+                start <= end <= len(body) and body[start - 2] == message.context_id and not body[start - 1] & _ENDS
+            )
+            if not is_ours:
+                return False
+            fragments.append(view[start:end])
+            position = end
+        for fragment in fragments:
+            file.write(fragment)
+        return bool(fragments)
 
     def close(self) -> None:
         """Remove what is left of this association."""
         while self._open:
             self._open.pop().close()
 
-    def _file_for(self, message: Any) -> Any:  # noqa: ANN401  # it stands where pynetdicom would have its own file
+    def _file_of(self, message: Any) -> _DataSetFile:  # noqa: ANN401  # our file stands where pynetdicom would have its own
+        if message._data_set_file is None:  # noqa: SLF001  # see the module
+            message._data_set_file = self._new_file(message)  # noqa: SLF001
+        file: _DataSetFile = message._data_set_file  # noqa: SLF001
+        return file
+
+    def _new_file(self, message: Any) -> _DataSetFile:  # noqa: ANN401  # as above
         self._open = [spool for spool in self._open if not spool.is_closed]
         spool = self._new_spool()
         self._open.append(spool)
