@@ -6,6 +6,8 @@ from agent.config_forward import make_router
 from agent.config_peers import make_door
 from agent.parts import Parts, allowances, timing, utc_now
 from agent.receive import Receiver, ReceiveSettings
+from agent.steps import StepTaker
+from db.steps import StepLedger
 from dicom_io.scp import ScpSettings, StorageScp
 from dicom_io.services import Services
 
@@ -28,7 +30,11 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
         ),
         make_receiver(config, parts),
         parts.store.spool,
-        services=Services(archive=HeldArchive(parts.database, parts.store), maximum_answers=section.maximum_answers),
+        services=Services(
+            archive=HeldArchive(parts.database, parts.store),
+            maximum_answers=section.maximum_answers,
+            steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
+        ),
     )
 
 

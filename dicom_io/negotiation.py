@@ -18,12 +18,14 @@ NOTHING_HELD: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
+MODALITY_PERFORMED_PROCEDURE_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 
 _SERVICES: Final = {
     VERIFICATION: Verb.ECHO,
     STUDY_ROOT_FIND: Verb.FIND,
     STUDY_ROOT_MOVE: Verb.MOVE,
     STUDY_ROOT_GET: Verb.GET,
+    MODALITY_PERFORMED_PROCEDURE_STEP: Verb.MPPS,
 }
 """The SOP Classes of other services than Storage, each with what it asks for."""
 

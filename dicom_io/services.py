@@ -11,6 +11,7 @@ from dicom_io.dispatch import Service
 from dicom_io.door import Door, Verb
 from dicom_io.errors import ArchiveError
 from dicom_io.exchange import Caller, Exchange
+from dicom_io.mpps import Steps, serve_step
 from dicom_io.negotiation import NOTHING_HELD
 from dicom_io.peer import Peer
 from dicom_io.query_retrieve import COMBINED, UNABLE_TO_PROCESS, Archive, Served, find
@@ -31,11 +32,13 @@ class Services:
 
     archive: Archive | None = None
     maximum_answers: int = 1000
+    steps: Steps | None = None
 
     @property
     def not_offered(self) -> frozenset[Verb]:
         """The verbs that nothing stands behind."""
-        return _QUERIES if self.archive is None else frozenset()
+        queries = _QUERIES if self.archive is None else frozenset[Verb]()
+        return queries | {Verb.MPPS} if self.steps is None else queries
 
     def held_syntaxes(self) -> Mapping[str, Sequence[str]]:
         """Return in which transfer syntaxes Instances of a SOP Class lie here, the most frequent first."""
@@ -46,19 +49,25 @@ class Services:
 
     def bind(self, association: Any, caller: Caller, door: Door, *, combined: bool) -> Mapping[Verb, Service]:  # noqa: ANN401  # pynetdicom's types are not public
         """Return what serves the requests of one association."""
-        if self.archive is None:
-            return {}
-        archive = self.archive
+        serving: dict[Verb, Service] = {}
+        if self.archive is not None:
+            queries = self._queries(self.archive, caller, door, combined=combined)
+            serving |= {
+                verb: partial(_answer, association, caller, self.archive, serve) for verb, serve in queries.items()
+            }
+        if self.steps is not None:
+            serving[Verb.MPPS] = partial(serve_step, self.steps, association, caller)
+        return serving
 
+    def _queries(self, archive: Archive, caller: Caller, door: Door, *, combined: bool) -> dict[Verb, _Serve]:
         def destination_of(name: str) -> Peer | None:
             return door.move_destination(caller.calling_ae_title, caller.address, name)
 
-        serving: dict[Verb, _Serve] = {
+        return {
             Verb.FIND: partial(find, archive, combined=combined, maximum_answers=self.maximum_answers),
             Verb.MOVE: partial(move, archive, destination_of=destination_of),
             Verb.GET: partial(get, archive),
         }
-        return {verb: partial(_answer, association, caller, archive, serve) for verb, serve in serving.items()}
 
 
 def extended_negotiation(asked: Mapping[Any, bytes], sop_class: str) -> dict[Any, bytes]:
