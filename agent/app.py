@@ -155,19 +155,22 @@ def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready)
     from agent.dicomweb.server import limits_of, serve  # noqa: PLC0415 - each role loads only what it runs
     from agent.dicomweb.services import Services  # noqa: PLC0415
     from agent.receiving import make_receiver  # noqa: PLC0415
+    from dicom_io.decoding import Decoder  # noqa: PLC0415
 
     section = config.dicomweb
-    services = Services(
-        database=parts.database,
-        store=parts.store,
-        receiver=make_receiver(config, parts),
-        clock=utc_now,
-        limits=limits_of(section),
-        public_url=section.public_url,
-        behind_proxy=section.behind_proxy,
-        accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,
-    )
-    serve(services, section, stop=stop, ready=lambda url: ready(DICOMWEB, url=url))
+    with Decoder() as decoder:
+        services = Services(
+            database=parts.database,
+            store=parts.store,
+            receiver=make_receiver(config, parts),
+            decoder=decoder,
+            clock=utc_now,
+            limits=limits_of(section),
+            public_url=section.public_url,
+            behind_proxy=section.behind_proxy,
+            accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,
+        )
+        serve(services, section, stop=stop, ready=lambda url: ready(DICOMWEB, url=url))
 
 
 def make_destinations(config: Config) -> dict[str, Destination]:

@@ -24,6 +24,8 @@ from dicom_io import reasons
 from dicom_io.decoding_process import Answer, DecodingProcess, ProcessDiedError, TooSlowError
 from dicom_io.errors import PixelError
 from dicom_io.image import PixelLimits
+from dicom_io.viewing import VIEW_LIMITS
+from dicom_io.voi import Window
 
 _DEFAULT_LIMITS: Final = PixelLimits()
 
@@ -75,6 +77,13 @@ class Decoder:
         """
         request = {"call": "read_frames", "paths": [str(path)], "limits": dataclasses.asdict(limits)}
         return self._ask(request, max_bytes=limits.max_bytes).frames
+
+    def read_view(self, path: Path, index: int, window: Window | None = None) -> NDArray[np.uint8]:
+        """Return what `dicom_io.viewing.read_view` returns. Raises as `read_frames` does."""
+        plain = None if window is None else dataclasses.astuple(window)
+        request = {"call": "read_view", "paths": [str(path)], "index": index, "window": plain}
+        (view,) = self._ask(request, max_bytes=VIEW_LIMITS.max_bytes).frames
+        return view
 
     def same_content(self, first: Path, second: Path) -> bool:
         """Return what `dicom_io.content.same_content` returns: what cannot be decoded is not the same.

@@ -22,6 +22,8 @@ from dicom_io.content import same_content
 from dicom_io.decoding_process import ANSWER_LENGTH
 from dicom_io.errors import PixelError
 from dicom_io.frames import PixelLimits, read_frames
+from dicom_io.viewing import read_view
+from dicom_io.voi import Window
 
 _FIRST_TO_GO: Final = "1000"
 _GUARD_SECONDS: Final = 10.0  # how much longer than it may take a decoder hangs before the alarm
@@ -55,6 +57,10 @@ def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[
     try:
         if question["call"] == "same_content":
             return {"same": same_content(*paths)}, ()
+        if question["call"] == "read_view":
+            window = None if question["window"] is None else Window(*question["window"])
+            view = read_view(paths[0], question["index"], window)
+            return {"shapes": [view.shape]}, (view,)
         frames = read_frames(*paths, limits=PixelLimits(**question["limits"]))
     except PixelError as error:
         return {"reason": error.reason}, ()

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.problems import ProblemError
 from db.database import Database
+from dicom_io.decoding import Decoder
 from dicom_io.errors import UidError
 from dicom_io.header import check_uid
 from dicom_io.received import Sink
@@ -27,6 +28,7 @@ class Services:
     database: Database
     store: Store
     receiver: Sink
+    decoder: Decoder
     clock: Callable[[], datetime]
     limits: Limits
     public_url: str = ""

@@ -18,6 +18,7 @@ from agent.dicomweb.edge import Edge
 from agent.dicomweb.frames import frames
 from agent.dicomweb.metadata import bulkdata, metadata
 from agent.dicomweb.problems import ProblemError, problem
+from agent.dicomweb.rendered import rendered, thumbnail
 from agent.dicomweb.retrieve import retrieve
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.store import store
@@ -47,6 +48,12 @@ ADDRESSES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("GET", _INSTANCE + "/metadata", metadata),
     ("GET", _INSTANCE + "/frames/{frames}", frames),
     ("GET", _INSTANCE + "/bulkdata/{where:path}", bulkdata),
+    ("GET", _INSTANCE + "/rendered", rendered),
+    ("GET", _INSTANCE + "/frames/{frames}/rendered", rendered),
+    ("GET", _STUDY + "/thumbnail", thumbnail),
+    ("GET", _SERIES + "/thumbnail", thumbnail),
+    ("GET", _INSTANCE + "/thumbnail", thumbnail),
+    ("GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail),
 )
 """Method, address below the base, and what answers."""
 
