@@ -69,7 +69,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
     from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
-    from agent.inference import images_at_once, make_pipeline, model_identity  # noqa: PLC0415
+    from agent.inference import images_at_once, make_decoder, make_pipeline, model_identity  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
     from agent.shadow import forget  # noqa: PLC0415
     from agent.site import Watch  # noqa: PLC0415
@@ -80,31 +80,42 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     active = points()
     ticks = {"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)}
     clock = schedule.start(ticks | {"operating_point": (Watch(points, active).look, 60)})
-    pipeline = make_pipeline(config, active)
-    shadowed = bool(config.model.shadow)
-    scorer = Scorer(parts.database, parts.queue, parts.store, pipeline, allowances(config), utc_now, shadowed)
-    concluder = Concluder(
-        parts.database,
-        parts.queue,
-        parts.installation,
-        model_identity(pipeline.card),
-        _recipients(config),
-        utc_now,
-    )
-    ready("work", model=pipeline.card.name, operating_point=pipeline.card.operating_point.name)
-    left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
-    handlers = {
-        kinds.SCORE: scorer.score,
-        kinds.COMPARE: scorer.compare,
-        kinds.CONCLUDE: concluder.conclude,
-        kinds.WITHDRAW: concluder.withdraw,
-    }
-    parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
+    with make_decoder(config) as decoder:
+        pipeline = make_pipeline(config, active, decoder.read_frames)
+        shadowed = bool(config.model.shadow)
+        scorer = Scorer(
+            parts.database,
+            parts.queue,
+            parts.store,
+            pipeline,
+            allowances(config),
+            utc_now,
+            shadowed,
+            decoder.same_content,
+        )
+        concluder = Concluder(
+            parts.database,
+            parts.queue,
+            parts.installation,
+            model_identity(pipeline.card),
+            _recipients(config),
+            utc_now,
+        )
+        decoder.wait_until_ready()
+        ready("work", model=pipeline.card.name, operating_point=pipeline.card.operating_point.name)
+        left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
+        handlers = {
+            kinds.SCORE: scorer.score,
+            kinds.COMPARE: scorer.compare,
+            kinds.CONCLUDE: concluder.conclude,
+            kinds.WITHDRAW: concluder.withdraw,
+        }
+        parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
     clock.shutdown()
 
 
 def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.inference import load_shadow  # noqa: PLC0415 - each role loads only what it runs
+    from agent.inference import load_shadow, make_decoder  # noqa: PLC0415 - each role loads only what it runs
     from agent.pipeline import Classifier  # noqa: PLC0415
     from agent.shadow import ShadowScorer  # noqa: PLC0415
     from db.operating_point import active_operating_points  # noqa: PLC0415
@@ -112,11 +123,12 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
     def load() -> Classifier:
         return load_shadow(config, active_operating_points(parts.database, config.model.shadow))
 
-    scorer = ShadowScorer(parts.database, parts.queue, parts.store, load, utc_now)
-    if resumed := scorer.resume():
-        log.info("shadow_resumed", jobs=resumed)
-    ready(SHADOW, model=config.model.shadow)
-    parts.queue.run({kinds.SHADOW: scorer.score}, stop=stop, concurrency=1)
+    with make_decoder(config, processes=1) as decoder:
+        scorer = ShadowScorer(parts.database, parts.queue, parts.store, load, utc_now, decoder.read_frames)
+        if resumed := scorer.resume():
+            log.info("shadow_resumed", jobs=resumed)
+        ready(SHADOW, model=config.model.shadow)
+        parts.queue.run({kinds.SHADOW: scorer.score}, stop=stop, concurrency=1)
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

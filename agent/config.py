@@ -20,6 +20,7 @@ from pydantic import (
 from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
 from agent.config_peers import DEFAULT_VERBS, AeTitle, PeerSection, check_peers
+from agent.config_pixels import DecodeSection
 from agent.config_tables import destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
@@ -219,6 +220,7 @@ class Config(Section):
     complete: CompleteSection = CompleteSection()
     gate: GateSection = GateSection()
     model: ModelSection = ModelSection()
+    decode: DecodeSection = DecodeSection()
     priority: PrioritySection = PrioritySection()
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()

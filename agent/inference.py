@@ -1,14 +1,17 @@
 """The configured model behind the configured gate, and what the reports call it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from agent.config import Config
 from agent.gate import GateSettings
-from agent.pipeline import Pipeline
+from agent.pipeline import Pipeline, Pixels
 from agent.reports.document import ModelIdentity
 from agent.site import adapted
 from db.operating_point import OperatingPointRecord
+from dicom_io.decoding import Decoder, DecoderSettings
+from dicom_io.frames import read_frames
 from model.card import ModelCard
 from model.classifier import Classifier, load
 from model.pixel_gate import load_pixel_gate
@@ -28,12 +31,17 @@ def model_identity(card: ModelCard) -> ModelIdentity:
     )
 
 
-def make_pipeline(config: Config, active: Sequence[OperatingPointRecord] = ()) -> Pipeline:
+def make_pipeline(
+    config: Config,
+    active: Sequence[OperatingPointRecord] = (),
+    frames: Callable[[Path], Sequence[Pixels]] = read_frames,
+) -> Pipeline:
     """Load the configured model behind the gate. Takes seconds, most of all with TensorFlow.
 
     Args:
         config: which model, gate and prevalence.
         active: the operating points that are active in the database; without any the model's own counts.
+        frames: what reads a file's frames: a decoder's, so that what crashes there crashes nothing here.
 
     Raises:
         InstallationError: the active operating point was made for other weights.
@@ -45,12 +53,24 @@ def make_pipeline(config: Config, active: Sequence[OperatingPointRecord] = ()) -
         runtime=config.model.runtime,
         adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
     )
-    return Pipeline(classifier, gate_settings(config, classifier.card), load_pixel_gate())
+    return Pipeline(classifier, gate_settings(config, classifier.card), load_pixel_gate(), frames)
 
 
 def images_at_once(config: Config) -> int:
     """Return how many jobs a worker runs side by side: reading files takes the cores while the network waits."""
     return config.model.images_at_once or max(2, cores())
+
+
+def make_decoder(config: Config, *, processes: int = 0) -> Decoder:
+    """Return the configured decoding processes, or so many of them; none has started yet."""
+    section = config.decode
+    return Decoder(
+        DecoderSettings(
+            processes=processes or section.processes or images_at_once(config),
+            seconds=section.seconds,
+            memory_bytes=section.megabytes << 20,
+        )
+    )
 
 
 def gate_settings(config: Config, card: ModelCard) -> GateSettings:

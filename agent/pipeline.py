@@ -4,7 +4,7 @@ The same lines serve a worker's job and `tibabu analyse`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -62,12 +62,22 @@ class ImageAnalysis:
 class Pipeline:
     """The pipeline with one model and its two gates."""
 
-    def __init__(self, classifier: Classifier, gate: GateSettings, pixel_gate: PixelGate | None = None) -> None:
-        """Keep the loaded model, the header gate's settings and the pixel gate; without one, pixels decline nothing."""
+    def __init__(
+        self,
+        classifier: Classifier,
+        gate: GateSettings,
+        pixel_gate: PixelGate | None = None,
+        frames: Callable[[Path], Sequence[Pixels]] = read_frames,
+    ) -> None:
+        """Keep the loaded model, the header gate's settings and the pixel gate; without one, pixels decline nothing.
+
+        `frames` reads a DICOM file: in this process, or a decoder's in another.
+        """
         self.card = classifier.card
         self._classifier = classifier
         self._gate = gate
         self._pixel_gate = pixel_gate
+        self._frames = frames
 
     def analyse(self, path: Path, *, calling_ae_title: str = "") -> ImageAnalysis:
         """Analyse a DICOM file. Never raises for what the file holds: a broken one is FAILED with its reason."""
@@ -79,7 +89,7 @@ class Pipeline:
         if declined is not None and not declined.readmissible:
             return _declined(declined)
         try:
-            frames = read_frames(path)
+            frames = self._frames(path)
         except PixelError as error:
             return (
                 ImageAnalysis(outcome=Outcome.FAILED, reason=error.reason) if declined is None else _declined(declined)

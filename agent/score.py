@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -20,7 +21,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Handlers of the jobs `score` and `compare`. `shadowed`: a second model is to score the same images."""
+    """Handlers of the jobs `score` and `compare`.
+
+    `shadowed`: a second model is to score the same images. `same_content` compares two files: in this process, or a
+    decoder's in another.
+    """
 
     database: Database
     queue: Queue
@@ -29,6 +34,7 @@ class Scorer:
     allowances: Allowances
     clock: Callable[[], datetime]
     shadowed: bool = False
+    same_content: Callable[[Path, Path], bool] = same_content
 
     def score(self, job: Job) -> Settlement:
         """Analyse the candidate image whose instance id is the job's key. Safe to repeat."""
@@ -47,7 +53,7 @@ class Scorer:
         task = compare_task(self.database, int(job.key))
         if task is None:
             return Done()
-        same = same_content(self.store.path(task.first_path), self.store.path(task.path))
+        same = self.same_content(self.store.path(task.first_path), self.store.path(task.path))
         record_comparison(self.database, self.queue, task, same=same, at=self.clock())
         log.info("instance_compared", sop_instance_uid=task.sop_instance_uid, same=same)
         return Done()

@@ -8,7 +8,7 @@ its outcome, its place on the worklist, its reports or when they leave.
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from agent.errors import AgentError
-from agent.pipeline import Classifier, Scored
+from agent.pipeline import Classifier, Pixels, Scored
 from db import kinds
 from db.database import Database
 from db.queue import Done, Job, Park, Queue, Settlement
@@ -55,6 +55,7 @@ class ShadowScorer:
     """Handler of the job `shadow`. `load` makes the second model, when there is something to score for the first time.
 
     `load` raises ModelError or AgentError where that cannot be done: the job is parked, and the next one tries again.
+    `frames` reads an image: in this process, or a decoder's in another.
     """
 
     database: Database
@@ -62,6 +63,7 @@ class ShadowScorer:
     store: Store
     load: Callable[[], Classifier]
     clock: Callable[[], datetime]
+    frames: Callable[[Path], Sequence[Pixels]] = read_frames
     _classifier: Classifier | None = field(default=None, init=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -104,7 +106,7 @@ class ShadowScorer:
         card, started_at = classifier.card, self.clock()
         threshold, worst, reason = card.operating_point.threshold, None, ""
         try:
-            worst = _worst(classifier, self.store.path(task.path))
+            worst = _worst(classifier, self.frames(self.store.path(task.path)))
         except PixelError as error:
             reason = error.reason
         except ModelError as error:  # pixels that are no input, or a network that gives no number
@@ -123,12 +125,12 @@ class ShadowScorer:
         )
 
 
-def _worst(classifier: Classifier, path: Path) -> Scored | None:
+def _worst(classifier: Classifier, frames: Sequence[Pixels]) -> Scored | None:
     """Score every frame and return the most suspicious one's, as the first model's pipeline does; None for no number.
 
     The gate has spoken: only images that the first model scored come here.
     """
-    scored = classifier.score(np.stack([to_input(frame) for frame in read_frames(path)]))
+    scored = classifier.score(np.stack([to_input(frame) for frame in frames]))
     if not all(math.isfinite(one.probability) for one in scored):
         return None
     return max(scored, key=lambda one: one.probability)

@@ -1,7 +1,7 @@
 """From encoded pixel data to stored values, frame by frame, whatever the transfer syntax (PS3.5 section 8, annex A).
 
 Decoders, in the order in which they are tried: GDCM for JPEG, OpenJPEG (pylibjpeg-openjpeg) then GDCM for JPEG 2000 and
-HTJ2K, CharLS (pyjpegls) then GDCM for JPEG-LS, pylibjpeg-rle then pydicom for RLE, pydicom for uncompressed pixels.
+HTJ2K, CharLS (pyjpegls) then GDCM for JPEG-LS, pylibjpeg-rle for RLE, pydicom for uncompressed pixels.
 The codestream's own header is compared with the dataset's before a decoder may allocate by it.
 """
 
@@ -47,13 +47,19 @@ _PLUGINS: Final = {
     "1.2.840.10008.1.2.4.201": ("pylibjpeg",),
     "1.2.840.10008.1.2.4.202": ("pylibjpeg",),
     "1.2.840.10008.1.2.4.203": ("pylibjpeg",),
-    _RLE: ("pylibjpeg", "pydicom"),
+    _RLE: ("pylibjpeg",),  # pydicom's own forgives runs that end outside the frame: what comes of them is no image
 }
+_DCT_PRECISIONS: Final = {
+    "1.2.840.10008.1.2.4.50": (8,),
+    **dict.fromkeys((_JPEG_EXTENDED, *_RETIRED_JPEG), (8, 12)),
+}
+"""What a frame of lossy JPEG may say of its bits (ITU-T T.81 table B.2); by anything else GDCM ends the process."""
 _SELF_CORRECTING: Final = frozenset(uid for uid in _PLUGINS if ".4.8" in uid or ".4.9" in uid or ".4.20" in uid)
 """JPEG-LS and JPEG 2000: pydicom aligns their values by the codestream's own precision and sign."""
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
 _LEAST_PRECISION: Final = 8  # of what decoders put out, for images of fewer bits too
 _RLE_GAIN: Final = 64  # two bytes make at most 128 (PS3.5 G.3)
+_PANIC: Final = "pyo3_runtime"  # its PanicException, of decoders written in Rust, is no Exception and cannot be named
 _FOREIGN: Final = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
 _FOREIGN_ERRORS: Final = (*_FOREIGN, TypeError, ValueError, struct.error, zlib.error)
 """What decoders raise on damaged input."""
@@ -195,7 +201,8 @@ def _check_codestream(codestream: Codestream | None, description: PixelDescripti
     stated = (description.rows, description.columns, description.samples_per_pixel)
     if (codestream.rows, codestream.columns, codestream.samples) != stated:
         raise PixelError(reasons.SIZE_DIFFERS)
-    if codestream.precision > max(description.bits_allocated, _LEAST_PRECISION):
+    possible = _DCT_PRECISIONS.get(description.transfer_syntax_uid, (codestream.precision,))
+    if codestream.precision > max(description.bits_allocated, _LEAST_PRECISION) or codestream.precision not in possible:
         raise PixelError(reasons.BAD_DESCRIPTION)
     if not codestream.complete:
         raise PixelError(reasons.TRUNCATED)
@@ -227,6 +234,10 @@ def _call_pydicom(
             decoder = get_decoder(UID(transfer_syntax_uid))
             pixels, meta = decoder.as_array(source, index=index, raw=True, decoding_plugin=plugin, **options)
     except _FOREIGN_ERRORS as error:
+        raise PixelError(reasons.DAMAGED) from error
+    except BaseException as error:
+        if type(error).__module__ != _PANIC:
+            raise
         raise PixelError(reasons.DAMAGED) from error
     if transfer_syntax_uid not in _SELF_CORRECTING and description.keyword == "PixelData":
         pixels = _stored_bits(pixels, description)

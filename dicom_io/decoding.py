@@ -43,10 +43,10 @@ _DEFAULT_SETTINGS: Final = DecoderSettings()
 
 
 class Decoder:
-    """Processes that decode, each started when it is first needed. Close it, or use it in a `with` statement."""
+    """Processes that decode. Close it, or use it in a `with` statement."""
 
     def __init__(self, settings: DecoderSettings = _DEFAULT_SETTINGS) -> None:
-        """Start nothing yet."""
+        """Start the processes, without waiting until they are ready."""
         self._settings = settings
         self._idle: queue.LifoQueue[DecodingProcess] = queue.LifoQueue()
         for _ in range(settings.processes):
@@ -61,6 +61,13 @@ class Decoder:
     ) -> None:
         """Close it."""
         self.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the first image need not wait for its process. DecoderError where one cannot be started."""
+        processes = [self._idle.get() for _ in range(self._settings.processes)]
+        for process in processes:
+            process.wait_until_ready()
+            self._idle.put(process)
 
     def close(self) -> None:
         """End all processes, each when the call that it serves has ended. No call may follow."""

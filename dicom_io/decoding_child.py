@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[np.uint8]]]:
-    """Answer a question; every other exception than PixelError and MemoryError is a crash, and ends the process."""
+    """Answer a question, whatever the files hold."""
     paths = [Path(path) for path in question["paths"]]
     try:
         if question["call"] == "same_content":
@@ -66,6 +66,8 @@ def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[
         return {"reason": error.reason}, ()
     except MemoryError:
         return {"reason": reasons.OUT_OF_MEMORY}, ()
+    except Exception:  # noqa: BLE001 - hostile bytes are read here; this process has no log, and no words of theirs leave it
+        return {"reason": reasons.UNFORESEEN}, ()
     return {"shapes": [frame.shape for frame in frames]}, frames
 
 

@@ -52,12 +52,13 @@ class Answer:
 
 
 class DecodingProcess:
-    """A process that decodes for one thread at a time; started with the first question, and again after its death."""
+    """A process that decodes for one thread at a time; started at once, and again with a question after its death."""
 
     def __init__(self, memory_bytes: int) -> None:
-        """Start nothing yet. `memory_bytes` is what its address space may grow to."""
+        """Start it without waiting until it is ready. `memory_bytes` is what its address space may grow to."""
         self._command = [sys.executable, "-P", "-m", "dicom_io.decoding_child", str(memory_bytes)]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._process: subprocess.Popen[bytes] | None = _start(self._command)
 
     def ask(self, question: dict[str, Any], *, seconds: float, max_bytes: int) -> Answer:
         """Put a question and return the whole answer, for whose frames no more than `max_bytes` is allocated.
@@ -70,7 +71,7 @@ class DecodingProcess:
             DecoderError: it cannot be started.
 
         """
-        process = self._started()
+        process = self.wait_until_ready()
         channel = _Channel(process.stdout, seconds)
         try:
             os.write(_open(process.stdin).fileno(), json.dumps({**question, "seconds": seconds}).encode() + b"\n")
@@ -89,16 +90,19 @@ class DecodingProcess:
         """Let the process end by itself: it waits for a question, and gets none."""
         self._reap()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def wait_until_ready(self) -> subprocess.Popen[bytes]:
+        """Return the process when it waits for a question; another one if it has died meanwhile."""
         if self._process is not None and self._process.poll() is not None:
             self._reap()
         if self._process is None:
+            self._ready, self._process = False, _start(self._command)
+        if not self._ready:
             try:
-                self._process = _start(self._command)
                 _Channel(self._process.stdout, _START_SECONDS).message()
-            except (EOFError, OSError, TooSlowError, ValueError) as error:
+            except (EOFError, TooSlowError, TypeError, ValueError) as error:
                 message = f"expected a decoding process. Received: {type(error).__name__}, exit status={self._kill()}"
-                raise DecoderError(message) from error
+                raise DecoderError(message) from None
+            self._ready = True
         return self._process
 
     def _kill(self) -> int:
@@ -121,14 +125,18 @@ class DecodingProcess:
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(  # noqa: S603 - our own command line
-        command,
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # native code complains there, and might quote what it reads
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-    )
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # native code complains there, and might quote what it reads
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+    except OSError as error:
+        message = f"expected a decoding process. Received: {type(error).__name__}"
+        raise DecoderError(message) from error
     with contextlib.suppress(OSError):  # a smaller pipe is slower, not wrong
         fcntl.fcntl(_open(process.stdout).fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return process

@@ -8,7 +8,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
-from agent.inference import make_pipeline
+from agent.inference import make_decoder, make_pipeline
 from agent.pipeline import ImageAnalysis, Pipeline
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError
@@ -29,18 +29,23 @@ def analyse(paths: tuple[Path, ...], config: Config, as_json: bool) -> None:  # 
     For each file: flagged, not_flagged, not_analysed (with the reason) or failed (with the reason). A broken file never
     stops the others; the exit status is 0 when every file has its outcome.
     """
-    pipeline = make_pipeline(config)
-    found = (_row(pipeline, path) for path in _files(paths))
-    if as_json:
-        print_json(list(found))
-        return
-    for row in found:
+    with make_decoder(config, processes=1) as decoder:
+        pipeline = make_pipeline(config, (), decoder.read_frames)
+        found = (_row(pipeline, path) for path in _files(paths))
+        if as_json:
+            print_json(list(found))
+            return
+        _print(found)
+    point = pipeline.card.operating_point
+    click.echo(f"\nModel {pipeline.card.name} {pipeline.card.version}, flagged from {point.threshold:.3f} on. {CAVEAT}")
+
+
+def _print(rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
         number = "" if row["probability"] is None else f" {row['probability']:.3f}"
         reason = f"  ({row['reason']})" if row["reason"] else ""
         note = f"  [{row['caveat']}]" if row["caveat"] else ""
         click.echo(f"{row['outcome'].replace('_', ' '):<13}{number:<6}  {row['path']}{reason}{note}")
-    point = pipeline.card.operating_point
-    click.echo(f"\nModel {pipeline.card.name} {pipeline.card.version}, flagged from {point.threshold:.3f} on. {CAVEAT}")
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -1,8 +1,9 @@
 """One labelled file from its bytes to the model's input, with what both gates say of it. Nothing here is scored."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -11,7 +12,6 @@ import numpy.typing as npt
 from agent.evaluation.entries import Entry
 from agent.evaluation.traits import traits
 from dicom_io.errors import HeaderError, PixelError
-from dicom_io.frames import read_frames
 from dicom_io.header import Header, read_header
 from dicom_io.image_files import read_picture, sniff
 from model.dataset import patient_of
@@ -66,8 +66,8 @@ class Unreadable:
     reason: str
 
 
-def read(entry: Entry, gate: Gate) -> Image | Unreadable:
-    """Read one file. Never raises for what it holds."""
+def read(entry: Entry, gate: Gate, read_frames: Callable[[Path], Sequence[Pixels]]) -> Image | Unreadable:
+    """Read one file, its frames with `read_frames`. Never raises for what it holds."""
     try:
         digest = hashlib.sha256(entry.path.read_bytes()).hexdigest()
         kind = sniff(entry.path)

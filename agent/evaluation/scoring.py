@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from agent.evaluation.entries import Entry
 from agent.evaluation.reading import Gate, Image, Unreadable, read
+from dicom_io.decoding import Decoder, DecoderSettings
 from model.card import ModelCard
 from model.preprocess import from_gray
 
@@ -62,10 +63,10 @@ def score(
     scored: list[ScoredImage] = []
     unreadable: list[Unreadable] = []
     started = time.perf_counter()
-    with ThreadPoolExecutor(_READERS) as readers:
+    with Decoder(DecoderSettings(processes=_READERS)) as decoder, ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(entries), _CHUNK):
             chunk = entries[start : start + _CHUNK]
-            found = list(readers.map(lambda entry: read(entry, gate), chunk))
+            found = list(readers.map(lambda entry: read(entry, gate, decoder.read_frames), chunk))
             images = [one for one in found if isinstance(one, Image)]
             unreadable += [one for one in found if isinstance(one, Unreadable)]
             scored += map(ScoredImage, images, _probabilities(classifier, images))

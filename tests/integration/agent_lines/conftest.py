@@ -174,7 +174,11 @@ Start = Callable[..., Agent]
 def start(database: Database, tmp_path: Path, pacs_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Return `start(**sections)`: runs the agent's roles with the given sections of the config, one PACS by default."""
     monkeypatch.setattr(
-        agent.inference, "make_pipeline", lambda *_: Pipeline(LightMeter(), GateSettings(age_range_years=(1.0, 6.0)))
+        agent.inference,
+        "make_pipeline",
+        lambda _config, _active, frames: Pipeline(
+            LightMeter(), GateSettings(age_range_years=(1.0, 6.0)), frames=frames
+        ),
     )
     stop, threads = threading.Event(), []
 

@@ -48,11 +48,20 @@ def decoder() -> Iterator[Decoder]:
         yield found
 
 
-def pid_of(decoder: Decoder) -> int:
+def process_of(decoder: Decoder) -> Any:
     """Return the process of a decoder of one process that is idle."""
-    process = decoder._idle.queue[0]._process
-    assert process is not None
-    return process.pid
+    decoder.wait_until_ready()
+    return decoder._idle.queue[0]._process
+
+
+def pid_of(decoder: Decoder) -> int:
+    """Return its process id."""
+    return int(process_of(decoder).pid)
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of proc(5): T stands still, Z has ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.fixture
@@ -61,8 +70,9 @@ def asked(eventually: Callable[..., None]) -> Iterator[Callable[[Decoder], Futur
     with ThreadPoolExecutor() as threads:
 
         def ask(decoder: Decoder) -> Future[Any]:
-            process = decoder._idle.queue[0]._process
+            process = process_of(decoder)
             os.kill(process.pid, signal.SIGSTOP)
+            eventually(lambda: state_of(process.pid) == "T")
             question = threads.submit(decoder.read_frames, SMALL)
             eventually(lambda: any(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))))
             return question
@@ -108,6 +118,30 @@ def test_files_are_compared_as_in_this_process(decoder: Decoder) -> None:
     assert decoder.same_content(one, one)
 
 
+def test_a_hostile_file_at_which_native_code_aborts_costs_itself_only(decoder: Decoder, tmp_path: Path) -> None:
+    """A JPEG whose second table has lost its marker: GDCM throws where nothing can catch it. Fuzzing found it."""
+    before, hostile = pid_of(decoder), tmp_path / "hostile.dcm"
+    content = bytearray(installed("SC_rgb_dcmtk_+eb+cy+s2.dcm").read_bytes())
+    assert content[1938:1940] == b"\xff\xc4"
+    content[1938] = 184
+    hostile.write_bytes(content)
+    with pytest.raises(PixelError, match=reasons.CRASHED):
+        decoder.read_frames(hostile)
+    assert len(decoder.read_frames(SMALL)) == 1
+    assert pid_of(decoder) != before
+
+
+def test_a_hostile_file_at_which_a_decoder_panics_is_damaged(decoder: Decoder, tmp_path: Path) -> None:
+    """RLE runs that end outside the frame: the decoder in Rust panics, which is no Exception. Fuzzing found it."""
+    before, hostile = pid_of(decoder), tmp_path / "hostile.dcm"
+    content = bytearray(installed("MR_small_RLE.dcm").read_bytes())
+    content[2252] = 248
+    hostile.write_bytes(content)
+    with pytest.raises(PixelError, match=reasons.DAMAGED):
+        decoder.read_frames(hostile)
+    assert pid_of(decoder) == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_a_crash_in_the_middle_of_an_image_costs_that_image_only(
     decoder: Decoder, asked: Callable[[Decoder], Future[Any]], number: signal.Signals
@@ -131,7 +165,7 @@ def test_an_image_whose_process_was_killed_gets_a_second_chance(
 
 
 def test_a_process_that_died_while_nobody_asked_it_costs_nothing(decoder: Decoder) -> None:
-    process = decoder._idle.queue[0]._process
+    process = process_of(decoder)
     process.kill()
     process.wait()
     assert len(decoder.read_frames(SMALL)) == 1
@@ -171,8 +205,20 @@ def test_a_process_that_answers_nonsense_costs_that_image_and_no_memory(
 
 def test_a_process_that_cannot_be_started_says_nothing_about_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with Decoder() as decoder, pytest.raises(DecoderError, match="expected a decoding process"):
+    with pytest.raises(DecoderError, match="expected a decoding process"):
+        Decoder()
+
+
+def test_a_process_that_dies_before_it_is_ready_says_nothing_about_the_image(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = decoder._idle.queue[0]
+    monkeypatch.setattr(process, "_command", [sys.executable, "-c", "pass"])
+    process._kill()
+    with pytest.raises(DecoderError, match="exit status=0"):
         decoder.read_frames(SMALL)
+    monkeypatch.undo()
+    assert len(decoder.read_frames(SMALL)) == 1
 
 
 def test_an_image_that_takes_more_memory_than_is_allowed_is_refused_and_the_next_one_decoded(tmp_path: Path) -> None:
@@ -228,9 +274,4 @@ def test_no_process_is_left_when_the_decoder_is_closed_or_its_owner_is_killed(
     )
     owner = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False)  # noqa: S603
     pid = int(owner.stdout)
-    eventually(lambda: not Path(f"/proc/{pid}").exists() or _is_dead(pid))
-
-
-def _is_dead(pid: int) -> bool:
-    """Tell a process that ended, though nobody has asked for its exit status."""
-    return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    eventually(lambda: not Path(f"/proc/{pid}").exists() or state_of(pid) == "Z")

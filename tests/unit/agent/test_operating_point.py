@@ -236,7 +236,7 @@ def test_the_working_process_loads_what_is_active_and_watches_it(
     class LoadedError(Exception):
         """Ends the process of this test where the model would be loaded."""
 
-    def make_pipeline(_config: Config, active: object) -> None:
+    def make_pipeline(_config: Config, active: object, _frames: object) -> None:
         loaded.append(active)
         raise LoadedError
 

@@ -61,10 +61,10 @@ def analyse(
     monkeypatch: pytest.MonkeyPatch, *grays: int, readmit: str = "never", **changes: object
 ) -> tuple[ImageAnalysis, Network]:
     monkeypatch.setattr(module, "read_header", lambda _: dataclasses.replace(CHILD, **changes))
-    monkeypatch.setattr(module, "read_frames", lambda _: tuple(np.full((9, 9), gray, np.uint8) for gray in grays))
     network = Network()
     settings = GateSettings(readmit_by_pixels=readmit)  # type: ignore[arg-type]
-    pipeline = Pipeline(network, settings, Eye())  # type: ignore[arg-type]
+    frames = tuple(np.full((9, 9), gray, np.uint8) for gray in grays)
+    pipeline = Pipeline(network, settings, Eye(), lambda _: frames)  # type: ignore[arg-type]
     return pipeline.analyse(FILE), network
 
 
@@ -133,8 +133,7 @@ def test_an_image_declined_by_its_header_is_declined_and_not_failed_where_it_can
 
     analyse(monkeypatch, CHEST)
     monkeypatch.setattr(module, "read_header", lambda _: dataclasses.replace(CHILD, view_position="LL"))
-    monkeypatch.setattr(module, "read_frames", broken)
-    pipeline = Pipeline(Network(), GateSettings(readmit_by_pixels="text"), Eye())  # type: ignore[arg-type]
+    pipeline = Pipeline(Network(), GateSettings(readmit_by_pixels="text"), Eye(), broken)  # type: ignore[arg-type]
     found = pipeline.analyse(FILE)
     assert (found.outcome, found.lateral) == (Outcome.NOT_ANALYSED, True)
 
@@ -142,9 +141,8 @@ def test_an_image_declined_by_its_header_is_declined_and_not_failed_where_it_can
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (2000, 90), (400, 400)])
 def test_tiny_long_and_constant_frames_get_no_score(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
     monkeypatch.setattr(module, "read_header", lambda _: CHILD)
-    monkeypatch.setattr(module, "read_frames", lambda _: (np.full(shape, 130, np.uint8),))
-    network = Network()
-    found = Pipeline(network, GateSettings(), load_pixel_gate()).analyse(FILE)
+    network, frames = Network(), (np.full(shape, 130, np.uint8),)
+    found = Pipeline(network, GateSettings(), load_pixel_gate(), lambda _: frames).analyse(FILE)
     assert (found.outcome, network.asked) == (Outcome.NOT_ANALYSED, 0)
     assert found.reason.startswith("pixels: ")
 
