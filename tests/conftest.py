@@ -31,6 +31,8 @@ def _absent() -> dict[str, str]:
         return {}
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     absent = {"tools": f"{', '.join(missing)} not on PATH"} if missing else {}
+    if not os.environ.get("TIBABU_OHIF"):
+        absent["viewer"] = "TIBABU_OHIF does not say where a distribution of OHIF lies"
     return absent if SHARED.is_dir() else absent | {"shared": f"no folder {SHARED}"}
 
 

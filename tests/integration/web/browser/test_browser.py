@@ -13,7 +13,7 @@ from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority
 
-Browser = Any  # tests/integration/web/browser/conftest.py
+Browser = Any  # tests/integration/conftest.py
 Ledger = Any  # tests/integration/web/conftest.py
 Eventually = Callable[..., None]
 UID = "1.2.826.0.1.3680043.10.1505"

@@ -1,0 +1,60 @@
+"""In OHIF, in a browser: a Study is found, loaded and painted, and the viewer's pixels are the stored ones."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicomweb_client.api import DICOMwebClient
+from PIL import Image
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+
+Browser = Any  # tests/integration/conftest.py
+Web = Any  # tests/integration/dicomweb/conftest.py
+Eventually = Callable[..., None]
+
+VIEWPORT = "window.cornerstone?.getRenderingEngines()?.[0]?.getViewports()?.[0]"
+LOADED = f"!!{VIEWPORT}?.getImageData?.()?.scalarData?.length"
+DIGEST = f"""(async () => {{
+  const data = Uint16Array.from({VIEWPORT}.getImageData().scalarData);
+  const digest = await crypto.subtle.digest('SHA-256', data.buffer);
+  return [...new Uint8Array(digest)].map((one) => one.toString(16).padStart(2, '0')).join('');
+}})()"""
+PLACE = """(() => {
+  const place = document.querySelector('canvas.cornerstone-canvas').getBoundingClientRect();
+  return [place.left, place.top, place.right, place.bottom];
+})()"""
+
+pytestmark = [pytest.mark.tools, pytest.mark.viewer]
+
+
+@pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG1_J2KR.dcm"])
+def test_a_study_is_painted_with_the_pixels_that_are_stored(
+    ohif: tuple[str, Web], browser: Browser, eventually: Eventually, tmp_path: Path, name: str
+) -> None:
+    origin, web = ohif
+    dataset = dcmread(str(get_testdata_file(name, download=False)))
+    token = web.token()
+    DICOMwebClient(web.url, headers={"Authorization": f"Bearer {token}"}).store_instances([dataset])
+    browser.open(f"{origin}/viewer?StudyInstanceUIDs={dataset.StudyInstanceUID}&token={token}")
+
+    def loaded() -> bool:
+        """Tell whether OHIF has the pixels of the Study."""
+        return bool(browser.value(LOADED))
+
+    eventually(loaded, timeout=60)
+    assert browser.value(DIGEST) == hashlib.sha256(dataset.pixel_array.astype("<u2").tobytes()).hexdigest()
+    assert token not in browser.value("location.href")
+
+    def painted() -> bool:
+        """Tell whether a radiograph is seen in the viewport: many grays, neither dark nor white as a whole."""
+        browser.picture(tmp_path / "ohif.png")
+        seen = Image.open(io.BytesIO((tmp_path / "ohif.png").read_bytes())).convert("L").crop(browser.value(PLACE))
+        grays = np.asarray(seen)
+        return len(np.unique(grays)) > 150 and 30 < grays.mean() < 225
+
+    eventually(painted, timeout=30)
