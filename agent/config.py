@@ -294,6 +294,7 @@ def resolve(config: Config, folder: Path) -> Config:
     return config.model_copy(
         update={
             "store": config.store.model_copy(update={"folder": folder / config.store.folder}),
+            "destinations": tuple(one.at(folder) for one in config.destinations),
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
             "dicomweb": config.dicomweb.resolved(folder),
         }

@@ -11,19 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import ConfigError, DeliveryError
-
-DUPLICATE: Final = 0x0111
-"""Duplicate SOP Instance (PS3.7 C.5.7): the receiver has an object of that UID, ours if we have sent it before."""
-
-PARKED_AT_ONCE: Final = frozenset({0x0122, 0xA900, *range(0xA901, 0xAA00), *range(0xC000, 0xD000)})
-"""Statuses after which the same bytes have no better luck: SOP Class not supported, the data set does not match its SOP
-Class, cannot understand. Everything else that is no success (A7xx out of resources, 0110 processing failure, ...) may
-pass: the delivery is tried again. Failure Reasons (0008,1197) of STOW-RS are the same numbers (PS3.18 table I.2-2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +60,8 @@ class Forwarding(Protocol):
     def forward(self, files: Sequence[Path], progress: Progress) -> None:
         """Send files as they are, in order, over as few connections as it takes; none is held whole in memory.
 
-        Raises DeliveryError when the destination cannot be reached or is lost: what had not ended has not been stored
-        for all that is known.
+        Raises DestinationDownError when it cannot be reached or is lost, or could take nothing else either: what had
+        not ended has not been stored for all that is known.
         """
 
 
@@ -86,6 +78,10 @@ class DestinationSettings(BaseModel):
         default=("sr", "picture"), description="Which reports it gets: names of modules in agent.reports; [] for none."
     )
     ae_title: str = Field(default="", examples=["PACS"], description="The AE title under which it sends to this agent.")
+
+    def at(self, folder: Path) -> Self:
+        """Return the settings with their relative paths starting at `folder`."""
+        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})
 
 
 def names() -> tuple[str, ...]:

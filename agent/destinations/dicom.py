@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from agent.destinations import DUPLICATE, PARKED_AT_ONCE, DestinationSettings, Outgoing, Progress
-from agent.errors import DeliveryError
+from agent.destinations import DestinationSettings, Outgoing, Progress
+from agent.errors import DeliveryError, DestinationDownError
+from agent.statuses import DUPLICATE, PARKED_AT_ONCE
 from dicom_io.errors import NetworkError
 from dicom_io.peer import check_ae_title
 from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
@@ -47,7 +48,7 @@ class Destination:
                 self._peer, [outgoing.data], calling_ae_title=self._calling_ae_title, timeouts=self._timeouts
             )
         except NetworkError as error:
-            raise DeliveryError(str(error), retry=True) from None
+            raise DestinationDownError(str(error)) from None
         if not status.stored:
             raise self._refused(status)
         return status.text
@@ -71,7 +72,7 @@ class Destination:
                 on_status=note,
             )
         except NetworkError as error:
-            raise DeliveryError(str(error), retry=True) from None
+            raise DestinationDownError(str(error)) from None
 
     def _refused(self, status: StoreStatus) -> DeliveryError:
         return DeliveryError(
@@ -85,4 +86,4 @@ class Destination:
         try:
             echo(self._peer, calling_ae_title=self._calling_ae_title, timeouts=self._timeouts)
         except NetworkError as error:
-            raise DeliveryError(str(error), retry=True) from None
+            raise DestinationDownError(str(error)) from None

@@ -1,0 +1,212 @@
+"""A PACS or any other STOW-RS origin server: each object in a POST of its own, over one connection (PS3.18 10.5)."""
+
+import ipaddress
+import os
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Annotated, Final, Literal, Self
+
+import httpx
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from agent.destinations import DestinationSettings, Outgoing, Progress
+from agent.errors import DeliveryError, DestinationDownError
+from agent.stow_answer import judge
+from dicom_io.errors import HeaderError
+from dicom_io.file_meta import read_file_meta
+
+MEDIA_TYPES: Final = frozenset({"application/dicom"})
+
+_CHUNK: Final = 1 << 18
+_LONGEST_ANSWER: Final = 1 << 20
+_THERE: Final = frozenset({405, 501})  # it does not answer OPTIONS, but it is there
+
+
+def _check_url(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        message = "expected a URL of http or https without user, query and fragment, such as https://pacs/dicom-web"
+        raise ValueError(message)
+    return text.rstrip("/")
+
+
+class Settings(DestinationSettings):
+    """A STOW-RS server."""
+
+    type: Literal["stow"] = Field(examples=["stow"], description="A STOW-RS server (DICOMweb).")
+    url: Annotated[str, AfterValidator(_check_url)] = Field(
+        examples=["https://pacs.example/dicom-web"], description="Its service root: what stands before /studies."
+    )
+    authorization: Literal["none", "bearer", "basic"] = Field(
+        default="none", description="How the agent shows who it is: with a token, or with USER:PASSWORD."
+    )
+    secret_file: Path | None = Field(
+        default=None,
+        examples=["/run/secrets/pacs_token"],
+        description="A file that holds the token or USER:PASSWORD; read for each sending, so that it can be renewed.",
+    )
+    secret_variable: str = Field(
+        default="", examples=["PACS_TOKEN"], description="An environment variable that holds it instead."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        examples=["/etc/tibabu/ca.pem"],
+        description="Certificates (PEM) of who vouches for the server; unset: those of the operating system.",
+    )
+    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
+    response_timeout_seconds: float = Field(
+        default=60, gt=0, description="Longest wait for an answer, and for the server to take or give the next bytes."
+    )
+
+    @model_validator(mode="after")
+    def _secret_is_one_and_safe(self) -> Self:
+        given = bool(self.secret_file) + bool(self.secret_variable)
+        if given != (self.authorization != "none"):
+            message = "expected one of secret_file and secret_variable with an authorization, none without"
+            raise ValueError(message)
+        url = httpx.URL(self.url)
+        if given and url.scheme != "https" and not _is_this_machine(url.host):
+            message = "expected https for a server that gets a secret, unless it is on this machine. Received: http"
+            raise ValueError(message)
+        return self
+
+    def secret(self) -> SecretStr:
+        """Return the secret as it is now. Raises DeliveryError if it cannot be had."""
+        try:
+            text = (
+                self.secret_file.read_text(encoding="utf-8") if self.secret_file else os.environ[self.secret_variable]
+            )
+        except (OSError, UnicodeDecodeError, KeyError) as error:
+            where = self.secret_file or f"${self.secret_variable}"
+            message = f"expected the secret in {where}. Received: {type(error).__name__}"
+            raise DeliveryError(message, retry=True) from None
+        if not text.strip() or not text.strip().isprintable() or not text.isascii():
+            message = "expected a secret of printable ASCII characters. Received: something else"
+            raise DeliveryError(message, retry=True)
+        return SecretStr(text.strip())
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Destination:
+    """Sends objects to a STOW-RS server; follows no redirection and asks no proxy, so that data go nowhere else."""
+
+    def __init__(self, settings: Settings, calling_ae_title: str) -> None:
+        """Keep the settings; nothing is connected yet. HTTP has no AE titles."""
+        self._settings = settings
+        self._calling_ae_title = calling_ae_title
+
+    def send(self, outgoing: Outgoing) -> str:
+        """Store one report; return what the server said. Raises DeliveryError if it does not have it."""
+        with self._client() as client, self._mapped():
+            return self._post(client, outgoing.data, len(outgoing.data), outgoing.sop_instance_uid)
+
+    def forward(self, files: Sequence[Path], progress: Progress) -> None:
+        """Store files over one connection, each answered on its own. See `Forwarding`."""
+        with self._client() as client:
+            for index, file in enumerate(files):
+                try:
+                    meta = read_file_meta(file)
+                except HeaderError as error:
+                    progress.failed(index, DeliveryError(f"not sent: {error}", retry=False))
+                    continue
+                progress.begins(index)
+                try:
+                    with self._mapped():
+                        said = self._post(client, file, file.stat().st_size, meta.sop_instance_uid)
+                except DestinationDownError:
+                    raise
+                except DeliveryError as error:
+                    progress.failed(index, error)
+                else:
+                    progress.stored(index, said)
+
+    def ping(self) -> None:
+        """Ask whether the server is there and lets us in, without asking for data. Raises DeliveryError if not."""
+        with self._client() as client, self._mapped():
+            status = client.options(f"{self._settings.url}/studies").status_code
+        if not (200 <= status < 300 or status in _THERE):  # noqa: PLR2004 - 2xx
+            message = f"expected {self} to be there. Received: status={status}"
+            raise DeliveryError(message, retry=True)
+
+    def __str__(self) -> str:
+        """Return its URL."""
+        return self._settings.url
+
+    @contextmanager
+    def _client(self) -> Iterator[httpx.Client]:
+        settings = self._settings
+        with httpx.Client(
+            verify=self._trust(),
+            headers={"Accept": "application/dicom+json"} | self._credentials(),
+            timeout=httpx.Timeout(settings.response_timeout_seconds, connect=settings.connection_timeout_seconds),
+            follow_redirects=False,
+            trust_env=False,
+        ) as client:
+            yield client
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._settings.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            message = f"expected certificates (PEM) in {self._settings.ca_file}. Received: {type(error).__name__}"
+            raise DeliveryError(message, retry=True) from None
+
+    def _credentials(self) -> dict[str, str]:
+        if self._settings.authorization == "none":
+            return {}
+        secret = self._settings.secret().get_secret_value()
+        if self._settings.authorization == "basic":
+            secret = b64encode(secret.encode("ascii")).decode("ascii")
+        return {"Authorization": f"{self._settings.authorization.capitalize()} {secret}"}
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Map everything that the HTTP client raises; its messages may quote what was sent."""
+        try:
+            yield
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            message = f"expected an answer from {self}. Received: {type(error).__name__}"
+            raise DestinationDownError(message) from None
+
+    def _post(self, client: httpx.Client, source: Path | bytes, size: int, sop_instance_uid: str) -> str:
+        boundary = token_hex(16)
+        head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode("ascii")
+        tail = f"\r\n--{boundary}--\r\n".encode("ascii")
+        headers = {
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
+            "Content-Length": str(len(head) + size + len(tail)),
+        }
+        with client.stream(
+            "POST", f"{self._settings.url}/studies", content=_body(head, source, tail), headers=headers
+        ) as response:
+            answer = b""
+            for chunk in response.iter_bytes():
+                answer += chunk
+                if len(answer) > _LONGEST_ANSWER:
+                    message = f"expected a short answer from {self}. Received: more than {_LONGEST_ANSWER} bytes"
+                    raise DeliveryError(message, retry=True)
+        return judge(response.status_code, answer, sop_instance_uid=sop_instance_uid, server=str(self))
+
+
+def _body(head: bytes, source: Path | bytes, tail: bytes) -> Iterator[bytes]:
+    yield head
+    if isinstance(source, bytes):
+        yield source
+    else:
+        with source.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    yield tail

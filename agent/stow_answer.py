@@ -1,0 +1,81 @@
+"""What a STOW-RS server's answer says of one Instance that it was sent (PS3.18 10.5.3 and annex I.2.2). Pure."""
+
+import json
+from typing import Any, Final
+
+from agent.errors import DeliveryError, DestinationDownError
+from agent.statuses import DUPLICATE, PARKED_AT_ONCE
+
+_FAILED_SOP_SEQUENCE: Final = "00081198"
+_REFERENCED_SOP_SEQUENCE: Final = "00081199"
+_REFERENCED_SOP_INSTANCE_UID: Final = "00081155"
+_FAILURE_REASON: Final = "00081197"
+_WARNING_REASON: Final = "00081196"
+
+_STORED: Final = frozenset({200, 202})
+"""All of it, and some of it: with 202 the list says what. 409 means none."""
+_NO_BETTER_LUCK: Final = frozenset({400, 406, 411, 413, 414, 415, 422, 431})
+"""The request itself displeases: the same bytes will again. Every other status may pass, or is mended in the
+configuration at either end: no such path, not authorised, too many requests, unavailable, a redirection."""
+
+
+def judge(status: int, body: bytes, *, sop_instance_uid: str, server: str) -> str:
+    """Return what the server said if it has the Instance. Raises DeliveryError if it does not say so."""
+    expected = f"expected {server} to store it"
+    listed = _listed(body)
+    if (failure := _of(listed, _FAILED_SOP_SEQUENCE, sop_instance_uid)) is not None:
+        reason = _number(failure, _FAILURE_REASON)
+        message = f"{expected}. Received: status={status} failure_reason={reason:04X}"
+        raise DeliveryError(message, retry=reason not in PARKED_AT_ONCE, already_there=reason == DUPLICATE)
+    stored = _of(listed, _REFERENCED_SOP_SEQUENCE, sop_instance_uid)
+    if status in _STORED and stored is not None:
+        warning = _number(stored, _WARNING_REASON)
+        return f"{status} warning={warning:04X}" if warning else str(status)
+    if status == 200 and not body.strip():  # noqa: PLR2004 - "all Instances were stored"
+        return "200 without a list of Instances"
+    if status in _STORED:
+        message = f"{expected}. Received: status={status}, and an answer that does not name it"
+        raise DeliveryError(message, retry=True)
+    if status in _NO_BETTER_LUCK:
+        message = f"{expected}. Received: status={status}"
+        raise DeliveryError(message, retry=False)
+    if status == 409:  # noqa: PLR2004 - "none were stored", here without saying why
+        message = f"{expected}. Received: status=409 without a reason"
+        raise DeliveryError(message, retry=True)
+    redirected = " (redirections are not followed)" if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
+    message = f"expected {server} to take Instances. Received: status={status}{redirected}"
+    raise DestinationDownError(message)
+
+
+def _listed(body: bytes) -> dict[str, Any]:
+    """Return the DICOM JSON object of the answer, empty where there is none (PS3.18 annex F)."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(document, list):
+        document = document[0] if document else {}
+    return document if isinstance(document, dict) else {}
+
+
+def _of(listed: dict[str, Any], sequence: str, sop_instance_uid: str) -> dict[str, Any] | None:
+    """Return the sequence's item of this Instance."""
+    element = listed.get(sequence)
+    items = element.get("Value") if isinstance(element, dict) else None
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and _value(item, _REFERENCED_SOP_INSTANCE_UID) == sop_instance_uid:
+            return item
+    return None
+
+
+def _number(item: dict[str, Any], tag: str) -> int:
+    value = _value(item, tag)
+    if isinstance(value, str) and value.isdecimal() and len(value) <= len("65535"):
+        value = int(value)
+    return value if isinstance(value, int) and 0 <= value <= 0xFFFF else 0  # noqa: PLR2004 - VR US
+
+
+def _value(item: dict[str, Any], tag: str) -> object:
+    element = item.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return values[0] if isinstance(values, list) and values else None
