@@ -32,7 +32,7 @@ class Field:
 
 
 _ALL: Final = (
-    Field(name="calling_ae_title", meaning="AE title of who sent the Instance"),
+    Field(name="calling_ae_title", meaning="AE title of who sent the Instance; by STOW-RS the name of its token"),
     Field(name="called_ae_title", meaning="AE title that the sender called"),
     Field(name="peer_address", meaning="IP address of who sent the Instance"),
     Field(name="modality", meaning="Modality (0008,0060)"),
