@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol, Self, runtime_checkable
+from typing import Final, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import ConfigError, DeliveryError
+
+NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+"""What a destination's name looks like: it is part of the names of its jobs and threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,7 @@ class DestinationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(
-        examples=["pacs"], pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="Its name in the ledger and on the pages."
-    )
+    name: str = Field(examples=["pacs"], pattern=NAME, description="Its name in the ledger and on the pages.")
     type: str = Field(description="What it is: the name of a module in agent.destinations.")
     reports: tuple[str, ...] = Field(
         default=("sr", "picture"), description="Which reports it gets: names of modules in agent.reports; [] for none."

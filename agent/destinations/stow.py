@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, Self
 import httpx
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from agent.destinations import DestinationSettings, Outgoing, Progress
+from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.stow_answer import judge
 from dicom_io.errors import HeaderError
@@ -40,12 +40,13 @@ def _check_url(text: str) -> str:
 class Settings(DestinationSettings):
     """A STOW-RS server."""
 
+    name: str = Field(examples=["web"], pattern=NAME, description="Its name in the ledger and on the pages.")
     type: Literal["stow"] = Field(examples=["stow"], description="A STOW-RS server (DICOMweb).")
     url: Annotated[str, AfterValidator(_check_url)] = Field(
         examples=["https://pacs.example/dicom-web"], description="Its service root: what stands before /studies."
     )
-    authorization: Literal["none", "bearer", "basic"] = Field(
-        default="none", description="How the agent shows who it is: with a token, or with USER:PASSWORD."
+    authorization: Literal["bearer", "basic"] = Field(
+        default="bearer", description="What the secret is, if there is one: a token, or USER:PASSWORD."
     )
     secret_file: Path | None = Field(
         default=None,
@@ -67,15 +68,19 @@ class Settings(DestinationSettings):
 
     @model_validator(mode="after")
     def _secret_is_one_and_safe(self) -> Self:
-        given = bool(self.secret_file) + bool(self.secret_variable)
-        if given != (self.authorization != "none"):
-            message = "expected one of secret_file and secret_variable with an authorization, none without"
+        if self.secret_file and self.secret_variable:
+            message = "expected secret_file or secret_variable. Received: both"
             raise ValueError(message)
         url = httpx.URL(self.url)
-        if given and url.scheme != "https" and not _is_this_machine(url.host):
+        if self.has_secret and url.scheme != "https" and not _is_this_machine(url.host):
             message = "expected https for a server that gets a secret, unless it is on this machine. Received: http"
             raise ValueError(message)
         return self
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the server is shown who asks."""
+        return bool(self.secret_file or self.secret_variable)
 
     def secret(self) -> SecretStr:
         """Return the secret as it is now. Raises DeliveryError if it cannot be had."""
@@ -165,7 +170,7 @@ class Destination:
             raise DeliveryError(message, retry=True) from None
 
     def _credentials(self) -> dict[str, str]:
-        if self._settings.authorization == "none":
+        if not self._settings.has_secret:
             return {}
         secret = self._settings.secret().get_secret_value()
         if self._settings.authorization == "basic":

@@ -114,7 +114,7 @@ def test_an_outcome_lets_go_what_waits_for_it_and_a_later_one_the_rest(ledger: A
     study_id = ledger.receive(**EVIDENCE, forwards=(FLAGGED, failed)).study_id
     conclude(ledger, study_id, Outcome.NOT_ANALYSED)
     assert states(ledger) == [("pacs", "HELD"), ("service", "QUEUED")]
-    assert ledger.waiting() == {kinds.forward("service"): 1}
+    assert {kind for kind in ledger.waiting() if kind.startswith("forward:")} == {kinds.forward("service")}
     ledger.receive(**EVIDENCE, forwards=(FLAGGED, failed))  # after the conclusion: by the outcome that stands
     assert states(ledger)[2:] == [("pacs", "HELD"), ("service", "QUEUED")]
 

@@ -235,7 +235,7 @@ def test_the_secret_is_read_anew_for_each_sending_and_shown_nowhere(
     server: Server, make: Make, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (secret := tmp_path / "token").write_text("first-token\n")
-    destination = make(authorization="bearer", secret_file=secret)
+    destination = make(secret_file=secret)
     destination.send(report(files[0]))
     secret.write_text("second-token")
     server.status = 401
@@ -255,7 +255,7 @@ def test_a_secret_that_is_not_there_is_a_reason_to_try_again_and_nothing_is_sent
 ) -> None:
     for settings in ({"secret_file": tmp_path / "absent"}, {"secret_variable": "ABSENT_VARIABLE"}):
         with pytest.raises(DeliveryError, match="expected the secret in") as caught:
-            make(authorization="bearer", **settings).forward(files, Said())
+            make(**settings).forward(files, Said())
         assert caught.value.retry
     assert server.requests == []
 
@@ -278,10 +278,9 @@ def test_a_ping_asks_for_no_data(server: Server, make: Make, status: int, *, the
         {"url": "pacs/dicom-web"},
         {"url": "http://user:password@pacs/dicom-web"},
         {"url": "http://pacs/dicom-web?key=1"},
-        {"authorization": "bearer"},
-        {"secret_variable": "TOKEN"},
-        {"authorization": "bearer", "secret_variable": "TOKEN", "secret_file": "/token"},
-        {"url": "http://pacs.example/dicom-web", "authorization": "bearer", "secret_variable": "TOKEN"},
+        {"authorization": "digest"},
+        {"secret_variable": "TOKEN", "secret_file": "/token"},
+        {"url": "http://pacs.example/dicom-web", "secret_variable": "TOKEN"},
     ],
 )
 def test_settings_that_make_no_sense_or_would_give_the_secret_away_are_refused(settings: dict[str, Any]) -> None:

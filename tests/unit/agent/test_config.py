@@ -92,10 +92,13 @@ def test_the_examples_in_the_reference_are_valid_when_their_number_signs_go(writ
     shown = (line for line in tables if " = " in line or line.startswith("# [["))
     opened = "\n".join(line.removeprefix("# ") for line in shown if line.startswith("# "))
     config = load(written(opened))
-    (destination,) = config.destinations
+    (destination, web) = config.destinations
+    (rule,) = config.forward
     (peer,) = config.peers
     assert (peer.ae_title, peer.listens) == ("XRAY1", Peer("XRAY1", "10.0.0.5", 104))
     assert (destination.name, destination.type) == ("pacs", "dicom")
+    assert (web.name, web.type) == ("web", "stow")
+    assert (rule.name, rule.to) == ("chests to the archive", ("pacs",))
 
 
 def test_every_problem_is_told_at_once_by_its_key(problems: Callable[[str], list[str]]) -> None:
@@ -153,12 +156,35 @@ def test_unknown_keys_are_errors_everywhere(text: str, problems: Callable[[str],
 def test_a_destination_of_unknown_type_lists_what_exists(problems: Callable[[str], list[str]]) -> None:
     (told,) = problems(PACS.replace('"dicom"', '"telex"'))
     assert told.startswith("destinations[0]: ")
-    assert "expected a type of destination: dicom. Received: type=telex" in told
+    assert "expected a type of destination: dicom, stow. Received: type=telex" in told
 
 
 def test_a_destination_without_type_is_told_which_there_are(problems: Callable[[str], list[str]]) -> None:
     (told,) = problems(PACS.replace('type = "dicom"\n', ""))
     assert "expected a table with type = one of dicom" in told
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (
+            'name = "a"\nto = ["pacs"]\nwhen = "modalty == \'CR\'"',
+            "forward[0].when: Value error, column 1: expected a field",
+        ),
+        (
+            'name = "a"\nto = ["archive"]',
+            "forward: Value error, expected destinations that take Instances: pacs. Received",
+        ),
+        ('name = "a"\nto = []', "forward[0].to: "),
+        ('name = "a"\nto = ["pacs"]\n[[forward]]\nname = "a"\nto = ["pacs"]', "forward: Value error, expected rules"),
+        ('name = "a"\nto = ["pacs"]\nif = "x"', "forward[0].if: "),
+    ],
+)
+def test_a_rule_that_is_none_or_leads_nowhere_is_told(
+    problems: Callable[[str], list[str]], rule: str, told: str
+) -> None:
+    (problem,) = problems(f"{PACS}[[forward]]\n{rule}")
+    assert problem.startswith(told)
 
 
 def test_a_report_that_does_not_exist_lists_what_does(problems: Callable[[str], list[str]]) -> None:
@@ -236,3 +262,9 @@ def test_a_second_model_is_another_one_and_none_by_default(problems: Callable[[s
     assert len(said) == 1
     assert said[0].startswith("model.shadow: ")
     assert "expected another model than model.name" in said[0]
+
+
+def test_a_path_of_a_destination_starts_at_the_files_folder(written: Write, tmp_path: Path) -> None:
+    web = '[[destinations]]\nname = "web"\ntype = "stow"\nurl = "https://pacs/dicom-web"\nsecret_file = "token"\n'
+    (destination,) = load(written(web)).destinations
+    assert destination.model_dump()["secret_file"] == tmp_path / "token"
