@@ -1,6 +1,7 @@
 """The role `receive` put together: the SCP, what it may do for whom, and what is behind it."""
 
 from agent.archive import HeldArchive
+from agent.commitment import Committer
 from agent.config import Config
 from agent.config_forward import make_router
 from agent.config_peers import make_door
@@ -34,6 +35,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             archive=HeldArchive(parts.database, parts.store),
             maximum_answers=section.maximum_answers,
             steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
+            commitment=make_committer(config, parts),
         ),
     )
 
@@ -51,3 +53,9 @@ def make_receiver(config: Config, parts: Parts) -> Receiver:
         utc_now,
         make_router(config.forward, config.destinations),
     )
+
+
+def make_committer(config: Config, parts: Parts) -> Committer:
+    """Return who answers for Storage Commitment, in the SCP and where its reports are sent."""
+    door = make_door(config.peers, config.receive.anyone_may)
+    return Committer(parts.database, parts.queue, parts.store, door.peer_of, config.deliver.backoff, utc_now)

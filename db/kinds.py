@@ -5,6 +5,7 @@ COMPARE = "compare"  # key: instance id
 CONCLUDE = "conclude"  # key: study id
 WITHDRAW = "withdraw"  # key: study id
 SHADOW = "shadow"  # key: instance id
+COMMIT = "commit"  # key: commitment id
 
 
 def deliver(destination: str) -> str:

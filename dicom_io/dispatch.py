@@ -11,7 +11,17 @@ from typing import Any, Final, TypeAlias
 
 from pydicom.uid import UID
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE, C_STORE, N_ACTION, N_CREATE, N_SET
+from pynetdicom.dimse_primitives import (
+    C_ECHO,
+    C_FIND,
+    C_GET,
+    C_MOVE,
+    C_STORE,
+    N_ACTION,
+    N_CREATE,
+    N_EVENT_REPORT,
+    N_SET,
+)
 
 from dicom_io.door import Verb
 from dicom_io.negotiation import verb_of
@@ -31,6 +41,7 @@ _OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
     Verb.MPPS: (N_CREATE, N_SET),
 }
 _VERBS: Final = {operation: verb for verb, operations in _OPERATIONS.items() for operation in operations}
+_IDS: Final = 0xFFFF
 _QUERY_RETRIEVE: Final = (C_FIND, C_MOVE, C_GET)
 
 
@@ -43,11 +54,32 @@ def offer(association: Any, services: Mapping[Verb, Service]) -> None:  # noqa: 
     association.services_of_ours = services
 
 
+def await_answer(association: Any, take: Callable[[int], None]) -> int:  # noqa: ANN401  # as above
+    """Return the Message ID for an N-EVENT-REPORT over a peer's own association; its status goes to `take`."""
+    awaited = _awaited(association)
+    message_id = association.__dict__["reports_of_ours"] = association.__dict__.get("reports_of_ours", 0) % _IDS + 1
+    awaited[message_id] = take
+    return int(message_id)
+
+
+def _awaited(association: Any) -> dict[int, Callable[[int], None]]:  # noqa: ANN401  # as above
+    awaited: dict[int, Callable[[int], None]] = association.__dict__.setdefault("answers_of_ours", {})
+    return awaited
+
+
+def _nobody(_: int) -> None:
+    """Take the answer to a report that was not sent."""
+
+
 def answer_what_nobody_serves(association: Any) -> None:  # noqa: ANN401  # what is reached for is not public
     """Put this before pynetdicom's way of serving requests, for one association."""
     serve = association._serve_request  # noqa: SLF001
 
     def checked(request: Any, context_id: int) -> None:  # noqa: ANN401  # pynetdicom's primitives have no common name
+        if isinstance(request, N_EVENT_REPORT) and request.MessageIDBeingRespondedTo is not None:
+            said = MISTYPED_ARGUMENT if request.Status is None else int(request.Status)
+            _awaited(association).pop(request.MessageIDBeingRespondedTo, _nobody)(said)
+            return
         status = _status(association, request, context_id)
         if status is None:
             (_service(association, request, context_id) or serve)(request, context_id)

@@ -4,6 +4,7 @@
       +-- HeaderError                  a dataset that cannot be read
       |     +-- UidError               a value that is no UID
       +-- MatchingError                a query whose keys make no sense
+      +-- CommitmentError              a request for Storage Commitment that is refused, with its status
       +-- ArchiveError                 what is held cannot be read now
       +-- PixelError                   frames that cannot be made, with a reason for people
       +-- DecoderError                 a process for decoding that cannot be started
@@ -33,6 +34,15 @@ class UidError(HeaderError):
 
 class MatchingError(DicomIoError):
     """A query with a key whose value cannot be matched."""
+
+
+class CommitmentError(DicomIoError):
+    """A request for Storage Commitment that is refused; `status` is what the peer is answered (PS3.7 10.1.4.1.10)."""
+
+    def __init__(self, status: int) -> None:
+        """Keep the status."""
+        super().__init__(f"expected a request that can be kept. Received: status={status:04X}")
+        self.status = status
 
 
 class ArchiveError(DicomIoError):

@@ -73,7 +73,7 @@ def scan_dataset(data: bytes, transfer_syntax: str) -> Elements:
     try:
         if transfer_syntax in DEFLATED:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, MAX_INFLATED)
-        return read_elements(io.BytesIO(data), syntax_of(transfer_syntax), _All(), stop=_BEHIND_ALL)
+        return read_elements(io.BytesIO(data), syntax_of(transfer_syntax), _All(), stop=_BEHIND_ALL, limit=len(data))
     except (HeaderError, zlib.error) as error:
         message = f"expected a dataset. Received: {type(error).__name__}"
         raise MatchingError(message) from None
@@ -119,8 +119,14 @@ def _encoded(value: Value, vr: str, *, little_endian: bool) -> bytes:
     return text.encode()
 
 
+def encode_items(items: list[bytes], transfer_syntax: str) -> bytes:
+    """Return the value of a sequence of encoded items (PS3.5 7.5)."""
+    order = "<" if syntax_of(transfer_syntax).little_endian else ">"
+    return b"".join(struct.pack(f"{order}HHL", 0xFFFE, 0xE000, len(item)) + item for item in items)
+
+
 def encode_elements(elements: Mapping[int, tuple[str, bytes]], transfer_syntax: str) -> bytes:
-    """Return a dataset of elements (VR and value by tag) whose VRs have a short length (PS3.5 7.1.2).
+    """Return a dataset of elements (VR and value by tag) whose VRs have a short length, or are SQ (PS3.5 7.1.2).
 
     A value too long for that goes as UN (PS3.5 6.2.2).
     """
@@ -131,8 +137,9 @@ def encode_elements(elements: Mapping[int, tuple[str, bytes]], transfer_syntax: 
         padded = value + (b"" if len(value) % 2 == 0 else b"\0" if vr == "UI" else b" ")
         if not syntax.explicit:
             head = struct.pack(f"{order}HHL", tag >> 16, tag & 0xFFFF, len(padded))
-        elif len(padded) > _LONGEST_SHORT:
-            head = struct.pack(f"{order}HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, len(padded))
+        elif vr == "SQ" or len(padded) > _LONGEST_SHORT:
+            long = b"SQ" if vr == "SQ" else b"UN"
+            head = struct.pack(f"{order}HH2sHL", tag >> 16, tag & 0xFFFF, long, 0, len(padded))
         else:
             head = struct.pack(f"{order}HH2sH", tag >> 16, tag & 0xFFFF, vr.encode("ascii"), len(padded))
         parts.append(head + padded)

@@ -20,12 +20,15 @@ STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 MODALITY_PERFORMED_PROCEDURE_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
+
 _SERVICES: Final = {
     VERIFICATION: Verb.ECHO,
     STUDY_ROOT_FIND: Verb.FIND,
     STUDY_ROOT_MOVE: Verb.MOVE,
     STUDY_ROOT_GET: Verb.GET,
     MODALITY_PERFORMED_PROCEDURE_STEP: Verb.MPPS,
+    STORAGE_COMMITMENT: Verb.COMMIT,
 }
 """The SOP Classes of other services than Storage, each with what it asks for."""
 

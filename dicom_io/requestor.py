@@ -12,7 +12,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
-from pynetdicom.presentation import build_context
+from pynetdicom.presentation import build_context, build_role
 
 from dicom_io.errors import (
     AssociationAbortedError,
@@ -44,8 +44,20 @@ class Requestor:
     `accepted` gives the presentation context ID for each proposed pair that the peer accepted.
     """
 
-    def __init__(self, peer: Peer, pairs: Sequence[Pair], calling_ae_title: str, timeouts: Timeouts) -> None:
-        """Prepare to propose `pairs` (at most MAXIMUM_CONTEXTS), one presentation context each."""
+    def __init__(
+        self,
+        peer: Peer,
+        pairs: Sequence[Pair],
+        calling_ae_title: str,
+        timeouts: Timeouts,
+        *,
+        as_scp: Sequence[str] = (),
+    ) -> None:
+        """Prepare to propose `pairs` (at most MAXIMUM_CONTEXTS), one presentation context each.
+
+        Of the SOP Classes `as_scp` we propose to be the SCP, and the peer the SCU (PS3.7 D.3.3.4).
+        """
+        self._roles = [build_role(sop_class, scp_role=True) for sop_class in as_scp]
         quiet_libraries()
         self.accepted: dict[Pair, int] = {}
         self._peer = peer
@@ -67,6 +79,7 @@ class Requestor:
                 contexts=[build_context(*pair) for pair in self._pairs],
                 ae_title=self._peer.ae_title,
                 max_pdu=LONGEST_PDU,
+                ext_neg=[*self._roles],
                 evt_handlers=[
                     (evt.EVT_ACSE_SENT, self._on_asking),
                     (evt.EVT_CONN_OPEN, self._on_connected),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from dicom_io.commitment import Commitment
+from dicom_io.commitment import serve as serve_commitment
 from dicom_io.dispatch import Service
 from dicom_io.door import Door, Verb
 from dicom_io.errors import ArchiveError
@@ -33,12 +35,17 @@ class Services:
     archive: Archive | None = None
     maximum_answers: int = 1000
     steps: Steps | None = None
+    commitment: Commitment | None = None
 
     @property
     def not_offered(self) -> frozenset[Verb]:
         """The verbs that nothing stands behind."""
-        queries = _QUERIES if self.archive is None else frozenset[Verb]()
-        return queries | {Verb.MPPS} if self.steps is None else queries
+        nothing = frozenset[Verb]()
+        return (
+            (_QUERIES if self.archive is None else nothing)
+            | (frozenset({Verb.MPPS}) if self.steps is None else nothing)
+            | (frozenset({Verb.COMMIT}) if self.commitment is None else nothing)
+        )
 
     def held_syntaxes(self) -> Mapping[str, Sequence[str]]:
         """Return in which transfer syntaxes Instances of a SOP Class lie here, the most frequent first."""
@@ -57,6 +64,8 @@ class Services:
             }
         if self.steps is not None:
             serving[Verb.MPPS] = partial(serve_step, self.steps, association, caller)
+        if self.commitment is not None:
+            serving[Verb.COMMIT] = partial(_commit, association, caller, self.commitment)
         return serving
 
     def _queries(self, archive: Archive, caller: Caller, door: Door, *, combined: bool) -> dict[Verb, _Serve]:
@@ -92,8 +101,25 @@ def _answer(
     try:
         archive.served(serve(exchange))
     except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        identifiers = {"association_id": caller.association_id, "error": type(error).__name__}
-        details = {**identifiers, "where": f"{where.filename}:{where.lineno}"}
-        _log.error("request_failed", extra=details)  # a traceback might quote the dataset
+        _report(caller, error)
         exchange.respond(UNABLE_TO_PROCESS)
+
+
+def _commit(
+    association: Any,  # noqa: ANN401  # as above
+    caller: Caller,
+    commitment: Commitment,
+    request: Any,  # noqa: ANN401  # as above
+    context_id: int,
+) -> None:
+    """Serve one N-ACTION; what fails after its answer is made good by the job that it left."""
+    try:
+        serve_commitment(commitment, association, caller, request, context_id)
+    except Exception as error:  # noqa: BLE001  # the SCP's edge, as above
+        _report(caller, error)
+
+
+def _report(caller: Caller, error: Exception) -> None:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    identifiers = {"association_id": caller.association_id, "error": type(error).__name__}
+    _log.error("request_failed", extra={**identifiers, "where": f"{where.filename}:{where.lineno}"})

@@ -5,6 +5,7 @@ come after it. Names are made of digests only: no UID and no name out of a datas
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import time
@@ -19,6 +20,7 @@ _INCOMING: Final = "incoming"
 _FOLDERS: Final = (_INCOMING, *(f"{number:02x}" for number in range(256)))
 _RELATIVE: Final = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.dcm")
 _FOLDER_MODE: Final = 0o700  # patient data: for the agent's account only
+_CHUNK: Final = 1 << 20
 _STALE_SECONDS: Final = 3600.0
 
 
@@ -86,6 +88,21 @@ class Store:
             message = f"expected a path that the store gave. Received: length={len(relative)}"
             raise StoreError(message)
         return self._root / relative
+
+    def is_intact(self, relative: str, sha256: str) -> bool:
+        """Read a file back from disk; tell whether it is there, can be read, and has this digest.
+
+        Raises StoreError if `relative` is no name that `put` gave.
+        """
+        digest = hashlib.sha256()
+        try:
+            with self.path(relative).open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what is cached proves nothing
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError:
+            return False
+        return digest.hexdigest() == sha256
 
 
 def _is_whole(path: Path, size: int) -> bool:

@@ -11,6 +11,7 @@ from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.errors import AgentError
 from agent.parts import opened, utc_now
+from db.commitment import requeue_reports
 from db.queue import open_queue
 from db.requeue import requeue_deliveries, requeue_study
 from db.worklist import StudyRecord, WorklistRow, study_record
@@ -133,21 +134,34 @@ def _record_document(record: StudyRecord) -> dict[str, Any]:
 @click.argument("study_instance_uid", required=False)
 @click.option("--deliveries", is_flag=True, help="Send what is parked again instead of analysing again.")
 @click.option("--destination", default="", help="With --deliveries: only those of this destination.")
+@click.option("--commitments", is_flag=True, help="Send parked reports of Storage Commitment again.")
 @config_option
 @json_option
 def requeue(
-    *, study_instance_uid: str | None, deliveries: bool, destination: str, config: Config, as_json: bool
+    *,
+    study_instance_uid: str | None,
+    deliveries: bool,
+    destination: str,
+    commitments: bool,
+    config: Config,
+    as_json: bool,
 ) -> None:
     """Analyse a study again as a new revision, or, with --deliveries, send parked reports and Instances again.
 
-    Without a study, --deliveries requeues every parked one.
+    Without a study, --deliveries requeues every parked one. --commitments does so with reports of Storage Commitment.
     """
-    if not deliveries and (study_instance_uid is None or destination):
+    if commitments and (deliveries or study_instance_uid is not None or destination):
+        message = "--commitments stands alone: it sends all their parked reports again"
+        raise click.UsageError(message)
+    if not deliveries and not commitments and (study_instance_uid is None or destination):
         message = "name a study to analyse again, or add --deliveries to send again what is parked"
         raise click.UsageError(message)
     with opened(config) as database:
         queue, now = open_queue(database), utc_now()
-        if study_instance_uid is None or deliveries:
+        if commitments:
+            count = requeue_reports(database, queue, now=now)
+            done, text = {"requeued_commitments": count}, f"{count} reports of Storage Commitment queued again."
+        elif study_instance_uid is None or deliveries:
             count = requeue_deliveries(
                 database, queue, now=now, study_instance_uid=study_instance_uid or "", destination=destination
             )

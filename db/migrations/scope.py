@@ -8,11 +8,12 @@ from sqlalchemy.schema import SchemaItem, Table
 import db.queue.job_table
 import db.schema
 import db.schema_arrival
+import db.schema_commitment
 import db.schema_tokens
 from db.metadata import metadata
 from db.types import UtcDateTime
 
-TABLES = (db.schema, db.schema_arrival, db.schema_tokens, db.queue.job_table)
+TABLES = (db.schema, db.schema_arrival, db.schema_commitment, db.schema_tokens, db.queue.job_table)
 """The modules that register tables with `metadata`."""
 
 

@@ -19,7 +19,9 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from agent.archive import HeldArchive
+from agent.commitment import Committer
 from agent.receive import Receiver, ReceiveSettings
+from agent.retry import Backoff
 from db.closing import Timing
 from db.database import Database
 from db.priority import Allowances
@@ -72,6 +74,7 @@ class Holder:
     scp: StorageScp
     store: Store
     database: Database
+    committer: Committer
 
     @property
     def peer(self) -> Peer:
@@ -131,30 +134,40 @@ def destination(tmp_path: Path) -> Iterator[tuple[Remembering, int]]:
 def hold(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Holder]]:
     """Return `hold(destinations)`: an agent that knows STATION, which may do everything, and where these listen."""
     started: list[StorageScp] = []
-    store = Store(tmp_path / "store")
+    store, queue = Store(tmp_path / "store"), open_queue(sqlite_database)
     receiver = Receiver(
         sqlite_database,
-        open_queue(sqlite_database),
+        queue,
         store,
         ReceiveSettings(timing=Timing(), allowances=Allowances()),
         lambda: datetime.now(UTC),
     )
 
-    def start(destinations: dict[str, int] | None = None, **settings: Any) -> Holder:
+    def start(
+        destinations: dict[str, int] | None = None, *, station_port: int | None = None, **settings: Any
+    ) -> Holder:
         places = destinations or {}
         peers = [KnownPeer(ae_title=title, listens=Peer(title, "127.0.0.1", port)) for title, port in places.items()]
-        station = KnownPeer(ae_title="STATION", may=frozenset(Verb), move_destinations=frozenset(places))
+        station = KnownPeer(
+            ae_title="STATION",
+            may=frozenset(Verb),
+            move_destinations=frozenset(places),
+            listens=None if station_port is None else Peer("STATION", "127.0.0.1", station_port),
+        )
         door = Door([station, *peers])
-        archive = HeldArchive(sqlite_database, store)
+        committer = Committer(
+            sqlite_database, queue, store, door.peer_of, Backoff(attempts=3), lambda: datetime.now(UTC)
+        )
+        offered: dict[str, Any] = {"archive": HeldArchive(sqlite_database, store), "commitment": committer}
         scp = StorageScp(
             ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=10),
             receiver,
             store.spool,
-            services=Services(**({"archive": archive} | settings)),
+            services=Services(**(offered | settings)),
         )
         scp.start()
         started.append(scp)
-        return Holder(scp, store, sqlite_database)
+        return Holder(scp, store, sqlite_database, committer)
 
     yield start
     for scp in started:
