@@ -105,8 +105,9 @@ def summary(steps: Sequence[Step], images: Sequence[Image], here: Collection[str
     named = frozenset[str]().union(*(step.named for step in completed))
     if not named <= frozenset(here):
         return Steps.MISSING
-    all_belong = all(any(_belongs(image, step) for step in completed) for image in images)
-    return Steps.HERE if all_belong and (named or not completed) else Steps.SILENT
+    # An image that only names its step is not named by it: there may be more of these.
+    all_named = all(image.sop_instance_uid in named for image in images)
+    return Steps.HERE if all_named and (named or not completed) else Steps.SILENT
 
 
 def steps_lock(study_instance_uid: str) -> Lock:
