@@ -15,7 +15,8 @@ from db.closing import Timing
 from db.database import Database
 from db.errors import DatabaseError
 from db.forwarding import Forward
-from db.intake import IncomingInstance, record_instance
+from db.group_commit import Intake
+from db.intake import IncomingInstance
 from db.priority import Allowances, Priority
 from db.queue import Queue
 from db.roles import Role
@@ -54,9 +55,14 @@ class Receiver:
     settings: ReceiveSettings
     clock: Callable[[], datetime]
     router: Router = field(default_factory=Router)
+    _intake: Intake = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # The studies (UIDs) that each open association is on record for: a cache that saves a statement for each Instance.
     _brought: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make what commits the rows."""
+        self._intake = Intake(self.database, self.queue, self.settings.timing, self.settings.allowances)
 
     def received(self, instance: ReceivedInstance) -> int:
         """Store one Instance; return the C-STORE status. 0x0000 means that file and row have been synced to disk."""
@@ -123,9 +129,7 @@ class Receiver:
         incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance))
         if header.study_instance_uid in brought:
             incoming = replace(incoming, association_id="")
-        recorded = record_instance(
-            self.database, self.queue, incoming, timing=self.settings.timing, allowances=self.settings.allowances
-        )
+        recorded = self._intake.record(incoming)
         if recorded.role is not Role.OWN:
             brought.add(header.study_instance_uid)
         log.debug(

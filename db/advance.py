@@ -3,10 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from db.lifecycle import Event, State, step
 from db.schema import study, study_event
+
+# Built once: building a statement takes longer than running it.
+_MOVE = update(study).where(
+    study.c.id == bindparam("which"),
+    study.c.state == bindparam("from_state"),
+    study.c.revision == bindparam("from_revision"),
+)
+_NOTE = insert(study_event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,14 @@ def advance(
         return None
     revision = position.revision + planned.new_revision
     moved = connection.execute(
-        update(study)
-        .where(study.c.id == position.study_id, study.c.state == position.state, study.c.revision == position.revision)
-        .values(state=planned.to, revision=revision)
+        _MOVE,
+        {
+            "which": position.study_id,
+            "from_state": position.state,
+            "from_revision": position.revision,
+            "state": planned.to,
+            "revision": revision,
+        },
     )
     if moved.rowcount == 0:
         return None
@@ -72,14 +85,15 @@ def note(
 ) -> None:
     """Write an audit row: `position` is the state before it and the revision after it."""
     connection.execute(
-        insert(study_event).values(
-            study_id=position.study_id,
-            at=at,
-            event=event,
-            from_state=position.state,
-            to_state=to_state,
-            revision=position.revision,
-            actor=actor,
-            detail=detail,
-        )
+        _NOTE,
+        {
+            "study_id": position.study_id,
+            "at": at,
+            "event": event,
+            "from_state": position.state,
+            "to_state": to_state,
+            "revision": position.revision,
+            "actor": actor,
+            "detail": detail,
+        },
     )

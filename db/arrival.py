@@ -19,16 +19,16 @@ from db.schema_arrival import association_study
 
 _BIGGEST_BATCH = 500
 _HELD = [steps for steps in Steps if waits_for_quiet(1, steps)]
+_BRING = {  # built once: building a statement takes longer than running it
+    "sqlite": sqlite.insert(association_study).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(association_study).on_conflict_do_nothing(),
+}
 
 
 def bring(connection: Connection, study_id: int, association_id: str, *, at: datetime) -> None:
     """Note that an open association brings a study; again is nothing. The study's row is locked."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(
-        make(association_study)
-        .values(association_id=association_id, study_id=study_id, opened_at=at)
-        .on_conflict_do_nothing()
-    )
+    values = {"association_id": association_id, "study_id": study_id, "opened_at": at}
+    connection.execute(_BRING[connection.dialect.name], values)
 
 
 def note_association_ended(database: Database, association_id: str, *, closes_at: datetime) -> None:

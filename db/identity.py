@@ -1,10 +1,10 @@
 """Whose Instance it is, and what it is to its study: the patient (PS3.3 C.7.1.1), known UIDs, our own reports."""
 
-from sqlalchemy import Connection, Row, exists, or_, select
+from sqlalchemy import Connection, Row
 
 from db.incoming import IncomingInstance
+from db.intake_statements import IS_OWN, TWINS
 from db.roles import Role
-from db.schema import instance, report, result
 
 
 def role_of(connection: Connection, owner: Row[tuple[object, ...]], incoming: IncomingInstance) -> Role:
@@ -13,9 +13,7 @@ def role_of(connection: Connection, owner: Row[tuple[object, ...]], incoming: In
         return Role.OWN
     if not _same_patient(owner, incoming):
         return Role.CONFLICT
-    twins = connection.execute(
-        select(instance.c.study_id, instance.c.role).where(instance.c.sop_instance_uid == incoming.sop_instance_uid)
-    ).all()
+    twins = connection.execute(TWINS, {"sop_instance_uid": incoming.sop_instance_uid}).all()
     if twins:
         elsewhere = any(twin.study_id != owner.id for twin in twins)
         return Role.CONFLICT if elsewhere else Role.UNVERIFIED
@@ -23,9 +21,8 @@ def role_of(connection: Connection, owner: Row[tuple[object, ...]], incoming: In
 
 
 def _is_own(connection: Connection, incoming: IncomingInstance) -> bool:
-    by_ledger = exists().where(report.c.sop_instance_uid == incoming.sop_instance_uid)
-    by_device = exists().where(result.c.device_uid.in_(incoming.device_uids))
-    return bool(connection.execute(select(or_(by_ledger, by_device))).scalar_one())
+    which = {"sop_instance_uid": incoming.sop_instance_uid, "device_uids": incoming.device_uids}
+    return bool(connection.execute(IS_OWN, which).scalar_one())
 
 
 def _same_patient(owner: Row[tuple[object, ...]], incoming: IncomingInstance) -> bool:

@@ -1,10 +1,9 @@
 """Received Instances become rows: one transaction for the Instance, what it does to its study, and the next job."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, func, select, update
 
 from db.advance import Position, advance, lock, note
 from db.arrival import bring
@@ -13,16 +12,19 @@ from db.database import Database, take
 from db.forwarding import plan_forwards
 from db.identity import role_of
 from db.incoming import IncomingInstance
+from db.intake_statements import CHANGE_STUDY, KNOWN_BYTES, LOCKED_STUDY, NEW_INSTANCE, NEW_STUDY
 from db.kinds import COMPARE, SCORE
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
-from db.performed import Image, Step, steps_lock, steps_of, steps_say, withdrawal
+from db.performed import Image, steps_lock, steps_of, steps_say, withdrawal
 from db.priority import Allowances, due_at
 from db.queue import Queue
 from db.roles import Role
 from db.schema import instance, study
 
 __all__ = ["IncomingInstance", "Recorded", "Role", "Timing", "count_instances", "record_instance"]
+
+StudyRow: TypeAlias = Row[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +46,42 @@ def record_instance(
     """
     # The lock is on the SOP Instance UID: two studies that bring the same one at once have to see each other.
     with database.begin(lock=("sop_instance", incoming.sop_instance_uid)) as connection:
-        if (known := _known_bytes(connection, incoming)) is not None:
-            _bring_again(connection, known, incoming, timing)
-            return known
-        study_id, is_new = _study_of(connection, incoming, timing, allowances)
-        position = lock(connection, study_id)
-        if (known := _known_bytes(connection, incoming)) is not None:  # somebody else was first and has committed
-            _bring_again(connection, known, incoming, timing)
-            return known
-        if is_new:
-            note(connection, position, "RECEIVED", position.state, at=incoming.received_at)
-        owner = connection.execute(select(study).where(study.c.id == study_id)).one()
-        role = role_of(connection, owner, incoming)
-        steps = steps_of(connection, incoming.study_instance_uid) if is_new or owner.steps else ()
-        withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""
-        revision = position.revision if withdrawn else _apply(connection, position, owner, role, incoming)
-        instance_id = _insert_instance(connection, study_id, role, revision, incoming, withdrawn)
-        if not withdrawn:
-            _enqueue(connection, queue, study_id, instance_id, role, incoming)
-        if role in {Role.CANDIDATE, Role.EVIDENCE}:
-            plan_forwards(connection, queue, study_id, instance_id, incoming.forwards, at=incoming.received_at)
-        if role is not Role.OWN:
-            _touch(connection, study_id, incoming, timing, steps)
-            if incoming.association_id:
-                bring(connection, study_id, incoming.association_id, at=incoming.received_at)
-    return Recorded(study_id, instance_id, role, known=False)
+        return record_within(connection, queue, incoming, timing=timing, allowances=allowances)
+
+
+def record_within(
+    connection: Connection, queue: Queue, incoming: IncomingInstance, *, timing: Timing, allowances: Allowances
+) -> Recorded:
+    """Record one received Instance in the caller's transaction, which nobody else with this SOP Instance UID is in."""
+    if (known := _known_bytes(connection, incoming)) is not None:
+        _bring_again(connection, known, incoming, timing)
+        return known
+    owner, is_new = _study_of(connection, incoming, timing, allowances)
+    position = Position(owner.id, State(owner.state), owner.revision)
+    waited = connection.dialect.name == "postgresql"  # for the study's row: SQLite has one writer from the beginning
+    if waited and (known := _known_bytes(connection, incoming)) is not None:  # somebody was first and has committed
+        _bring_again(connection, known, incoming, timing)
+        return known
+    if is_new:
+        note(connection, position, "RECEIVED", position.state, at=incoming.received_at)
+    role = role_of(connection, owner, incoming)
+    steps = steps_of(connection, incoming.study_instance_uid) if is_new or owner.steps else ()
+    withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""
+    moved = position if withdrawn else _apply(connection, position, owner, role, incoming)
+    instance_id = _insert_instance(connection, moved, role, incoming, withdrawn)
+    if not withdrawn:
+        _enqueue(connection, queue, owner, instance_id, role, incoming)
+    changes = _changes(moved, owner, role, incoming)
+    if role is not Role.OWN:
+        say = steps_say(connection, owner.id, steps)
+        changes |= _arrival(moved, owner, incoming, timing, say) | _filled(owner, role, incoming)
+        if incoming.association_id:
+            bring(connection, owner.id, incoming.association_id, at=incoming.received_at)
+    if changes:
+        connection.execute(CHANGE_STUDY, {"which": owner.id, **changes})
+    if role in {Role.CANDIDATE, Role.EVIDENCE}:
+        plan_forwards(connection, queue, owner.id, instance_id, incoming.forwards, at=incoming.received_at)
+    return Recorded(owner.id, instance_id, role, known=False)
 
 
 def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInstance, timing: Timing) -> None:
@@ -91,45 +104,41 @@ def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInst
 
 
 def _known_bytes(connection: Connection, incoming: IncomingInstance) -> Recorded | None:
-    row = connection.execute(
-        select(instance.c.id, instance.c.study_id, instance.c.role).where(instance.c.sha256 == incoming.sha256)
-    ).one_or_none()
+    row = connection.execute(KNOWN_BYTES, {"sha256": incoming.sha256}).one_or_none()
     return None if row is None else Recorded(row.study_id, row.id, Role(row.role), known=True)
 
 
 def _study_of(
     connection: Connection, incoming: IncomingInstance, timing: Timing, allowances: Allowances
-) -> tuple[int, bool]:
-    query = select(study.c.id).where(study.c.study_instance_uid == incoming.study_instance_uid)
-    found = connection.execute(query).scalar_one_or_none()
+) -> tuple[StudyRow, bool]:
+    """Return the study's row, locked, and whether it is new."""
+    which = {"study_instance_uid": incoming.study_instance_uid}
+    found = connection.execute(LOCKED_STUDY, which).one_or_none()
     if found is not None:
         return found, False
     take(connection, steps_lock(incoming.study_instance_uid))  # its steps may be coming in at this moment
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     at = incoming.received_at
     inserted = connection.execute(
-        make(study)
-        .values(
-            study_instance_uid=incoming.study_instance_uid,
-            **_described(incoming),
-            calling_ae_title=incoming.calling_ae_title,
-            state=State.RECEIVING,
-            revision=1,
-            received_at=at,
-            last_received_at=at,
-            started_at=at,
-            closes_at=at + min(timing.quiet, timing.forced),
-            conflict="",
-            order_priority=incoming.order_priority,
-            due_at=due_at(at, incoming.order_priority, allowances),
-            reason="",
-        )
-        .on_conflict_do_nothing(index_elements=[study.c.study_instance_uid])
-        .returning(study.c.id)
-    ).scalar_one_or_none()
+        NEW_STUDY[connection.dialect.name],
+        which
+        | _described(incoming)
+        | {
+            "calling_ae_title": incoming.calling_ae_title,
+            "state": State.RECEIVING,
+            "revision": 1,
+            "received_at": at,
+            "last_received_at": at,
+            "started_at": at,
+            "closes_at": at + min(timing.quiet, timing.forced),
+            "conflict": "",
+            "order_priority": incoming.order_priority,
+            "due_at": due_at(at, incoming.order_priority, allowances),
+            "reason": "",
+        },
+    ).one_or_none()
     if inserted is not None:
         return inserted, True
-    return connection.execute(query).scalar_one(), False
+    return connection.execute(LOCKED_STUDY, which).one(), False
 
 
 def _described(incoming: IncomingInstance) -> dict[str, str]:
@@ -151,66 +160,53 @@ def _described(incoming: IncomingInstance) -> dict[str, str]:
 
 
 def _apply(
-    connection: Connection,
-    position: Position,
-    owner: Row[tuple[object, ...]],
-    role: Role,
-    incoming: IncomingInstance,
-) -> int:
-    """Let the Instance act on its study's lifecycle; return the revision the study is at afterwards.
+    connection: Connection, position: Position, owner: StudyRow, role: Role, incoming: IncomingInstance
+) -> Position:
+    """Let the Instance act on its study's lifecycle; return where the study stands afterwards.
 
     Of conflicts only the first is an event: after it a person decides, however many more come.
     """
     if role not in {Role.CANDIDATE, Role.CONFLICT} or (role is Role.CONFLICT and owner.conflict):
-        return position.revision
-    at, study_id = incoming.received_at, position.study_id
-    moved = advance(connection, position, Event.CANDIDATE_STORED, at=at, detail=incoming.sop_instance_uid)
+        return position
+    at, detail = incoming.received_at, incoming.sop_instance_uid
+    moved = advance(connection, position, Event.CANDIDATE_STORED, at=at, detail=detail)
     if moved is None:  # every state takes this event, and the row is locked
         message = f"expected a study that takes a new image. Received: state={position.state}"
         raise RuntimeError(message)
-    values: dict[str, object] = {}
-    if moved.revision != position.revision:
-        values["started_at"] = at
-    if role is Role.CONFLICT:
-        values["conflict"] = CONFLICTING_IDENTITY
-    if values:
-        connection.execute(update(study).where(study.c.id == study_id).values(values))
-    return moved.revision
+    return moved
 
 
 def _enqueue(
-    connection: Connection, queue: Queue, study_id: int, instance_id: int, role: Role, incoming: IncomingInstance
+    connection: Connection, queue: Queue, owner: StudyRow, instance_id: int, role: Role, incoming: IncomingInstance
 ) -> None:
     kind = {Role.CANDIDATE: SCORE, Role.UNVERIFIED: COMPARE}.get(role)
     if kind is not None:
-        due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
-        queue.enqueue(connection, kind, str(instance_id), due_at=due, run_at=incoming.received_at)
+        queue.enqueue(connection, kind, str(instance_id), due_at=owner.due_at, run_at=incoming.received_at)
 
 
 def _insert_instance(
-    connection: Connection, study_id: int, role: Role, revision: int, incoming: IncomingInstance, withdrawn: str
+    connection: Connection, moved: Position, role: Role, incoming: IncomingInstance, withdrawn: str
 ) -> int:
     instance_id: int = connection.execute(
-        insert(instance)
-        .values(
-            study_id=study_id,
-            series_instance_uid=incoming.series_instance_uid,
-            sop_instance_uid=incoming.sop_instance_uid,
-            sop_class_uid=incoming.sop_class_uid,
-            transfer_syntax_uid=incoming.transfer_syntax_uid,
-            sha256=incoming.sha256,
-            path=incoming.path,
-            size=incoming.size,
-            role=role,
-            is_image=incoming.is_image,
-            calling_ae_title=incoming.calling_ae_title,
-            received_at=incoming.received_at,
-            **asdict(incoming.attributes),
-            analysis_revision=revision if role is Role.CANDIDATE and not withdrawn else None,
-            performed_step_uid=incoming.performed_step_uid or None,
-            withdrawn=withdrawn or None,
-        )
-        .returning(instance.c.id)
+        NEW_INSTANCE,
+        {
+            "study_id": moved.study_id,
+            "series_instance_uid": incoming.series_instance_uid,
+            "sop_instance_uid": incoming.sop_instance_uid,
+            "sop_class_uid": incoming.sop_class_uid,
+            "transfer_syntax_uid": incoming.transfer_syntax_uid,
+            "sha256": incoming.sha256,
+            "path": incoming.path,
+            "size": incoming.size,
+            "role": role,
+            "is_image": incoming.is_image,
+            "calling_ae_title": incoming.calling_ae_title,
+            "received_at": incoming.received_at,
+            **{name: getattr(incoming.attributes, name) for name in incoming.attributes.__slots__},
+            "analysis_revision": moved.revision if role is Role.CANDIDATE and not withdrawn else None,
+            "performed_step_uid": incoming.performed_step_uid or None,
+            "withdrawn": withdrawn or None,
+        },
     ).scalar_one()
     return instance_id
 
@@ -223,24 +219,38 @@ def _image(incoming: IncomingInstance) -> Image:
     )
 
 
-def _touch(
-    connection: Connection, study_id: int, incoming: IncomingInstance, timing: Timing, steps: Sequence[Step]
-) -> None:
-    """Plan the study's close anew while it arrives, and fill what earlier Instances did not say."""
-    row = connection.execute(select(study).where(study.c.id == study_id)).one()
+def _changes(moved: Position, owner: StudyRow, role: Role, incoming: IncomingInstance) -> dict[str, object]:
+    """Return what the Instance changes in its study's row beside its state."""
+    changes: dict[str, object] = {}
+    if moved.revision != owner.revision:
+        changes["started_at"] = incoming.received_at
+    if role is Role.CONFLICT:
+        changes["conflict"] = owner.conflict or CONFLICTING_IDENTITY
+    return changes
+
+
+def _arrival(
+    moved: Position, owner: StudyRow, incoming: IncomingInstance, timing: Timing, say: Steps
+) -> dict[str, object]:
+    """Plan the study's close anew while it arrives."""
     at = incoming.received_at
-    say = steps_say(connection, study_id, steps)
     values: dict[str, object] = {"last_received_at": at}
-    if say is not Steps(row.steps or ""):
+    if say is not Steps(owner.steps or ""):
         values["steps"] = say or None
-    if row.state == State.RECEIVING:
+    if moved.state == State.RECEIVING:
+        started_at = at if moved.revision != owner.revision else owner.started_at
         values["closes_at"] = close_time(
-            timing, revision=row.revision, started_at=row.started_at, last_at=at, steps=say, now=at
+            timing, revision=moved.revision, started_at=started_at, last_at=at, steps=say, now=at
         )
-    if not row.conflict:
-        said = _described(incoming)
-        values |= {name: text for name, text in said.items() if text and not row._mapping[name]}  # noqa: SLF001 - the public name of SQLAlchemy's mapping view
-    connection.execute(update(study).where(study.c.id == study_id).values(values))
+    return values
+
+
+def _filled(owner: StudyRow, role: Role, incoming: IncomingInstance) -> dict[str, object]:
+    """Return what earlier Instances of the study did not say."""
+    if owner.conflict or role is Role.CONFLICT:
+        return {}
+    said = owner._mapping  # noqa: SLF001 - the public name of SQLAlchemy's mapping view
+    return {name: text for name, text in _described(incoming).items() if text and not said[name]}
 
 
 def count_instances(database: Database) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from db.closing import Steps
 from db.database import Lock
@@ -115,14 +115,17 @@ def steps_lock(study_instance_uid: str) -> Lock:
     return "performed_steps", study_instance_uid
 
 
+_STEPS_OF = (
+    select(performed_step)
+    .join(performed_step_study)
+    .where(performed_step_study.c.study_instance_uid == bindparam("study_instance_uid"))
+    .order_by(performed_step.c.id)
+)
+
+
 def steps_of(connection: Connection, study_instance_uid: str) -> tuple[Step, ...]:
     """Return the study's performed procedure steps, the first begun first."""
-    rows = connection.execute(
-        select(performed_step)
-        .join(performed_step_study)
-        .where(performed_step_study.c.study_instance_uid == study_instance_uid)
-        .order_by(performed_step.c.id)
-    ).all()
+    rows = connection.execute(_STEPS_OF, {"study_instance_uid": study_instance_uid}).all()
     return tuple(
         Step(
             sop_instance_uid=row.sop_instance_uid,

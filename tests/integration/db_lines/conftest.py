@@ -28,6 +28,10 @@ class Ledger:
         self._numbers = itertools.count(1)
 
     def receive(self, **given: Any) -> Recorded:
+        incoming = self.incoming(**given)
+        return record_instance(self.database, self.queue, incoming, timing=self.timing, allowances=self.allowances)
+
+    def incoming(self, **given: Any) -> IncomingInstance:
         number = next(self._numbers)
         values: dict[str, Any] = {
             "study_instance_uid": "1.2.3",
@@ -56,8 +60,7 @@ class Ledger:
             "study_description": "",
             "attributes": InstanceAttributes(modality="CR"),
         }
-        incoming = IncomingInstance(**(values | given))
-        return record_instance(self.database, self.queue, incoming, timing=self.timing, allowances=self.allowances)
+        return IncomingInstance(**(values | given))
 
     def waiting(self) -> dict[str, int]:
         """How many jobs of each kind wait, now or later."""

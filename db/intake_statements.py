@@ -1,0 +1,33 @@
+"""The statements of the hottest transaction, built once: building one takes longer than running it."""
+
+from sqlalchemy import bindparam, exists, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.schema import instance, report, result, study
+
+KNOWN_BYTES = select(instance.c.id, instance.c.study_id, instance.c.role).where(
+    instance.c.sha256 == bindparam("sha256")
+)
+TWINS = select(instance.c.study_id, instance.c.role).where(instance.c.sop_instance_uid == bindparam("sop_instance_uid"))
+IS_OWN = select(
+    or_(
+        exists().where(report.c.sop_instance_uid == bindparam("sop_instance_uid")),
+        exists().where(result.c.device_uid.in_(bindparam("device_uids", expanding=True))),
+    )
+)
+
+LOCKED_STUDY = select(study).where(study.c.study_instance_uid == bindparam("study_instance_uid")).with_for_update()
+"""The study's row, locked until the transaction ends. (On SQLite the transaction is the lock.)"""
+
+NEW_STUDY = {
+    "sqlite": sqlite.insert(study)
+    .on_conflict_do_nothing(index_elements=[study.c.study_instance_uid])
+    .returning(*study.c),
+    "postgresql": postgresql.insert(study)
+    .on_conflict_do_nothing(index_elements=[study.c.study_instance_uid])
+    .returning(*study.c),
+}
+
+CHANGE_STUDY = update(study).where(study.c.id == bindparam("which"))
+
+NEW_INSTANCE = insert(instance).returning(instance.c.id)
