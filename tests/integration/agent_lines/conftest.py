@@ -98,6 +98,7 @@ class Agent:
     database: Database
     config: Config
     url: str
+    dicomweb: str = ""  # where it is served, if it is enabled
 
     def send(self, *datasets: Dataset, calling_ae_title: str = "SCANNER") -> list[StoreStatus]:
         return send(self.peer, [encode(one) for one in datasets], calling_ae_title=calling_ae_title)
@@ -213,7 +214,8 @@ def start(database: Database, tmp_path: Path, pacs_port: int, monkeypatch: pytes
             assert news.wait_for(lambda: said.keys() == set(roles), 60), f"only {said.keys()} came up"
         port = said["receive"]["port"]
         assert isinstance(port, int)
-        return Agent(Peer("TIBABU", "127.0.0.1", port), database, config, str(said["web"]["url"]))
+        dicomweb = str(said.get("dicomweb", {}).get("url", ""))
+        return Agent(Peer("TIBABU", "127.0.0.1", port), database, config, str(said["web"]["url"]), dicomweb)
 
     yield run
     stop.set()
