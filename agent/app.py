@@ -60,7 +60,10 @@ def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
 
     scp = make_scp(config, parts)
     scp.start()
-    ready("receive", ae_title=config.receive.ae_title, port=scp.port)
+    section = config.receive
+    facts = {"port": scp.port} if section.plain else {}
+    facts |= {} if section.tls is None else {"tls_port": scp.tls_port}
+    ready("receive", ae_title=section.ae_title, **facts)
     stop.wait()
     scp.stop(_DRAIN_SECONDS)
 

@@ -19,14 +19,14 @@ from pydantic import (
 
 from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
-from agent.config_peers import DEFAULT_VERBS, AeTitle, PeerSection, check_peers
+from agent.config_peers import AeTitle, PeerSection, check_peers
 from agent.config_pixels import DecodeSection
+from agent.config_receive import ReceiveSection
 from agent.config_tables import destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
 from agent.retry import Backoff
-from dicom_io.door import Verb
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -63,31 +63,6 @@ class DatabaseSection(Section):
         examples=["/run/secrets/database_url"],
         description="A file that holds the URL instead, for secrets.",
     )
-
-
-class ReceiveSection(Section):
-    """The Storage SCP."""
-
-    ae_title: AeTitle = Field(default="TIBABU", description="This agent's AE title, as SCP and as SCU.")
-    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - scanners are on the network
-    port: Port = Field(default=11112, description="Port to listen on; 0 picks a free one.")
-    anyone_may: tuple[Verb, ...] = Field(
-        default=DEFAULT_VERBS,
-        description="What a peer without a table in [[peers]] may ask for; empty: its associations are rejected.",
-    )
-    require_called_ae_title: bool = Field(
-        default=True, description="Reject peers that call another AE title than ours."
-    )
-    accept_unknown_sop_classes: bool = Field(
-        default=False, description="Also store objects of private and otherwise unknown SOP Classes."
-    )
-    maximum_associations: int = Field(default=64, ge=1, le=1024, description="Associations open at once.")
-    maximum_answers: int = Field(
-        default=1000, ge=1, description="Matches that a C-FIND is answered with at most; then status A700."
-    )
-    acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
-    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest pause of a peer within a PDU.")
-    network_timeout_seconds: Seconds = Field(default=120, description="Longest silence of an open association.")
 
 
 class CompleteSection(Section):
@@ -296,6 +271,8 @@ def resolve(config: Config, folder: Path) -> Config:
             "store": config.store.model_copy(update={"folder": folder / config.store.folder}),
             "destinations": tuple(one.at(folder) for one in config.destinations),
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
+            "receive": config.receive.resolved(folder),
             "dicomweb": config.dicomweb.resolved(folder),
+            "peers": tuple(peer.at(folder) for peer in config.peers),
         }
     )

@@ -3,8 +3,9 @@
 import ipaddress
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from agent.config_tls import CalledOverTls
 from dicom_io.door import MODALITY_VERBS, Door, KnownPeer, Verb
 from dicom_io.peer import Peer, check_ae_title
 
@@ -22,7 +23,7 @@ def _check_network(value: str) -> str:
     return value
 
 
-class PeerSection(BaseModel):
+class PeerSection(CalledOverTls):
     """A peer by its AE title: from where it may call, what it may do, where it listens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +57,9 @@ class PeerSection(BaseModel):
     @property
     def listens(self) -> Peer | None:
         """Where it can be called."""
-        return None if self.host is None or self.port is None else Peer(self.ae_title.strip(), self.host, self.port)
+        if self.host is None or self.port is None:
+            return None
+        return Peer(self.ae_title.strip(), self.host, self.port, self.client_tls)
 
 
 def check_peers(peers: tuple[PeerSection, ...]) -> tuple[PeerSection, ...]:

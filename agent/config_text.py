@@ -27,14 +27,17 @@ def config_text() -> str:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             parts.append(f"{_comment(section.__doc__ or '')}[{name}]\n{_settings(section)}")
+            for key, inner in section.model_fields.items():
+                if (table := nested(inner.annotation)) is not None:
+                    parts.append(_commented(table.__doc__ or "", f"[{name}.{key}]", table))
         elif (table := _repeated(section)) is not None:
-            parts.append(_commented(f"{table.__doc__ or ''} Repeat the table for each one.", name, table))
+            parts.append(_commented(f"{table.__doc__ or ''} Repeat the table for each one.", f"[[{name}]]", table))
     for kind in reports.names():
         module = reports.load(kind)
         parts.append(f"{_comment(module.Settings.__doc__ or '')}[reports.{kind}]\n{_settings(module.Settings)}")
     for type_ in destinations.names():
         sentence = f'A destination of type "{type_}"; repeat the table for each one.'
-        parts.append(_commented(sentence, "destinations", destinations.load(type_).Settings))
+        parts.append(_commented(sentence, "[[destinations]]", destinations.load(type_).Settings))
     return "\n".join(parts)
 
 
@@ -44,15 +47,24 @@ def _repeated(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - what
     return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
 
 
-def _commented(sentence: str, name: str, table: type[BaseModel]) -> str:
+def nested(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - whatever a field's type is
+    """Return the table that a setting is, if it is there; None if the setting is a value."""
+    inner, *rest = [*get_args(annotation), None]
+    is_optional_table = isinstance(inner, type) and issubclass(inner, BaseModel) and rest == [type(None), None]
+    return inner if is_optional_table else None
+
+
+def _commented(sentence: str, head: str, table: type[BaseModel]) -> str:
     """Return a table to add, every line behind a number sign."""
     lines = (line if line.startswith("#") else f"# {line}" for line in _settings(table).splitlines())
-    return f"{_comment(sentence)}# [[{name}]]\n" + "\n".join(lines) + "\n"
+    return f"{_comment(sentence)}# {head}\n" + "\n".join(lines) + "\n"
 
 
 def _settings(section: type[BaseModel]) -> str:
     return "".join(
-        f"{_comment(field.description or '')}{_line(name, field)}\n" for name, field in section.model_fields.items()
+        f"{_comment(field.description or '')}{_line(name, field)}\n"
+        for name, field in sorted(section.model_fields.items(), key=lambda pair: pair[0].startswith("tls"))
+        if nested(field.annotation) is None
     )
 
 

@@ -99,6 +99,7 @@ class Receiver:
             bytes=summary.bytes,
             seconds=round((summary.closed_at - summary.opened_at).total_seconds(), 3),
             studies=len(brought or ()),
+            trouble=summary.trouble,
         )
         if brought is not None:
             self._let_close(summary)

@@ -20,7 +20,9 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
         ScpSettings(
             ae_title=section.ae_title,
             host=section.host,
-            port=section.port,
+            port=section.port if section.plain else None,
+            tls=None if section.tls is None else section.tls.settings,
+            tls_port=2762 if section.tls is None else section.tls.port,
             door=make_door(config.peers, section.anyone_may),
             require_called_ae_title=section.require_called_ae_title,
             accept_unknown_sop_classes=section.accept_unknown_sop_classes,

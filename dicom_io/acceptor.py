@@ -17,10 +17,12 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
+from dicom_io.errors import TlsError
 from dicom_io.hardening import HardenedHandler, cut, finish
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.reactor import close_bell
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
+from dicom_io.tls import TlsServer
 
 _POLL_SECONDS: Final = 0.1
 _GRACE_SECONDS: Final = 1.0
@@ -36,12 +38,12 @@ class Connections:
         """Start with none."""
         self._maximum = maximum_associations
         self._changed = threading.Condition()
-        self._open: dict[Session, tuple[Association, socket.socket]] = {}
+        self._open: dict[Session, tuple[Association | None, socket.socket]] = {}
         self._admitted: set[Session] = set()
         self._closing = False
 
-    def opened(self, session: Session, association: Association, connection: socket.socket) -> None:
-        """Count a connection."""
+    def opened(self, session: Session, association: Association | None, connection: socket.socket) -> None:
+        """Count a connection, or know its association as well from now on."""
         with self._changed:
             self._open[session] = association, connection
 
@@ -70,22 +72,28 @@ class Connections:
         for connection in idle:
             cut(connection)
 
-    def wait_until_none(self, seconds: float) -> bool:
+    def drain(self, timeout: float) -> None:
+        """Let open associations finish for `timeout` seconds, then abort, then hang up."""
+        self.close()  # also those accepted in the meantime
+        deadline = time.monotonic() + timeout
+        if self._wait_until_none(deadline - time.monotonic()):
+            return
+        for association, _ in self._snapshot():
+            if association is not None:
+                association.abort(block=False)
+        if self._wait_until_none(_GRACE_SECONDS):
+            return
+        for _, connection in self._snapshot():
+            cut(connection)
+        if not self._wait_until_none(_GRACE_SECONDS):
+            _log.warning("scp_stopped_with_open_associations")
+
+    def _wait_until_none(self, seconds: float) -> bool:
         """Wait until no connection is open; tell whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, seconds)
 
-    def abort(self) -> None:
-        """Send an A-ABORT to every peer."""
-        for association, _ in self._snapshot():
-            association.abort(block=False)
-
-    def cut(self) -> None:
-        """Hang up on every peer."""
-        for _, connection in self._snapshot():
-            cut(connection)
-
-    def _snapshot(self) -> list[tuple[Association, socket.socket]]:
+    def _snapshot(self) -> list[tuple[Association | None, socket.socket]]:
         with self._changed:
             return list(self._open.values())
 
@@ -96,9 +104,22 @@ class _Handler(HardenedHandler):
     server: "_Server"
 
     def handle(self) -> None:
-        """Run the association, give up on a peer that does not ask for one in time, and clean up."""
-        association = self.open_association()
+        """Encrypt if so configured, then run the association, from the thread of this connection."""
         session = self.server.new_session(str(self.client_address[0]))
+        self.server.connections.opened(session, None, self.request)
+        try:
+            if self.server.tls is not None:
+                self.request = self.server.tls.handshake(self.request)
+            self._associate(session)
+        except TlsError as error:
+            session.failed(str(error))
+        finally:
+            self.server.connections.closed(session)
+
+    def _associate(self, session: Session) -> None:
+        """Run the association, give up on a peer that does not ask for one in time, and clean up."""
+        self.request.settimeout(self.ae.dimse_timeout)  # pynetdicom would wait for ever for half a PDU
+        association = self.open_association()
         session.serve(association)
         self.server.connections.opened(session, association, self.request)
         try:
@@ -111,7 +132,6 @@ class _Handler(HardenedHandler):
             finish(association, self.request, seconds=_GRACE_SECONDS)
             close_bell(association)
             session.ended(association)
-            self.server.connections.closed(session)
 
 
 class _Server(ThreadedAssociationServer):
@@ -127,7 +147,9 @@ class _Server(ThreadedAssociationServer):
         address: tuple[str, int],
         connections: Connections,
         new_session: Callable[[str], Session],
+        tls: TlsServer | None,
     ) -> None:
+        self.tls = tls
         self.connections = connections
         self.new_session = new_session
         contexts = [build_context(VERIFICATION)]  # each session says what it supports once its peer has asked
@@ -137,7 +159,7 @@ class _Server(ThreadedAssociationServer):
         """Accept a connection."""
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(self.ae.dimse_timeout)  # pynetdicom would wait for ever for half a PDU
+        connection.settimeout(self.ae.acse_timeout)
         return connection, address
 
     def service_actions(self) -> None:
@@ -157,10 +179,11 @@ class Acceptor:
         address: tuple[str, int],
         connections: Connections,
         new_session: Callable[[str], Session],
+        tls: TlsServer | None,
     ) -> None:
-        """Bind and listen. Raises OSError when the address is not free."""
+        """Bind and listen, with TLS or without. Raises OSError when the address is not free."""
         self._connections = connections
-        self._server = _Server(entity, address, connections, new_session)
+        self._server = _Server(entity, address, connections, new_session, tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="storage-scp", daemon=True
         )
@@ -171,19 +194,9 @@ class Acceptor:
         """The port that is listened on."""
         return int(self._server.server_address[1])
 
-    def stop(self, timeout: float) -> None:
-        """Accept nothing more; let open associations finish for `timeout` seconds, then abort, then hang up."""
+    def close(self) -> None:
+        """Accept nothing more."""
         self._connections.close()
         BaseServer.shutdown(self._server)
         self._server.server_close()
         self._thread.join()
-        self._connections.close()  # also those accepted in the meantime
-        deadline = time.monotonic() + timeout
-        if self._connections.wait_until_none(deadline - time.monotonic()):
-            return
-        self._connections.abort()
-        if self._connections.wait_until_none(_GRACE_SECONDS):
-            return
-        self._connections.cut()
-        if not self._connections.wait_until_none(_GRACE_SECONDS):
-            _log.warning("scp_stopped_with_open_associations")

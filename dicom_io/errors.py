@@ -15,6 +15,7 @@
             +-- AssociationRejectedError   it refuses to talk to us
             +-- AssociationAbortedError    it stopped in the middle
             +-- PeerTimeoutError           it says nothing
+            +-- TlsError                   no encryption with it, or certificates that cannot be used
 
 Messages read "expected X. Received: name=value" and never hold patient data.
 """
@@ -88,3 +89,7 @@ class AssociationAbortedError(NetworkError):
 
 class PeerTimeoutError(NetworkError):
     """The peer did not answer within the time-out."""
+
+
+class TlsError(NetworkError):
+    """No TLS with the peer: a handshake that failed, or certificate files that cannot be used."""

@@ -91,3 +91,9 @@ def _protocol(head: bytes | bytearray) -> Protocol:
     if head.startswith(_HTTP_METHODS):
         return "http"
     return "other" if head else "none"
+
+
+def protocol_of(association: Any) -> Protocol:  # noqa: ANN401  # as above
+    """Return what the peer of an association has spoken, "none" if it said nothing."""
+    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
+    return reader.protocol if isinstance(reader, PduReader) else "none"

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
+from dicom_io.tls import TlsClientSettings
+
 _AE_TITLE: Final = re.compile(
     r"(?! *$)[ -\[\]-~]{1,16}"
 )  # PS3.5 6.2: printable ASCII but the backslash, not only spaces
@@ -13,11 +15,12 @@ _MAX_PORT: Final = 65535
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """An AE somewhere else: its AE title, its host name or address, its port."""
+    """An AE somewhere else: its AE title, its host name or address, its port, and how to call it over TLS if so."""
 
     ae_title: str
     host: str
     port: int
+    tls: TlsClientSettings | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no peer can have."""
@@ -36,7 +39,7 @@ class Peer:
         return cls(match["ae_title"], match["host"].strip("[]"), int(match["port"]))
 
     def __str__(self) -> str:
-        """Return what `parse` reads."""
+        """Return what `parse` reads; of TLS it says nothing."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.ae_title}@{host}:{self.port}"
 

@@ -33,6 +33,7 @@ class AssociationSummary:
 
     AE titles are "" where the peer never got as far as asking for an association (a load balancer's probe). `stored`
     and `refused` count Instances by their status (success and warnings, failures), `bytes` their files' sizes together.
+    `trouble` says why nobody could be asked what is wanted, "" if that is not known.
     """
 
     association_id: str
@@ -45,6 +46,7 @@ class AssociationSummary:
     stored: int
     refused: int
     bytes: int
+    trouble: str = ""
 
 
 class Sink(Protocol):

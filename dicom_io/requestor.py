@@ -20,11 +20,13 @@ from dicom_io.errors import (
     NetworkError,
     PeerTimeoutError,
     PeerUnreachableError,
+    TlsError,
 )
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.hardening import LONGEST_PDU, PatientDimse, finish, harden, pace, tcp_socket, unsent
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer, Timeouts, check_ae_title
+from dicom_io.tls import TlsClientContext, client_context
 
 MAXIMUM_CONTEXTS: Final = 128
 """Presentation contexts in one association: odd IDs of 1 to 255 (PS3.8 9.3.2.2)."""
@@ -66,12 +68,15 @@ class Requestor:
         self._entity = _entity(check_ae_title(calling_ae_title), timeouts)
         self._association: Any = None
         self._socket: socket.socket | None = None
+        self._tls: TlsClientContext | None = None
         self._is_connected = False
         self._is_aborted = False
         self._message_ids = itertools.count(1)
 
     def __enter__(self) -> Self:
         """Ask for the association. Raises NetworkError."""
+        if self._peer.tls is not None:
+            self._tls = client_context(self._peer.tls)
         try:
             association = self._entity.associate(
                 self._peer.host,
@@ -80,6 +85,7 @@ class Requestor:
                 ae_title=self._peer.ae_title,
                 max_pdu=LONGEST_PDU,
                 ext_neg=[*self._roles],
+                tls_args=None if self._tls is None else (self._tls, self._peer.host),
                 evt_handlers=[
                     (evt.EVT_ACSE_SENT, self._on_asking),
                     (evt.EVT_CONN_OPEN, self._on_connected),
@@ -151,8 +157,9 @@ class Requestor:
         event.assoc.dimse = PatientDimse(event.assoc)
         pace(event.assoc)
 
-    def _on_connected(self, _: Event) -> None:
+    def _on_connected(self, event: Event) -> None:
         self._is_connected = True
+        self._socket = tcp_socket(event.assoc)  # TLS has put another in its place
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.settimeout(self._timeouts.acse)  # pynetdicom would wait for ever for half a PDU
@@ -175,6 +182,9 @@ class Requestor:
         expected = f"expected {self._peer} to accept an association"
         if association.is_established or (answer is not None and answer.result == _ACCEPTED):
             return None
+        if self._tls is not None and self._tls.failure:
+            message = f"expected TLS with {self._peer}. Received: {self._tls.failure}"
+            return TlsError(message)
         if not self._is_connected:
             message = f"expected a connection to {self._peer} within {self._timeouts.connection:g} s. Received: none"
             return PeerUnreachableError(message)

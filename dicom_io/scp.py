@@ -16,6 +16,7 @@ from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool
 from dicom_io.services import Services
 from dicom_io.session import Session, Terms
+from dicom_io.tls import TlsServer, TlsServerSettings
 
 __all__ = ["AssociationSummary", "ReceivedInstance", "ScpSettings", "Sink", "StorageScp"]
 
@@ -28,15 +29,18 @@ _NO_LIMIT: Final = 1 << 31  # associations are counted here: pynetdicom counts e
 class ScpSettings:
     """How the SCP listens. Time-outs are in seconds.
 
-    `door` says who may do what. `acse_timeout`: how long a request may take to come after the
-    connection; `dimse_timeout`: how long a peer may pause within a PDU; `network_timeout`: how long it may be silent
-    otherwise. `maximum_pdu_size` is in bytes. With `accept_unknown_sop_classes`, private SOP Classes and others that no
-    dictionary knows are taken for Storage SOP Classes.
+    `port` None: not without TLS; `tls` None: not with it. `door` says who may do what. `acse_timeout`: how long a TLS
+    handshake and how long a request may take to come; `dimse_timeout`: how long a peer may take for a PDU;
+    `network_timeout`: how long it may be silent otherwise. `maximum_pdu_size` is in bytes. With
+    `accept_unknown_sop_classes`, private SOP Classes and others that no dictionary knows are taken for Storage SOP
+    Classes.
     """
 
     ae_title: str = "TIBABU"
     host: str = "0.0.0.0"  # noqa: S104  # modalities are other machines: it serves a network
-    port: int = 11112
+    port: int | None = 11112
+    tls: TlsServerSettings | None = None
+    tls_port: int = 2762
     door: Door = _OPEN_DOOR
     require_called_ae_title: bool = True
     maximum_associations: int = 64
@@ -80,31 +84,52 @@ class StorageScp:
             accept_unknown_sop_classes=settings.accept_unknown_sop_classes,
             services=services,
         )
-        self._acceptor: Acceptor | None = None
+        self._plain: Acceptor | None = None
+        self._encrypted: Acceptor | None = None
 
     def start(self) -> None:
-        """Listen; associations are accepted from now on. Raises NetworkError when the address is not free."""
-        address = self._settings.host, self._settings.port
-        try:
-            self._acceptor = Acceptor(self._entity, address, self._connections, self._new_session)
-        except OSError as error:
-            message = (
-                f"expected a free address to listen on. Received: host={address[0]} port={address[1]}, {error.strerror}"
-            )
-            raise NetworkError(message) from error
+        """Listen; associations are accepted from now on.
+
+        Raises NetworkError when an address is not free, or its subclass TlsError when certificates cannot be used.
+        """
+        settings = self._settings
+        tls = None if settings.tls is None else TlsServer(settings.tls)
+        if settings.port is not None:
+            self._plain = self._listen(settings.port, None)
+        if tls is not None:
+            try:
+                self._encrypted = self._listen(settings.tls_port, tls)
+            except NetworkError:
+                self.stop(0)
+                raise
 
     @property
     def port(self) -> int:
-        """The port that is listened on; useful where the settings say 0, which picks a free one."""
-        return self._settings.port if self._acceptor is None else self._acceptor.port
+        """The port that is listened on without TLS; useful where the settings say 0, which picks a free one."""
+        return (self._settings.port or 0) if self._plain is None else self._plain.port
+
+    @property
+    def tls_port(self) -> int:
+        """The port that is listened on with TLS."""
+        return self._settings.tls_port if self._encrypted is None else self._encrypted.port
 
     def stop(self, timeout: float) -> None:
         """Refuse new associations, let open ones finish for `timeout` seconds, then abort them.
 
         Returns when all have ended, or some seconds after the time-out if the sink does not return.
         """
-        if self._acceptor is not None:
-            self._acceptor.stop(timeout)
+        for acceptor in (self._plain, self._encrypted):
+            if acceptor is not None:
+                acceptor.close()
+        self._connections.drain(timeout)
+
+    def _listen(self, port: int, tls: TlsServer | None) -> Acceptor:
+        address = self._settings.host, port
+        try:
+            return Acceptor(self._entity, address, self._connections, self._new_session, tls)
+        except OSError as error:
+            message = f"expected a free address to listen on. Received: host={address[0]} port={port}, {error.strerror}"
+            raise NetworkError(message) from error
 
     def _new_session(self, peer_address: str) -> Session:
         return Session(self._terms, peer_address)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pynetdicom import evt
 from pynetdicom.association import Association
@@ -19,6 +19,7 @@ from dicom_io.door import Door, Verb
 from dicom_io.exchange import Caller
 from dicom_io.hardening import wake
 from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, VERIFICATION, supported_contexts
+from dicom_io.pdu_reader import protocol_of
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool, SpoolingDimse, begin, spool_of
 from dicom_io.services import Services, extended_negotiation
@@ -37,6 +38,12 @@ _BY_PRESENTATION: Final = 0x03
 _CALLING_AE_TITLE_NOT_RECOGNISED: Final = 0x03
 TEMPORARY_CONGESTION: Final = 0x01
 LOCAL_LIMIT_EXCEEDED: Final = 0x02
+
+_ANOTHER_PROTOCOL: Final = {
+    "http": "HTTP to the DICOM port",
+    "tls": "TLS to the port without it",
+    "other": "no DICOM",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -190,11 +197,18 @@ class Session:
         else:
             self._refused += 1
 
+    def failed(self, trouble: str) -> None:
+        """Tell the sink that the connection ended before an association could be asked for."""
+        self._tell("aborted", trouble=trouble)
+
     def ended(self, association: Association) -> None:
         """Tell the sink how it went, once the association's threads have ended."""
         if self._dimse is not None:
             self._dimse.close()
         how: Final = "released" if association.is_released else "rejected" if association.is_rejected else "aborted"
+        self._tell(how, trouble="" if self.is_requested else _ANOTHER_PROTOCOL.get(protocol_of(association), ""))
+
+    def _tell(self, how: Literal["released", "aborted", "rejected"], *, trouble: str) -> None:
         summary = AssociationSummary(
             association_id=self.association_id,
             calling_ae_title=self._calling_ae_title,
@@ -206,6 +220,7 @@ class Session:
             stored=self._stored,
             refused=self._refused,
             bytes=self._bytes,
+            trouble=trouble,
         )
         try:
             self._terms.sink.association_ended(summary)

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from agent.config_tls import CalledOverTls
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import DUPLICATE, PARKED_AT_ONCE
@@ -16,7 +17,7 @@ from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
 
-class Settings(DestinationSettings):
+class Settings(CalledOverTls, DestinationSettings):
     """A Storage SCP."""
 
     type: Literal["dicom"] = Field(examples=["dicom"], description="A Storage SCP such as a PACS.")
@@ -33,7 +34,7 @@ class Destination:
 
     def __init__(self, settings: Settings, calling_ae_title: str) -> None:
         """Keep the peer's address and our AE title; nothing is connected yet."""
-        self._peer = Peer(settings.ae_title, settings.host, settings.port)
+        self._peer = Peer(settings.ae_title, settings.host, settings.port, settings.client_tls)
         self._calling_ae_title = calling_ae_title
         self._timeouts = Timeouts(
             connection=settings.connection_timeout_seconds,

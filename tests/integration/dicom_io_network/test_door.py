@@ -74,8 +74,8 @@ def test_a_store_that_comes_all_the_same_is_not_authorised(
     start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Storage context may have been accepted for something else, such as a C-GET."""
-    monkeypatch.setattr("dicom_io.negotiation.verb_of", lambda *_, **__: Verb.GET)
-    peer = raw_peer(start_scp(door=Door(anyone_may=[Verb.GET])))
+    monkeypatch.setattr("dicom_io.negotiation.verb_of", lambda *_, **__: Verb.ECHO)
+    peer = raw_peer(start_scp(door=Door(anyone_may=[Verb.ECHO])))
     assert peer.associate() == {1: EXPLICIT}
     assert status(peer.store(sample().dataset)) == 0x0124
     peer.release()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import Config, load
-from agent.config_text import config_text
+from agent.config_text import config_text, nested
 from agent.errors import ConfigError
 from agent.reports import sr
 from dicom_io.peer import Peer
@@ -81,6 +81,9 @@ def test_every_setting_stands_in_the_reference_with_its_sentence() -> None:
             continue
         assert f"[{name}]" in lines
         for key, field in section.annotation.model_fields.items():
+            if nested(field.annotation) is not None:
+                assert f"# [{name}.{key}]" in lines
+                continue
             assert field.description, f"{name}.{key} has no sentence"
             assert any(line.removeprefix("# ").startswith(f"{key} = ") for line in lines), f"{name}.{key}"
 
@@ -95,7 +98,8 @@ def test_the_examples_in_the_reference_are_valid_when_their_number_signs_go(writ
     (destination, web) = config.destinations
     (rule,) = config.forward
     (peer,) = config.peers
-    assert (peer.ae_title, peer.listens) == ("XRAY1", Peer("XRAY1", "10.0.0.5", 104))
+    assert (peer.ae_title, peer.listens) == ("XRAY1", Peer("XRAY1", "10.0.0.5", 104, peer.client_tls))
+    assert peer.client_tls is not None
     assert (destination.name, destination.type) == ("pacs", "dicom")
     assert (web.name, web.type) == ("web", "stow")
     assert (rule.name, rule.to) == ("chests to the archive", ("pacs",))
@@ -251,7 +255,8 @@ def test_the_config_does_not_change_once_loaded(written: Write) -> None:
 
 
 def test_the_reference_is_toml_also_with_every_example_opened() -> None:
-    opened = [line.removeprefix("# ") if " = " in line else line for line in config_text().splitlines()]
+    lines = config_text().splitlines()
+    opened = [line.removeprefix("# ") if " = " in line or line.startswith("# [r") else line for line in lines]
     head = opened.index("# [[peers]]")
     assert tomllib.loads("\n".join(opened[:head]))["gate"]["minimum_age_years"] == 1.0
 

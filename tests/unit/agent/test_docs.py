@@ -122,7 +122,7 @@ def test_the_conformance_statement_gives_our_identity_and_limits() -> None:
         f"| {settings.maximum_pdu_size} bytes |",
         f"| {settings.maximum_associations} (",
         f"{settings.acse_timeout:g} s from the connection",
-        f"{settings.dimse_timeout:g} s of pause",
+        f"{settings.dimse_timeout:g} s for a PDU",
         f"{settings.network_timeout:g} s of silence",
     ):
         assert fact in said, fact

@@ -1,0 +1,52 @@
+"""The table [receive] of config.toml."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agent.config_peers import DEFAULT_VERBS, AeTitle
+from agent.config_tls import ReceiveTlsSection
+from dicom_io.door import Verb
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class ReceiveSection(BaseModel):
+    """The Storage SCP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ae_title: AeTitle = Field(default="TIBABU", description="This agent's AE title, as SCP and as SCU.")
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - scanners are on the network
+    plain: bool = Field(default=True, description="Whether to listen without TLS; false needs [receive.tls].")
+    port: int = Field(default=11112, ge=0, le=65535, description="Port to listen on without TLS; 0 picks a free one.")
+    tls: ReceiveTlsSection | None = None
+    anyone_may: tuple[Verb, ...] = Field(
+        default=DEFAULT_VERBS,
+        description="What a peer without a table in [[peers]] may ask for; empty: its associations are rejected.",
+    )
+    require_called_ae_title: bool = Field(
+        default=True, description="Reject peers that call another AE title than ours."
+    )
+    accept_unknown_sop_classes: bool = Field(
+        default=False, description="Also store objects of private and otherwise unknown SOP Classes."
+    )
+    maximum_associations: int = Field(default=64, ge=1, le=1024, description="Associations open at once.")
+    maximum_answers: int = Field(
+        default=1000, ge=1, description="Matches that a C-FIND is answered with at most; then status A700."
+    )
+    acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
+    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest pause of a peer within a PDU.")
+    network_timeout_seconds: Seconds = Field(default=120, description="Longest silence of an open association.")
+
+    @model_validator(mode="after")
+    def _listens_somewhere(self) -> Self:
+        if not self.plain and self.tls is None:
+            message = "expected plain = true or a table [receive.tls]. Received: neither"
+            raise ValueError(message)
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """Return the section with its relative paths starting at `folder`."""
+        return self if self.tls is None else self.model_copy(update={"tls": self.tls.resolved(folder)})
