@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
@@ -27,7 +28,7 @@ LONG: Final = 1 << 24
 _LONG_VRS: Final = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
 _UNDEFINED: Final = 0xFFFFFFFF
 _FOREIGN: Final = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RuntimeError)
-FOREIGN_ERRORS: Final = (*_FOREIGN, TypeError, ValueError)
+FOREIGN_ERRORS: Final = (*_FOREIGN, TypeError, ValueError, BytesLengthException, InvalidDicomError)
 """What pydicom raises on damaged input; RecursionError, for sequences too deep, is a RuntimeError."""
 
 
@@ -49,6 +50,14 @@ class Opened:
     source: BinaryIO
     little_endian: bool
     pixels: PixelPlace | None
+
+    def value(self, keyword: str) -> Any:  # noqa: ANN401 - whatever pydicom makes of it
+        """Return an element's value by keyword, None if it is absent or makes no sense."""
+        try:
+            with quiet_pydicom():
+                return self.dataset.get(keyword)
+        except FOREIGN_ERRORS:
+            return None
 
 
 @contextmanager

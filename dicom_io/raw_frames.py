@@ -40,9 +40,9 @@ class RawFrames:
         return self._encapsulated(number) if self.encapsulated else self._native(number)
 
     def _encapsulated(self, number: int) -> bytes:
-        source, dataset = self._opened.source, self._opened.dataset
+        source = self._opened.source
         source.seek(self._place.offset)
-        tables = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+        tables = self._opened.value("ExtendedOffsetTable"), self._opened.value("ExtendedOffsetTableLengths")
         extended = tables if all(isinstance(table, bytes) and table for table in tables) else None
         try:
             with quiet_pydicom():
@@ -62,7 +62,7 @@ class RawFrames:
         value = self._opened.source.read(size)
         if len(value) < size:
             raise PixelError(reasons.TRUNCATED)
-        wide = "OW" if self._opened.dataset.get("BitsAllocated", 0) > 8 else place.vr  # noqa: PLR2004 - bits of a byte
+        wide = "OW" if _is_wide(self._opened) else place.vr
         return in_little_endian(value, {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(place.tag, wide), self._is_little)
 
     @property
@@ -125,23 +125,29 @@ def _nested_value(opened: Opened, where: Sequence[int], message: str) -> bytes:
 
 def _pieces(source: BinaryIO, offset: int, length: int, opened: Opened) -> Iterator[bytes]:
     source.seek(offset, io.SEEK_SET)
-    wide = opened.dataset.get("BitsAllocated", 0) > 8  # noqa: PLR2004 - bits of a byte
+    wide = _is_wide(opened)
     while length > 0 and (piece := source.read(min(_CHUNK, length))):
         length -= len(piece)
         yield in_little_endian(piece, "OW" if wide else "OB", opened.little_endian)
 
 
+def _is_wide(opened: Opened) -> bool:
+    """Tell whether a pixel takes more than a byte."""
+    allocated = opened.value("BitsAllocated")
+    return isinstance(allocated, int) and allocated > 8  # noqa: PLR2004 - bits of a byte
+
+
 def _count(opened: Opened) -> int:
     try:
-        return max(int(opened.dataset.get("NumberOfFrames") or 1), 1)
+        return max(int(opened.value("NumberOfFrames") or 1), 1)
     except FOREIGN_ERRORS:
         return 1
 
 
 def _frame_bits(opened: Opened) -> int:
     """Return how many bits one uncompressed frame takes (PS3.3 C.7.6.3, PS3.5 8.1.1)."""
-    said = [opened.dataset.get(name) for name in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")]
+    said = [opened.value(name) for name in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")]
     if not all(isinstance(value, int) and value > 0 for value in said):
         raise PixelError(reasons.BAD_DESCRIPTION)
     bits = math.prod(int(value) for value in said if value is not None)
-    return bits // 3 * 2 if opened.dataset.get("PhotometricInterpretation") == "YBR_FULL_422" else bits
+    return bits // 3 * 2 if opened.value("PhotometricInterpretation") == "YBR_FULL_422" else bits
