@@ -131,9 +131,12 @@ class PatientDimse(DIMSEServiceProvider):
         return super().get_msg(block=True) if block else (None, None)
 
     def await_message(self, seconds: float) -> Any:  # noqa: ANN401  # pynetdicom's message types have no common name
-        """Return the next message, or None once the connection is gone. Raises TimeoutError after `seconds`."""
+        """Return the next message's context and itself, None for it once the connection is gone.
+
+        Raises TimeoutError after `seconds`.
+        """
         try:
-            return self.msg_queue.get(timeout=seconds)[1]
+            return self.msg_queue.get(timeout=seconds)
         except queue.Empty:
             message = f"expected a message. Received: none in {seconds} s"
             raise TimeoutError(message) from None

@@ -40,7 +40,7 @@ _NOT_STORAGE: Final = frozenset(
         "1.2.840.10008.1.20.2",
     }
 )
-_PREFERRED: Final = (
+PREFERRED: Final = (
     "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
     "1.2.840.10008.1.2",  # Implicit VR Little Endian
     "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
@@ -64,9 +64,9 @@ _PREFERRED: Final = (
 _ELSEWHERE: Final = frozenset(  # the pixel data are not in the dataset (JPIP)
     {"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205"}
 )
-_LOSSY: Final = len(_PREFERRED)
+_LOSSY: Final = len(PREFERRED)
 _UNKNOWN: Final = _LOSSY + 1
-_RANKS: Final = {uid: rank for rank, uid in enumerate(_PREFERRED)}
+_RANKS: Final = {uid: rank for rank, uid in enumerate(PREFERRED)}
 
 
 def is_storage(sop_class_uid: str, *, accept_unknown: bool = False) -> bool:

@@ -3,7 +3,7 @@
 import itertools
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -37,6 +37,7 @@ Pair: TypeAlias = tuple[str, str]
 _MESSAGE_IDS: Final = 1 << 16
 _GRACE_SECONDS: Final = 1.0
 _SLICE_SECONDS: Final = 0.2  # how exactly a DIMSE time-out is kept
+_PENDING: Final = frozenset({0xFF00, 0xFF01})
 _ACCEPTED: Final = 0x00
 
 
@@ -115,7 +116,7 @@ class Requestor:
         """Send a DIMSE request and return its response, of the same primitive. Raises NetworkError."""
         request.MessageID = next(self._message_ids) % _MESSAGE_IDS
         self._association.dimse.send_msg(request, context_id)
-        response = self._await_response()
+        _, response = self._await_message()
         if type(response) is not type(request) or response.MessageIDBeingRespondedTo != request.MessageID:
             message = (
                 f"expected {self._peer} to respond to message {request.MessageID}. "
@@ -127,23 +128,50 @@ class Requestor:
             raise NetworkError(message)
         return response
 
-    def _await_response(self) -> Any:  # noqa: ANN401  # as above
+    def converse(
+        self,
+        request: Any,  # noqa: ANN401  # as above
+        context_id: int,
+        serve: Callable[[Any, int], Any] | None = None,
+    ) -> Iterator[Any]:
+        """Send a request and yield its responses, the pending ones and the last (PS3.7 9.1.2, 9.1.3, 9.1.4).
+
+        What the peer asks in between is answered with what `serve` returns for it. Raises NetworkError.
+        """
+        request.MessageID = next(self._message_ids) % _MESSAGE_IDS
+        self._association.dimse.send_msg(request, context_id)
+        while True:
+            context, message = self._await_message()
+            if serve is not None and getattr(message, "MessageID", None) is not None:
+                self._association.dimse.send_msg(serve(message, context), context)
+                continue
+            if type(message) is not type(request) or message.MessageIDBeingRespondedTo != request.MessageID:
+                text = f"expected {self._peer} to respond to message {request.MessageID}. Received: something else"
+                raise NetworkError(text)
+            if message.Status is None:
+                text = f"expected a status from {self._peer}. Received: a response without one"
+                raise NetworkError(text)
+            yield message
+            if message.Status not in _PENDING:
+                return
+
+    def _await_message(self) -> tuple[int, Any]:
         """Wait for as long as the peer takes what we send, and then for the DIMSE time-out."""
         waiting = unsent(self._association)
         deadline = time.monotonic() + self._timeouts.dimse
         while time.monotonic() < deadline:
             try:
-                response = self._association.dimse.await_message(_SLICE_SECONDS)
+                context_id, response = self._association.dimse.await_message(_SLICE_SECONDS)
             except TimeoutError:
                 if (left := unsent(self._association)) < waiting:
                     waiting, deadline = left, time.monotonic() + self._timeouts.dimse
                 if self._association.dul.is_alive():
                     continue
-                response = None
+                context_id, response = 0, None
             if response is None:
                 message = f"expected a response from {self._peer}. Received: the association was aborted"
                 raise AssociationAbortedError(message)
-            return response
+            return context_id, response
         message = f"expected a response from {self._peer} within {self._timeouts.dimse:g} s. Received: nothing"
         raise PeerTimeoutError(message)
 

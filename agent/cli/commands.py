@@ -14,6 +14,8 @@ COMMANDS = {
     "analyse": "analyse",
     "send": "network",
     "echo": "network",
+    "find": "pull",
+    "pull": "pull",
     "worklist": "studies",
     "show": "studies",
     "requeue": "studies",

@@ -151,7 +151,7 @@ def hold(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Ho
         station = KnownPeer(
             ae_title="STATION",
             may=frozenset(Verb),
-            move_destinations=frozenset(places),
+            move_destinations=frozenset({*places, "STATION"}),
             listens=None if station_port is None else Peer("STATION", "127.0.0.1", station_port),
         )
         door = Door([station, *peers])

@@ -58,7 +58,9 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 
 
 def test_the_names_that_scripts_rely_on_exist() -> None:
-    expected = "run demo analyse send echo worklist show requeue rules check migrate models compare train evaluate"
+    expected = (
+        "run demo analyse send echo find pull worklist show requeue rules check migrate models compare train evaluate"
+    )
     assert list(COMMANDS) == [*expected.split(), "operating-point", "token"]
     with click.Context(tibabu) as context:
         assert all(tibabu.get_command(context, name) for name in COMMANDS)
