@@ -10,7 +10,7 @@ from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.config_forward import make_router
 from agent.errors import AgentError
-from agent.forwarding.fields import facts_of
+from agent.forwarding.fields import OUTCOME, facts_of
 from agent.forwarding.router import AT_RECEIPT, Router, Rule
 from agent.forwarding.tree import Comparison
 from db.outcome import Outcome
@@ -101,12 +101,13 @@ def _judged(router: Router, rule: Rule, facts: Mapping[str, str], outcome: str |
     if outcome is not None and rule.waits:
         moments = tuple(one for one in moments if one == outcome)
     decision = rule.decide(facts, outcome or (moments[0] if moments else AT_RECEIPT))
-    asked = {**facts, "outcome": outcome or "any"}
+    asked = {**facts, OUTCOME: outcome or "any"}
+    reasons = [one for one in decision.because if outcome is not None or one.field != OUTCOME] or decision.because
     return {
         "rule": rule.name,
         "matches": bool(moments),
         "when": "at receipt" if moments == (AT_RECEIPT,) else [str(one) for one in moments],
-        "because": [] if moments else [_reason(one, asked) for one in decision.because],
+        "because": [] if moments else [_reason(one, asked) for one in reasons],
         "to": [name for name in rule.to if moments and not router.came_from(name, facts)],
         "not_back_to": [name for name in rule.to if moments and router.came_from(name, facts)],
     }

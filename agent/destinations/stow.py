@@ -23,7 +23,8 @@ MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
 _CHUNK: Final = 1 << 18
 _LONGEST_ANSWER: Final = 1 << 20
-_THERE: Final = frozenset({405, 501})  # it does not answer OPTIONS, but it is there
+_NOBODY: Final = "2.25.0"  # no study has this UID, so that a query for it asks for no data
+_THERE: Final = frozenset({403, 405, 501})  # it is there, though it lets us search nothing
 
 
 def _check_url(text: str) -> str:
@@ -139,9 +140,11 @@ class Destination:
                     progress.stored(index, said)
 
     def ping(self) -> None:
-        """Ask whether the server is there and lets us in, without asking for data. Raises DeliveryError if not."""
+        """Search for a study that cannot be: is the server there, and does it know us? Raises DeliveryError if not."""
         with self._client() as client, self._mapped():
-            status = client.options(f"{self._settings.url}/studies").status_code
+            query = {"StudyInstanceUID": _NOBODY, "limit": "1"}
+            with client.stream("GET", f"{self._settings.url}/studies", params=query) as response:
+                status = response.status_code
         if not (200 <= status < 300 or status in _THERE):  # noqa: PLR2004 - 2xx
             message = f"expected {self} to be there. Received: status={status}"
             raise DeliveryError(message, retry=True)

@@ -29,6 +29,7 @@ class ListedStudy:
     due: times.Due
     due_at: times.Moment
     deliveries: tuple[words.DeliveryWords, ...]
+    forwards: tuple[words.DeliveryWords, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         due=times.due(row.due_at, now),
         due_at=times.moment(row.due_at, now, zone),
         deliveries=words.deliveries(row),
+        forwards=words.forwards(row),
     )
 
 

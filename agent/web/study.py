@@ -69,6 +69,17 @@ class ReportLine:
     deliveries: tuple[DeliveryLine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ForwardLine:
+    """So many Instances on their way to one destination that stand alike, with the latest change."""
+
+    destination: str
+    instances: str
+    state: words.DeliveryWords
+    reason: str
+    changed: times.Moment
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPage:
     """One study in words."""
@@ -88,6 +99,7 @@ class StudyPage:
     objects: tuple[ObjectLine, ...]
     results: tuple[ResultLine, ...]
     reports: tuple[ReportLine, ...]
+    forwards: tuple[ForwardLine, ...]
 
 
 def study_page(record: StudyRecord, now: datetime, zone: tzinfo | None = None) -> StudyPage:
@@ -110,6 +122,7 @@ def study_page(record: StudyRecord, now: datetime, zone: tzinfo | None = None) -
         objects=_objects(record, zone),
         results=tuple(_result(result, zone) for result in record.results),
         reports=_reports(record, zone),
+        forwards=_forwards(record.forwards, zone),
     )
 
 
@@ -183,4 +196,21 @@ def _deliveries(rows: Sequence[Row], zone: tzinfo | None) -> tuple[DeliveryLine,
             changed=times.exact(row["updated_at"], zone),
         )
         for row in rows
+    )
+
+
+def _forwards(rows: Sequence[Row], zone: tzinfo | None) -> tuple[ForwardLine, ...]:
+    """Return the forwards, those that stand alike as one line."""
+    alike: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        alike.setdefault((row["destination"], row["state"], row["reason"]), []).append(row)
+    return tuple(
+        ForwardLine(
+            destination=people.readable(destination),
+            instances=f"{len(found)} object{'' if len(found) == 1 else 's'}",
+            state=words.delivery_state(state),
+            reason=people.readable(reason),
+            changed=times.exact(max(row["updated_at"] for row in found), zone),
+        )
+        for (destination, state, reason), found in sorted(alike.items())
     )

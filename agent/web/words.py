@@ -26,6 +26,7 @@ _UNDER_WORK = {State.RECEIVING: "being received", State.COMPLETE: "being analyse
 _DELIVERIES = {
     DeliveryState.PARKED: "parked",
     DeliveryState.QUEUED: "queued",
+    DeliveryState.HELD: "held for the outcome",
     DeliveryState.ACKNOWLEDGED: "acknowledged",
     DeliveryState.SUPERSEDED: "superseded",
 }
@@ -142,9 +143,23 @@ def deliveries(row: WorklistRow) -> tuple[DeliveryWords, ...]:
     return (DeliveryWords("none", "not yet" if waiting else "none to send"),)
 
 
+def forwards(row: WorklistRow) -> tuple[DeliveryWords, ...]:
+    """Return how many forwards of Instances stand where, those that need a person first; empty without router mode."""
+    return tuple(
+        DeliveryWords(_kind(state), f"{row.forwards[state]} forwarding: {word}")
+        for state, word in _DELIVERIES.items()
+        if row.forwards.get(state)
+    )
+
+
+def _kind(state: str) -> str:
+    """Return which symbol a delivery's state has."""
+    return (DeliveryState.QUEUED if state == DeliveryState.HELD else state).lower()
+
+
 def delivery_state(state: str) -> DeliveryWords:
     """Return where one delivery stands."""
-    return DeliveryWords(state.lower(), _DELIVERIES.get(state, state.lower()))
+    return DeliveryWords(_kind(state), _DELIVERIES.get(state, state.lower()))
 
 
 def report(kind: str) -> str:

@@ -72,7 +72,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def do_OPTIONS(self) -> None:
+        def do_GET(self) -> None:
             server.requests.append((self.command, self.path, dict(self.headers), b""))
             self.send_response(server.status)
             self.send_header("Content-Length", "0")
@@ -260,7 +260,9 @@ def test_a_secret_that_is_not_there_is_a_reason_to_try_again_and_nothing_is_sent
     assert server.requests == []
 
 
-@pytest.mark.parametrize(("status", "there"), [(200, True), (204, True), (405, True), (401, False), (503, False)])
+@pytest.mark.parametrize(
+    ("status", "there"), [(200, True), (204, True), (403, True), (401, False), (404, False), (503, False)]
+)
 def test_a_ping_asks_for_no_data(server: Server, make: Make, status: int, *, there: bool) -> None:
     server.status = status
     if there:
@@ -268,7 +270,9 @@ def test_a_ping_asks_for_no_data(server: Server, make: Make, status: int, *, the
     else:
         with pytest.raises(DeliveryError):
             make().ping()
-    assert [method for method, *_ in server.requests] == ["OPTIONS"]
+    assert [(method, path) for method, path, *_ in server.requests] == [
+        ("GET", "/dicom-web/studies?StudyInstanceUID=2.25.0&limit=1")
+    ]
 
 
 @pytest.mark.parametrize(
