@@ -138,7 +138,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     from agent.deliver import Deliverer  # noqa: PLC0415 - each role loads only what it runs
     from agent.forward import Forwarder  # noqa: PLC0415
     from agent.lanes import run_lanes  # noqa: PLC0415
-    from agent.receiving import make_committer  # noqa: PLC0415
+    from agent.receiving import make_asker, make_committer  # noqa: PLC0415
 
     backoff = config.deliver.backoff
     made = make_destinations(config)
@@ -150,6 +150,8 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     handlers: dict[str, Handler] = {kinds.deliver(name): deliverer.deliver for name in made}
     handlers |= {kinds.forward(name): forwarder.forward for name in takers}
     handlers[kinds.COMMIT] = make_committer(config, parts).send
+    if (asker := make_asker(config, parts)) is not None:
+        handlers[kinds.ORDER] = asker.ask
     names = [settings.name for settings in config.destinations]
     run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
 

@@ -19,6 +19,7 @@ from pydantic import (
 
 from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
+from agent.config_orders import OrdersSection
 from agent.config_peers import AeTitle, PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
@@ -197,6 +198,7 @@ class Config(Section):
     model: ModelSection = ModelSection()
     decode: DecodeSection = DecodeSection()
     priority: PrioritySection = PrioritySection()
+    orders: OrdersSection = OrdersSection()
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()
     dicomweb: DicomwebSection = DicomwebSection()
@@ -273,6 +275,7 @@ def resolve(config: Config, folder: Path) -> Config:
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
             "receive": config.receive.resolved(folder),
             "dicomweb": config.dicomweb.resolved(folder),
+            "orders": config.orders.at(folder),
             "peers": tuple(peer.at(folder) for peer in config.peers),
         }
     )

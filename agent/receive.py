@@ -17,7 +17,7 @@ from db.errors import DatabaseError
 from db.forwarding import Forward
 from db.group_commit import Intake
 from db.intake import IncomingInstance
-from db.priority import Allowances, Priority
+from db.priority import Allowances, ordered
 from db.queue import Queue
 from db.roles import Role
 from dicom_io.errors import HeaderError, StoreError, UidError
@@ -33,9 +33,6 @@ DATA_SET_DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 """C-STORE statuses, PS3.4 table B.2-1."""
 
-ORDER_PRIORITIES = {"STAT": Priority.HIGH, "HIGH": Priority.HIGH, "MEDIUM": Priority.MEDIUM}
-"""Requested Procedure Priority (0040,1003), PS3.3 C.4.11; ROUTINE, LOW and anything else is ROUTINE."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveSettings:
@@ -43,6 +40,7 @@ class ReceiveSettings:
 
     timing: Timing
     allowances: Allowances
+    asks_orders: bool = False
 
 
 @dataclass(slots=True)
@@ -130,6 +128,8 @@ class Receiver:
         incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance))
         if header.study_instance_uid in brought:
             incoming = replace(incoming, association_id="")
+        elif self.settings.asks_orders:
+            incoming = replace(incoming, asks_order=True)
         recorded = self._intake.record(incoming)
         if recorded.role is not Role.OWN:
             brought.add(header.study_instance_uid)
@@ -181,7 +181,7 @@ def _incoming(
         candidate=is_candidate(header),
         is_image=header.is_image,
         device_uids=header.device_uids,
-        order_priority=ORDER_PRIORITIES.get(header.requested_procedure_priority.upper(), Priority.ROUTINE),
+        order_priority=ordered(header.requested_procedure_priority),
         calling_ae_title=instance.calling_ae_title,
         received_at=at,
         patient_id=header.patient_id,

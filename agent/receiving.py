@@ -5,6 +5,7 @@ from agent.commitment import Committer
 from agent.config import Config
 from agent.config_forward import make_router
 from agent.config_peers import make_door
+from agent.orders import OrderAsker
 from agent.parts import Parts, allowances, timing, utc_now
 from agent.receive import Receiver, ReceiveSettings
 from agent.steps import StepTaker
@@ -51,6 +52,7 @@ def make_receiver(config: Config, parts: Parts) -> Receiver:
         ReceiveSettings(
             timing=timing(config),
             allowances=allowances(config),
+            asks_orders=config.orders.peer is not None,
         ),
         utc_now,
         make_router(config.forward, config.destinations),
@@ -61,3 +63,19 @@ def make_committer(config: Config, parts: Parts) -> Committer:
     """Return who answers for Storage Commitment, in the SCP and where its reports are sent."""
     door = make_door(config.peers, config.receive.anyone_may)
     return Committer(parts.database, parts.queue, parts.store, door.peer_of, config.deliver.backoff, utc_now)
+
+
+def make_asker(config: Config, parts: Parts) -> OrderAsker | None:
+    """Return who asks what was ordered, None where nobody is configured to be asked."""
+    section = config.orders
+    if section.peer is None:
+        return None
+    return OrderAsker(
+        parts.database,
+        parts.queue,
+        section.peer,
+        config.receive.ae_title,
+        allowances(config),
+        section.backoff,
+        utc_now,
+    )

@@ -1,5 +1,8 @@
 """Whose Instance it is, and what it is to its study: the patient (PS3.3 C.7.1.1), known UIDs, our own reports."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from sqlalchemy import Connection, Row
 
 from db.incoming import IncomingInstance
@@ -7,11 +10,11 @@ from db.intake_statements import IS_OWN, TWINS
 from db.roles import Role
 
 
-def role_of(connection: Connection, owner: Row[tuple[object, ...]], incoming: IncomingInstance) -> Role:
+def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance) -> Role:
     """Return what a new Instance is to its study `owner`."""
     if _is_own(connection, incoming):
         return Role.OWN
-    if not _same_patient(owner, incoming):
+    if not patient_of(owner).is_same(patient_of(incoming)):
         return Role.CONFLICT
     twins = connection.execute(TWINS, {"sop_instance_uid": incoming.sop_instance_uid}).all()
     if twins:
@@ -25,15 +28,28 @@ def _is_own(connection: Connection, incoming: IncomingInstance) -> bool:
     return bool(connection.execute(IS_OWN, which).scalar_one())
 
 
-def _same_patient(owner: Row[tuple[object, ...]], incoming: IncomingInstance) -> bool:
-    """Tell whether an Instance names the study's patient: Patient ID with its Issuer (PS3.3 C.7.1.1).
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Whom something is said of: Patient ID with its Issuer (PS3.3 C.7.1.1), and the name."""
 
-    Where neither gives an ID (unidentified trauma patients have none) the name decides; an Issuer that one side leaves
-    out does not contradict.
-    """
-    if owner.patient_id != incoming.patient_id:
-        return False
-    if not owner.patient_id:
-        return bool(owner.patient_name == incoming.patient_name)
-    issuers = {owner.issuer_of_patient_id, incoming.issuer_of_patient_id} - {""}
-    return len(issuers) <= 1
+    patient_id: str
+    issuer_of_patient_id: str
+    patient_name: str
+
+    def is_same(self, other: "Patient") -> bool:
+        """Tell whether both are one person.
+
+        Where neither gives an ID (unidentified trauma patients have none) the name decides; an Issuer that one side
+        leaves out does not contradict.
+        """
+        if self.patient_id != other.patient_id:
+            return False
+        if not self.patient_id:
+            return self.patient_name == other.patient_name
+        issuers = {self.issuer_of_patient_id, other.issuer_of_patient_id} - {""}
+        return len(issuers) <= 1
+
+
+def patient_of(row: Row[Any] | IncomingInstance) -> Patient:
+    """Return whom a study's row, or an Instance, speaks of."""
+    return Patient(row.patient_id, row.issuer_of_patient_id, row.patient_name)

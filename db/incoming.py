@@ -13,6 +13,7 @@ class IncomingInstance:
     """An Instance that lies durably in the store; attributes as in PS3.6, "" where the Instance does not say.
 
     `association_id` names the open association that brings it, "" where that is on record for its study already.
+    With `asks_order`, the first of a study lets a job ask what was ordered.
     `performed_step_uid` is of the performed procedure step that it says made it (0008,1111).
     `forwards` is where it goes on to, if it is accepted as a new object of its study.
     """
@@ -46,4 +47,5 @@ class IncomingInstance:
     attributes: InstanceAttributes
     association_id: str = ""
     performed_step_uid: str = ""
+    asks_order: bool = False
     forwards: tuple[Forward, ...] = ()

@@ -13,7 +13,7 @@ from db.forwarding import plan_forwards
 from db.identity import role_of
 from db.incoming import IncomingInstance
 from db.intake_statements import CHANGE_STUDY, KNOWN_BYTES, LOCKED_STUDY, NEW_INSTANCE, NEW_STUDY
-from db.kinds import COMPARE, SCORE
+from db.kinds import COMPARE, ORDER, SCORE
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
 from db.performed import Image, steps_lock, steps_of, steps_say, withdrawal
@@ -72,6 +72,8 @@ def record_within(
     if not withdrawn:
         _enqueue(connection, queue, owner, instance_id, role, incoming)
     changes = _changes(moved, owner, role, incoming)
+    if is_new and incoming.asks_order and role is not Role.OWN:
+        queue.enqueue(connection, ORDER, str(owner.id), due_at=owner.due_at, run_at=incoming.received_at)
     if role is not Role.OWN:
         say = steps_say(connection, owner.id, steps)
         changes |= _arrival(moved, owner, incoming, timing, say) | _filled(owner, role, incoming)

@@ -27,6 +27,14 @@ FLAGGED_PRIORITY = Priority.MEDIUM
 """What the AI asks for a flagged study; HIGH would be equivalent to a STAT request (PS3.3 C.30.2)."""
 
 
+_TERMS = {"STAT": Priority.HIGH, "HIGH": Priority.HIGH, "MEDIUM": Priority.MEDIUM}
+
+
+def ordered(term: str) -> Priority:
+    """Return the priority that a Requested Procedure Priority (0040,1003) means; ROUTINE for what it does not know."""
+    return _TERMS.get(term.strip().upper(), Priority.ROUTINE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowances:
     """How long a study of each priority may wait before it is due."""

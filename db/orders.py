@@ -1,0 +1,86 @@
+"""What was ordered, as far as the system that knows it was asked: raises a study, and fills its accession number."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, select, update
+
+from db.advance import lock, note
+from db.database import Database
+from db.identity import Patient, patient_of
+from db.kinds import SCORE
+from db.priority import Allowances, Priority, due_at, effective
+from db.queue import Queue
+from db.schema import image_result, instance, study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedStudy:
+    """A study whose order is asked for."""
+
+    study_id: int
+    study_instance_uid: str
+    accession_number: str
+    patient: Patient
+
+
+def study_to_ask_for(database: Database, study_id: int) -> OrderedStudy:
+    """Return what identifies the study."""
+    with database.read() as connection:
+        row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    return OrderedStudy(
+        study_id=row.id,
+        study_instance_uid=row.study_instance_uid,
+        accession_number=row.accession_number,
+        patient=patient_of(row),
+    )
+
+
+def apply_order(
+    database: Database,
+    queue: Queue,
+    study_id: int,
+    *,
+    priority: Priority,
+    accession_number: str,
+    at: datetime,
+    allowances: Allowances,
+) -> bool:
+    """Commit what an order adds; return whether it added anything. Safe to repeat.
+
+    The order's priority is raised, never lowered: what the images said of it stays. An accession number is filled in
+    only where there is none. Images that wait for their analysis come forward with their study.
+    """
+    with database.begin() as connection:
+        position = lock(connection, study_id)
+        row = connection.execute(select(study).where(study.c.id == study_id)).one()
+        values: dict[str, object] = {}
+        if priority > row.order_priority:
+            ai = None if row.ai_priority is None else Priority(row.ai_priority)
+            person = None if row.person_priority is None else Priority(row.person_priority)
+            due = due_at(row.received_at, effective(priority, ai, person), allowances)
+            values |= {"order_priority": priority, "due_at": min(row.due_at, due)}
+        if accession_number and not row.accession_number and not row.conflict:
+            values["accession_number"] = accession_number
+        if not values:
+            return False
+        connection.execute(update(study).where(study.c.id == study_id).values(values))
+        detail = f"order priority {Priority(max(priority, row.order_priority)).name}"
+        note(connection, position, "ORDERED", position.state, at=at, detail=detail)
+        if "due_at" in values:
+            _bring_forward(connection, queue, study_id, at=at)
+    return True
+
+
+def _bring_forward(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
+    """Enqueue the images that wait for their analysis again: a job that waits keeps the earlier due time."""
+    has_result = exists().where(
+        image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
+    )
+    waiting = connection.execute(
+        select(instance.c.id, study.c.due_at)
+        .join(study, study.c.id == instance.c.study_id)
+        .where(study.c.id == study_id, instance.c.analysis_revision.is_not(None), ~has_result)
+    ).all()
+    for row in waiting:
+        queue.enqueue(connection, SCORE, str(row.id), due_at=row.due_at, run_at=at)
