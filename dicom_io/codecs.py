@@ -204,7 +204,7 @@ def _check_codestream(codestream: Codestream | None, description: PixelDescripti
     possible = _DCT_PRECISIONS.get(description.transfer_syntax_uid, (codestream.precision,))
     if codestream.precision > max(description.bits_allocated, _LEAST_PRECISION) or codestream.precision not in possible:
         raise PixelError(reasons.BAD_DESCRIPTION)
-    if not codestream.complete:
+    if not codestream.complete or not codestream.possible:
         raise PixelError(reasons.TRUNCATED)
 
 

@@ -140,23 +140,36 @@ def _span(low: float, high: float) -> Window:
 
 def _grayscale(attributes: Attributes, groups: list[Attributes], description: PixelDescription) -> Grayscale:
     modality = _read_modality(attributes, groups, description)
-    possible = _possible(description)
-    negative = (
-        not isinstance(modality, Lut) and min(possible[0] * modality[0], possible[1] * modality[0]) + modality[1] < 0
-    )
+    possible = _possible(description.bits_stored, signed=description.signed)
+    negative = _range(possible, modality)[0] < 0
     export = description.bits_stored <= _EXPORT_BITS and description.keyword == "PixelData"
     return Grayscale(
         modality=modality,
-        voi=_read_voi(attributes, groups, signed=negative),
+        voi=_read_voi(attributes, groups, signed=negative, possible=_window_range(description, modality)),
         inverse=_is_inverse(attributes, description),
         padding=_read_padding(attributes, description),
         export_range=possible if export and not isinstance(modality, Lut) else None,
     )
 
 
-def _possible(description: PixelDescription) -> tuple[int, int]:
-    bits = description.bits_stored
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if description.signed else (0, (1 << bits) - 1)
+def _possible(bits: int, *, signed: bool) -> tuple[int, int]:
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def _range(stored: tuple[int, int], modality: Lut | tuple[float, float]) -> tuple[float, float]:
+    """Return the least and the greatest modality value of the stored values between two."""
+    if isinstance(modality, Lut):
+        return float(modality.entries.min()), float(modality.entries.max())
+    slope, intercept = modality
+    ends = [value * slope + intercept for value in stored]
+    return min(ends), max(ends)
+
+
+def _window_range(description: PixelDescription, modality: Lut | tuple[float, float]) -> tuple[float, float]:
+    """Return between which values a window has its centre, by the bits allocated: bits stored are often misstated."""
+    if description.keyword != "PixelData":
+        return -math.inf, math.inf
+    return _range(_possible(description.bits_allocated, signed=description.signed), modality)
 
 
 def _read_modality(
@@ -173,13 +186,15 @@ def _read_modality(
     return 1.0, 0.0
 
 
-def _read_voi(attributes: Attributes, groups: list[Attributes], *, signed: bool) -> Lut | Window | None:
+def _read_voi(
+    attributes: Attributes, groups: list[Attributes], *, signed: bool, possible: tuple[float, float]
+) -> Lut | Window | None:
     """Read the first VOI LUT, else the first usable window."""
     table = read_lut(attributes.item(_VOI_LUT_SEQUENCE, _LUT_TAGS), signed=signed)
     if table is not None:
         return table
     for source in (*(group.item(_FRAME_VOI_LUT, _WINDOW_TAGS) for group in groups), attributes):
-        window = read_window(source)
+        window = read_window(source, possible)
         if window is not None:
             return window
     return None

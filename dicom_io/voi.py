@@ -62,9 +62,14 @@ class Lut:
         return self.apply(values) / float((1 << self.bits) - 1)
 
 
-def read_window(attributes: Attributes) -> Window | None:
-    """Return the first window that can be used, or None. A width of 0, which some devices write for "none", cannot."""
-    return next(_windows(attributes), None)
+def read_window(attributes: Attributes, possible: tuple[float, float]) -> Window | None:
+    """Return the first window that can be used, or None.
+
+    A width of 0, which some devices write for "none", cannot be used, nor a centre beyond all values that are possible:
+    such a window was made for other pixels (some archives put a CT window into radiographs).
+    """
+    low, high = possible
+    return next((window for window in _windows(attributes) if low - 1 <= window.center <= high + 1), None)
 
 
 def read_lut(item: Attributes, *, signed: bool) -> Lut | None:

@@ -103,6 +103,22 @@ def test_an_unusable_window_counts_as_none(write: Write, center: str, width: str
     assert show(write(DEEP, WindowCenter=center, WindowWidth=width)) == [[0, 51, 102], [153, 204, 255]]
 
 
+@pytest.mark.parametrize("center", [-600, -1.5, 65536.5])
+def test_a_window_whose_center_no_pixel_can_have_counts_as_none(write: Write, center: float) -> None:
+    """An archive put the CT window -600 / 1600 into its radiographs, and they come out white."""
+    assert show(write(DEEP, WindowCenter=center, WindowWidth=1600)) == show(write(DEEP))
+    assert show(write(RAMP, WindowCenter=-600, WindowWidth=1600)) == RAMP.tolist()
+    other = write(DEEP, WindowCenter=[center, 300], WindowWidth=[1600, 301])
+    assert show(other) == show(write(DEEP, WindowCenter=300, WindowWidth=301))
+
+
+def test_a_window_at_the_edge_of_what_pixels_can_have_counts(write: Write) -> None:
+    shown = show(write(RAMP, WindowCenter=256, WindowWidth=512))
+    assert shown == [spread(row, 0, 511) for row in RAMP.tolist()]
+    rescaled = write(DEEP, RescaleSlope=1, RescaleIntercept=-1024, WindowCenter=-600, WindowWidth=401)
+    assert show(rescaled) != show(write(DEEP, RescaleSlope=1, RescaleIntercept=-1024))
+
+
 def test_the_first_usable_window_counts(write: Write) -> None:
     assert show(write(DEEP, WindowCenter=["0", "300.5"], WindowWidth=["0", "1"])) == [[0, 0, 0], [255, 255, 255]]
 

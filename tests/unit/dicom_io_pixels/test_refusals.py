@@ -223,9 +223,9 @@ def deflated(path: Path, ahead: bytes = b"", pixels: bytes | None = None) -> Non
 
 @pytest.mark.parametrize("place", ["pixels", "ahead"])
 def test_a_deflated_file_that_expands_beyond_what_its_image_needs_is_refused_early(write: Write, place: str) -> None:
-    """200 kB of file that would be 200 MB, in the pixel data or in an element ahead of them."""
+    """48 kB of file that would be 48 MB, in the pixel data or in an element ahead of them."""
     path = write(PIXELS)
-    zeros = bytes(200 << 20)
+    zeros = bytes(48 << 20)
     private = b"\x99\x00\x10\x10OB\0\0" + struct.pack("<L", len(zeros)) + zeros
     deflated(path, **{"pixels": {"pixels": zeros}, "ahead": {"ahead": private}}[place])
     del zeros, private
