@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from agent.config_tls import CalledOverTls
-from dicom_io.door import MODALITY_VERBS, Door, KnownPeer, Verb
+from dicom_io.door import MODALITY_VERBS, NO_LIMITS, Door, KnownPeer, Limits, Verb
 from dicom_io.peer import Peer, check_ae_title
 
 AeTitle = Annotated[str, AfterValidator(check_ae_title)]
@@ -47,12 +47,32 @@ class PeerSection(CalledOverTls):
         default=(), description="AE titles of peers, with host and port, to which it may send by C-MOVE."
     )
 
+    maximum_associations: int | None = Field(
+        default=None, ge=1, examples=[8], description="Its associations open at once; unset: as [receive] says."
+    )
+    maximum_pdu_bytes: int | None = Field(
+        default=None, ge=4096, le=1048576, examples=[16384], description="Largest PDU that it is told it may send."
+    )
+    maximum_instance_megabytes: int | None = Field(
+        default=None, ge=1, examples=[500], description="Its larger Instances are refused."
+    )
+
     @model_validator(mode="after")
     def _place_is_whole(self) -> Self:
         if (self.host is None) != (self.port is None):
             message = f"expected host and port, or neither. Received: host={self.host} port={self.port}"
             raise ValueError(message)
         return self
+
+    @property
+    def limits(self) -> Limits:
+        """What it may take up."""
+        megabytes = self.maximum_instance_megabytes
+        return Limits(
+            associations=self.maximum_associations,
+            instance_bytes=None if megabytes is None else megabytes * 1_000_000,
+            pdu_bytes=self.maximum_pdu_bytes,
+        )
 
     @property
     def listens(self) -> Peer | None:
@@ -76,7 +96,7 @@ def check_peers(peers: tuple[PeerSection, ...]) -> tuple[PeerSection, ...]:
     return peers
 
 
-def make_door(peers: tuple[PeerSection, ...], anyone_may: tuple[Verb, ...]) -> Door:
+def make_door(peers: tuple[PeerSection, ...], anyone_may: tuple[Verb, ...], limits: Limits = NO_LIMITS) -> Door:
     """Return what the SCP is to allow."""
     known = (
         KnownPeer(
@@ -85,10 +105,11 @@ def make_door(peers: tuple[PeerSection, ...], anyone_may: tuple[Verb, ...]) -> D
             may=frozenset(peer.may),
             listens=peer.listens,
             move_destinations=frozenset(title.strip() for title in peer.move_destinations),
+            limits=peer.limits,
         )
         for peer in peers
     )
-    return Door(known, anyone_may=anyone_may)
+    return Door(known, anyone_may=anyone_may, limits=limits)
 
 
 def _list(titles: set[str]) -> str:

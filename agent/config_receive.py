@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.config_peers import DEFAULT_VERBS, AeTitle
 from agent.config_tls import ReceiveTlsSection
-from dicom_io.door import Verb
+from dicom_io.door import Limits, Verb
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -36,9 +36,36 @@ class ReceiveSection(BaseModel):
     maximum_answers: int = Field(
         default=1000, ge=1, description="Matches that a C-FIND is answered with at most; then status A700."
     )
-    acse_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association message.")
-    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest pause of a peer within a PDU.")
+    maximum_associations_per_peer: int | None = Field(
+        default=None,
+        ge=1,
+        examples=[16],
+        description="Associations open at once of one peer: an AE title in [[peers]], or an AE title at one address.",
+    )
+    maximum_pdu_bytes: int = Field(
+        default=131072, ge=4096, le=1048576, description="Largest PDU that a peer is told it may send."
+    )
+    maximum_instance_megabytes: int = Field(
+        default=4000, ge=1, description="Larger Instances are refused with 0xA701 and not kept."
+    )
+    acse_timeout_seconds: Seconds = Field(
+        default=30, description="Longest wait for a TLS handshake and an association message."
+    )
+    dimse_timeout_seconds: Seconds = Field(default=60, description="Longest time for a PDU.")
     network_timeout_seconds: Seconds = Field(default=120, description="Longest silence of an open association.")
+
+    message_timeout_seconds: Seconds = Field(
+        default=300, description="Longest time for a whole message, and a second more for each 10 kB of it."
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """What a peer may take up that has no limits of its own."""
+        return Limits(
+            associations=self.maximum_associations_per_peer,
+            instance_bytes=self.maximum_instance_megabytes * 1_000_000,
+            pdu_bytes=self.maximum_pdu_bytes,
+        )
 
     @model_validator(mode="after")
     def _listens_somewhere(self) -> Self:

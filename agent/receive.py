@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from agent.described import instance_attributes, plain_date
 from agent.forwarding.fields import facts_of
 from agent.forwarding.router import Router
+from agent.probes import Probes, is_probe
 from db.arrival import note_association_ended
 from db.closing import Timing
 from db.database import Database
@@ -20,7 +21,7 @@ from db.intake import IncomingInstance
 from db.priority import Allowances, ordered
 from db.queue import Queue
 from db.roles import Role
-from dicom_io.errors import HeaderError, StoreError, UidError
+from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.scp import AssociationSummary, ReceivedInstance
 from dicom_io.store import Store, StoredFile
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
+TOO_LARGE = 0xA701
 DATA_SET_DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 """C-STORE statuses, PS3.4 table B.2-1."""
@@ -54,6 +56,7 @@ class Receiver:
     clock: Callable[[], datetime]
     router: Router = field(default_factory=Router)
     _intake: Intake = field(init=False)
+    _probes: Probes = field(default_factory=Probes)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # The studies (UIDs) that each open association is on record for: a cache that saves a statement for each Instance.
     _brought: dict[str, set[str]] = field(default_factory=dict)
@@ -75,6 +78,9 @@ class Receiver:
         except HeaderError as error:
             log.warning("instance_refused", status="C000", reason=str(error), **identifiers)
             return CANNOT_UNDERSTAND
+        except TooLargeError as error:
+            log.warning("instance_refused", status="A701", reason=str(error), **identifiers)
+            return TOO_LARGE
         except (StoreError, DatabaseError) as error:
             log.error(  # noqa: TRY400 - the reason says it; a traceback helps nobody here
                 "instance_refused", status="A700", reason=str(error), **identifiers
@@ -85,6 +91,12 @@ class Receiver:
         """Let the studies of an ended association close soon, unless another open association brings them too."""
         with self._lock:
             brought = self._brought.pop(summary.association_id, None)
+        in_vain = is_probe(summary)
+        lines = self._probes.note(summary, self.clock()) if in_vain else self._probes.due(self.clock())
+        for line in lines:
+            log.info("connections_in_vain", **asdict(line))
+        if in_vain:
+            return
         log.info(
             "association",
             association_id=summary.association_id,

@@ -22,11 +22,16 @@ from dicom_io.hardening import HardenedHandler, cut, finish
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.reactor import close_bell
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
+from dicom_io.slots import EVERYBODY, Slot, Slots
+from dicom_io.slow import MessageWatch
 from dicom_io.tls import TlsServer
 
 _POLL_SECONDS: Final = 0.1
 _GRACE_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
+_MOST_WAITING: Final = 256
+_MOST_WAITING_OF_ONE: Final = 128
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +39,13 @@ _log = logging.getLogger(__name__)
 class Connections:
     """The open connections and those of them that were admitted as associations. Safe for threads."""
 
-    def __init__(self, maximum_associations: int) -> None:
-        """Start with none."""
+    def __init__(self, maximum_associations: int, slots: Slots) -> None:
+        """Start with none; `slots` counts the associations of all processes together."""
         self._maximum = maximum_associations
+        self._slots = slots
         self._changed = threading.Condition()
         self._open: dict[Session, tuple[Association | None, socket.socket]] = {}
-        self._admitted: set[Session] = set()
+        self._admitted: dict[Session, list[Slot]] = {}
         self._closing = False
 
     def opened(self, session: Session, association: Association | None, connection: socket.socket) -> None:
@@ -52,16 +58,30 @@ class Connections:
         with self._changed:
             if self._closing:
                 return TEMPORARY_CONGESTION
-            if len(self._admitted) >= self._maximum:
+            group, maximum = session.place
+            taken = [self._slots.take(EVERYBODY, self._maximum)]
+            if maximum is not None and taken[0] is not None:
+                taken.append(self._slots.take(group, maximum))
+            slots = [slot for slot in taken if slot is not None]
+            if len(slots) < len(taken):
+                for slot in slots:
+                    self._slots.release(slot)
                 return LOCAL_LIMIT_EXCEEDED
-            self._admitted.add(session)
+            self._admitted[session] = slots
             return None
+
+    def has_room(self, session: Session) -> bool:
+        """Tell whether one more connection may wait for its request, of all and of its address."""
+        with self._changed:
+            waiting = [one.peer_address for one in self._open if not one.is_requested]
+        return len(waiting) < _MOST_WAITING and waiting.count(session.peer_address) < _MOST_WAITING_OF_ONE
 
     def closed(self, session: Session) -> None:
         """Count a connection no longer."""
         with self._changed:
             del self._open[session]
-            self._admitted.discard(session)
+            for slot in self._admitted.pop(session, []):
+                self._slots.release(slot)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -105,8 +125,7 @@ class _Handler(HardenedHandler):
 
     def handle(self) -> None:
         """Encrypt if so configured, then run the association, from the thread of this connection."""
-        session = self.server.new_session(str(self.client_address[0]))
-        self.server.connections.opened(session, None, self.request)
+        session = self.server.accepted.pop(self.request)
         try:
             if self.server.tls is not None:
                 self.request = self.server.tls.handshake(self.request)
@@ -124,14 +143,27 @@ class _Handler(HardenedHandler):
         self.server.connections.opened(session, association, self.request)
         try:
             association.start()
-            association.join(association.acse_timeout)
-            if association.is_alive() and not session.is_requested:
-                cut(self.request)  # a request that trickles in would keep pynetdicom waiting for ever
-            association.join()
+            self._watch(association, session)
         finally:
             finish(association, self.request, seconds=_GRACE_SECONDS)
             close_bell(association)
             session.ended(association)
+
+    def _watch(self, association: Association, session: Session) -> None:
+        """Wait for the end; hang up on a peer whose request or message takes too long, since pynetdicom would wait."""
+        watch = MessageWatch(association, self.server.message_seconds)
+        begun = time.monotonic()
+        patience = association.acse_timeout or 0.0
+        look_seconds = min(_LOOK_SECONDS, self.server.message_seconds, patience)
+        association.join(look_seconds)
+        while association.is_alive():
+            now = time.monotonic()
+            if not session.is_requested and now - begun > patience:
+                cut(self.request)
+            elif watch.is_overdue(now):
+                session.note_trouble("a message took too long")
+                cut(self.request)
+            association.join(look_seconds)
 
 
 class _Server(ThreadedAssociationServer):
@@ -148,8 +180,11 @@ class _Server(ThreadedAssociationServer):
         connections: Connections,
         new_session: Callable[[str], Session],
         tls: TlsServer | None,
+        message_seconds: float,
     ) -> None:
+        self.accepted: dict[socket.socket, Session] = {}  # those whose handlers have not begun
         self.tls = tls
+        self.message_seconds = message_seconds
         self.connections = connections
         self.new_session = new_session
         contexts = [build_context(VERIFICATION)]  # each session says what it supports once its peer has asked
@@ -162,11 +197,24 @@ class _Server(ThreadedAssociationServer):
         connection.settimeout(self.ae.acse_timeout)
         return connection, address
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401  # socketserver's signature
+        """Hang up at once on connections that would be too many, all waiting for their requests."""
+        session = self.new_session(str(client_address[0]))
+        if self.connections.has_room(session):
+            self.connections.opened(session, None, request)
+            self.accepted[request] = session
+            return True
+        session.failed("too many connections without a request")
+        return False
+
     def service_actions(self) -> None:
         """Do nothing between connections; pynetdicom collects garbage here, since it does not end its threads."""
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002  # socketserver's signature
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # socketserver's signature
         """Log that a connection could not be served; socketserver prints a traceback."""
+        session = self.accepted.pop(request, None)
+        if session is not None:  # there was no thread for it
+            self.connections.closed(session)
         _log.exception("connection_failed", extra={"peer_address": str(client_address[0])})
 
 
@@ -180,10 +228,14 @@ class Acceptor:
         connections: Connections,
         new_session: Callable[[str], Session],
         tls: TlsServer | None,
+        message_seconds: float,
     ) -> None:
-        """Bind and listen, with TLS or without. Raises OSError when the address is not free."""
+        """Bind and listen, with TLS or without; a message may take `message_seconds`.
+
+        Raises OSError when the address is not free.
+        """
         self._connections = connections
-        self._server = _Server(entity, address, connections, new_session, tls)
+        self._server = _Server(entity, address, connections, new_session, tls, message_seconds)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="storage-scp", daemon=True
         )

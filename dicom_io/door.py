@@ -34,6 +34,26 @@ _NOTHING: Final[frozenset[Verb]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one peer may take up: associations open at once, bytes of an Instance and of a PDU; None: as for others."""
+
+    associations: int | None = None
+    instance_bytes: int | None = None
+    pdu_bytes: int | None = None
+
+    def over(self, others: "Limits") -> "Limits":
+        """Return these limits, with those of `others` where there is none."""
+        return Limits(
+            associations=others.associations if self.associations is None else self.associations,
+            instance_bytes=others.instance_bytes if self.instance_bytes is None else self.instance_bytes,
+            pdu_bytes=others.pdu_bytes if self.pdu_bytes is None else self.pdu_bytes,
+        )
+
+
+NO_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPeer:
     """A peer by its AE title.
 
@@ -46,6 +66,7 @@ class KnownPeer:
     may: frozenset[Verb] = MODALITY_VERBS
     listens: Peer | None = None
     move_destinations: frozenset[str] = frozenset()
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         """Raise ValueError for what is no AE title."""
@@ -59,9 +80,19 @@ class KnownPeer:
 class Door:
     """What each peer may do. Never changes."""
 
-    def __init__(self, known: Iterable[KnownPeer] = (), *, anyone_may: Iterable[Verb] = MODALITY_VERBS) -> None:
-        """Open to `known` peers, and to all others for `anyone_may`. Raises ValueError for an AE title listed twice."""
+    def __init__(
+        self,
+        known: Iterable[KnownPeer] = (),
+        *,
+        anyone_may: Iterable[Verb] = MODALITY_VERBS,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
+        """Open to `known` peers, and to all others for `anyone_may`; `limits` are those of who has none of its own.
+
+        Raises ValueError for an AE title listed twice.
+        """
         self._anyone_may = frozenset(anyone_may)
+        self._limits = limits
         self._known: dict[str, KnownPeer] = {}
         for peer in known:
             if self._known.setdefault(peer.ae_title.strip(), peer) is not peer:
@@ -82,6 +113,16 @@ class Door:
     def known(self, ae_title: str) -> KnownPeer | None:
         """Return what is known of a peer, None of a stranger."""
         return self._known.get(ae_title.strip())
+
+    def limits(self, calling_ae_title: str) -> Limits:
+        """Return what a caller may take up."""
+        known = self.known(calling_ae_title)
+        return self._limits if known is None else known.limits.over(self._limits)
+
+    def group(self, calling_ae_title: str, address: str) -> str:
+        """Return whose associations are counted together: a listed peer's, a stranger's from one address."""
+        title = calling_ae_title.strip()
+        return title if title in self._known else f"{title}@{address}"
 
     def peer_of(self, ae_title: str) -> Peer | None:
         """Return where a peer listens, for associations that we ask for; None if we are not told."""

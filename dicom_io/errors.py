@@ -10,6 +10,7 @@
       +-- DecoderError                 a process for decoding that cannot be started
       +-- StoreError                   bytes that could not be made durable
       |     +-- NoSpaceError           because the disk or the quota is full
+      |     +-- TooLargeError          because it is larger than is taken
       +-- NetworkError                 a peer that did not do its part
             +-- PeerUnreachableError       no connection to it
             +-- AssociationRejectedError   it refuses to talk to us
@@ -69,6 +70,10 @@ class StoreError(DicomIoError):
 
 class NoSpaceError(StoreError):
     """The disk or the quota of the store is full."""
+
+
+class TooLargeError(StoreError):
+    """An Instance is larger than is taken."""
 
 
 class NetworkError(DicomIoError):

@@ -32,6 +32,10 @@ _NEXT: Final = {
 _MAY_BEGIN_A_COMMAND: Final = frozenset({_Phase.BETWEEN, _Phase.COMMANDED})
 _MAY_GO_ON: Final = {_COMMAND: frozenset({_Phase.COMMAND}), 0: frozenset({_Phase.COMMANDED, _Phase.DATASET})}
 
+_GOING_ON: Final = frozenset({_Phase.COMMAND, _Phase.DATASET})
+_MOST_HELD: Final = 16 << 20
+"""Bytes of a command set, or of a dataset that does not go to a file: a query's keys, a step's attributes."""
+
 
 class FragmentOrder:
     """What may come next in one association."""
@@ -40,18 +44,24 @@ class FragmentOrder:
         """Begin before the first message."""
         self._phase = _Phase.BETWEEN
         self._context_id = 0
+        self._held = 0
 
-    def check(self, fragments: Iterable[tuple[int, int]], *, dataset_is_due: bool) -> None:
-        """Take the context ID and the message control header of each fragment of a PDU.
+    def check(self, fragments: Iterable[tuple[int, int, int]], *, dataset_is_due: bool, is_spooled: bool) -> None:
+        """Take context ID, message control header and size of each fragment of a PDU.
 
-        `dataset_is_due`: the last command set has announced a dataset that has not ended. Raises FragmentOrderError.
+        `dataset_is_due`: the last command set has announced a dataset that has not ended; `is_spooled`: it goes to a
+        file. Raises FragmentOrderError.
         """
-        for context_id, header in fragments:
+        for context_id, header, size in fragments:
             kind = header & _COMMAND
             if kind and self._phase in _MAY_BEGIN_A_COMMAND and not dataset_is_due:
                 self._context_id = context_id
             elif self._phase not in _MAY_GO_ON[kind] or context_id != self._context_id:
                 message = f"expected another fragment. Received: phase={self._phase.name} header={header:02x}"
+                raise FragmentOrderError(message)
+            self._held = size + (self._held if self._phase in _GOING_ON else 0)
+            if self._held > _MOST_HELD and not is_spooled:
+                message = f"expected a message of at most {_MOST_HELD} bytes in memory. Received: more"
                 raise FragmentOrderError(message)
             self._phase = _NEXT[header & (_COMMAND | _LAST)]
             dataset_is_due = False  # known of the message before this PDU only

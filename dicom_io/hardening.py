@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
@@ -62,8 +63,12 @@ class _SurvivingStateMachine(StateMachine):
         message: Any = self.dul.assoc.dimse.message
         values = pdu.presentation_data_value_items
         self._order.check(
-            ((value.presentation_context_id, value.presentation_data_value[0]) for value in values),
+            (
+                (value.presentation_context_id, value.presentation_data_value[0], len(value.presentation_data_value))
+                for value in values
+            ),
             dataset_is_due=message is not None and message.context_id is not None,
+            is_spooled=isinstance(message, C_STORE_RQ),
         )
 
 

@@ -97,3 +97,9 @@ def protocol_of(association: Any) -> Protocol:  # noqa: ANN401  # as above
     """Return what the peer of an association has spoken, "none" if it said nothing."""
     reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
     return reader.protocol if isinstance(reader, PduReader) else "none"
+
+
+def received_of(association: Any) -> int:  # noqa: ANN401  # as above
+    """Return how many bytes have come from the peer of an association."""
+    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
+    return reader.received if isinstance(reader, PduReader) else 0

@@ -66,6 +66,7 @@ class SpoolingDimse(DIMSEServiceProvider):
         super().__init__(association)
         self.msg_queue = association.dimse.msg_queue  # somebody may wait there already
         self._new_spool = new_spool
+        self.longest: int | None = None  # bytes of an Instance
         self._open: list[Spool] = []
         self._file: _DataSetFile | None = None
 
@@ -120,6 +121,7 @@ class SpoolingDimse(DIMSEServiceProvider):
     def _new_file(self, message: Any) -> _DataSetFile:  # noqa: ANN401  # as above
         self._open = [spool for spool in self._open if not spool.is_closed]
         spool = self._new_spool()
+        spool.longest = self.longest
         self._open.append(spool)
         begin(spool, affected_uids(message.command_set), self._syntax(message))
         return _DataSetFile(spool)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from pynetdicom.ae import ApplicationEntity
@@ -16,6 +17,7 @@ from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool
 from dicom_io.services import Services
 from dicom_io.session import Session, Terms
+from dicom_io.slots import Slots
 from dicom_io.tls import TlsServer, TlsServerSettings
 
 __all__ = ["AssociationSummary", "ReceivedInstance", "ScpSettings", "Sink", "StorageScp"]
@@ -31,9 +33,10 @@ class ScpSettings:
 
     `port` None: not without TLS; `tls` None: not with it. `door` says who may do what. `acse_timeout`: how long a TLS
     handshake and how long a request may take to come; `dimse_timeout`: how long a peer may take for a PDU;
-    `network_timeout`: how long it may be silent otherwise. `maximum_pdu_size` is in bytes. With
-    `accept_unknown_sop_classes`, private SOP Classes and others that no dictionary knows are taken for Storage SOP
-    Classes.
+    `message_timeout`: how long for a whole message, and a second more for each 10 kB; `network_timeout`: how long it
+    may be silent otherwise. `maximum_pdu_size` is in bytes. Processes with the same `slots_file` count their
+    associations together. With `accept_unknown_sop_classes`, private SOP Classes and others that no dictionary knows
+    are taken for Storage SOP Classes.
     """
 
     ae_title: str = "TIBABU"
@@ -48,7 +51,9 @@ class ScpSettings:
     acse_timeout: float = 30
     dimse_timeout: float = 60
     network_timeout: float = 120
+    message_timeout: float = 300
     accept_unknown_sop_classes: bool = False
+    slots_file: Path | None = None
 
 
 def _now() -> datetime:
@@ -74,7 +79,7 @@ class StorageScp:
         quiet_libraries()
         self._settings = settings
         self._entity = _entity(settings)
-        self._connections = Connections(settings.maximum_associations)
+        self._connections = Connections(settings.maximum_associations, Slots(settings.slots_file))
         self._terms = Terms(
             sink=sink,
             door=settings.door,
@@ -126,7 +131,9 @@ class StorageScp:
     def _listen(self, port: int, tls: TlsServer | None) -> Acceptor:
         address = self._settings.host, port
         try:
-            return Acceptor(self._entity, address, self._connections, self._new_session, tls)
+            return Acceptor(
+                self._entity, address, self._connections, self._new_session, tls, self._settings.message_timeout
+            )
         except OSError as error:
             message = f"expected a free address to listen on. Received: host={address[0]} port={port}, {error.strerror}"
             raise NetworkError(message) from error

@@ -73,6 +73,7 @@ class Session:
         self.is_requested = False
         self._terms = terms
         self._peer_address = peer_address
+        self._trouble = ""
         self._opened_at = terms.clock()
         self._calling_ae_title = ""
         self._called_ae_title = ""
@@ -80,6 +81,13 @@ class Session:
         self._requests = StoreRequests()
         self._dimse: SpoolingDimse | None = None
         self._stored = self._refused = self._bytes = 0
+
+    @property
+    def place(self) -> tuple[str, int | None]:
+        """With whose associations this one is counted, and how many of them there may be."""
+        door = self._terms.door
+        group = door.group(self._calling_ae_title, self._peer_address)
+        return group, door.limits(self._calling_ae_title).associations
 
     def serve(self, association: Association) -> None:
         """Take part in an association that has not started: what is received goes to files, requests come here."""
@@ -110,6 +118,11 @@ class Session:
             event.assoc.acse.send_reject(*rejection)
             event.assoc.kill()  # returns when the answer is on its way
             return
+        limits = self._terms.door.limits(self._calling_ae_title)
+        if limits.pdu_bytes is not None:
+            event.assoc.acceptor.maximum_length = limits.pdu_bytes
+        if self._dimse is not None:
+            self._dimse.longest = limits.instance_bytes
         self._negotiate(event.assoc, request.presentation_context_definition_list)
 
     def _negotiate(self, association: Any, proposed: list[PresentationContext]) -> None:  # noqa: ANN401  # as pynetdicom's
@@ -197,6 +210,15 @@ class Session:
         else:
             self._refused += 1
 
+    @property
+    def peer_address(self) -> str:
+        """The address from which the peer calls."""
+        return self._peer_address
+
+    def note_trouble(self, trouble: str) -> None:
+        """Keep why the association is being ended, for the summary."""
+        self._trouble = trouble
+
     def failed(self, trouble: str) -> None:
         """Tell the sink that the connection ended before an association could be asked for."""
         self._tell("aborted", trouble=trouble)
@@ -206,7 +228,7 @@ class Session:
         if self._dimse is not None:
             self._dimse.close()
         how: Final = "released" if association.is_released else "rejected" if association.is_rejected else "aborted"
-        self._tell(how, trouble="" if self.is_requested else _ANOTHER_PROTOCOL.get(protocol_of(association), ""))
+        self._tell(how, trouble=self._trouble or _ANOTHER_PROTOCOL.get(protocol_of(association), ""))
 
     def _tell(self, how: Literal["released", "aborted", "rejected"], *, trouble: str) -> None:
         summary = AssociationSummary(

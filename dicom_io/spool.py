@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self, TypeAlias, cast
 
-from dicom_io.errors import NoSpaceError, StoreError
+from dicom_io.errors import NoSpaceError, StoreError, TooLargeError
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -40,6 +40,8 @@ def mapped(expected: str) -> Iterator[None]:
 class Spool:
     """A file that is being written below `folder`, and the SHA-256 of what has been written.
 
+    Beyond `longest` bytes, where that is set, nothing is kept.
+
     `write` does not raise: a peer's message is read to its end whatever the disk says. What went wrong is kept and
     raised by whoever asks for the file (`check`, `open_file`, `Store.keep`).
     """
@@ -48,6 +50,7 @@ class Spool:
         """Make the file; it takes nothing more once only `reserve` bytes are free on its disk."""
         self.path = folder / f"{secrets.token_hex(16)}{TEMPORARY}"
         self.size = 0
+        self.longest: int | None = None
         self._hash = hashlib.sha256()
         self._failure: StoreError | None = None
         self._descriptor = -1
@@ -85,6 +88,9 @@ class Spool:
             return
         self._hash.update(data)
         with self._noted():
+            if self.longest is not None and self.size > self.longest:
+                message = f"expected an Instance of at most {self.longest} bytes. Received: more"
+                raise TooLargeError(message)
             _write_all(self._descriptor, data)
             if self.size - self._looked_after >= _STEP:
                 self._looked_after = self.size
