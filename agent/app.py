@@ -174,10 +174,13 @@ def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready)
     from agent.dicomweb.server import limits_of, serve  # noqa: PLC0415 - each role loads only what it runs
     from agent.dicomweb.services import Services  # noqa: PLC0415
     from agent.receiving import make_receiver  # noqa: PLC0415
-    from dicom_io.decoding import Decoder  # noqa: PLC0415
+    from dicom_io.decoding import Decoder, DecoderSettings  # noqa: PLC0415
 
-    section = config.dicomweb
-    with Decoder() as decoder:
+    section, limits = config.dicomweb, config.decode
+    settings = DecoderSettings(
+        processes=limits.processes or 1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20
+    )
+    with Decoder(settings) as decoder:
         services = Services(
             database=parts.database,
             store=parts.store,

@@ -54,7 +54,7 @@ def serve_application(
         proxy_headers=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         ssl_certfile=None if certificate is None else certificate.chain,
-        ssl_context_factory=None if certificate is None else lambda *_: _tls(certificate),
+        ssl_context_factory=None if certificate is None else lambda *_: make_tls(certificate),
     )
     asyncio.run(_Server(config, stop, ready).serve(sockets=[listener]))
 
@@ -68,8 +68,11 @@ def listen(address: str, port: int, *, setting: str) -> socket:
         raise InstallationError(message) from None
 
 
-def _tls(certificate: Certificate) -> ssl.SSLContext:
-    """Return TLS as BCP 195 recommends it: version 1.2 or 1.3, forward secrecy, authenticated encryption."""
+def make_tls(certificate: Certificate) -> ssl.SSLContext:
+    """Return TLS as BCP 195 recommends it: version 1.2 or 1.3, forward secrecy, authenticated encryption.
+
+    Raises InstallationError where the certificate or its key cannot be read, or do not belong together.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)

@@ -18,6 +18,7 @@ from agent.site import adapted
 from db.errors import DatabaseError
 from db.migrate import current, upgrade
 from db.operating_point import OperatingPointRecord, active_operating_points
+from db.tokens import tokens
 from model.errors import ModelError
 
 
@@ -75,6 +76,8 @@ def _findings(given: Path | None) -> Iterator[Finding]:
     yield _tried("model", partial(_model, config.model.name), config)
     if config.model.shadow:
         yield _tried("shadow model", partial(_model, config.model.shadow), config)
+    if config.dicomweb.enabled:
+        yield _tried("dicomweb", _dicomweb, config)
     for name, destination in make_destinations(config).items():
         yield _tried(f"destination {name}", partial(_answers, destination), config)
 
@@ -124,6 +127,20 @@ def _active_points(name: str, config: Config) -> tuple[OperatingPointRecord, ...
             return active_operating_points(database, name)
     except (AgentError, DatabaseError):
         return ()
+
+
+def _dicomweb(config: Config) -> str:
+    from agent.dicomweb.server import certificate_of  # noqa: PLC0415 - only where it is enabled
+    from agent.http_server import make_tls  # noqa: PLC0415
+
+    with opened(config) as database:
+        active = sum(record.revoked_at is None for record in tokens(database))
+    certificate = certificate_of(config.dicomweb)
+    if certificate is not None:
+        make_tls(certificate)
+    return (
+        f"{config.dicomweb.host}:{config.dicomweb.port}, {'TLS' if certificate else 'no TLS'}, {active} active tokens"
+    )
 
 
 def _answers(destination: Destination, _config: Config) -> str:

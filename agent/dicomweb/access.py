@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -12,7 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.dicomweb.problems import problem
 from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE, digest
 from db.database import Database
+from db.errors import DatabaseError
 from db.tokens import TokenRecord, active_token, note_use
+
+log = structlog.get_logger(__name__)
 
 _NEEDED: Final = {"GET": DICOMWEB_READ, "HEAD": DICOMWEB_READ, "POST": DICOMWEB_STORE}
 
@@ -37,6 +41,14 @@ class Access:
         """Let through or refuse."""
         refusal = await run_in_threadpool(self._refusal, scope)
         await (refusal or self._app)(scope, receive, send)
+        if refusal is None:  # not before: a database that is busy writing holds no reader back
+            await run_in_threadpool(self._note, scope["state"]["token"])
+
+    def _note(self, record: TokenRecord) -> None:
+        try:
+            note_use(self._database, record, now=self._clock())
+        except DatabaseError as error:
+            log.warning("dicomweb_use_not_recorded", token=record.name, reason=str(error))
 
     def _refusal(self, scope: Scope) -> Response | None:
         bearer, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
@@ -54,7 +66,6 @@ class Access:
             challenge = f'Bearer realm="dicom-web", error="insufficient_scope", scope="{needed}"'
             detail = f"expected a token with the scope {needed}. Received: one without"
             return problem(403, detail, {"WWW-Authenticate": challenge})
-        note_use(self._database, record, now=self._clock())
         return None
 
     def _record(self, secret: str) -> TokenRecord | None:

@@ -50,6 +50,10 @@ class _SlowPeerError(Exception):
     """The peer takes no more of its answer."""
 
 
+class _HeadersSufficeError(Exception):
+    """The answer to HEAD is over: no body is made for it."""
+
+
 class Edge:
     """ASGI middleware around everything but the answers to preflight requests (CORS), which say nothing."""
 
@@ -75,6 +79,8 @@ class Edge:
                 await problem(503, BUSY, {"Retry-After": "1"})(scope, receive, exchange.send)
             else:
                 await self._app(scope, receive, exchange.send)
+        except _HeadersSufficeError:
+            pass
         except (ClientDisconnect, _SlowPeerError):
             exchange.give_up()
         except Exception as error:  # DICOMweb's named edge: logged, and answered with a problem
@@ -108,6 +114,9 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
+        elif self._scope["method"] == "HEAD" and message.get("more_body"):
+            await self._send({"type": "http.response.body"})
+            raise _HeadersSufficeError
         self._bytes += len(message.get("body", b""))
         try:
             async with asyncio.timeout(self._pause):

@@ -20,6 +20,13 @@ def limits_of(section: DicomwebSection) -> Limits:
     )
 
 
+def certificate_of(section: DicomwebSection) -> Certificate | None:
+    """Return the configured certificate, None where there is none."""
+    if section.tls_certificate is None or section.tls_key is None:
+        return None
+    return Certificate(section.tls_certificate, section.tls_key)
+
+
 def serve(services: Services, section: DicomwebSection, *, stop: threading.Event, ready: Callable[[str], None]) -> None:
     """Serve until `stop` is set, then finish what is under way and return.
 
@@ -27,9 +34,7 @@ def serve(services: Services, section: DicomwebSection, *, stop: threading.Event
     taken or the certificate cannot be read.
     """
     address = "127.0.0.1" if section.host == "localhost" else section.host
-    certificate = None
-    if section.tls_certificate is not None and section.tls_key is not None:
-        certificate = Certificate(section.tls_certificate, section.tls_key)
+    certificate = certificate_of(section)
     host = f"[{section.host}]" if ":" in section.host else section.host
     scheme = "http" if certificate is None else "https"
     with listen(address, section.port, setting="dicomweb.port") as listener:

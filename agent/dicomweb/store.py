@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 _FAILURES: Final = frozenset({OUT_OF_RESOURCES, DATA_SET_DOES_NOT_MATCH, CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED})
 
+ENCODED: Final = "expected a body without Content-Encoding. Received: an encoded one"
 TOO_LARGE: Final = "expected a body of at most {} bytes. Received: a larger one"
 INSTANCE_TOO_LARGE: Final = "expected Instances of at most {} bytes. Received: a larger one"
 TOO_SLOW: Final = "expected some of the body within {:g} seconds. Received: none"
@@ -53,6 +54,8 @@ async def store(request: Request) -> Response:
     services: Services = request.app.state.services
     accepts(request, DICOM_JSON)
     study = uid_of(request, "study") if "study" in request.path_params else ""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise ProblemError(415, ENCODED)
     parts = Parts(request.headers.get("content-type", ""))
     storing = _Storing(services, request, study)
     how: Literal["released", "aborted"] = "aborted"

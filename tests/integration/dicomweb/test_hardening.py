@@ -64,7 +64,9 @@ def test_a_connection_on_which_no_request_comes_to_its_head_s_end_is_closed(
     silent, begun, again = connect(web), connect(web), connect(web)
     begun.sendall(b"GET /dicom-web/studies HTTP/1.1\r\nHost: local")
     again.sendall(head(web))
-    assert again.recv(4096).startswith(b"HTTP/1.1 200")
+    answer = b""
+    while not answer.endswith(b"[]"):
+        answer += again.recv(4096)
     again.sendall(b"GET /dicom-web/st")
     for one in (silent, begun, again):
         assert is_closed(one)

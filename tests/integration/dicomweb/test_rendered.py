@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
 
 from dicom_io.frames import read_frames
 
@@ -103,6 +104,7 @@ def test_a_frame_of_many_is_that_frame(web: Web, viewer: DICOMwebClient, name: s
     path = get_testdata_file(name, download=False)
     assert path is not None
     dataset = dcmread(str(path))
+    dataset.SOPInstanceUID, dataset.StudyInstanceUID = generate_uid(), generate_uid()
     viewer.store_instances([dataset])
     frames = read_frames(Path(str(path)))
     client = web.client(web.token(name="reads"))

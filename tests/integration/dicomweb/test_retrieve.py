@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import generate_frames
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, generate_uid
 
 from db.archive import held_instances
 from db.archive_columns import AnyOf
@@ -146,6 +147,7 @@ def test_compressed_frames_are_the_bit_streams_of_the_file(
     if path is None:
         pytest.fail(f"pydicom brings {name}")
     sent = dcmread(str(path))
+    sent.SOPInstanceUID, sent.StudyInstanceUID = generate_uid(), generate_uid()
     viewer.store_instances([sent])
     count = int(sent.get("NumberOfFrames") or 1)
     frames = list(generate_frames(sent.PixelData, number_of_frames=count))
@@ -212,3 +214,16 @@ def test_what_is_kept_apart_is_not_handed_out_and_the_first_still_is(
     assert "kept apart until a person has decided" in answer.json()["detail"]
     assert len(parts(client.get(f"/studies/{first.StudyInstanceUID}"))) == 2
     assert client.get(place(first)).status_code == 200
+
+
+def test_head_is_answered_without_making_a_body(
+    web: Web, study: list[Dataset], eventually: Callable[..., None]
+) -> None:
+    client = web.client(web.token(name="reads"))
+    with structlog.testing.capture_logs() as logged:
+        answer = client.head(f"/studies/{study[0].StudyInstanceUID}")
+        eventually(lambda: logged)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("multipart/related")
+    assert [(line["status"], line["bytes"]) for line in logged if line["event"] == "dicomweb_request"] == [(200, 0)]
+    assert client.get("/studies/1.2.3").status_code == 404

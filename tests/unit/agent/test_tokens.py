@@ -66,3 +66,12 @@ def test_a_revoked_token_says_who_and_when(run: Run) -> None:
 def test_a_token_without_a_scope_or_with_an_unknown_one_is_wrong_usage(run: Run) -> None:
     assert run("create", "ohif").exit_code == 2
     assert run("create", "ohif", "--scope", "everything").exit_code == 2
+
+
+def test_check_says_how_dicomweb_is_protected(run: Run, tmp_path: Path) -> None:
+    run("create", "ohif", "--scope", "dicomweb:read")
+    (tmp_path / "config.toml").write_text("[dicomweb]\nenabled = true\n")
+    said = CliRunner().invoke(tibabu, ["check"]).stdout
+    assert "ok   dicomweb: 127.0.0.1:8042, no TLS, 1 active tokens" in said
+    (tmp_path / "config.toml").write_text('[dicomweb]\nenabled = true\ntls_certificate = "a"\ntls_key = "b"\n')
+    assert "BAD  dicomweb: expected a certificate and its key in PEM." in CliRunner().invoke(tibabu, ["check"]).stdout
