@@ -2,6 +2,8 @@
 
 import struct
 import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,23 +11,34 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from agent.config import Config
-from agent.inference import make_pipeline
+from agent.inference import make_decoder, make_pipeline
 from agent.pipeline import ImageAnalysis, Pipeline
 from db.outcome import Outcome
+from dicom_io import reasons
 from dicom_io.image_files import CrIdentity, write_cr
 
 SIDE = 20_000
+CHILD = {
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1",
+    "Modality": "CR",
+    "BodyPartExamined": "CHEST",
+    "ViewPosition": "PA",
+    "PatientAge": "004Y",
+    "StudyInstanceUID": "1.2.3",
+}
 SCORED = {Outcome.FLAGGED, Outcome.NOT_FLAGGED}
 
 
 @pytest.fixture(scope="session")
-def pipeline() -> Pipeline:
-    """Load what a worker loads."""
-    return make_pipeline(Config())
+def pipeline() -> Iterator[Pipeline]:
+    """Load what a worker loads, and decode as it does."""
+    with make_decoder(Config()) as decoder:
+        yield make_pipeline(Config(), (), decoder.read_frames)
 
 
 @pytest.fixture
@@ -120,6 +133,28 @@ def _lengthen_last_value(path: Path, size: int) -> None:
         file.seek(start)
         file.write(size.to_bytes(4, "little"))
         file.truncate(start + 4 + size)
+
+
+def test_an_image_that_crashes_its_decoder_fails_and_those_beside_it_are_what_they_are(
+    pipeline: Pipeline, chest: Any, tmp_path: Path, small_chest: np.ndarray
+) -> None:
+    """JPEG with a damaged table, at which GDCM ends its process; a hostile image between good ones, all at once."""
+    hostile, good = tmp_path / "hostile.dcm", tmp_path / "good.dcm"
+    chest(small_chest).rename(good)
+    expected = pipeline.analyse(good)
+    assert expected.outcome in SCORED
+    dataset = dcmread(str(get_testdata_file("SC_rgb_dcmtk_+eb+cy+s2.dcm", download=False)))
+    for keyword, value in CHILD.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(hostile)
+    hostile.write_bytes(hostile.read_bytes().replace(b"\xff\xc4", b"\xb8\xc4", 2).replace(b"\xb8\xc4", b"\xff\xc4", 1))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(pipeline.analyse, [good, hostile, good, hostile, good, good]))
+    assert [one.reason for one in found if one.outcome is Outcome.FAILED] == [reasons.CRASHED] * 2
+    others = [one for one in found if one.outcome is not Outcome.FAILED]
+    assert [(one.outcome, one.reason, one.probability) for one in others] == [
+        (expected.outcome, expected.reason, pytest.approx(expected.probability, abs=1e-6))
+    ] * 4
 
 
 def test_after_all_that_the_worker_still_scores(pipeline: Pipeline) -> None:
