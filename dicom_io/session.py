@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 
 from dicom_io.command_set import StoreRequests
+from dicom_io.comments import commented
 from dicom_io.dispatch import offer
 from dicom_io.door import Door, Verb
 from dicom_io.exchange import Caller
@@ -165,7 +167,7 @@ class Session:
     def _on_message_sent(self, event: Event) -> None:
         self._requests.answered(event.message)
 
-    def _on_store(self, event: Event) -> int:
+    def _on_store(self, event: Event) -> Dataset | int:
         """Answer a C-STORE request, whatever happens, with a status."""
         try:
             instance = self._instance(event)
@@ -177,7 +179,7 @@ class Session:
             self._report("store_failed", error)
             status = SINK_FAILED
         self._count(status)
-        return status
+        return commented(status)
 
     def _refusal(self, event: Event) -> int | None:
         """Return the status of a request that must not be served (PS3.7 9.1.1.1.9), None for one that may."""
