@@ -16,11 +16,21 @@ SUCCESS: Final = 0x0000
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """What is to be fetched, and how: by C-MOVE to our own AE title, else by C-GET."""
+    """What is to be fetched, and how: by C-MOVE to our own AE title, else by C-GET.
+
+    As a prior it is kept for comparison only; what comes by C-MOVE comes as from any sender, so priors come by C-GET.
+    """
 
     peer: Peer
     study_instance_uid: str
     by_move: bool = False
+    as_prior: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a prior by C-MOVE."""
+        if self.by_move and self.as_prior:
+            message = "expected a prior to be fetched by C-GET. Received: C-MOVE"
+            raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +82,7 @@ def _retrieve(config: Config, parts: Parts, pull: Pull, sop_class_uids: tuple[st
         pull.peer,
         pull.study_instance_uid,
         sop_class_uids,
-        make_receiver(config, parts),
+        make_receiver(config, parts, as_priors=pull.as_prior),
         parts.store.spool,
         clock=utc_now,
         calling_ae_title=ours,

@@ -20,7 +20,7 @@ from db.group_commit import Intake
 from db.intake import IncomingInstance
 from db.priority import Allowances, ordered
 from db.queue import Queue
-from db.roles import Role
+from db.roles import NO_WORK
 from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.scp import AssociationSummary, ReceivedInstance
@@ -55,6 +55,7 @@ class Receiver:
     settings: ReceiveSettings
     clock: Callable[[], datetime]
     router: Router = field(default_factory=Router)
+    as_priors: bool = False  # what comes is kept for comparison, and makes no work
     _intake: Intake = field(init=False)
     _probes: Probes = field(default_factory=Probes)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -138,12 +139,14 @@ class Receiver:
         with self._lock:
             brought = self._brought.setdefault(instance.association_id, set())
         incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance))
+        if self.as_priors:
+            incoming = replace(incoming, is_prior=True)
         if header.study_instance_uid in brought:
             incoming = replace(incoming, association_id="")
         elif self.settings.asks_orders:
             incoming = replace(incoming, asks_order=True)
         recorded = self._intake.record(incoming)
-        if recorded.role is not Role.OWN:
+        if recorded.role not in NO_WORK:
             brought.add(header.study_instance_uid)
         log.debug(
             "instance",

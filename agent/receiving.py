@@ -46,7 +46,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
     )
 
 
-def make_receiver(config: Config, parts: Parts) -> Receiver:
+def make_receiver(config: Config, parts: Parts, *, as_priors: bool = False) -> Receiver:
     """Return the sink of what is received, by C-STORE or over HTTP."""
     return Receiver(
         parts.database,
@@ -59,6 +59,7 @@ def make_receiver(config: Config, parts: Parts) -> Receiver:
         ),
         utc_now,
         make_router(config.forward, config.destinations),
+        as_priors,
     )
 
 

@@ -143,7 +143,9 @@ def is_held() -> ColumnElement[bool]:
         earlier.c.id < instance.c.id,
         earlier.c.role == Role.OWN,
     )
-    return or_(instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)), and_(instance.c.role == Role.OWN, ~came_back))
+    return or_(
+        instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE, Role.PRIOR)), and_(instance.c.role == Role.OWN, ~came_back)
+    )
 
 
 _SERIES_UID = {"series_instance_uid": instance.c.series_instance_uid}

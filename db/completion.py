@@ -9,7 +9,7 @@ from db.database import Database
 from db.kinds import CONCLUDE
 from db.lifecycle import Event, State
 from db.queue import Queue
-from db.roles import Role
+from db.roles import NO_WORK, Role
 from db.schema import image_result, instance, study
 
 _MOST_AT_ONCE = 200
@@ -20,7 +20,7 @@ def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
 
     A study of which nothing but this agent's own reports came back is not a study to conclude.
     """
-    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role != Role.OWN)
+    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
     with database.read() as connection:
         ids = connection.scalars(
             select(study.c.id)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row
 
 from db.incoming import IncomingInstance
 from db.intake_statements import IS_OWN, TWINS
+from db.prior import set_aside_priors
 from db.roles import Role
 
 
@@ -17,6 +18,11 @@ def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance)
     if not patient_of(owner).is_same(patient_of(incoming)):
         return Role.CONFLICT
     twins = connection.execute(TWINS, {"sop_instance_uid": incoming.sop_instance_uid}).all()
+    if incoming.is_prior:
+        return Role.DUPLICATE if twins else Role.PRIOR
+    if any(twin.role == Role.PRIOR for twin in twins):
+        set_aside_priors(connection, owner.id, incoming.sop_instance_uid)
+        twins = [twin for twin in twins if twin.role != Role.PRIOR or twin.study_id != owner.id]
     if twins:
         elsewhere = any(twin.study_id != owner.id for twin in twins)
         return Role.CONFLICT if elsewhere else Role.UNVERIFIED

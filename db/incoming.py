@@ -15,6 +15,7 @@ class IncomingInstance:
     `association_id` names the open association that brings it, "" where that is on record for its study already.
     With `asks_order`, the first of a study lets a job ask what was ordered.
     `performed_step_uid` is of the performed procedure step that it says made it (0008,1111).
+    `is_prior`: it was fetched for comparison, and is not to be analysed.
     `forwards` is where it goes on to, if it is accepted as a new object of its study.
     """
 
@@ -48,4 +49,5 @@ class IncomingInstance:
     association_id: str = ""
     performed_step_uid: str = ""
     asks_order: bool = False
+    is_prior: bool = False
     forwards: tuple[Forward, ...] = ()

@@ -17,9 +17,10 @@ from db.kinds import COMPARE, ORDER, SCORE
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
 from db.performed import Image, steps_lock, steps_of, steps_say, withdrawal
+from db.prior import begin_work, forget_prior
 from db.priority import Allowances, due_at
 from db.queue import Queue
-from db.roles import Role
+from db.roles import NO_WORK, Role
 from db.schema import instance, study
 
 __all__ = ["IncomingInstance", "Recorded", "Role", "Timing", "count_instances", "record_instance"]
@@ -53,18 +54,19 @@ def record_within(
     connection: Connection, queue: Queue, incoming: IncomingInstance, *, timing: Timing, allowances: Allowances
 ) -> Recorded:
     """Record one received Instance in the caller's transaction, which nobody else with this SOP Instance UID is in."""
-    if (known := _known_bytes(connection, incoming)) is not None:
-        _bring_again(connection, known, incoming, timing)
+    if (known := _settled(connection, incoming, timing)) is not None:
         return known
     owner, is_new = _study_of(connection, incoming, timing, allowances)
-    position = Position(owner.id, State(owner.state), owner.revision)
     waited = connection.dialect.name == "postgresql"  # for the study's row: SQLite has one writer from the beginning
-    if waited and (known := _known_bytes(connection, incoming)) is not None:  # somebody was first and has committed
-        _bring_again(connection, known, incoming, timing)
+    if waited and (known := _settled(connection, incoming, timing)) is not None:  # somebody was first
         return known
+    role = role_of(connection, owner, incoming)
+    if owner.prior_only and role not in NO_WORK:
+        owner, is_new = begin_work(connection, owner, incoming, allowances), True
+    position = Position(owner.id, State(owner.state), owner.revision)
     if is_new:
         note(connection, position, "RECEIVED", position.state, at=incoming.received_at)
-    role = role_of(connection, owner, incoming)
+        _ask_order(connection, queue, owner, role, incoming)
     steps = steps_of(connection, incoming.study_instance_uid) if is_new or owner.steps else ()
     withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""
     moved = position if withdrawn else _apply(connection, position, owner, role, incoming)
@@ -72,11 +74,8 @@ def record_within(
     if not withdrawn:
         _enqueue(connection, queue, owner, instance_id, role, incoming)
     changes = _changes(moved, owner, role, incoming)
-    if is_new and incoming.asks_order and role is not Role.OWN:
-        queue.enqueue(connection, ORDER, str(owner.id), due_at=owner.due_at, run_at=incoming.received_at)
-    if role is not Role.OWN:
-        say = steps_say(connection, owner.id, steps)
-        changes |= _arrival(moved, owner, incoming, timing, say) | _filled(owner, role, incoming)
+    if role not in NO_WORK:
+        changes |= _arrival(moved, owner, incoming, timing, steps_say(connection, owner.id, steps))
         if incoming.association_id:
             bring(connection, owner.id, incoming.association_id, at=incoming.received_at)
     if changes:
@@ -86,9 +85,21 @@ def record_within(
     return Recorded(owner.id, instance_id, role, known=False)
 
 
+def _settled(connection: Connection, incoming: IncomingInstance, timing: Timing) -> Recorded | None:
+    """Return what became of these bytes if they are known, unless they were a prior and now come from a sender."""
+    known = _known_bytes(connection, incoming)
+    if known is None:
+        return None
+    if known.role is Role.PRIOR and not incoming.is_prior:
+        forget_prior(connection, known.instance_id)
+        return None
+    _bring_again(connection, known, incoming, timing)
+    return known
+
+
 def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInstance, timing: Timing) -> None:
     """Keep a study open for an association that begins with what is known: a peer that was cut off starts again so."""
-    if not incoming.association_id or known.role is Role.OWN:
+    if not incoming.association_id or known.role in NO_WORK:
         return
     lock(connection, known.study_id)
     bring(connection, known.study_id, incoming.association_id, at=incoming.received_at)
@@ -136,6 +147,7 @@ def _study_of(
             "order_priority": incoming.order_priority,
             "due_at": due_at(at, incoming.order_priority, allowances),
             "reason": "",
+            "prior_only": incoming.is_prior,
         },
     ).one_or_none()
     if inserted is not None:
@@ -186,6 +198,11 @@ def _enqueue(
         queue.enqueue(connection, kind, str(instance_id), due_at=owner.due_at, run_at=incoming.received_at)
 
 
+def _ask_order(connection: Connection, queue: Queue, owner: StudyRow, role: Role, incoming: IncomingInstance) -> None:
+    if incoming.asks_order and role not in NO_WORK:
+        queue.enqueue(connection, ORDER, str(owner.id), due_at=owner.due_at, run_at=incoming.received_at)
+
+
 def _insert_instance(
     connection: Connection, moved: Position, role: Role, incoming: IncomingInstance, withdrawn: str
 ) -> int:
@@ -228,7 +245,7 @@ def _changes(moved: Position, owner: StudyRow, role: Role, incoming: IncomingIns
         changes["started_at"] = incoming.received_at
     if role is Role.CONFLICT:
         changes["conflict"] = owner.conflict or CONFLICTING_IDENTITY
-    return changes
+    return changes if role is Role.OWN else changes | _filled(owner, role, incoming)
 
 
 def _arrival(

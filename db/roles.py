@@ -9,6 +9,11 @@ class Role(StrEnum):
     CANDIDATE = "candidate"  # to be analysed
     EVIDENCE = "evidence"  # kept, changes nothing
     OWN = "own"  # this agent wrote it; it came back
+    PRIOR = "prior"  # fetched for comparison: kept, and makes no work
     UNVERIFIED = "unverified"  # a known SOP Instance UID with other bytes; a worker compares
     DUPLICATE = "duplicate"  # the same content in other bytes
     CONFLICT = "conflict"  # another identity or other content under a known UID; a person decides
+
+
+NO_WORK = (Role.OWN, Role.PRIOR)
+"""What is neither on the worklist nor concluded, if nothing else is known of its study."""

@@ -72,6 +72,7 @@ study = Table(
     Column("study_id", Text, nullable=False, server_default=text("''")),  # Study ID (0020,0010), not a row's id
     Column("referring_physician_name", Text, nullable=False, server_default=text("''")),
     Column("calling_ae_title", Text, nullable=False),
+    Column("prior_only", Boolean, nullable=False, server_default=text("false")),  # all that came was asked for as prior
     # Lifecycle: written by db.advance only.
     Column("state", String(16), nullable=False),
     Column("revision", Integer, nullable=False),

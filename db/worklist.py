@@ -10,7 +10,7 @@ from db.database import Database
 from db.lifecycle import State
 from db.outcome import Outcome
 from db.priority import Priority, effective
-from db.roles import Role
+from db.roles import NO_WORK
 from db.schema import delivery, image_result, instance, report, result, study, study_event
 
 
@@ -106,14 +106,14 @@ def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
 
 
 def _is_somebody_elses() -> ColumnElement[bool]:
-    return exists().where(instance.c.study_id == study.c.id, instance.c.role != Role.OWN)
+    return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
 
 
 def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is generic over the table's columns
     return (
         select(func.count())
         .select_from(instance)
-        .where(instance.c.study_id == study.c.id, instance.c.role != Role.OWN)
+        .where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
         .correlate(study)
         .scalar_subquery()
     )

@@ -73,19 +73,24 @@ def find(*, peer: str, level: str, config: Config, as_json: bool, **keys: str) -
 @click.option(
     "--move", "by_move", is_flag=True, help="By C-MOVE to our own AE title, which the peer has to know; else by C-GET."
 )
+@click.option("--prior", "as_prior", is_flag=True, help="Keep it for comparison only; not with --move.")
 @config_option
 @json_option
-def pull(*, peer: str, study_instance_uid: str, by_move: bool, config: Config, as_json: bool) -> None:
+def pull(*, peer: str, study_instance_uid: str, by_move: bool, as_prior: bool, config: Config, as_json: bool) -> None:
     """Fetch a study from a peer, as if the peer had sent it: it is stored, analysed and reported on like any other.
 
     PEER is AET@HOST:PORT or the AE title of a table in [[peers]]. With --move the agent has to be running, and the peer
-    has to know where. Exit status 0 only if the peer says that it sent everything.
+    has to know where. With --prior it is not analysed, not on the worklist and not reported on, unless another sender
+    brings some of it. Exit status 0 only if the peer says that it sent everything.
     """
-    logs.configure(level=config.log.level, form=config.log.format)  # to standard error
+    logs.configure(level="WARNING", form=config.log.format)  # to standard error
     quiet_libraries()
     source = _peer(config, peer)
+    if by_move and as_prior:
+        message = "a prior is fetched by C-GET: what comes by C-MOVE comes as from any sender"
+        raise click.UsageError(message)
     with parts_of(config) as parts:
-        done = pull_study(config, parts, Pull(source, study_instance_uid, by_move=by_move))
+        done = pull_study(config, parts, Pull(source, study_instance_uid, by_move=by_move, as_prior=as_prior))
     if as_json:
         print_json(done)
     else:

@@ -35,6 +35,7 @@ _ROLES = {
     Role.CANDIDATE: "image for analysis",
     Role.EVIDENCE: "kept, not for analysis",
     Role.OWN: "written by this agent",
+    Role.PRIOR: "prior, for comparison",
     Role.UNVERIFIED: "known UID, being compared",
     Role.DUPLICATE: "duplicate",
     Role.CONFLICT: "conflict, a person decides",

@@ -16,8 +16,9 @@ from agent.errors import AgentError
 from agent.parts import open_rows, parts_of
 from agent.pull import Pull, peer_named, pull_study
 from agent.receiving import make_scp
+from db.archive import held_by_uid
 from db.migrate import upgrade
-from db.worklist import study_record
+from db.worklist import study_record, worklist
 from dicom_io.errors import AssociationRejectedError, NetworkError
 from dicom_io.peer import Peer
 from dicom_io.query_keys import Level
@@ -115,3 +116,18 @@ def test_a_peer_is_named_by_its_address_or_by_its_table() -> None:
     for name in ("CR", "NOBODY"):
         with pytest.raises(ValueError, match="expected AET@HOST:PORT"):
             peer_named(config, name)
+
+
+def test_a_prior_is_pulled_and_held_and_is_not_on_the_worklist(hold: Any, radiograph: Any, station: Any) -> None:
+    holder = hold()
+    one = radiograph()
+    holder.take(one)
+    done = pull_study(station.config, station.parts, Pull(holder.peer, one.StudyInstanceUID, as_prior=True))
+    assert done.is_whole
+    assert worklist(station.parts.database) == ()
+    record = study_record(station.parts.database, one.StudyInstanceUID)
+    assert record is not None
+    assert [row["role"] for row in record.instances] == ["prior"]
+    assert list(held_by_uid(station.parts.database, [one.SOPInstanceUID])) == [one.SOPInstanceUID]
+    with pytest.raises(ValueError, match="by C-GET"):
+        Pull(holder.peer, one.StudyInstanceUID, by_move=True, as_prior=True)
