@@ -20,6 +20,7 @@ from db.forwarding import (
     note_forwards,
     park_forwards,
     park_quarantined,
+    plan_forwards,
 )
 from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_deliveries
@@ -79,12 +80,13 @@ def test_a_forward_is_committed_with_its_instance_and_one_job_waits_for_many(led
 def test_an_instance_that_is_not_committed_leaves_no_forward(ledger: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import db.intake  # noqa: PLC0415 - to break what comes after the plan
 
-    def power_cut(*_: object, **__: object) -> None:
+    def power_cut(*planned: Any, **more: Any) -> None:
+        plan_forwards(*planned, **more)
         message = "the power went"
         raise RuntimeError(message)
 
     ledger.receive(**EVIDENCE, forwards=(ARCHIVE,))
-    monkeypatch.setattr(db.intake, "_touch", power_cut)
+    monkeypatch.setattr(db.intake, "plan_forwards", power_cut)
     with pytest.raises(RuntimeError):
         ledger.receive(**EVIDENCE, forwards=(ARCHIVE,))
     assert states(ledger) == [("archive", "QUEUED")]
