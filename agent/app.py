@@ -34,6 +34,11 @@ def roles_of(config: Config) -> tuple[str, ...]:
     return (*ROLES, *(role for role, wanted in further.items() if wanted))
 
 
+def processes_of(config: Config, roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the role of each process that serves `roles`: several may receive."""
+    return tuple(role for role in roles for _ in range(config.receive.processes if role == "receive" else 1))
+
+
 class Ready(Protocol):
     """Called once by a role when it serves, with what others need to reach it."""
 

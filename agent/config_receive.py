@@ -21,6 +21,12 @@ class ReceiveSection(BaseModel):
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - scanners are on the network
     plain: bool = Field(default=True, description="Whether to listen without TLS; false needs [receive.tls].")
     port: int = Field(default=11112, ge=0, le=65535, description="Port to listen on without TLS; 0 picks a free one.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Receiving processes that share the port, for many associations at once; two need a fixed port.",
+    )
     tls: ReceiveTlsSection | None = None
     anyone_may: tuple[Verb, ...] = Field(
         default=DEFAULT_VERBS,
@@ -71,6 +77,14 @@ class ReceiveSection(BaseModel):
     def _listens_somewhere(self) -> Self:
         if not self.plain and self.tls is None:
             message = "expected plain = true or a table [receive.tls]. Received: neither"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _shares_a_port_that_is_known(self) -> Self:
+        is_open = (self.plain and self.port == 0) or (self.tls is not None and self.tls.port == 0)
+        if self.processes > 1 and is_open:
+            message = f"expected a fixed port for processes that share it. Received: processes={self.processes} port=0"
             raise ValueError(message)
         return self
 

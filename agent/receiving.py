@@ -25,6 +25,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             tls=None if section.tls is None else section.tls.settings,
             tls_port=2762 if section.tls is None else section.tls.port,
             door=make_door(config.peers, section.anyone_may, section.limits),
+            share_port=section.processes > 1,
             require_called_ae_title=section.require_called_ae_title,
             accept_unknown_sop_classes=section.accept_unknown_sop_classes,
             maximum_associations=section.maximum_associations,

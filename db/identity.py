@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from db.incoming import IncomingInstance
-from db.intake_statements import IS_OWN, TWINS
+from db.intake_statements import DEVICES, IS_OWN, TWINS
 from db.prior import set_aside_priors
 from db.roles import Role
 
@@ -30,8 +30,13 @@ def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance)
 
 
 def _is_own(connection: Connection, incoming: IncomingInstance) -> bool:
-    which = {"sop_instance_uid": incoming.sop_instance_uid, "device_uids": incoming.device_uids}
-    return bool(connection.execute(IS_OWN, which).scalar_one())
+    uids = incoming.device_uids
+    for start in range(0, max(len(uids), 1), len(DEVICES)):
+        devices = dict.fromkeys(DEVICES, "") | dict(zip(DEVICES, uids[start:], strict=False))
+        which = {"sop_instance_uid": incoming.sop_instance_uid, **devices}
+        if connection.execute(IS_OWN, which).scalar_one():
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

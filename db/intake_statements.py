@@ -9,12 +9,14 @@ KNOWN_BYTES = select(instance.c.id, instance.c.study_id, instance.c.role).where(
     instance.c.sha256 == bindparam("sha256")
 )
 TWINS = select(instance.c.study_id, instance.c.role).where(instance.c.sop_instance_uid == bindparam("sop_instance_uid"))
+DEVICES = ("device_0", "device_1", "device_2", "device_3")
 IS_OWN = select(
     or_(
         exists().where(report.c.sop_instance_uid == bindparam("sop_instance_uid")),
-        exists().where(result.c.device_uid.in_(bindparam("device_uids", expanding=True))),
+        exists().where(or_(*(result.c.device_uid == bindparam(name) for name in DEVICES))),
     )
 )
+"""Whether we made it, by its UID or by one of a few devices. (A list as a parameter is compiled anew each time.)"""
 
 LOCKED_STUDY = select(study).where(study.c.study_instance_uid == bindparam("study_instance_uid")).with_for_update()
 """The study's row, locked until the transaction ends. (On SQLite the transaction is the lock.)"""

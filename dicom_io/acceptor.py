@@ -181,14 +181,23 @@ class _Server(ThreadedAssociationServer):
         new_session: Callable[[str], Session],
         tls: TlsServer | None,
         message_seconds: float,
+        *,
+        share_port: bool,
     ) -> None:
         self.accepted: dict[socket.socket, Session] = {}  # those whose handlers have not begun
         self.tls = tls
         self.message_seconds = message_seconds
+        self.share_port = share_port
         self.connections = connections
         self.new_session = new_session
         contexts = [build_context(VERIFICATION)]  # each session says what it supports once its peer has asked
         super().__init__(entity, address, entity.ae_title, contexts, request_handler=_Handler)
+
+    def server_bind(self) -> None:
+        """Bind, alone or beside other processes."""
+        if self.share_port and self.socket is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection."""
@@ -229,13 +238,15 @@ class Acceptor:
         new_session: Callable[[str], Session],
         tls: TlsServer | None,
         message_seconds: float,
+        *,
+        share_port: bool = False,
     ) -> None:
         """Bind and listen, with TLS or without; a message may take `message_seconds`.
 
         Raises OSError when the address is not free.
         """
         self._connections = connections
-        self._server = _Server(entity, address, connections, new_session, tls, message_seconds)
+        self._server = _Server(entity, address, connections, new_session, tls, message_seconds, share_port=share_port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="storage-scp", daemon=True
         )

@@ -9,18 +9,21 @@ from typing import Any, Final
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.pdu_primitives import P_DATA
 
-from dicom_io.command_set import AffectedUids, affected_uids
+from dicom_io.command_set import AffectedUids, StoreRequests, affected_of, affected_uids
 from dicom_io.file_meta import encode_file_meta
 from dicom_io.spool import Spool
+from dicom_io.store_messages import read_store_request
 
 _LONGEST_UID: Final = 1024  # characters written of what is no UID; such an Instance is refused
 
 _LENGTH: Final = 4  # bytes, of the length of a presentation data value
 _VALUE_HEAD: Final = 6  # length, context ID and message control header
 _ENDS: Final = 0x03  # bits of the header: a command set's fragment, the last fragment (PS3.8 E.2)
+
+_MESSAGE_ID: Final = 0x0110
 
 NewSpool = Callable[[], Spool]
 
@@ -61,23 +64,51 @@ class SpoolingDimse(DIMSEServiceProvider):
     of requests that were never answered.
     """
 
-    def __init__(self, association: Association, new_spool: NewSpool) -> None:
-        """Serve `association`."""
+    def __init__(self, association: Association, new_spool: NewSpool, requests: StoreRequests) -> None:
+        """Serve `association`; `requests` are what is remembered of those that are under way."""
         super().__init__(association)
         self.msg_queue = association.dimse.msg_queue  # somebody may wait there already
         self._new_spool = new_spool
         self.longest: int | None = None  # bytes of an Instance
+        self._requests = requests
         self._open: list[Spool] = []
         self._file: _DataSetFile | None = None
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take fragments of messages: one by one, since a message may end and the next begin within one PDU."""
-        for value in primitive.presentation_data_value_list:
-            one: Any = P_DATA()
-            one.presentation_data_value_list = [list(value)]
-            super().receive_primitive(one)
-            message: Any = self.message
+        for context_id, value in primitive.presentation_data_value_list:
+            if not self._has_begun(context_id, value):
+                one: Any = P_DATA()
+                one.presentation_data_value_list = [[context_id, value]]
+                super().receive_primitive(one)
+            message = self.message
             self._file = self._file_of(message) if isinstance(message, C_STORE_RQ) else None
+
+    def _has_begun(self, context_id: int, value: bytes) -> bool:
+        """Take the whole command set of a C-STORE request in the place of pynetdicom, if it is that."""
+        if self.message is not None or value[0] & _ENDS != _ENDS:
+            return False
+        elements = read_store_request(value[1:])
+        if elements is None:
+            return False
+        affected = affected_of(elements)
+        message: Any = DIMSEMessage()
+        message.__class__ = C_STORE_RQ  # as pynetdicom does
+        message.context_id = context_id
+        message.command_set = self._requests.begun(affected, elements.get(_MESSAGE_ID, b""))
+        message._data_set_file = self._new_file(message, affected)  # noqa: SLF001  # see the module
+        self.message = message
+        return True
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:  # noqa: ANN401  # as above
+        """Send a message: a plain C-STORE response at once, all else as pynetdicom does."""
+        encoded = self._requests.response(primitive)
+        if encoded is None:
+            super().send_msg(primitive, context_id)
+            return
+        data: Any = P_DATA()
+        data.presentation_data_value_list = [[context_id, bytes((_ENDS,)) + encoded]]
+        self.dul.send_pdu(data)
 
     @property
     def is_in_dataset(self) -> bool:
@@ -114,16 +145,17 @@ class SpoolingDimse(DIMSEServiceProvider):
 
     def _file_of(self, message: Any) -> _DataSetFile:  # noqa: ANN401  # our file stands where pynetdicom would have its own
         if message._data_set_file is None:  # noqa: SLF001  # see the module
-            message._data_set_file = self._new_file(message)  # noqa: SLF001
+            affected = affected_uids(message.command_set)
+            message._data_set_file = self._new_file(message, affected)  # noqa: SLF001
         file: _DataSetFile = message._data_set_file  # noqa: SLF001
         return file
 
-    def _new_file(self, message: Any) -> _DataSetFile:  # noqa: ANN401  # as above
+    def _new_file(self, message: Any, affected: AffectedUids) -> _DataSetFile:  # noqa: ANN401  # as above
         self._open = [spool for spool in self._open if not spool.is_closed]
         spool = self._new_spool()
         spool.longest = self.longest
         self._open.append(spool)
-        begin(spool, affected_uids(message.command_set), self._syntax(message))
+        begin(spool, affected, self._syntax(message))
         return _DataSetFile(spool)
 
     def _syntax(self, message: Any) -> str:  # noqa: ANN401  # as above

@@ -37,6 +37,7 @@ class ScpSettings:
     may be silent otherwise. `maximum_pdu_size` is in bytes. Processes with the same `slots_file` count their
     associations together. With `accept_unknown_sop_classes`, private SOP Classes and others that no dictionary knows
     are taken for Storage SOP Classes.
+    With `share_port` other processes may listen there, too: each connection goes to one of them.
     """
 
     ae_title: str = "TIBABU"
@@ -45,6 +46,7 @@ class ScpSettings:
     tls: TlsServerSettings | None = None
     tls_port: int = 2762
     door: Door = _OPEN_DOOR
+    share_port: bool = False
     require_called_ae_title: bool = True
     maximum_associations: int = 64
     maximum_pdu_size: int = 131072
@@ -132,7 +134,13 @@ class StorageScp:
         address = self._settings.host, port
         try:
             return Acceptor(
-                self._entity, address, self._connections, self._new_session, tls, self._settings.message_timeout
+                self._entity,
+                address,
+                self._connections,
+                self._new_session,
+                tls,
+                self._settings.message_timeout,
+                share_port=self._settings.share_port,
             )
         except OSError as error:
             message = f"expected a free address to listen on. Received: host={address[0]} port={port}, {error.strerror}"

@@ -93,7 +93,7 @@ class Session:
 
     def serve(self, association: Association) -> None:
         """Take part in an association that has not started: what is received goes to files, requests come here."""
-        association.dimse = self._dimse = SpoolingDimse(association, self._terms.new_spool)
+        association.dimse = self._dimse = SpoolingDimse(association, self._terms.new_spool, self._requests)
         for event, handler in self._handlers:
             association.bind(event, handler)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.app import DICOMWEB, ROLES, SHADOW, roles_of, run_role
+from agent.app import DICOMWEB, ROLES, SHADOW, processes_of, roles_of, run_role
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.errors import ConfigError
@@ -41,7 +41,8 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     stop_on_signals(stop)
     if supervised:
         stop_with_parent(stop)
-    if len(only) == 1:
+    processes = processes_of(config, only or roles_of(config))
+    if len(only) == 1 and (supervised or len(processes) == 1):
         if only[0] == SHADOW:
             _step_back(config)
         if only[0] == DICOMWEB and not config.dicomweb.enabled:
@@ -51,7 +52,7 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
         run_role(only[0], config, stop, say_ready)
         return
     _migrate(config, supervised=False)
-    supervise(only or roles_of(config), path, stop)
+    supervise(processes, path, stop)
 
 
 def _step_back(config: Config) -> None:
