@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,12 @@ class Watcher(logging.Handler):
         self.findings: Counter[str] = Counter()
         self.instances = self.summaries = 0
         self.changed = threading.Condition()
-        threading.excepthook = lambda caught: self.find(f"thread died of {caught.exc_type.__name__}")
+        threading.excepthook = self._on_dead_thread
+
+    def _on_dead_thread(self, caught: threading.ExceptHookArgs) -> None:
+        where = traceback.extract_tb(caught.exc_traceback)[-3:]
+        places = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(where))
+        self.find(f"thread died of {caught.exc_type.__name__} at {places}")
 
     def find(self, what: str) -> None:
         """Count a finding."""

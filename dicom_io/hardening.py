@@ -5,6 +5,7 @@ one.
 """
 
 import contextlib
+import logging
 import queue
 import socket
 import time
@@ -32,6 +33,8 @@ _CLOSING_SECONDS: Final = 0.5
 LONGEST_PDU: Final = 131072
 _MOST_UNSENT: Final = 32  # PDUs
 _PAUSE: Final = 0.001  # seconds
+
+_log = logging.getLogger(__name__)
 
 
 class _SurvivingStateMachine(StateMachine):
@@ -117,7 +120,23 @@ class HardenedHandler(RequestHandler):
         harden(association)
         mend_request(association)
         answer_what_nobody_serves(association)
+        _end_instead_of_dying(association)
         return association
+
+
+def _end_instead_of_dying(association: Any) -> None:  # noqa: ANN401  # what is exchanged is not public
+    """Let what breaks the association's own thread end it by an abort: no traceback, nobody who waits for it."""
+    run = association.run
+
+    def surviving() -> None:
+        try:
+            run()
+        except Exception as error:  # noqa: BLE001  # the edge to the peer, as above
+            _log.warning("association_broke", extra={"error": type(error).__name__})
+            association.dul.kill_dul()
+            _send_abort(association)
+
+    association.run = surviving
 
 
 class PatientDimse(DIMSEServiceProvider):

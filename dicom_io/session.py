@@ -37,7 +37,9 @@ _REJECTED_PERMANENT: Final = 0x01
 _REJECTED_TRANSIENT: Final = 0x02
 _BY_USER: Final = 0x01
 _BY_PRESENTATION: Final = 0x03
+_NO_REASON_GIVEN: Final = 0x01
 _CALLING_AE_TITLE_NOT_RECOGNISED: Final = 0x03
+_SMALLEST_PDU: Final = 8  # bytes: into a smaller one no answer fits (PS3.8 D.1, 9.3.5)
 TEMPORARY_CONGESTION: Final = 0x01
 LOCAL_LIMIT_EXCEEDED: Final = 0x02
 
@@ -115,7 +117,7 @@ class Session:
         request: Any = event.assoc.requestor.primitive
         self._calling_ae_title, self._called_ae_title = request.calling_ae_title, request.called_ae_title
         self._may = self._terms.door.verbs(self._calling_ae_title, self._peer_address)
-        rejection = self._rejection()
+        rejection = self._rejection(event.assoc.requestor.maximum_length or 0)
         if rejection is not None:
             event.assoc.acse.send_reject(*rejection)
             event.assoc.kill()  # returns when the answer is on its way
@@ -150,10 +152,12 @@ class Session:
     def _on_extended_negotiation(self, event: Any) -> dict[Any, bytes]:  # noqa: ANN401  # its attributes are dynamic
         return extended_negotiation(event.app_info, STUDY_ROOT_FIND)
 
-    def _rejection(self) -> tuple[int, int, int] | None:
+    def _rejection(self, peers_maximum_pdu: int) -> tuple[int, int, int] | None:
         """Return result, source and reason of an association's rejection (PS3.8 table 9-21), None to admit it."""
         if not self._may:
             return _REJECTED_PERMANENT, _BY_USER, _CALLING_AE_TITLE_NOT_RECOGNISED
+        if 0 < peers_maximum_pdu < _SMALLEST_PDU:
+            return _REJECTED_PERMANENT, _BY_USER, _NO_REASON_GIVEN
         reason = self._terms.admit(self)
         return None if reason is None else (_REJECTED_TRANSIENT, _BY_PRESENTATION, reason)
 

@@ -14,7 +14,7 @@ DATA_SET_TYPE, AFFECTED_INSTANCE = 0x00000800, 0x00001000
 REQUESTED_CLASS, REQUESTED_INSTANCE = 0x00000003, 0x00001001
 NO_DATA_SET, DATA_SET = b"\1\1", b"\1\0"
 NOT_SUPPORTED, UNRECOGNISED, MISTYPED = 0x0122, 0x0211, 0x0212
-ABORT = 0x07
+ACCEPT, REJECT, ABORT = 0x02, 0x03, 0x07
 
 
 def request(field: int, *, sop_class: str | None = CT, message: int | None = 5, **more: bytes) -> dict[int, bytes]:
@@ -222,3 +222,37 @@ def test_a_peer_that_drips_a_pdu_byte_by_byte_is_given_up(start_scp: Any, sink: 
                     break
     assert 3 < said < 100
     assert sink.only_summary().how == "aborted"
+
+
+@pytest.mark.parametrize(("size", "kind"), [(1, REJECT), (7, REJECT), (8, ACCEPT), (0, ACCEPT)])
+def test_a_peer_that_takes_no_answer_of_any_size_is_rejected(
+    start_scp: Any, raw_peer: Any, size: int, kind: int
+) -> None:
+    peer = raw_peer(start_scp())
+    request_pdu = peer.association_request(BOTH)
+    announced = struct.pack(">BBHL", 0x51, 0, 4, 16384)
+    assert announced in request_pdu
+    peer.socket.sendall(request_pdu.replace(announced, struct.pack(">BBHL", 0x51, 0, 4, size)))
+    assert peer.read_pdu()[0] == kind
+    peer.close()
+
+
+def test_what_breaks_an_associations_thread_aborts_it_and_nothing_else(
+    start_scp: Any, sink: Any, raw_peer: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Any, __: Any) -> None:
+        message = "SECRET^PATIENT"
+        raise ValueError(message)
+
+    scp = start_scp()
+    with monkeypatch.context() as patch:
+        patch.setattr("dicom_io.dispatch._response", broken)
+        peer = raw_peer(scp)
+        peer.associate(BOTH)
+        peer.send_pdv(3, 0x03, peer.command(UNSERVED["C-FIND"]))
+        assert peer.read_pdu()[0] == ABORT
+        assert sink.only_summary().how == "aborted"
+    assert [record.getMessage() for record in caplog.records] == ["association_broke"]
+    other = raw_peer(scp)
+    other.associate(BOTH)
+    other.release()
