@@ -113,6 +113,23 @@ def test_high_throughput_jpeg_2000_lossy_is_close_to_lossless(
     assert lossless.std() > 20
 
 
+def test_single_bits_are_shown_black_and_white(
+    shared: Path, stored: Callable[[Path], list[NDArray[np.generic]]]
+) -> None:
+    """DCMTK does not show them; their stored values are compared in test_against_dcmtk."""
+    compared = 0
+    for path in sorted((shared / "data" / "dicom").rglob("*.dcm")):
+        try:
+            description = open_image(path, LIMITS).description
+        except PixelError:
+            continue
+        if description.bits_allocated == 1:
+            shown = np.stack(read_frames(path, limits=LIMITS))
+            assert np.array_equal(shown, np.stack(stored(path)).astype(np.uint8) * 255), path.name
+            compared += 1
+    assert compared >= 17
+
+
 def test_the_document_lists_every_combination_that_was_read(shared: Path) -> None:
     found: Counter[tuple[str, str]] = Counter()
     for path in (shared / "data" / "dicom").rglob("*.dcm"):
