@@ -1,0 +1,128 @@
+"""MPPS requests as bytes: whatever stands in them, the peer gets a status, and only steps that make sense are taken."""
+
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom.dimse_primitives import N_CREATE, N_SET
+from pynetdicom.dsutils import encode
+
+from dicom_io.exchange import Caller
+from dicom_io.mpps import BegunStep, ChangedStep, answer
+
+CALLER = Caller(association_id="a", calling_ae_title="SCANNER", called_ae_title="TIBABU", address="127.0.0.1")
+SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+SOP_CLASS = "1.2.840.10008.3.1.2.3.3"
+
+
+class Steps:
+    """Takes what it is given."""
+
+    def __init__(self) -> None:
+        self.taken: list[BegunStep | ChangedStep] = []
+
+    def begun(self, step: BegunStep) -> int:
+        self.taken.append(step)
+        return 0x0000
+
+    def changed(self, step: ChangedStep) -> int:
+        self.taken.append(step)
+        return 0x0000
+
+
+def data_set(images: int = 2) -> Dataset:
+    step = Dataset()
+    step.PerformedProcedureStepStatus = "IN PROGRESS"
+    step.PatientName = "Zzyzx^Quentin"
+    scheduled = Dataset()
+    scheduled.StudyInstanceUID = "1.2.3"
+    step.ScheduledStepAttributesSequence = [scheduled]
+    series, other = Dataset(), Dataset()
+    series.SeriesInstanceUID = "1.2.3.1"
+    series.ReferencedImageSequence = []
+    for number in range(images):
+        reference = Dataset()
+        reference.ReferencedSOPInstanceUID = f"1.2.3.1.{number}"
+        series.ReferencedImageSequence.append(reference)
+    report = Dataset()
+    report.ReferencedSOPInstanceUID = "1.2.3.2.1"
+    other.ReferencedNonImageCompositeSOPInstanceSequence = [report]
+    step.PerformedSeriesSequence = [series, other]
+    return step
+
+
+def encoded(step: Dataset, syntax: Any) -> bytes:
+    data = encode(step, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
+    assert data is not None
+    return data
+
+
+def create(data: bytes, uid: str | None = "1.9") -> Any:
+    request = N_CREATE()
+    request.MessageID, request.AffectedSOPClassUID = 1, SOP_CLASS
+    request.AffectedSOPInstanceUID, request.AttributeList = uid, io.BytesIO(data)
+    return request
+
+
+def change(data: bytes) -> Any:
+    request = N_SET()
+    request.MessageID, request.RequestedSOPClassUID, request.RequestedSOPInstanceUID = 1, SOP_CLASS, "1.9"
+    request.ModificationList = io.BytesIO(data)
+    return request
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_what_is_named_is_read_in_every_transfer_syntax(syntax: Any) -> None:
+    steps = Steps()
+    assert answer(steps, CALLER, create(encoded(data_set(), syntax)), syntax).Status == 0x0000
+    (step,) = steps.taken
+    assert isinstance(step, BegunStep)
+    assert (step.study_instance_uids, step.named) == (("1.2.3",), ("1.2.3.1.0", "1.2.3.1.1", "1.2.3.2.1"))
+
+
+def test_a_series_of_twenty_thousand_images_is_read_whole() -> None:
+    steps = Steps()
+    answer(steps, CALLER, change(encoded(data_set(20_000), ExplicitVRLittleEndian)), ExplicitVRLittleEndian)
+    assert len(steps.taken[0].named or ()) == 20_001
+
+
+def test_an_n_set_without_a_performed_series_sequence_leaves_what_was_named() -> None:
+    steps, data = Steps(), Dataset()
+    data.PerformedProcedureStepStatus = "COMPLETED"
+    answer(steps, CALLER, change(encoded(data, ImplicitVRLittleEndian)), ImplicitVRLittleEndian)
+    (step,) = steps.taken
+    assert isinstance(step, ChangedStep)
+    assert (step.state, step.named) == ("COMPLETED", None)
+
+
+def test_a_step_that_has_no_uid_is_given_one_and_told() -> None:
+    steps = Steps()
+    data = encoded(data_set(), ImplicitVRLittleEndian)
+    response = answer(steps, CALLER, create(data, None), ImplicitVRLittleEndian)
+    assert response.AffectedSOPInstanceUID == steps.taken[0].sop_instance_uid
+
+
+@given(
+    start=st.integers(0, 400),
+    patch=st.binary(max_size=40),
+    syntax=st.sampled_from(SYNTAXES),
+    is_new=st.booleans(),
+    whole=st.booleans(),
+)
+def test_whatever_the_bytes_are_the_peer_gets_a_status(
+    start: int, patch: bytes, syntax: Any, *, is_new: bool, whole: bool
+) -> None:
+    data = encoded(data_set(), syntax)
+    damaged = patch if whole else data[:start] + patch + data[start + len(patch) :]
+    response = answer(Steps(), CALLER, (create if is_new else change)(damaged), syntax)
+    assert response.Status in {0x0000, 0x0106, 0x0110, 0x0112, 0x0117, 0x0120, 0x0121}
+    assert "Zzyzx" not in str(response.ErrorComment)
