@@ -58,7 +58,7 @@ TIMING = Timing()
 DOUBLINGS = 5  # of 30 s to 15 minutes
 PACS = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
 FOUND = (Outcome.NOT_FLAGGED, Outcome.FLAGGED, Outcome.NOT_ANALYSED, Outcome.FAILED)
-STUDIES, IMAGES, STEPS, ASSOCIATIONS = 2, 5, 3, 4
+STUDIES, IMAGES, STEPS, ASSOCIATIONS = 2, 5, 4, 4
 
 studies = st.integers(0, STUDIES - 1)
 images = st.integers(0, IMAGES - 1)
@@ -177,11 +177,12 @@ class Hospital(RuleBasedStateMachine):
 
     # What the modality says.
 
-    @rule(step=steps, study=studies, dies=deaths)
-    def begin_step(self, step: int, study: int, *, dies: bool) -> None:
+    @rule(step=steps, dies=deaths)
+    def begin_step(self, step: int, *, dies: bool) -> None:
+        """Step n is for study n modulo their number."""
         new = NewStep(
             sop_instance_uid=f"1.9.{step}",
-            study_instance_uids=(f"1.2.{study}",),
+            study_instance_uids=(f"1.2.{step % STUDIES}",),
             named=(),
             calling_ae_title=f"AE{step % 2}",
             at=self.now,
@@ -192,18 +193,17 @@ class Hospital(RuleBasedStateMachine):
     @rule(
         step=steps,
         state=st.sampled_from([None, StepState.COMPLETED, StepState.COMPLETED, StepState.DISCONTINUED]),
-        study=studies,
-        named=st.none() | st.sets(images),
+        named=st.sampled_from([None, set(range(IMAGES - 1))]) | st.sets(images),
         dies=deaths,
     )
-    def change_step(
-        self, step: int, state: StepState | None, study: int, named: set[int] | None, *, dies: bool
-    ) -> None:
+    def change_step(self, step: int, state: StepState | None, named: set[int] | None, *, dies: bool) -> None:
+        """Name images of the step, and end it; one that was not begun is begun before."""
+        self.begin_step(step, dies=False)
         change = StepChange(
             sop_instance_uid=f"1.9.{step}",
             state=state,
             reason_code="110514",
-            named=None if named is None else tuple(f"1.2.{study}.1.{image}" for image in named),
+            named=None if named is None else tuple(f"1.2.{step % STUDIES}.1.{image}" for image in sorted(named)),
             at=self.now,
         )
         with self.mortal(self.databases[step % 2], dies=dies):
@@ -212,6 +212,12 @@ class Hospital(RuleBasedStateMachine):
                 self.bound += 2  # an end for what it names, and one for a withdrawal
             if taken is Taken.RECORDED and state is StepState.DISCONTINUED:
                 self.ai_priority.clear()  # only this may lower it
+
+    @rule(step=steps)
+    def the_modality_has_second_thoughts(self, step: int) -> None:
+        """Discontinue a step when all is concluded."""
+        self.all_is_worked_off(310)
+        self.change_step(step, StepState.DISCONTINUED, set(range(IMAGES - 1)), dies=False)
 
     def ledger(self, process: int) -> StepLedger:
         return StepLedger(self.databases[process % 2], self.queue, TIMING, self.allowances)
@@ -249,6 +255,13 @@ class Hospital(RuleBasedStateMachine):
             if which % 7:  # else it died after its work was committed, and before its end was noted
                 with self.database.begin() as connection:
                     connection.execute(delete(job).where(job.c.id == chosen.id))
+
+    @rule(seconds=st.sampled_from([31, 310]))
+    def all_is_worked_off(self, seconds: float) -> None:
+        """Let what can be concluded now be concluded."""
+        self.tick(seconds, dies=False)
+        for _ in range(20):
+            self.work(1, slow=False, dies=False)
 
     @rule()
     def a_suspended_worker_goes_on(self) -> None:
