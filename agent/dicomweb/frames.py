@@ -5,6 +5,7 @@ Nothing is decoded: uncompressed frames come in little endian, compressed ones a
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 from starlette.requests import Request
@@ -38,6 +39,7 @@ _NUMBERS: Final = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,999}")
 
 NO_NUMBERS: Final = "expected numbers of frames, from 1 on, with commas between them. Received: another"
 NO_SUCH_FRAME: Final = "expected frames from 1 to {}. Received: another"
+NO_FRAMES: Final = "expected an Instance whose frames can be handed out. Received: one with {}"
 OTHER_MEDIA_TYPE: Final = "expected to be asked for multipart/related with parts of {}. Received: another media type"
 
 
@@ -87,22 +89,32 @@ def _media_type(wanted: Sequence[Accepted], syntax: str) -> tuple[str, str]:
 def _parts(
     services: Services, instance: HeldInstance, numbers: Sequence[int], media_type: str, base: str
 ) -> Iterator[BodyPart]:
-    """Return the parts, once it is known that the frames are there."""
-    opening = raw_frames(services.store.path(instance.path), encapsulated=is_encapsulated(instance.transfer_syntax_uid))
+    """Return the parts, once it is known that the first frame is there.
+
+    ProblemError, 406, where it is not, 404 for a number that is too high. A later frame that is not there ends the
+    connection: half an answer is not taken for a whole one.
+    """
     where = f"{address(base, instance)}/frames"
-
-    def parts(source: RawFrames) -> Iterator[BodyPart]:
+    with ExitStack() as stack:
         try:
-            for number in numbers or range(1, source.count + 1):
-                yield BodyPart(media_type, f"{where}/{number}", (source.frame(number),))
-        finally:
-            opening.__exit__(None, None, None)
+            source = stack.enter_context(_opened(services, instance))
+            wanted = numbers or range(1, source.count + 1)
+            if numbers and max(numbers) > source.count:
+                raise ProblemError(404, NO_SUCH_FRAME.format(source.count))
+            first = source.frame(wanted[0])
+        except PixelError as error:
+            raise ProblemError(406, NO_FRAMES.format(error)) from None
+        still_open = stack.pop_all()
 
-    try:
-        source = opening.__enter__()
-    except PixelError as error:
-        raise ProblemError(406, f"expected an Instance whose frames can be handed out. Received: {error}") from None
-    if numbers and max(numbers) > source.count:
-        opening.__exit__(None, None, None)
-        raise ProblemError(404, NO_SUCH_FRAME.format(source.count))
-    return parts(source)
+    def parts() -> Iterator[BodyPart]:
+        with still_open:
+            yield BodyPart(media_type, f"{where}/{wanted[0]}", (first,))
+            for number in wanted[1:]:
+                yield BodyPart(media_type, f"{where}/{number}", (source.frame(number),))
+
+    return parts()
+
+
+def _opened(services: Services, instance: HeldInstance) -> AbstractContextManager[RawFrames]:
+    encapsulated = is_encapsulated(instance.transfer_syntax_uid)
+    return raw_frames(services.store.path(instance.path), encapsulated=encapsulated)

@@ -227,3 +227,16 @@ def test_head_is_answered_without_making_a_body(
     assert answer.headers["content-type"].startswith("multipart/related")
     assert [(line["status"], line["bytes"]) for line in logged if line["event"] == "dicomweb_request"] == [(200, 0)]
     assert client.get("/studies/1.2.3").status_code == 404
+
+
+def test_pixel_data_that_are_cut_short_are_said_to_be_and_no_half_of_them_is_handed_out(
+    web: Web, viewer: DICOMwebClient, radiograph: Make
+) -> None:
+    sent = radiograph()
+    sent.PixelData = sent.PixelData[:1000]
+    viewer.store_instances([sent])
+    answer = web.client(web.token(name="reads")).get(f"{place(sent)}/frames/1")
+    assert (answer.status_code, answer.json()["detail"][-37:]) == (
+        406,
+        "Received: one with pixel data is truncated"[-37:],
+    )
