@@ -19,6 +19,8 @@ from db.errors import DatabaseError
 from db.migrate import current, upgrade
 from db.operating_point import OperatingPointRecord, active_operating_points
 from db.tokens import tokens
+from dicom_io.errors import NetworkError
+from dicom_io.scu import Peer, echo
 from model.errors import ModelError
 
 
@@ -34,7 +36,7 @@ class Finding(NamedTuple):
 @click.option("--config", "given", type=click.Path(dir_okay=False, path_type=Path), help="Configuration file.")
 @json_option
 def check(given: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Say whether this installation is fit to run: config, database, disk, model digest, destinations (C-ECHO).
+    """Say whether this installation is fit to run: config, database, disk, model, destinations and peers (C-ECHO).
 
     Exit status 1 if anything is not. Nothing is changed.
     """
@@ -80,12 +82,15 @@ def _findings(given: Path | None) -> Iterator[Finding]:
         yield _tried("dicomweb", _dicomweb, config)
     for name, destination in make_destinations(config).items():
         yield _tried(f"destination {name}", partial(_answers, destination), config)
+    for section in config.peers:
+        if (peer := section.listens) is not None:
+            yield _tried(f"peer {peer.ae_title}", partial(_echoes, peer), config)
 
 
 def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding:
     try:
         return Finding(check, ok=True, detail=look(config))
-    except (AgentError, DatabaseError, ModelError, OSError) as error:
+    except (AgentError, DatabaseError, ModelError, NetworkError, OSError) as error:
         return Finding(check, ok=False, detail=str(error))
 
 
@@ -141,6 +146,11 @@ def _dicomweb(config: Config) -> str:
     return (
         f"{config.dicomweb.host}:{config.dicomweb.port}, {'TLS' if certificate else 'no TLS'}, {active} active tokens"
     )
+
+
+def _echoes(peer: Peer, config: Config) -> str:
+    echo(peer, calling_ae_title=config.receive.ae_title)
+    return "answers"
 
 
 def _answers(destination: Destination, _config: Config) -> str:
