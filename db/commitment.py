@@ -189,9 +189,12 @@ def record_failed_report(database: Database, commitment_id: int, *, reason: str,
 
 
 def requeue_reports(database: Database, queue: Queue, *, now: datetime) -> int:
-    """Queue parked reports of commitments again; return how many."""
+    """Queue again the reports of commitments that nobody acknowledged, parked or not; return how many.
+
+    One that still waits loses nothing by it, and one whose job the queue itself has parked has no other way back.
+    """
     with database.begin() as connection:
-        ids = connection.scalars(select(commitment.c.id).where(commitment.c.state == DeliveryState.PARKED)).all()
+        ids = connection.scalars(select(commitment.c.id).where(commitment.c.state != DeliveryState.ACKNOWLEDGED)).all()
         for found in ids:
             connection.execute(
                 update(commitment).where(commitment.c.id == found).values(state=DeliveryState.QUEUED, attempts=0)

@@ -115,6 +115,8 @@ def _encoded(value: Value, vr: str, *, little_endian: bool) -> bytes:
     if vr == "US":
         number = min(int(value), 0xFFFF) if isinstance(value, int) else 0
         return number.to_bytes(2, "little" if little_endian else "big") if number else b""
+    if value == 0:  # nobody has read it
+        return b""
     text = "\\".join(value) if isinstance(value, tuple) else str(value)
     return text.encode()
 

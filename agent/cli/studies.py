@@ -134,7 +134,7 @@ def _record_document(record: StudyRecord) -> dict[str, Any]:
 @click.argument("study_instance_uid", required=False)
 @click.option("--deliveries", is_flag=True, help="Send what is parked again instead of analysing again.")
 @click.option("--destination", default="", help="With --deliveries: only those of this destination.")
-@click.option("--commitments", is_flag=True, help="Send parked reports of Storage Commitment again.")
+@click.option("--commitments", is_flag=True, help="Send again the reports of Storage Commitment that nobody took.")
 @config_option
 @json_option
 def requeue(

@@ -162,8 +162,10 @@ def test_a_report_that_is_refused_over_the_same_association_is_still_owed(
     holder.take(one)
     deaf.ask(holder, [(Cr, one.SOPInstanceUID)])
     assert states(holder) == [DeliveryState.QUEUED]
+    assert requeue_reports(holder.database, open_queue(holder.database), now=datetime.now(UTC)) == 1
     assert isinstance(holder.committer.send(job()), Done)
     assert len(listening.reports) == 1
+    assert requeue_reports(holder.database, open_queue(holder.database), now=datetime.now(UTC)) == 0
 
 
 def test_a_peer_that_cannot_be_told_is_tried_again_and_then_parked(hold: Any, radiograph: Any, modality: Any) -> None:
