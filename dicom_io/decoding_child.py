@@ -48,7 +48,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, question["seconds"] + _GUARD_SECONDS)
         says, frames = _answer(question)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(out, says, frames)
+        _send(out, {**says, "number": question["number"]}, frames)
 
 
 def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[np.uint8]]]:

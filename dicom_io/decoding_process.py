@@ -58,6 +58,7 @@ class DecodingProcess:
         """Start it without waiting until it is ready. `memory_bytes` is what its address space may grow to."""
         self._command = [sys.executable, "-P", "-m", "dicom_io.decoding_child", str(memory_bytes)]
         self._ready = False
+        self._number = 0
         self._process: subprocess.Popen[bytes] | None = _start(self._command)
 
     def ask(self, question: dict[str, Any], *, seconds: float, max_bytes: int) -> Answer:
@@ -74,17 +75,21 @@ class DecodingProcess:
         process = self.wait_until_ready()
         channel = _Channel(process.stdout, seconds)
         try:
-            os.write(_open(process.stdin).fileno(), json.dumps({**question, "seconds": seconds}).encode() + b"\n")
+            self._number += 1
+            line = json.dumps({**question, "seconds": seconds, "number": self._number})
+            os.write(_open(process.stdin).fileno(), line.encode() + b"\n")
             says = channel.message()
+            if says.get("number") != self._number:
+                raise ValueError  # noqa: TRY301 - an answer to another question
             return Answer(says, tuple(channel.frames(says.get("shapes", ()), max_bytes)))
         except (EOFError, BrokenPipeError):
             raise ProcessDiedError(self._reap()) from None
-        except TooSlowError:
-            self._kill()
-            raise
         except (TypeError, ValueError):
             self._kill()
             raise ProcessDiedError(0) from None
+        except BaseException:  # whatever it is: what is left in the pipe must never be taken for the next image
+            self._kill()
+            raise
 
     def end(self) -> None:
         """Let the process end by itself: it waits for a question, and gets none."""

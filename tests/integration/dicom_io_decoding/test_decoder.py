@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
-from dicom_io import reasons
+from dicom_io import decoding_process, reasons
 from dicom_io.content import same_content
 from dicom_io.decoding import Decoder, DecoderSettings
 from dicom_io.errors import DecoderError, PixelError
@@ -85,10 +85,12 @@ def impostor(decoder: Decoder) -> Callable[[str], None]:
     """Return `impostor(answer)`: another program stands in for the process, which answers an expression's bytes."""
 
     def replace(answer: str) -> None:
-        ready = "import os, struct, json; say = lambda text: struct.pack('<L', len(text)) + text.encode();"
-        decoder._idle.queue[0]._command = [
-            *(sys.executable, "-c", f"{ready} os.write(1, say('{{}}')); os.read(0, 9); os.write(1, {answer}); input()")
-        ]
+        program = (
+            "import os, struct, json; say = lambda text: struct.pack('<L', len(text)) + text.encode();"
+            "os.write(1, say('{}')); same = {'number': json.loads(os.read(0, 9999))['number']};"
+            f"os.write(1, {answer}); input()"
+        )
+        decoder._idle.queue[0]._command = [sys.executable, "-c", program]
         decoder._idle.queue[0]._kill()
 
     return replace
@@ -185,11 +187,12 @@ def test_a_process_that_hangs_is_given_up_after_the_time_limit() -> None:
     [
         "b'\\xff' * 64",
         "say('[]')",
+        "say(json.dumps({'shapes': [[1, 1]], 'number': same['number'] - 1})) + b'x'",
         "say('{')",
-        "say(json.dumps({'shapes': 5}))",
-        "say(json.dumps({'shapes': ['a']}))",
-        "say(json.dumps({'shapes': [[70000, 70000]]}))",
-        "say(json.dumps({'shapes': [[-2, 5]]}))",
+        "say(json.dumps({**same, 'shapes': 5}))",
+        "say(json.dumps({**same, 'shapes': ['a']}))",
+        "say(json.dumps({**same, 'shapes': [[70000, 70000]]}))",
+        "say(json.dumps({**same, 'shapes': [[-2, 5]]}))",
     ],
 )
 def test_a_process_that_answers_nonsense_costs_that_image_and_no_memory(
@@ -201,6 +204,23 @@ def test_a_process_that_answers_nonsense_costs_that_image_and_no_memory(
         decoder.read_frames(SMALL)
     decoder._idle.queue[0]._command = command
     assert len(decoder.read_frames(SMALL)) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_frames_that_were_not_fetched_are_never_taken_for_the_next_image(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """The worker itself breaks off between the answer and its frames."""
+
+    def break_off(*_: object) -> None:
+        raise error
+
+    other = installed("CT_small.dcm")
+    monkeypatch.setattr(decoding_process._Channel, "frames", break_off)
+    with pytest.raises(error):
+        decoder.read_frames(SMALL)
+    monkeypatch.undo()
+    assert np.array_equal(decoder.read_frames(other), read_frames(other))
 
 
 def test_a_process_that_cannot_be_started_says_nothing_about_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
