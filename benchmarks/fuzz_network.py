@@ -348,7 +348,7 @@ def canary(port: int, number: int, watcher: Watcher) -> int:
         heard = bytearray()
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection, suppress(OSError):
             message: list[bytes] = []
-            while not message or b"\x30\x00\x10\x01" in message[0]:
+            while not any(b"TOKEN:" in part for part in message):
                 message = polite.message()
             connection.sendall(polite.request())
             heard += connection.recv(65536)
