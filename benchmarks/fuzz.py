@@ -32,7 +32,6 @@ from dicom_io.header import read_header
 
 INSTALLED = (Path(data_store.__file__).parent / "data", Path(pydicom.__file__).parent / "data" / "test_files")
 LARGEST_SEED = 300_000
-SLOW_SECONDS = 5.0
 MEMORY_BYTES = 1 << 30
 LIMITS = PixelLimits(max_pixels_per_frame=1 << 22, max_bytes=1 << 25, max_frames=64)
 FINDINGS = frozenset({reasons.UNFORESEEN, reasons.TOO_SLOW, reasons.OUT_OF_MEMORY})
@@ -155,7 +154,7 @@ def seeds(folders: list[Path], holding: bytes) -> list[bytes]:
     return [found[digest] for digest in sorted(found)]
 
 
-def header_outcome(data: bytes) -> tuple[str, bool]:
+def header_outcome(data: bytes, slow_seconds: float) -> tuple[str, bool]:
     """Return what came of reading a header, and whether it is a finding."""
     started = time.perf_counter()
     try:
@@ -165,7 +164,7 @@ def header_outcome(data: bytes) -> tuple[str, bool]:
         outcome = str(error).partition(" Received")[0]
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"exception {type(error).__name__}", True
-    slow = time.perf_counter() - started > SLOW_SECONDS
+    slow = time.perf_counter() - started > slow_seconds
     return ("slow" if slow else outcome), slow
 
 
@@ -196,15 +195,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=0, help="this many inputs, however long it takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--files", type=Path, action="append", default=[], help="a folder of more DICOM files")
+    parser.add_argument("--slow", type=float, default=5.0, help="how many seconds for one input are a finding")
     parser.add_argument("--findings", type=Path, help="a folder for the inputs that found something")
     arguments = parser.parse_args()
     holding = PIXEL_DATA if arguments.target == "pixels" else b""
     damage, outcomes, found = Damage(seeds(arguments.files, holding), arguments.seed), Counter[str](), 0
-    settings = DecoderSettings(seconds=SLOW_SECONDS, memory_bytes=MEMORY_BYTES)
+    settings = DecoderSettings(seconds=arguments.slow, memory_bytes=MEMORY_BYTES)
     with Decoder(settings) as decoder, tempfile.TemporaryDirectory(prefix="tibabu-fuzz-") as folder:
         for data in inputs(damage, arguments):
             if arguments.target == "header":
-                outcome, finding = header_outcome(data)
+                outcome, finding = header_outcome(data, arguments.slow)
             else:
                 outcome, finding = pixels_outcome(decoder, Path(folder) / "damaged.dcm", data)
             outcomes[outcome] += 1

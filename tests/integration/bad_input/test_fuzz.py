@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks" / "fuzz.py"
 
 @pytest.mark.parametrize(("target", "count"), [("header", 5000), ("pixels", 600)])
 def test_damaged_files_end_in_a_result_or_a_stated_reason(target: str, count: int) -> None:
-    command = [sys.executable, SCRIPT, target, "--count", str(count), "--seed", "2026"]
+    command = [sys.executable, SCRIPT, target, "--count", str(count), "--seed", "2026", "--slow", "60"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)  # noqa: S603
     document = json.loads(done.stdout)
     assert (done.returncode, document["findings"], document["inputs"]) == (0, 0, count), document
