@@ -126,7 +126,8 @@ class Decoder:
             except TooSlowError:
                 raise PixelError(reasons.TOO_SLOW) from None
         if reason := answer.says.get("reason"):
-            raise PixelError(str(reason))
+            known = str(reason)
+            raise PixelError(known if known in reasons.ALL else reasons.UNFORESEEN)
         return answer
 
     @contextmanager

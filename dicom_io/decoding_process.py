@@ -25,6 +25,7 @@ from dicom_io.errors import DecoderError
 
 ANSWER_LENGTH: Final = struct.Struct("<L")
 _MAX_ANSWER: Final = 1 << 20
+_DIMENSIONS: Final = (2, 3)  # of a frame: rows and columns, and samples of colour
 _START_SECONDS: Final = 120.0  # a loaded machine starts Python slowly
 _END_SECONDS: Final = 10.0
 _PIPE_BYTES: Final = 1 << 20  # Linux grants it to everybody; with its usual 64 KiB a frame takes many more steps
@@ -84,7 +85,7 @@ class DecodingProcess:
             return Answer(says, tuple(channel.frames(says.get("shapes", ()), max_bytes)))
         except (EOFError, BrokenPipeError):
             raise ProcessDiedError(self._reap()) from None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError, MemoryError):  # nonsense, nested or as large as nonsense can be
             self._kill()
             raise ProcessDiedError(0) from None
         except BaseException:  # whatever it is: what is left in the pipe must never be taken for the next image
@@ -173,7 +174,11 @@ class _Channel:
         return found
 
     def frames(self, shapes: Sequence[Sequence[int]], max_bytes: int) -> list[NDArray[np.uint8]]:
-        """Receive a frame of each shape. ValueError if together they are larger than they may be."""
+        """Receive a frame of each shape. ValueError if one is none, or together they are larger than they may be."""
+        if not all(
+            len(shape) in _DIMENSIONS and all(type(size) is int and size > 0 for size in shape) for shape in shapes
+        ):
+            raise ValueError
         if sum(math.prod(shape) for shape in shapes) > max_bytes:
             raise ValueError
         found = [np.empty(shape, np.uint8) for shape in shapes]

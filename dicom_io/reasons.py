@@ -19,3 +19,6 @@ UNFORESEEN: Final = "decoding failed in a way that was not foreseen"
 CRASHED: Final = "the decoder crashed on this image"
 TOO_SLOW: Final = "decoding took longer than the time limit"
 OUT_OF_MEMORY: Final = "decoding takes more memory than is allowed"
+
+ALL: Final = frozenset(value for name, value in vars().items() if name.isupper() and isinstance(value, str))
+"""Every one of them: whoever reads hostile bytes may say nothing else."""
