@@ -12,11 +12,16 @@ from typing import Final, TypeAlias
 
 from dicom_io.errors import MatchingError
 from dicom_io.query_keys import KEYS
+from dicom_io.wildcards import fits
 
 Value: TypeAlias = str | int | tuple[str, ...]
 
 MAXIMUM_VALUES: Final = 10_000
 """More values in one key are refused."""
+MAXIMUM_PATTERNS: Final = 100
+"""More values with wildcards, or names, in one key are refused."""
+LONGEST_TEXT: Final = 1024
+"""Characters of a pattern, and of an attribute that is compared with one; PS3.5 allows 64, and 324 to a name."""
 
 _WILD: Final = frozenset("*?")
 _WILDCARD_VRS: Final = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
@@ -50,12 +55,13 @@ class Pattern:
 
     def fulfilled_by(self, text: str) -> bool:
         """Tell whether an attribute's value has the pattern; of a name one component group is enough (PS3.5 6.2.1)."""
+        text = text[:LONGEST_TEXT]
         if not self.ignores_case:
-            return any(_expression(pattern).fullmatch(text) for pattern in self.texts)
+            return any(fits(pattern, text) for pattern in self.texts)
         whole, groups = _name(text), [_name(group) for group in text.split("=")]
         for pattern in self.texts:
-            wanted = _expression(_name(pattern))
-            if wanted.fullmatch(whole) or ("=" not in pattern and any(wanted.fullmatch(group) for group in groups)):
+            wanted = _name(pattern)
+            if fits(wanted, whole) or ("=" not in pattern and any(fits(wanted, group) for group in groups)):
                 return True
         return False
 
@@ -124,6 +130,13 @@ def _matcher(name: str, vr: str, value: str) -> Matcher | None:
     if not parts or (has_wildcards and any(not part.strip("*") for part in parts)):
         return None
     if has_wildcards or vr == "PN":
+        longest = max(map(len, parts))
+        if len(parts) > MAXIMUM_PATTERNS or longest > LONGEST_TEXT:
+            message = (
+                f"expected at most {MAXIMUM_PATTERNS} patterns of {LONGEST_TEXT} characters in a key. "
+                f"Received: {name}={len(parts)} values, length={longest}"
+            )
+            raise MatchingError(message)
         return Pattern(parts, vr == "PN")
     return OneOf(vr, parts)
 
@@ -173,11 +186,6 @@ def _name(text: str) -> str:
     """Return a name, or a pattern of one, as it is compared: in small letters, without empty components at its end."""
     groups = [group.strip().rstrip("^ ") for group in text.lower().split("=")]
     return "=".join(groups).rstrip("=")
-
-
-def _expression(pattern: str) -> re.Pattern[str]:
-    special = {"*": ".*", "?": "."}
-    return re.compile("".join(special.get(part, re.escape(part)) for part in pattern), re.DOTALL)
 
 
 def _same_number(value: str, text: str) -> bool:

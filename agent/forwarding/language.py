@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.forwarding.fields import FIELDS
-from agent.forwarding.tree import All, AnyOf, Comparison, Condition, Not, matches
+from agent.forwarding.tree import All, AnyOf, Comparison, Condition, Not
+from dicom_io.wildcards import fits
 
 LONGEST_RULE: Final = 4000
 LONGEST_TEXT: Final = 256
@@ -159,7 +160,7 @@ class _Parser:
         """Refuse a value that the field can never have: such a rule would be silent for ever."""
         values = FIELDS[name.text].values
         for text in comparison.texts:
-            if values and not any(matches(text, one) if comparison.wildcards else text == one for one in values):
+            if values and not any(fits(text, one) if comparison.wildcards else text == one for one in values):
                 raise RuleError(name.column, f"{name.text} to be one of {', '.join(values)}", text)
         return comparison
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from agent.forwarding.fields import FIELDS
+from dicom_io.wildcards import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,29 +116,7 @@ def _fits(comparison: Comparison, value: str) -> bool:
     field = FIELDS[comparison.field]
     found = field.comparable(value)
     texts = map(field.comparable, comparison.texts)
-    return any(matches(text, found) if comparison.wildcards else text == found for text in texts)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Tell whether all of `text` fits a pattern with `*` and `?`.
-
-    It goes back to the last `*` only, so it takes at most len(pattern) * len(text) steps.
-    """
-    at = position = after = 0
-    star = -1
-    while position < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, after = at, position
-            at += 1
-        elif at < len(pattern) and pattern[at] in {"?", text[position]}:
-            at += 1
-            position += 1
-        elif star >= 0:
-            after += 1
-            at, position = star + 1, after
-        else:
-            return False
-    return all(character == "*" for character in pattern[at:])
+    return any(fits(text, found) if comparison.wildcards else text == found for text in texts)
 
 
 def _quoted(text: str) -> str:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from agent.forwarding.fields import FIELDS, LONGEST_VALUE
 from agent.forwarding.language import DEEPEST, LONGEST_RULE, LONGEST_TEXT, RuleError, parse
-from agent.forwarding.tree import All, AnyOf, Comparison, Condition, Not, decide, fields_of, matches
+from agent.forwarding.tree import All, AnyOf, Comparison, Condition, Not, decide, fields_of
+from dicom_io.wildcards import fits
 
 FACTS = {
     "calling_ae_title": "XRAY1",
@@ -202,7 +203,7 @@ def test_every_condition_has_an_answer_and_it_is_the_one_of_plain_logic(
 
 @given(st.text("ab*?", max_size=12), st.text("ab", max_size=12))
 def test_wildcards_mean_what_they_mean_to_a_shell(pattern: str, text: str) -> None:
-    assert matches(pattern, text) is fnmatch.fnmatchcase(text, pattern)
+    assert fits(pattern, text) is fnmatch.fnmatchcase(text, pattern)
 
 
 def test_no_pattern_and_no_value_takes_long() -> None:

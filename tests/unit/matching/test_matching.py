@@ -1,5 +1,7 @@
 """Attribute matching as PS3.4 C.2.2.2 has it, example by example."""
 
+import time
+
 import pytest
 
 from dicom_io.errors import MatchingError
@@ -116,3 +118,19 @@ def test_all_keys_have_to_match_and_unknown_ones_do_not_count() -> None:
     query = make_query({"patient_id": "P1", "accession_number": "A*", "patient_comments": "tall"})
     assert query.fulfilled_by({"patient_id": "P1", "accession_number": "A7"})
     assert not query.fulfilled_by({"patient_id": "P1", "accession_number": "B7"})
+
+
+@pytest.mark.parametrize("name", ["study_description", "patient_name"])
+def test_no_pattern_keeps_a_receiver_busy(name: str) -> None:
+    """With regular expressions this one took longer than the universe has existed."""
+    query = make_query({name: "a*" * 30 + "b"})
+    begun = time.process_time()
+    assert not query.fulfilled_by({name: "a" * 64})
+    assert not query.fulfilled_by({name: "a" * 100_000})
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("key", ["a*" * 513, "\\".join(["a*"] * 101)])
+def test_patterns_that_are_too_long_or_too_many_are_an_error(key: str) -> None:
+    with pytest.raises(MatchingError, match="at most 100 patterns of 1024 characters"):
+        make_query({"study_description": key})
