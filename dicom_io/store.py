@@ -69,17 +69,17 @@ class Store:
     def keep(self, spool: Spool) -> StoredFile:
         """Make what was written to `spool` durable under its digest. Raises as `put` does.
 
-        A file that is there already is not written again. After an error nothing new stands under the final name.
+        A file that is there already is replaced by what has just come: it may have been damaged on the disk since, and
+        who sends it again is told that it is safe. After an error nothing new stands under the final name.
         """
         spool.check()
         digest = spool.sha256
         relative = f"{digest[:2]}/{digest}.dcm"
         final = self._root / relative
         with mapped(f"{spool.size} bytes on disk"):
-            if not _is_whole(final, spool.size):
-                spool.sync()
-                spool.path.rename(final)
-            _sync_folder(final.parent)  # also for a file that is there: who renamed it may not have got this far
+            spool.sync()
+            spool.path.rename(final)
+            _sync_folder(final.parent)
         return StoredFile(relative, digest, spool.size)
 
     def path(self, relative: str) -> Path:
@@ -103,13 +103,6 @@ class Store:
         except OSError:
             return False
         return digest.hexdigest() == sha256
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
 
 
 def _sync_folder(folder: Path) -> None:
