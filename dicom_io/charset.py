@@ -34,7 +34,12 @@ def decode_text(value: bytes, codecs: Sequence[str]) -> str:
         text = value.decode(_ASCII)
     else:
         text = "".join(_decode_fragment(fragment, codecs[0]) for fragment in _FRAGMENTS.findall(value))
-    return text.translate(_NO_CONTROLS).strip() if not text.isprintable() else text.strip()
+    return without_controls(text).strip()
+
+
+def without_controls(text: str) -> str:
+    """Return a text without control characters: PostgreSQL cannot keep NUL, and the others break lines."""
+    return text if text.isprintable() else text.translate(_NO_CONTROLS)
 
 
 def _codec(term: str) -> str:

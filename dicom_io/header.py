@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from dicom_io.ages import years_between, years_from_age_string
-from dicom_io.charset import codec_names, decode_text
+from dicom_io.charset import codec_names, decode_text, without_controls
 from dicom_io.errors import HeaderError, UidError
 from dicom_io.scan import Syntax, open_stream, read_elements, read_items
 
@@ -26,7 +26,7 @@ RADIOGRAPHY_MODALITIES: Final = frozenset({"CR", "DX"})
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _MAX_UID_LENGTH = 64
-_MAX_FRAMES_DIGITS = 12  # of an Integer String (PS3.5 table 6.2-1)
+_MOST_DIGITS, _LARGEST = 12, (1 << 31) - 1  # of an Integer String (PS3.5 table 6.2-1)
 _US_LENGTH = 2
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _TRANSFER_SYNTAX_UID = 0x00020010
@@ -57,7 +57,7 @@ def _text(value: bytes, encoding: _Encoding) -> str:
 
 
 def _terms(value: bytes, _: _Encoding) -> tuple[str, ...]:
-    return tuple(_ascii(part) for part in value.split(b"\\")) if value.strip(b"\0 ") else ()
+    return tuple(without_controls(_ascii(part)) for part in value.split(b"\\")) if value.strip(b"\0 ") else ()
 
 
 def _short(value: bytes, encoding: _Encoding) -> int:
@@ -67,7 +67,8 @@ def _short(value: bytes, encoding: _Encoding) -> int:
 
 def _frames(value: bytes, _: _Encoding) -> int:
     text = _ascii(value)
-    return max(int(text), 1) if text.isdigit() and len(text) <= _MAX_FRAMES_DIGITS else 1
+    number = int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
+    return number if 1 <= number <= _LARGEST else 1
 
 
 def _code(value: bytes, encoding: _Encoding) -> str:
@@ -256,4 +257,4 @@ def _device_uids(values: dict[int, bytes], syntax: Syntax) -> Iterator[str]:
     """Yield the Device UIDs of the equipment and of all that contributed, in the order in which they stand."""
     items = read_items(values.get(_CONTRIBUTING_EQUIPMENT_SEQUENCE, b""), syntax, (_DEVICE_UID,))
     for elements in (values, *(item.values for item, _ in items)):
-        yield from filter(None, (_ascii(part) for part in elements.get(_DEVICE_UID, b"").split(b"\\")))
+        yield from filter(_UID.fullmatch, (_ascii(part) for part in elements.get(_DEVICE_UID, b"").split(b"\\")))

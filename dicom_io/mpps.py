@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from pydicom.uid import generate_uid
 from pynetdicom.dimse_primitives import N_CREATE
 
+from dicom_io.charset import without_controls
 from dicom_io.errors import HeaderError, UidError
 from dicom_io.exchange import Caller
 from dicom_io.header import check_uid
@@ -229,7 +230,7 @@ def _named(elements: Elements, syntax: Syntax) -> Iterator[str]:
 
 def _reason(elements: Elements, syntax: Syntax) -> str:
     for item, _ in read_items(elements.values.get(_DISCONTINUATION_REASON, b""), syntax, (_CODE_VALUE,)):
-        return _text(item.values.get(_CODE_VALUE, b""))[:_LONGEST_CODE]
+        return without_controls(_text(item.values.get(_CODE_VALUE, b"")))[:_LONGEST_CODE]
     return ""
 
 

@@ -62,6 +62,23 @@ def test_what_is_absent_is_empty(part10: Make) -> None:
     assert (header.rows, header.number_of_frames, header.age_years, header.is_image) == (0, 1, None, False)
 
 
+def test_what_no_database_keeps_is_left_out_and_the_instance_is_taken(part10: Make) -> None:
+    """PostgreSQL refuses texts with NUL and integers of more than 31 bits, and would refuse the Instance for ever."""
+    header = read_header(
+        part10(
+            {
+                0x00080008: (b"CS", b"ORI\0GINAL\\PRIM\x01ARY"),
+                0x00100010: (b"PN", b"Doe\0^John"),
+                0x00181002: (b"UI", b"1.2\0.3\\1.2.4"),
+                0x00280008: (b"IS", b"999999999999"),
+            }
+        )
+    )
+    assert (header.image_type, header.patient_name) == (("ORIGINAL", "PRIMARY"), "Doe^John")
+    assert (header.device_uids, header.number_of_frames) == (("1.2.4",), 1)
+    assert read_header(part10({0x00280008: (b"IS", b"2147483647")})).number_of_frames == (1 << 31) - 1
+
+
 def test_codes_are_those_of_the_first_item(part10: Make, element: Make) -> None:
     first, second = (element(0x00080100, b"SH", code) + element(0x00080102, b"SH", b"SCT") for code in (b"11", b"22"))
     items = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<L", len(item)) + item for item in (first, second))

@@ -104,6 +104,17 @@ def test_an_n_set_without_a_performed_series_sequence_leaves_what_was_named() ->
     assert (step.state, step.named) == ("COMPLETED", None)
 
 
+def test_a_discontinuation_reason_with_control_characters_does_not_keep_its_step_from_ending() -> None:
+    steps, data, reason = Steps(), Dataset(), Dataset()
+    reason.CodeValue = "1105\x0001"
+    data.PerformedProcedureStepStatus = "DISCONTINUED"
+    data.PerformedProcedureStepDiscontinuationReasonCodeSequence = [reason]
+    answer(steps, CALLER, change(encoded(data, ImplicitVRLittleEndian)), ImplicitVRLittleEndian)
+    (step,) = steps.taken
+    assert isinstance(step, ChangedStep)
+    assert (step.state, step.reason_code) == ("DISCONTINUED", "110501")
+
+
 def test_a_step_that_has_no_uid_is_given_one_and_told() -> None:
     steps = Steps()
     data = encoded(data_set(), ImplicitVRLittleEndian)
