@@ -18,13 +18,13 @@ _MOST_AT_ONCE = 200
 def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
     """Complete the studies whose time to close has come; return how many. Safe to run twice, anywhere, and to miss.
 
-    A study of which nothing but this agent's own reports came back is not a study to conclude.
+    A study of which nothing is known but priors, or this agent's own reports that came back, is not one to conclude.
     """
     somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
     with database.read() as connection:
         ids = connection.scalars(
             select(study.c.id)
-            .where(study.c.state == State.RECEIVING, study.c.closes_at <= now, somebody_elses)
+            .where(study.c.state == State.RECEIVING, study.c.closes_at <= now, ~study.c.prior_only, somebody_elses)
             .order_by(study.c.closes_at)
             .limit(_MOST_AT_ONCE)
         ).all()

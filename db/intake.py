@@ -61,7 +61,8 @@ def record_within(
     if waited and (known := _settled(connection, incoming, timing)) is not None:  # somebody was first
         return known
     role = role_of(connection, owner, incoming)
-    if owner.prior_only and role not in NO_WORK:
+    makes_work = role not in NO_WORK and not (incoming.is_prior and role is Role.DUPLICATE)
+    if owner.prior_only and makes_work:
         owner, is_new = begin_work(connection, owner, incoming, allowances), True
     position = Position(owner.id, State(owner.state), owner.revision)
     if is_new:
@@ -74,7 +75,7 @@ def record_within(
     if not withdrawn:
         _enqueue(connection, queue, owner, instance_id, role, incoming)
     changes = _changes(moved, owner, role, incoming)
-    if role not in NO_WORK:
+    if makes_work:
         changes |= _arrival(moved, owner, incoming, timing, steps_say(connection, owner.id, steps))
         if incoming.association_id:
             bring(connection, owner.id, incoming.association_id, at=incoming.received_at)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, select
 
 from db.database import Database
 from db.lifecycle import State
@@ -106,7 +106,8 @@ def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
 
 
 def _is_somebody_elses() -> ColumnElement[bool]:
-    return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
+    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
+    return and_(~study.c.prior_only, somebody_elses)
 
 
 def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is generic over the table's columns

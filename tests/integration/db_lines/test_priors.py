@@ -63,3 +63,17 @@ def test_a_prior_disturbs_nothing_of_a_study_that_is_at_work(ledger: Any) -> Non
     (row,) = worklist(ledger.database)
     assert (row.revision, row.reason) == (1, "")
     assert first.role is Role.CANDIDATE
+
+
+def test_a_prior_that_is_fetched_again_in_other_bytes_makes_no_work(ledger: Any) -> None:
+    """Archives write into what they send: a second fetch seldom brings the same bytes."""
+    ledger.receive(is_prior=True, sop_instance_uid="1.2.3.9")
+    assert ledger.receive(is_prior=True, sop_instance_uid="1.2.3.9").role is Role.DUPLICATE
+    ledger.now += timedelta(hours=1)
+    assert close_due(ledger.database, ledger.queue, now=ledger.now) == 0
+    assert (ledger.waiting(), count_studies(ledger.database), worklist(ledger.database)) == ({}, 0, ())
+    assert ledger.receive().role is Role.CANDIDATE
+    assert ledger.waiting() == {"score": 1}
+    assert len(worklist(ledger.database)) == 1
+    ledger.now += timedelta(hours=1)
+    assert close_due(ledger.database, ledger.queue, now=ledger.now) == 1
