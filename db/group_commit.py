@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from db.closing import Timing
 from db.database import Database
+from db.errors import DatabaseBusyError, DatabaseFullError, DatabaseUnavailableError
 from db.incoming import IncomingInstance
 from db.intake import Recorded, record_instance, record_within
 from db.priority import Allowances
@@ -64,6 +65,9 @@ class Intake:
                     )
                     for ticket in group
                 ]
+        except (DatabaseBusyError, DatabaseFullError, DatabaseUnavailableError) as error:
+            for ticket in group:  # nobody's fault: one by one they would wait out the time-out one after another
+                ticket.outcome = error
         except Exception as error:  # noqa: BLE001 - it is raised to whom it concerns
             self._commit_each(group, error)
         else:

@@ -1,15 +1,17 @@
 """Instances that arrive together are committed together, and each fails for itself alone."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
-from db.errors import QueryError
+import db.database
+from db.errors import DatabaseBusyError, QueryError
 from db.group_commit import BIGGEST_GROUP, Intake
 from db.intake import IncomingInstance, Recorded, Role, count_instances
 
@@ -78,6 +80,30 @@ def test_one_that_cannot_be_recorded_fails_alone(ledger: Any, together: Together
     with pytest.raises((QueryError, TypeError)):
         failed.result(SECONDS)
     assert count_instances(ledger.database) == 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # on PostgreSQL each has its own transaction
+def test_a_busy_database_keeps_those_who_come_together_waiting_once_and_not_one_after_another(
+    ledger: Any, intake: Intake, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 64 of them the last would wait for half an hour, and its peer for its answer."""
+    monkeypatch.setattr("db.database.BUSY_TIMEOUT", 0.2)
+    sent = [ledger.incoming() for _ in range(5)]
+    tried: list[None] = []
+    insist = db.database._insist
+
+    def counted(attempt: Callable[[], Any]) -> Any:
+        tried.append(None)
+        return insist(attempt)
+
+    monkeypatch.setattr("db.database._insist", counted)
+    with closing(sqlite3.connect(str(intake.database.url.database), isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        for one in together(sent):
+            with pytest.raises(DatabaseBusyError):
+                one.result(SECONDS)
+    assert len(tried) == 1
+    assert [intake.record(one).known for one in sent] == [False] * 5
 
 
 def test_one_commit_serves_all_who_wait_and_no_more_than_a_group(
