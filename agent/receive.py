@@ -89,7 +89,7 @@ class Receiver:
             return OUT_OF_RESOURCES
 
     def association_ended(self, summary: AssociationSummary) -> None:
-        """Let the studies of an ended association close soon, unless another open association brings them too."""
+        """Let the studies of a released association close soon, unless another open association brings them too."""
         with self._lock:
             brought = self._brought.pop(summary.association_id, None)
         in_vain = is_probe(summary)
@@ -116,7 +116,9 @@ class Receiver:
             self._let_close(summary)
 
     def _let_close(self, summary: AssociationSummary) -> None:
-        closes_at = self.clock() + self.settings.timing.after_release
+        timing = self.settings.timing
+        # One that broke off says nothing of the study's end: its peer comes again, and until then it is to be quiet.
+        closes_at = self.clock() + (timing.after_release if summary.how == "released" else timing.quiet)
         try:
             note_association_ended(self.database, summary.association_id, closes_at=closes_at)
         except DatabaseError as error:  # the quiet time-out still closes them

@@ -7,7 +7,7 @@ What is known of a study that arrives, the first line that fits counts; `forced`
 | a performed procedure step is IN PROGRESS | `in_progress` after the last Instance | the same, or quiet if longer |
 | all have ended, and what they name is here | at once | at once |
 | all have ended, and some of what they name is missing | when quiet | when quiet |
-| no association brings it any more | `after_release` later | when quiet |
+| no association brings it any more | `after_release` after its release; quiet if it broke off | when quiet |
 | nothing | when quiet | when quiet |
 
 Quiet is `quiet` after the last Instance, and twice as long for each revision before this one: a modality that sends an

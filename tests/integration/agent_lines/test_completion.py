@@ -62,6 +62,31 @@ def test_an_association_that_is_held_open_closes_its_studies_when_they_are_quiet
     assert len(pacs.reports()) == 2
 
 
+def test_an_association_that_breaks_off_does_not_let_its_study_close_before_it_is_quiet(
+    start: Callable[..., Any], radiograph: Make, eventually: Any
+) -> None:
+    """Its peer comes again with the rest: a report of the first half would say "not flagged" of half a study."""
+    agent = start(complete={"after_release_seconds": 0.1, "quiet_seconds": 60})
+    entity = AE("SCANNER")
+    entity.add_requested_context(ComputedRadiographyImageStorage, ExplicitVRLittleEndian)
+    first = radiograph(20)
+    second = radiograph(20, StudyInstanceUID=first.StudyInstanceUID)
+    association = entity.associate("127.0.0.1", agent.peer.port, ae_title="TIBABU")
+    assert association.send_c_store(first).Status == 0x0000
+    association.abort()
+    again = entity.associate("127.0.0.1", agent.peer.port, ae_title="TIBABU")
+    other = radiograph(20)
+    assert again.send_c_store(other).Status == 0x0000
+    again.release()
+    eventually(lambda: agent.is_in(other, "DELIVERED"))
+    assert agent.is_in(first, "RECEIVING")
+    again = entity.associate("127.0.0.1", agent.peer.port, ae_title="TIBABU")
+    assert again.send_c_store(second).Status == 0x0000
+    again.release()
+    eventually(lambda: agent.is_in(first, "DELIVERED"))
+    assert agent.row(first).revision == 1
+
+
 def test_a_flagged_image_is_at_the_top_while_its_study_is_still_arriving(
     start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any
 ) -> None:
