@@ -14,6 +14,7 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_io.command_set import AffectedUids, StoreRequests, affected_of, affected_uids
 from dicom_io.file_meta import encode_file_meta
+from dicom_io.fragments import FragmentOrderError
 from dicom_io.spool import Spool
 from dicom_io.store_messages import read_store_request
 
@@ -24,6 +25,9 @@ _VALUE_HEAD: Final = 6  # length, context ID and message control header
 _ENDS: Final = 0x03  # bits of the header: a command set's fragment, the last fragment (PS3.8 E.2)
 
 _MESSAGE_ID: Final = 0x0110
+
+_MOST_OPEN: Final = 8
+"""C-STORE requests that wait for their answer: one, unless a peer does what nobody negotiated (PS3.7 D.3.3.3)."""
 
 NewSpool = Callable[[], Spool]
 
@@ -152,6 +156,9 @@ class SpoolingDimse(DIMSEServiceProvider):
 
     def _new_file(self, message: Any, affected: AffectedUids) -> _DataSetFile:  # noqa: ANN401  # as above
         self._open = [spool for spool in self._open if not spool.is_closed]
+        if len(self._open) >= _MOST_OPEN:  # each holds a file and disk space that nobody is accountable for
+            message = f"expected at most {_MOST_OPEN} requests without an answer. Received: another one"
+            raise FragmentOrderError(message)
         spool = self._new_spool()
         spool.longest = self.longest
         self._open.append(spool)

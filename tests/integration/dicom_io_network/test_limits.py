@@ -3,8 +3,10 @@
 import os
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,7 @@ from dicom_io.scp import ScpSettings, StorageScp
 from dicom_io.spool import Spool
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
-REJECTED = 0x03
+REJECTED, ABORT, HUNG_UP = 0x03, 0x07, 0
 LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
 MEGABYTE = 1 << 20
 
@@ -67,6 +69,33 @@ def test_processes_with_one_file_of_slots_count_together(start_scp: Any, raw_pee
     raw_peer(other).associate()
     assert rejection(raw_peer(one)) == LOCAL_LIMIT_EXCEEDED
     assert rejection(raw_peer(other)) == LOCAL_LIMIT_EXCEEDED
+
+
+def test_a_peer_that_waits_for_no_answer_is_hung_up_on_and_leaves_no_file(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, tmp_path: Path
+) -> None:
+    """Nobody negotiated asynchronous operations (PS3.7 D.3.3.3): a file for each request would be one too many."""
+    answering, most = threading.Event(), []
+
+    def answer(_: ReceivedInstance) -> int:
+        assert answering.wait(20)
+        return 0x0000
+
+    sink.answer = answer
+    peer = raw_peer(start_scp())
+    peer.associate()
+    request = peer.pdv(1, 0x03, peer.store_command()) + peer.pdv(1, 0x02, sample().dataset)
+    try:
+        with suppress(OSError):
+            peer.socket.sendall(request * 50)
+        kind, _ = peer.read_pdu()
+        most = list(tmp_path.iterdir())
+    finally:
+        answering.set()
+    assert kind in (ABORT, HUNG_UP)
+    assert len(most) <= 10
+    assert sink.only_summary().how == "aborted"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_peer_is_told_the_pdu_size_of_its_own(start_scp: Any, raw_peer: Any) -> None:
