@@ -9,6 +9,7 @@ import structlog
 from db import kinds
 from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
 from db.arrival import forget_associations
+from db.commitment import record_failed_report
 from db.completion import close_due, enqueue_settled
 from db.database import Database
 from db.delivery import record_failed_attempt
@@ -72,3 +73,5 @@ class Completer:
         elif parked.kind.startswith(prefix := kinds.forward("")):
             destination = parked.kind.removeprefix(prefix)
             park_forwards(self.database, int(parked.key), destination, reason=parked.reason, at=now)
+        elif parked.kind == kinds.COMMIT:
+            record_failed_report(self.database, int(parked.key), reason=parked.reason, parked=True)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel as Push
 from sqlalchemy import select
 
+from agent.complete import Completer
 from db.commitment import requeue_reports
 from db.delivery_state import DeliveryState
-from db.queue import Done, Job, RetryAt, open_queue
+from db.priority import Allowances
+from db.queue import Done, Job, Park, RetryAt, open_queue
 from db.schema_commitment import commitment
 
 WELL_KNOWN = "1.2.840.10008.1.20.1.1"
@@ -179,6 +181,27 @@ def test_a_peer_that_cannot_be_told_is_tried_again_and_then_parked(hold: Any, ra
     assert states(holder) == [DeliveryState.PARKED]
     assert requeue_reports(holder.database, open_queue(holder.database), now=datetime.now(UTC)) == 1
     assert states(holder) == [DeliveryState.QUEUED]
+
+
+def test_a_report_whose_job_was_given_up_is_parked_and_can_be_requeued(
+    hold: Any, radiograph: Any, modality: Any
+) -> None:
+    holder, stop = hold(station_port=1), threading.Event()
+    queue, clock = open_queue(holder.database), lambda: datetime.now(UTC) + timedelta(minutes=1)
+    one = radiograph()
+    holder.take(one)
+    modality(answer=0x0110).ask(holder, [(Cr, one.SOPInstanceUID)])
+
+    def give_up(_: Job) -> Park:
+        stop.set()
+        return Park("worker died")
+
+    later = open_queue(holder.database, clock=clock)
+    later.run({"commit": give_up}, stop=stop, concurrency=1)
+    assert states(holder) == [DeliveryState.QUEUED]
+    Completer(holder.database, queue, Allowances(), clock).reap()
+    assert states(holder) == [DeliveryState.PARKED]
+    assert requeue_reports(holder.database, queue, now=clock()) == 1
 
 
 def test_the_same_transaction_again_is_one_and_is_reported_again(hold: Any, radiograph: Any, modality: Any) -> None:
