@@ -11,6 +11,8 @@ from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext
 
 from dicom_io.door import Verb
+from dicom_io.errors import UidError
+from dicom_io.header import check_uid
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 
@@ -108,9 +110,9 @@ def supported_contexts(
 ) -> list[PresentationContext]:
     """Return what to support of what a peer proposes: the SOP Classes of the services that are open to it.
 
-    One context for each SOP Class, with every transfer syntax that the peer offers for it in any of its contexts, the
-    most wanted first. A peer that may C-GET may be the SCP of Storage (PS3.7 D.3.3.4), and what it gets comes in the
-    transfer syntaxes in which Instances of a SOP Class are `held`, so those come before others.
+    One context for each SOP Class, with every transfer syntax (UID) that the peer offers for it in any of its contexts,
+    the most wanted first. A peer that may C-GET may be the SCP of Storage (PS3.7 D.3.3.4), and what it gets comes in
+    the transfer syntaxes in which Instances of a SOP Class are `held`, so those come before others.
     """
     offered: dict[UID, list[UID]] = {}
     for context in proposed:
@@ -118,8 +120,9 @@ def supported_contexts(
         if sop_class is None:
             continue
         verb = verb_of(sop_class, accept_unknown=accept_unknown)
-        if verb in may or (verb is Verb.STORE and Verb.GET in may):
-            offered.setdefault(sop_class, []).extend(context.transfer_syntax)
+        syntaxes = [syntax for syntax in context.transfer_syntax if _is_uid(syntax)]
+        if syntaxes and (verb in may or (verb is Verb.STORE and Verb.GET in may)):
+            offered.setdefault(sop_class, []).extend(syntaxes)
     contexts = []
     for sop_class, syntaxes in offered.items():
         first = {syntax: place for place, syntax in enumerate(held.get(sop_class, ()))}
@@ -128,6 +131,15 @@ def supported_contexts(
         if Verb.GET in may and is_storage(sop_class, accept_unknown=accept_unknown):
             contexts[-1].scu_role = contexts[-1].scp_role = True
     return contexts
+
+
+def _is_uid(syntax: str) -> bool:
+    """Tell what is a UID from a peer's text, which would end up in file meta information and in headers of HTTP."""
+    try:
+        check_uid(syntax)
+    except UidError:
+        return False
+    return True
 
 
 def _context(sop_class: UID, transfer_syntaxes: list[UID]) -> PresentationContext:

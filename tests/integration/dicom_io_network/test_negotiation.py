@@ -7,6 +7,7 @@ import pytest
 from pydicom.uid import UID_dictionary
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
 PRIVATE_CLASS, PRIVATE_SYNTAX = "1.3.6.1.4.1.99999.1", "1.3.6.1.4.1.99999.2"
 FUTURE_CLASS = "1.2.840.10008.5.1.4.1.1.9999.1"
 VERIFICATION = "1.2.840.10008.1.1"
@@ -25,6 +26,7 @@ JPEG, JPEG_LOSSLESS, J2K, J2K_LOSSLESS, JPIP, UNKNOWN = (
     "1.2.840.10008.1.2.999",
 )
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 TOO_LONG = "1.2." + "1" * 61
 _SERVICES = {"1.2.840.10008.1.3.10", "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.2"}
 STORAGE = sorted(
@@ -157,6 +159,20 @@ def test_odd_uids_in_a_proposal_disturb_nothing(
     assert status(peer.store(sample().dataset)) == 0x0000
     peer.release()
     assert sink.only_summary().how == "released"
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_never_agreed_on(start_scp: Any, raw_peer: Any) -> None:
+    """It would be handed on: in file meta information, and in the headers of DICOMweb's answers."""
+    peer = raw_peer(start_scp())
+    smuggled = "1.2\r\nX-Smuggled: 1"
+    answers = peer.associate([(1, CT, [EXPLICIT]), (3, CT, [smuggled]), (5, CT, [smuggled, EXPLICIT]), (7, MR, ["no"])])
+    assert answers == {
+        1: EXPLICIT,
+        3: TRANSFER_SYNTAXES_NOT_SUPPORTED,
+        5: EXPLICIT,
+        7: ABSTRACT_SYNTAX_NOT_SUPPORTED,
+    }
+    peer.release()
 
 
 @pytest.mark.parametrize(
