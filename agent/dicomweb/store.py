@@ -42,9 +42,13 @@ log = structlog.get_logger(__name__)
 
 _FAILURES: Final = frozenset({OUT_OF_RESOURCES, DATA_SET_DOES_NOT_MATCH, CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED})
 
+MOST_PARTS: Final = 20_000
+"""More in one request are refused: of each a line of the answer is kept until its end."""
+
 ENCODED: Final = "expected a body without Content-Encoding. Received: an encoded one"
 TOO_LARGE: Final = "expected a body of at most {} bytes. Received: a larger one"
 INSTANCE_TOO_LARGE: Final = "expected Instances of at most {} bytes. Received: a larger one"
+TOO_MANY: Final = f"expected at most {MOST_PARTS} parts in a body. Received: more"
 TOO_SLOW: Final = "expected some of the body within {:g} seconds. Received: none"
 NO_PART: Final = "expected at least one Instance. Received: none"
 
@@ -108,9 +112,11 @@ class _Storing:
         self._arrival = Arrival(services.store.spool)
 
     def take(self, found: Iterable[Found]) -> None:
-        """Take what the body holds next. ProblemError, 413, for an Instance that is too large."""
+        """Take what the body holds next. ProblemError, 413, for an Instance that is too large, or one too many."""
         for one in found:
             if isinstance(one, PartBegins):
+                if len(self.outcomes) == MOST_PARTS:
+                    raise ProblemError(413, TOO_MANY, Connection="close")
                 failure = 0 if one.media_type == DICOM else CANNOT_UNDERSTAND
                 self._arrival = Arrival(self._services.store.spool, failure=failure)
             elif isinstance(one, PartData):

@@ -153,6 +153,15 @@ def test_what_is_too_large_is_413_before_it_is_read(
     assert chunked.status_code == 413
 
 
+def test_more_parts_than_an_answer_can_tell_of_are_413(web: Web) -> None:
+    """Nine bytes are a part: four gigabytes of them filled the memory with what to say of each."""
+    body = b"--B\r\n\r\n\r\n" * 20_001 + b"--B--\r\n"
+    headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=B'}
+    response = web.client(web.token("dicomweb:store")).post("/studies", content=body, headers=headers)
+    assert response.status_code == 413
+    assert "20000 parts" in response.json()["detail"]
+
+
 def test_only_json_is_answered(web: Web, radiograph: Make, encode: Encode, multipart: Multipart) -> None:
     body, headers = multipart([encode(radiograph())])
     client = web.client(web.token())
