@@ -10,6 +10,7 @@ import traceback
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from pydicom.uid import generate_uid
@@ -29,9 +30,14 @@ NO_SUCH_SOP_INSTANCE: Final = 0x0112
 INVALID_SOP_INSTANCE: Final = 0x0117
 MISSING_ATTRIBUTE: Final = 0x0120
 MISSING_ATTRIBUTE_VALUE: Final = 0x0121
+RESOURCE_LIMITATION: Final = 0x0213
 """General statuses of PS3.7 annex C."""
 MAY_NO_LONGER_BE_UPDATED: Final = 0xA710
 """Error ID (0000,0903) of a processing failure: the step is COMPLETED or DISCONTINUED (PS3.4 table F.7.2-2)."""
+
+MOST_STUDIES: Final = 100
+MOST_NAMED: Final = 50_000
+"""A step for more studies, or that names more Instances, is refused: each is a row, and a study a lock, at once."""
 
 IN_PROGRESS: Final = "IN PROGRESS"
 STATES: Final = frozenset({IN_PROGRESS, "COMPLETED", "DISCONTINUED"})
@@ -139,8 +145,8 @@ def answer(steps: Steps, caller: Caller, request: Any, transfer_syntax: str) -> 
             status = steps.begun(
                 BegunStep(
                     sop_instance_uid=uid,
-                    study_instance_uids=tuple(_studies(elements, syntax)),
-                    named=tuple(_named(elements, syntax)),
+                    study_instance_uids=_limited(_studies(elements, syntax), MOST_STUDIES),
+                    named=_limited(_named(elements, syntax), MOST_NAMED),
                     calling_ae_title=caller.calling_ae_title,
                     association_id=caller.association_id,
                 )
@@ -148,12 +154,14 @@ def answer(steps: Steps, caller: Caller, request: Any, transfer_syntax: str) -> 
         else:
             state = _state(elements) if _STATUS in elements.values else ""
             _refuse_unless(state in STATES | {""}, INVALID_ATTRIBUTE_VALUE, "expected a status of PS3.3 C.4.14")
+            says = _PERFORMED_SERIES in elements.values
+            named = _limited(_named(elements, syntax), MOST_NAMED) if says else None
             status = steps.changed(
                 ChangedStep(
                     sop_instance_uid=_checked(uid, NO_SUCH_SOP_INSTANCE),
                     state=state,
                     reason_code=_reason(elements, syntax),
-                    named=tuple(_named(elements, syntax)) if _PERFORMED_SERIES in elements.values else None,
+                    named=named,
                     calling_ae_title=caller.calling_ae_title,
                     association_id=caller.association_id,
                 )
@@ -161,6 +169,13 @@ def answer(steps: Steps, caller: Caller, request: Any, transfer_syntax: str) -> 
     except _Refused as refused:
         return _response(request, uid, refused.status, refused.comment)
     return _response(request, uid, status)
+
+
+def _limited(uids: Iterator[str], most: int) -> tuple[str, ...]:
+    """Return the UIDs; who has more than `most` is refused before all are read."""
+    found = tuple(islice(uids, most + 1))
+    _refuse_unless(len(found) <= most, RESOURCE_LIMITATION, f"expected at most {most} references")
+    return found
 
 
 def _refuse_unless(condition: bool, status: int, comment: str) -> None:  # noqa: FBT001 - as an assertion

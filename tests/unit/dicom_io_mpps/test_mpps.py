@@ -17,10 +17,12 @@ from pynetdicom.dimse_primitives import N_CREATE, N_SET
 from pynetdicom.dsutils import encode
 
 from dicom_io.exchange import Caller
+from dicom_io.identifier import encode_elements, encode_items
 from dicom_io.mpps import BegunStep, ChangedStep, answer
 
 CALLER = Caller(association_id="a", calling_ae_title="SCANNER", called_ae_title="TIBABU", address="127.0.0.1")
 SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+IMPLICIT = str(ImplicitVRLittleEndian)
 SOP_CLASS = "1.2.840.10008.3.1.2.3.3"
 
 
@@ -137,3 +139,22 @@ def test_whatever_the_bytes_are_the_peer_gets_a_status(
     response = answer(Steps(), CALLER, (create if is_new else change)(damaged), syntax)
     assert response.Status in {0x0000, 0x0106, 0x0110, 0x0112, 0x0117, 0x0120, 0x0121}
     assert "Zzyzx" not in str(response.ErrorComment)
+
+
+@pytest.mark.parametrize(("studies", "images"), [(101, 1), (1, 50_001)])
+def test_a_step_that_would_lock_or_name_without_end_is_refused(studies: int, images: int) -> None:
+    """Each study is a lock that PostgreSQL keeps in memory that all share: 30,000 took what others needed."""
+
+    def items(tag: int, vr: str, value: bytes, number: int = 1) -> bytes:
+        return encode_items([encode_elements({tag: (vr, value)}, IMPLICIT)] * number, IMPLICIT)
+
+    references = items(0x00081155, "UI", b"1.2.4", images)
+    step = {
+        0x00400252: ("CS", b"IN PROGRESS"),
+        0x00400270: ("SQ", items(0x0020000D, "UI", b"1.2.3", studies)),
+        0x00400340: ("SQ", items(0x00081140, "SQ", references)),
+    }
+    steps = Steps()
+    response = answer(steps, CALLER, create(encode_elements(step, IMPLICIT)), IMPLICIT)
+    assert response.Status == 0x0213
+    assert steps.taken == []
