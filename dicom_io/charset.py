@@ -16,6 +16,15 @@ _FRAGMENTS = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _SELF_ESCAPED = frozenset({"iso2022_jp", "iso2022_jp_2"})  # Python's codecs want to see these escape sequences
 _FOUR_BYTE_ESCAPES = (b"\x1b$(", b"\x1b$)")
 _DELIMITERS = re.compile(rb"[\r\n\f\\^=]")  # each resets to the first character set (PS3.5 6.1.2.5.3)
+_LATIN_9 = "iso8859_15"  # PS3.3 C.12.1.1.2 has it since 2020, pydicom 3.0 does not
+_CODECS = {
+    **{term: codec for term, codec in python_encoding.items() if term.startswith(("ISO_IR", "ISO 2022", "GB"))},
+    **dict.fromkeys(("ISO_IR 6", "ISO 2022 IR 6"), _ASCII),
+    **dict.fromkeys(("ISO_IR 203", "ISO 2022 IR 203"), _LATIN_9),
+}
+_ESCAPES = {**CODES_TO_ENCODINGS, _ESC + b"-b": _LATIN_9}  # PS3.3 table C.12-3
+TERMS = tuple(sorted(_CODECS))
+"""The defined terms of Specific Character Set whose text is read (PS3.3 C.12.1.1.2)."""
 _NO_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
 
 
@@ -43,9 +52,7 @@ def without_controls(text: str) -> str:
 
 
 def _codec(term: str) -> str:
-    if term in ("", "ISO_IR 6", "ISO 2022 IR 6"):
-        return _ASCII
-    return python_encoding.get(term) or python_encoding.get(term.replace("ISO-IR", "ISO_IR").upper(), _ASCII)
+    return _CODECS.get(term) or _CODECS.get(term.replace("ISO-IR", "ISO_IR").upper(), _ASCII)
 
 
 def _decode_fragment(fragment: bytes, default: str) -> str:
@@ -53,7 +60,7 @@ def _decode_fragment(fragment: bytes, default: str) -> str:
     if not fragment.startswith(_ESC):
         return _decode(fragment, default)
     length = 4 if fragment.startswith(_FOUR_BYTE_ESCAPES) else 3
-    codec = CODES_TO_ENCODINGS.get(fragment[:length])
+    codec = _ESCAPES.get(fragment[:length])
     if codec in _SELF_ESCAPED:
         return _decode(fragment, codec)
     if codec is None:

@@ -22,6 +22,8 @@ EXAMPLES = {
     "ISO_IR 138": (b"\xf9\xf8\xe5\xef^\xe3\xe1\xe5\xf8\xe4", "שרון^דבורה"),
     "ISO_IR 144": (b"\xbb\xee\xda\x63\x65\xdc\xd1\xe3\xe0\xd3", "Люкceмбург"),  # noqa: RUF001  # Cyrillic, but for "ce"
     "ISO_IR 192": ("Wang^XiaoDong=王^小東=".encode(), "Wang^XiaoDong=王^小東="),
+    "ISO_IR 203": (b"\xbduvre^\xbeve", "œuvre^Ÿve"),
+    "\\ISO 2022 IR 203": (b"Fran\x1b-b\xbdois", "Franœois"),
     "GB18030": (b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab=", "Wang^XiaoDong=王^小东="),
     "\\ISO 2022 IR 87": (
         b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
