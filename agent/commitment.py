@@ -21,20 +21,23 @@ from db.commitment import (
 from db.database import Database
 from db.errors import DatabaseError, RefusedError
 from db.queue import Done, Job, Queue, RetryAt, Settlement
-from dicom_io.commitment import (
-    CLASS_CONFLICT,
-    COMMITTED,
-    INVALID_ARGUMENT,
-    NO_SUCH_OBJECT,
-    PROCESSING_FAILURE,
-    SUCCESS,
-    CommitmentReport,
-    CommitmentRequest,
-    send_report,
-)
+from dicom_io.commitment import CommitmentReport, CommitmentRequest, send_report
 from dicom_io.errors import CommitmentError, NetworkError
 from dicom_io.exchange import Caller
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer
+from dicom_io.statuses import (
+    CLASS_INSTANCE_CONFLICT,
+    INVALID_ARGUMENT,
+    INVALID_SOP_INSTANCE,
+    MISTYPED_ARGUMENT,
+    NO_SUCH_ARGUMENT,
+    NO_SUCH_EVENT_TYPE,
+    NO_SUCH_SOP_CLASS,
+    NO_SUCH_SOP_INSTANCE,
+    PROCESSING_FAILURE,
+    SUCCESS,
+    UNRECOGNISED_OPERATION,
+)
 from dicom_io.store import Store
 
 log = structlog.get_logger(__name__)
@@ -43,7 +46,18 @@ GRACE: Final = timedelta(seconds=10)
 """How long the peer may take to acknowledge the report over its own association before it gets one over ours."""
 READ_AT_ONCE: Final = 200_000_000
 """Bytes that are read back while the peer's association waits; for more the report comes later, by the queue."""
-PARKED_AT_ONCE: Final = frozenset({0x0113, 0x0114, 0x0115, 0x0117, 0x0118, 0x0119, 0x0211, 0x0212})
+PARKED_AT_ONCE: Final = frozenset(
+    {
+        NO_SUCH_EVENT_TYPE,
+        NO_SUCH_ARGUMENT,
+        INVALID_ARGUMENT,
+        INVALID_SOP_INSTANCE,
+        NO_SUCH_SOP_CLASS,
+        CLASS_INSTANCE_CONFLICT,
+        UNRECOGNISED_OPERATION,
+        MISTYPED_ARGUMENT,
+    }
+)
 """Statuses after which the same report has no better luck (PS3.7 10.1.1.1.8)."""
 
 
@@ -145,11 +159,11 @@ class Committer:
     def _failure(self, sop_class_uid: str, copies: list[StoredCopy]) -> int:
         """Return why an Instance is not committed: whatever came under its UID has to be there as it came."""
         if not copies:
-            return NO_SUCH_OBJECT
+            return NO_SUCH_SOP_INSTANCE
         if all(copy.sop_class_uid != sop_class_uid for copy in copies):
-            return CLASS_CONFLICT
+            return CLASS_INSTANCE_CONFLICT
         is_there = all(self.store.is_intact(copy.path, copy.sha256) for copy in copies)
-        return COMMITTED if is_there else PROCESSING_FAILURE
+        return SUCCESS if is_there else PROCESSING_FAILURE
 
     def _failed(self, task: CommitmentTask, attempt: int, reason: str, *, retry: bool) -> Settlement:
         wait = self.backoff.after(attempt) if retry else None

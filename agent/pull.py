@@ -1,7 +1,6 @@
 """A study fetched from a peer, through the same line as what is sent to us."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from agent.config import Config
 from agent.errors import AgentError
@@ -10,8 +9,7 @@ from agent.receiving import make_receiver
 from dicom_io.peer import Peer
 from dicom_io.query_keys import Level
 from dicom_io.query_scu import Retrieved, find, get, move
-
-SUCCESS: Final = 0x0000
+from dicom_io.statuses import SUCCESS
 
 
 @dataclass(frozen=True, slots=True)

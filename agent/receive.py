@@ -24,16 +24,10 @@ from db.roles import NO_WORK
 from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.scp import AssociationSummary, ReceivedInstance
+from dicom_io.statuses import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS, TOO_LARGE
 from dicom_io.store import Store, StoredFile
 
 log = structlog.get_logger(__name__)
-
-SUCCESS = 0x0000
-OUT_OF_RESOURCES = 0xA700
-TOO_LARGE = 0xA701
-DATA_SET_DOES_NOT_MATCH = 0xA900
-CANNOT_UNDERSTAND = 0xC000
-"""C-STORE statuses, PS3.4 table B.2-1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

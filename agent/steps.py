@@ -10,14 +10,21 @@ from db.errors import DatabaseError
 from db.performed import StepState
 from db.steps import NewStep, StepChange, StepLedger, Taken
 from dicom_io import mpps
+from dicom_io.statuses import (
+    DUPLICATE_SOP_INSTANCE,
+    MAY_NO_LONGER_BE_UPDATED,
+    NO_SUCH_SOP_INSTANCE,
+    PROCESSING_FAILURE,
+    SUCCESS,
+)
 
 log = structlog.get_logger(__name__)
 
 _STATUSES = {
-    Taken.RECORDED: mpps.SUCCESS,
-    Taken.DUPLICATE: mpps.DUPLICATE_SOP_INSTANCE,
-    Taken.UNKNOWN: mpps.NO_SUCH_SOP_INSTANCE,
-    Taken.FINAL: mpps.MAY_NO_LONGER_BE_UPDATED,
+    Taken.RECORDED: SUCCESS,
+    Taken.DUPLICATE: DUPLICATE_SOP_INSTANCE,
+    Taken.UNKNOWN: NO_SUCH_SOP_INSTANCE,
+    Taken.FINAL: MAY_NO_LONGER_BE_UPDATED,
 }
 
 
@@ -55,7 +62,7 @@ class StepTaker:
         try:
             status, reason = _STATUSES[take()], ""
         except DatabaseError as error:
-            status, reason = mpps.PROCESSING_FAILURE, str(error)
+            status, reason = PROCESSING_FAILURE, str(error)
         facts = {
             "association_id": step.association_id,
             "calling_ae_title": step.calling_ae_title,
@@ -63,7 +70,7 @@ class StepTaker:
             "state": str(state),
             "named": len(step.named or ()),
         }
-        if status == mpps.SUCCESS:
+        if status == SUCCESS:
             log.info("performed_step", **facts)
         else:
             log.warning("performed_step_refused", status=f"{status:04X}", reason=reason, **facts)

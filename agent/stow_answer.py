@@ -4,7 +4,8 @@ import json
 from typing import Any, Final
 
 from agent.errors import DeliveryError, DestinationDownError
-from agent.statuses import DUPLICATE, PARKED_AT_ONCE
+from agent.statuses import PARKED_AT_ONCE
+from dicom_io.statuses import DUPLICATE_SOP_INSTANCE
 
 _FAILED_SOP_SEQUENCE: Final = "00081198"
 _REFERENCED_SOP_SEQUENCE: Final = "00081199"
@@ -26,7 +27,7 @@ def judge(status: int, body: bytes, *, sop_instance_uid: str, server: str) -> st
     if (failure := _of(listed, _FAILED_SOP_SEQUENCE, sop_instance_uid)) is not None:
         reason = _number(failure, _FAILURE_REASON)
         message = f"{expected}. Received: status={status} failure_reason={reason:04X}"
-        raise DeliveryError(message, retry=reason not in PARKED_AT_ONCE, already_there=reason == DUPLICATE)
+        raise DeliveryError(message, retry=reason not in PARKED_AT_ONCE, already_there=reason == DUPLICATE_SOP_INSTANCE)
     stored = _of(listed, _REFERENCED_SOP_SEQUENCE, sop_instance_uid)
     if status in _STORED and stored is not None:
         warning = _number(stored, _WARNING_REASON)

@@ -4,18 +4,28 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from dicom_io.statuses import (
+    CANNOT_UNDERSTAND,
+    DATA_SET_DOES_NOT_MATCH,
+    NOT_AUTHORISED,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    TOO_LARGE,
+    UNEXPECTED,
+)
+
 COMMENTS: Final = {
-    0x0122: "No C-STORE under this presentation context",
-    0x0124: "This peer may not store",
-    0xA700: "Cannot be stored now, send again later",
-    0xA701: "Larger than is taken",
-    0xA900: "The request names another Instance than its data set",
-    0xC000: "The data set cannot be read or has no valid UIDs",
-    0xC0FF: "Unexpected condition, see the log",
+    SOP_CLASS_NOT_SUPPORTED: "No C-STORE under this presentation context",
+    NOT_AUTHORISED: "This peer may not store",
+    OUT_OF_RESOURCES: "Cannot be stored now, send again later",
+    TOO_LARGE: "Larger than is taken",
+    DATA_SET_DOES_NOT_MATCH: "The request names another Instance than its data set",
+    CANNOT_UNDERSTAND: "The data set cannot be read or has no valid UIDs",
+    UNEXPECTED: "Unexpected condition, see the log",
 }
 """Error Comment (0000,0902) by status: LO, at most 64 characters."""
 
-_OFFENDING: Final = {0xA900: (0x00080018, 0x00080016)}
+_OFFENDING: Final = {DATA_SET_DOES_NOT_MATCH: (0x00080018, 0x00080016)}
 """Offending Element (0000,0901) by status: SOP Instance UID and SOP Class UID."""
 
 

@@ -21,6 +21,14 @@ from dicom_io.negotiation import STORAGE_COMMITMENT
 from dicom_io.peer import Peer, Timeouts
 from dicom_io.requestor import Requestor
 from dicom_io.scan import DEFLATED, read_items
+from dicom_io.statuses import (
+    INVALID_ARGUMENT,
+    NO_SUCH_ACTION_TYPE,
+    NO_SUCH_SOP_INSTANCE,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+    SUCCESS,
+)
 
 WELL_KNOWN_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 REQUEST: Final = 1
@@ -28,17 +36,6 @@ REQUEST: Final = 1
 ALL_COMMITTED, SOME_FAILED = 1, 2
 """Event Type IDs (PS3.4 J.3.3)."""
 
-COMMITTED: Final = 0x0000
-PROCESSING_FAILURE: Final = 0x0110
-NO_SUCH_OBJECT: Final = 0x0112
-CLASS_CONFLICT: Final = 0x0119
-"""Failure Reasons (PS3.3 C.14.1.1)."""
-
-SUCCESS: Final = 0x0000
-INVALID_ARGUMENT: Final = 0x0115
-NO_SUCH_ACTION: Final = 0x0123
-RESOURCE_LIMITATION: Final = 0x0213
-"""Statuses of PS3.7 10.1.4.1.10."""
 
 MOST_INSTANCES: Final = 20_000
 """More in one request are refused."""
@@ -127,9 +124,9 @@ def _refused(peer: Peer) -> int:
 def _read(request: Any, transfer_syntax: str) -> CommitmentRequest:  # noqa: ANN401  # as above
     """Read what is asked for. Raises CommitmentError with the status that says what is wrong."""
     if request.RequestedSOPInstanceUID != WELL_KNOWN_INSTANCE:
-        raise CommitmentError(NO_SUCH_OBJECT)
+        raise CommitmentError(NO_SUCH_SOP_INSTANCE)
     if request.ActionTypeID != REQUEST:
-        raise CommitmentError(NO_SUCH_ACTION)
+        raise CommitmentError(NO_SUCH_ACTION_TYPE)
     data = request.ActionInformation.getvalue() if request.ActionInformation is not None else b""
     try:
         values = scan_dataset(data, transfer_syntax).values
@@ -163,7 +160,7 @@ def _event(report: CommitmentReport, transfer_syntax: str) -> N_EVENT_REPORT:
             _REFERENCED_CLASS: ("UI", sop_class.encode("ascii")),
             _REFERENCED_INSTANCE: ("UI", sop_instance.encode("ascii")),
         }
-        if reason := report.failures.get(sop_instance, COMMITTED):
+        if reason := report.failures.get(sop_instance, SUCCESS):
             elements[_FAILURE_REASON] = ("US", struct.pack(order, reason))
         (failed if reason else committed).append(encode_elements(elements, native))
     information = {

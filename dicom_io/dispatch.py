@@ -25,11 +25,7 @@ from pynetdicom.dimse_primitives import (
 
 from dicom_io.door import Verb
 from dicom_io.negotiation import verb_of
-
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-UNRECOGNISED_OPERATION: Final = 0x0211
-MISTYPED_ARGUMENT: Final = 0x0212
-UNABLE_TO_PROCESS: Final = 0xC000
+from dicom_io.statuses import CANNOT_UNDERSTAND, MISTYPED_ARGUMENT, SOP_CLASS_NOT_SUPPORTED, UNRECOGNISED_OPERATION
 
 _OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
     Verb.ECHO: (C_ECHO,),
@@ -109,7 +105,7 @@ def _status(association: Association, request: Any, context_id: int) -> int | No
     if verb is None or not isinstance(request, _OPERATIONS[verb]):
         return SOP_CLASS_NOT_SUPPORTED if isinstance(request, C_ECHO) else UNRECOGNISED_OPERATION
     if not request.is_valid_request:
-        return UNABLE_TO_PROCESS if isinstance(request, _QUERY_RETRIEVE) else MISTYPED_ARGUMENT
+        return CANNOT_UNDERSTAND if isinstance(request, _QUERY_RETRIEVE) else MISTYPED_ARGUMENT
     named = getattr(request, "AffectedSOPClassUID", None) or getattr(request, "RequestedSOPClassUID", None)
     return None if named == context.abstract_syntax else SOP_CLASS_NOT_SUPPORTED
 

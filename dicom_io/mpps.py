@@ -21,19 +21,16 @@ from dicom_io.errors import HeaderError, UidError
 from dicom_io.exchange import Caller
 from dicom_io.header import check_uid
 from dicom_io.scan import DEFLATED, MAX_INFLATED, Elements, Syntax, read_elements, read_items
-
-SUCCESS: Final = 0x0000
-INVALID_ATTRIBUTE_VALUE: Final = 0x0106
-PROCESSING_FAILURE: Final = 0x0110
-DUPLICATE_SOP_INSTANCE: Final = 0x0111
-NO_SUCH_SOP_INSTANCE: Final = 0x0112
-INVALID_SOP_INSTANCE: Final = 0x0117
-MISSING_ATTRIBUTE: Final = 0x0120
-MISSING_ATTRIBUTE_VALUE: Final = 0x0121
-RESOURCE_LIMITATION: Final = 0x0213
-"""General statuses of PS3.7 annex C."""
-MAY_NO_LONGER_BE_UPDATED: Final = 0xA710
-"""Error ID (0000,0903) of a processing failure: the step is COMPLETED or DISCONTINUED (PS3.4 table F.7.2-2)."""
+from dicom_io.statuses import (
+    INVALID_ATTRIBUTE_VALUE,
+    INVALID_SOP_INSTANCE,
+    MAY_NO_LONGER_BE_UPDATED,
+    MISSING_ATTRIBUTE,
+    MISSING_ATTRIBUTE_VALUE,
+    NO_SUCH_SOP_INSTANCE,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+)
 
 MOST_STUDIES: Final = 100
 MOST_NAMED: Final = 50_000

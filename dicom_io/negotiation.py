@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext
 
@@ -147,3 +148,14 @@ def _context(sop_class: UID, transfer_syntaxes: list[UID]) -> PresentationContex
     context.abstract_syntax = sop_class
     context.transfer_syntax = [*transfer_syntaxes]
     return context
+
+
+def known_storage_classes() -> list[tuple[str, str]]:
+    """Return name and UID of every SOP Class of the dictionary that is taken as storage, by name; "" for no name."""
+    return sorted((uid.name, str(uid)) for uid in map(UID, UID_dictionary) if is_storage(uid))
+
+
+def known_transfer_syntaxes() -> list[tuple[int, str, str]]:
+    """Return rank (see `preference`), name and UID of every transfer syntax of the dictionary, best first."""
+    known = [uid for uid in map(UID, UID_dictionary) if uid.type == "Transfer Syntax"]
+    return sorted((preference(uid), uid.name, str(uid)) for uid in known)

@@ -10,15 +10,14 @@ from dicom_io.exchange import Caller, Exchange
 from dicom_io.identifier import Identifier, encode_answer, read_identifier
 from dicom_io.matching import MAXIMUM_VALUES, Query, Value, make_query
 from dicom_io.query_keys import ABOVE, KEYS, UNIQUE_KEYS, Level
-
-SUCCESS: Final = 0x0000
-CANCELLED: Final = 0xFE00
-PENDING: Final = 0xFF00
-PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
-OUT_OF_RESOURCES: Final = 0xA700
-IDENTIFIER_DOES_NOT_MATCH: Final = 0xA900
-UNABLE_TO_PROCESS: Final = 0xC000
-"""Statuses of PS3.4 table C.4-1."""
+from dicom_io.statuses import (
+    CANCELLED,
+    DATA_SET_DOES_NOT_MATCH,
+    OUT_OF_RESOURCES,
+    PENDING,
+    PENDING_WITHOUT_SOME_KEYS,
+    SUCCESS,
+)
 
 COMBINED: Final = 1
 """Where in the extended negotiation combined matching of dates and times stands (PS3.4 C.5.1.1.1), counted from 0."""
@@ -89,7 +88,7 @@ def find(archive: Archive, exchange: Exchange, *, combined: bool, maximum_answer
             exchange.respond(pending, identifier=answer)
             answers += 1
     except MatchingError as error:
-        status, reason = IDENTIFIER_DOES_NOT_MATCH, str(error)
+        status, reason = DATA_SET_DOES_NOT_MATCH, str(error)
     except ArchiveError as error:
         status, reason = OUT_OF_RESOURCES, str(error)
     exchange.respond(status, comment=reason)

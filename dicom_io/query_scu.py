@@ -22,10 +22,7 @@ from dicom_io.query_keys import KEYS, UNIQUE_KEYS, Level
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool
 from dicom_io.requestor import MAXIMUM_CONTEXTS, Requestor
-
-SUCCESS: Final = 0x0000
-PENDING: Final = frozenset({0xFF00, 0xFF01})
-SINK_FAILED: Final = 0xC0FF
+from dicom_io.statuses import MATCHES, SUCCESS
 
 _LEVEL: Final = 0x00080052
 _CHARACTER_SET: Final = 0x00080005
@@ -65,7 +62,7 @@ def find(
         request.Priority = _MEDIUM
         request.Identifier = BytesIO(_identifier(level, keys, syntax))
         for response in requestor.converse(request, context_id):
-            if response.Status in PENDING:
+            if response.Status in MATCHES:
                 yield read_identifier(response.Identifier.getvalue(), syntax).values
             elif response.Status != SUCCESS:
                 message = f"expected {peer} to answer the query. Received: status={response.Status:04X}"

@@ -26,6 +26,7 @@ from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from dicom_io.hardening import LONGEST_PDU, PatientDimse, finish, harden, pace, tcp_socket, unsent
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer, Timeouts, check_ae_title
+from dicom_io.statuses import MATCHES
 from dicom_io.tls import TlsClientContext, client_context
 
 MAXIMUM_CONTEXTS: Final = 128
@@ -37,7 +38,6 @@ Pair: TypeAlias = tuple[str, str]
 _MESSAGE_IDS: Final = 1 << 16
 _GRACE_SECONDS: Final = 1.0
 _SLICE_SECONDS: Final = 0.2  # how exactly a DIMSE time-out is kept
-_PENDING: Final = frozenset({0xFF00, 0xFF01})
 _ACCEPTED: Final = 0x00
 
 
@@ -152,7 +152,7 @@ class Requestor:
                 text = f"expected a status from {self._peer}. Received: a response without one"
                 raise NetworkError(text)
             yield message
-            if message.Status not in _PENDING:
+            if message.Status not in MATCHES:
                 return
 
     def _await_message(self) -> tuple[int, Any]:

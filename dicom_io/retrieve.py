@@ -16,24 +16,20 @@ from dicom_io.exchange import Counts, Exchange
 from dicom_io.file_meta import read_file_meta
 from dicom_io.identifier import encode_failed_uids, read_identifier
 from dicom_io.peer import Peer
-from dicom_io.query_retrieve import (
+from dicom_io.query_retrieve import Archive, Retrievable, Served, unique_keys
+from dicom_io.scu import Originator, StoreStatus, sending
+from dicom_io.statuses import (
     CANCELLED,
-    IDENTIFIER_DOES_NOT_MATCH,
+    CANNOT_COUNT,
+    CANNOT_SEND,
+    DATA_SET_DOES_NOT_MATCH,
+    MOVE_DESTINATION_UNKNOWN,
     OUT_OF_RESOURCES,
     PENDING,
+    STORED_WITH_WARNING,
+    SUBOPERATIONS_FAILED,
     SUCCESS,
-    Archive,
-    Retrievable,
-    Served,
-    unique_keys,
 )
-from dicom_io.scu import WARNINGS, Originator, StoreStatus, sending
-
-SUBOPERATIONS_FAILED: Final = 0xB000
-CANNOT_COUNT: Final = 0xA701
-CANNOT_SEND: Final = 0xA702
-DESTINATION_UNKNOWN: Final = 0xA801
-"""Statuses of PS3.4 tables C.4-2 and C.4-3."""
 
 _MOST: Final = 0xFFFF  # Number of Remaining Sub-operations is an unsigned 16-bit integer
 _MESSAGE_IDS: Final = 1 << 16
@@ -53,7 +49,7 @@ class _Tally:
         self.remaining -= 1
         if status == SUCCESS:
             self.completed += 1
-        elif status in WARNINGS:
+        elif status in STORED_WITH_WARNING:
             self.warning += 1
         else:
             self.failed.append(sop_instance_uid)
@@ -75,7 +71,7 @@ def move(archive: Archive, exchange: Exchange, destination_of: Callable[[str], P
     def send(wanted: Sequence[Retrievable]) -> Iterator[StoreStatus]:
         peer = destination_of(name)
         if peer is None:
-            raise _RefusedError(DESTINATION_UNKNOWN, "move destination unknown")
+            raise _RefusedError(MOVE_DESTINATION_UNKNOWN, "move destination unknown")
         caller = exchange.caller
         originator = Originator(caller.calling_ae_title.strip(), exchange.request.MessageID)
         files = [one.path for one in wanted]
@@ -120,7 +116,7 @@ def _serve(
         statuses = send(wanted)
         status, reason = _run(exchange, wanted, statuses, tally)
     except MatchingError as error:
-        status, reason = IDENTIFIER_DOES_NOT_MATCH, str(error)
+        status, reason = DATA_SET_DOES_NOT_MATCH, str(error)
     except ArchiveError as error:
         status, reason = OUT_OF_RESOURCES, str(error)
     except _RefusedError as error:

@@ -14,16 +14,10 @@ from dicom_io.file_meta import FileMeta, read_file_meta
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import MAXIMUM_CONTEXTS, Pair, Requestor
+from dicom_io.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED, STORED_WITH_WARNING, SUCCESS
 
 __all__ = ["Peer", "StoreStatus", "Timeouts", "echo", "send"]
 
-SUCCESS: Final = 0x0000
-WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
-"""Coercion of data elements, elements discarded, data set does not match SOP Class: stored all the same."""
-NOT_ACCEPTED: Final = 0x0122
-"""Ours for an object whose SOP Class and transfer syntax the peer did not accept; "SOP Class not supported"."""
-UNREADABLE: Final = 0xC000
-"""Ours for a file that is not sent because it is no DICOM file; "cannot understand"."""
 
 _IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 _MEDIUM: Final = 0
@@ -49,7 +43,7 @@ class StoreStatus:
     @property
     def stored(self) -> bool:
         """Whether the peer has it: success or one of the three warnings of PS3.4 table B.2-1."""
-        return not self.reason and (self.status == SUCCESS or self.status in WARNINGS)
+        return not self.reason and (self.status == SUCCESS or self.status in STORED_WITH_WARNING)
 
     @property
     def text(self) -> str:
@@ -131,7 +125,7 @@ def sending(
         try:
             readable.append(_Outgoing(index, source, read_file_meta(source)))
         except HeaderError as error:
-            yield _not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), UNREADABLE, f"not sent: {error}")
+            yield _not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), CANNOT_UNDERSTAND, f"not sent: {error}")
     for group in _groups(readable):
         pairs = list(dict.fromkeys(outgoing.pair for outgoing in group))
         with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
@@ -162,14 +156,16 @@ def _store(
     context_id = requestor.accepted.get(outgoing.pair)
     if context_id is None:
         return _not_sent(
-            outgoing, NOT_ACCEPTED, "not sent: the peer does not accept its SOP Class in this transfer syntax"
+            outgoing,
+            SOP_CLASS_NOT_SUPPORTED,
+            "not sent: the peer does not accept its SOP Class in this transfer syntax",
         )
     try:
         size = _size(outgoing)
     except OSError as error:
-        return _not_sent(outgoing, UNREADABLE, f"not sent: the file cannot be read ({type(error).__name__})")
+        return _not_sent(outgoing, CANNOT_UNDERSTAND, f"not sent: the file cannot be read ({type(error).__name__})")
     if size <= 0:
-        return _not_sent(outgoing, UNREADABLE, "not sent: the file has no dataset")
+        return _not_sent(outgoing, CANNOT_UNDERSTAND, "not sent: the file has no dataset")
     request = C_STORE()
     request.AffectedSOPClassUID = outgoing.meta.sop_class_uid
     request.AffectedSOPInstanceUID = outgoing.meta.sop_instance_uid

@@ -16,8 +16,9 @@ from dicom_io.exchange import Caller, Exchange
 from dicom_io.mpps import Steps, serve_step
 from dicom_io.negotiation import NOTHING_HELD
 from dicom_io.peer import Peer
-from dicom_io.query_retrieve import COMBINED, UNABLE_TO_PROCESS, Archive, Served, find
+from dicom_io.query_retrieve import COMBINED, Archive, Served, find
 from dicom_io.retrieve import get, move
+from dicom_io.statuses import CANNOT_UNDERSTAND
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def _answer(
         archive.served(serve(exchange))
     except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
         _report(caller, error)
-        exchange.respond(UNABLE_TO_PROCESS)
+        exchange.respond(CANNOT_UNDERSTAND)
 
 
 def _commit(

@@ -25,14 +25,8 @@ from dicom_io.pdu_reader import protocol_of
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool, SpoolingDimse, begin, spool_of
 from dicom_io.services import Services, extended_negotiation
+from dicom_io.statuses import NOT_AUTHORISED, SOP_CLASS_NOT_SUPPORTED, STORED_WITH_WARNING, SUCCESS, UNEXPECTED
 
-SINK_FAILED: Final = 0xC0FF
-"""Answered when the sink raised: "cannot understand" (PS3.4 table B.2-1), a failure to every peer."""
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-NOT_AUTHORISED: Final = 0x0124
-"""General statuses of PS3.7 annex C."""
-
-_WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
 _REJECTED_PERMANENT: Final = 0x01
 _REJECTED_TRANSIENT: Final = 0x02
 _BY_USER: Final = 0x01
@@ -181,7 +175,7 @@ class Session:
                 status = self._terms.sink.received(instance) if refusal is None else refusal
         except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
             self._report("store_failed", error)
-            status = SINK_FAILED
+            status = UNEXPECTED
         self._count(status)
         return commented(status)
 
@@ -211,7 +205,7 @@ class Session:
         )
 
     def _count(self, status: int) -> None:
-        if status == 0 or status in _WARNINGS:
+        if status == SUCCESS or status in STORED_WITH_WARNING:
             self._stored += 1
         else:
             self._refused += 1

@@ -14,12 +14,11 @@ from dicom_io.errors import AssociationRejectedError, HeaderError, NetworkError
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import Requestor
 from dicom_io.scan import Syntax, read_elements
+from dicom_io.statuses import MATCHES, SUCCESS
 
 MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
 
 _IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
-_SUCCESS: Final = 0x0000
-_PENDING: Final = frozenset({0xFF00, 0xFF01})
 _MEDIUM: Final = 0
 _MOST_ANSWERS: Final = 500
 _CHARACTER_SET: Final = 0x00080005
@@ -79,12 +78,12 @@ def _ask(requestor: Requestor, peer: Peer, question: dict[str, str], context_id:
     request.Priority = _MEDIUM
     request.Identifier = io.BytesIO(encode(_identifier(question), is_implicit_vr=True, is_little_endian=True) or b"")
     for count, response in enumerate(requestor.converse(request, context_id)):
-        if response.Status in _PENDING:
+        if response.Status in MATCHES:
             if count == _MOST_ANSWERS:
                 message = f"expected at most {_MOST_ANSWERS} answers of {peer}. Received: more"
                 raise NetworkError(message)
             yield _order(response.Identifier)
-        elif response.Status != _SUCCESS:
+        elif response.Status != SUCCESS:
             message = f"expected {peer} to answer C-FIND with 0000. Received: status={response.Status:04X}"
             raise NetworkError(message)
 

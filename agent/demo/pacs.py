@@ -13,9 +13,9 @@ from dicom_io.errors import HeaderError
 from dicom_io.header import check_uid
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
 from dicom_io.spool import Spool
+from dicom_io.statuses import CANNOT_UNDERSTAND, SUCCESS
 
 AE_TITLE = "DEMOPACS"
-CANNOT_UNDERSTAND = 0xC000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Folder:
             return CANNOT_UNDERSTAND
         with instance.spool.open_file() as file:
             (self.path / f"{name}.dcm").write_bytes(file.read())
-        return 0x0000
+        return SUCCESS
 
     def association_ended(self, summary: AssociationSummary) -> None:
         """Do nothing: files are kept one by one."""

@@ -9,10 +9,11 @@ from pydantic import AfterValidator, Field
 from agent.config_tls import CalledOverTls
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from agent.statuses import DUPLICATE, PARKED_AT_ONCE
+from agent.statuses import PARKED_AT_ONCE
 from dicom_io.errors import NetworkError
 from dicom_io.peer import check_ae_title
 from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
+from dicom_io.statuses import DUPLICATE_SOP_INSTANCE
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
@@ -79,7 +80,7 @@ class Destination:
         return DeliveryError(
             f"expected {self._peer} to store it. Received: {status.text}",
             retry=status.status not in PARKED_AT_ONCE,
-            already_there=status.status == DUPLICATE,
+            already_there=status.status == DUPLICATE_SOP_INSTANCE,
         )
 
     def ping(self) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from agent.dicomweb.store_answer import CANNOT_UNDERSTAND
 from dicom_io.arriving import HEAD, our_beginning
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import FileMeta
 from dicom_io.spool import Spool
+from dicom_io.statuses import CANNOT_UNDERSTAND
 
 
 class Arrival:

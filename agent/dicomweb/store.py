@@ -21,22 +21,20 @@ from agent.dicomweb.media import accepts
 from agent.dicomweb.parts import DICOM, Found, PartBegins, PartData, Parts
 from agent.dicomweb.problems import ProblemError
 from agent.dicomweb.services import Services, base_url, uid_of
-from agent.dicomweb.store_answer import (
-    CANNOT_UNDERSTAND,
-    DATA_SET_DOES_NOT_MATCH,
-    DICOM_JSON,
-    OUT_OF_RESOURCES,
-    PROCESSING_FAILURE,
-    SOP_CLASS_NOT_SUPPORTED,
-    Outcome,
-    answer,
-)
+from agent.dicomweb.store_answer import DICOM_JSON, Outcome, answer
 from dicom_io.errors import HeaderError, StoreError
 from dicom_io.file_meta import FileMeta
 from dicom_io.header import read_header
 from dicom_io.negotiation import is_storage
 from dicom_io.received import AssociationSummary, ReceivedInstance
 from dicom_io.spool import Spool
+from dicom_io.statuses import (
+    CANNOT_UNDERSTAND,
+    DATA_SET_DOES_NOT_MATCH,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SOP_CLASS_NOT_SUPPORTED,
+)
 
 log = structlog.get_logger(__name__)
 

@@ -6,14 +6,9 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
-DICOM_JSON: Final = "application/dicom+json"
+from dicom_io.statuses import OUT_OF_RESOURCES
 
-OUT_OF_RESOURCES: Final = 0xA700
-DATA_SET_DOES_NOT_MATCH: Final = 0xA900
-CANNOT_UNDERSTAND: Final = 0xC000
-PROCESSING_FAILURE: Final = 0x0110
-SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-"""Failure Reasons (0008,1197), PS3.18 table I.2-2."""
+DICOM_JSON: Final = "application/dicom+json"
 
 _FAILURE_REASON: Final = "00081197"
 _FAILED_SOP_SEQUENCE: Final = "00081198"

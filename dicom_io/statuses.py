@@ -1,0 +1,85 @@
+"""Every DIMSE status that this agent answers or knows, each under one name.
+
+PS3.7 annex C has those of all services; PS3.4 those of Storage (B.2.3), Query/Retrieve (C.4), Modality Performed
+Procedure Step (F.7.2.2) and Storage Commitment (J.3.2.1.4).
+"""
+
+from typing import Final
+
+SUCCESS: Final = 0x0000
+INVALID_ATTRIBUTE_VALUE: Final = 0x0106
+PROCESSING_FAILURE: Final = 0x0110
+DUPLICATE_SOP_INSTANCE: Final = 0x0111
+NO_SUCH_SOP_INSTANCE: Final = 0x0112
+NO_SUCH_EVENT_TYPE: Final = 0x0113
+NO_SUCH_ARGUMENT: Final = 0x0114
+INVALID_ARGUMENT: Final = 0x0115
+INVALID_SOP_INSTANCE: Final = 0x0117
+NO_SUCH_SOP_CLASS: Final = 0x0118
+CLASS_INSTANCE_CONFLICT: Final = 0x0119
+MISSING_ATTRIBUTE: Final = 0x0120
+MISSING_ATTRIBUTE_VALUE: Final = 0x0121
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+NO_SUCH_ACTION_TYPE: Final = 0x0123
+NOT_AUTHORISED: Final = 0x0124
+UNRECOGNISED_OPERATION: Final = 0x0211
+MISTYPED_ARGUMENT: Final = 0x0212
+RESOURCE_LIMITATION: Final = 0x0213
+OUT_OF_RESOURCES: Final = 0xA700
+CANNOT_COUNT: Final = 0xA701
+TOO_LARGE: Final = 0xA701
+CANNOT_SEND: Final = 0xA702
+MAY_NO_LONGER_BE_UPDATED: Final = 0xA710
+MOVE_DESTINATION_UNKNOWN: Final = 0xA801
+DATA_SET_DOES_NOT_MATCH: Final = 0xA900
+COERCED: Final = 0xB000
+SUBOPERATIONS_FAILED: Final = 0xB000
+ELEMENTS_DISCARDED: Final = 0xB006
+CLASS_DOES_NOT_FIT: Final = 0xB007
+CANNOT_UNDERSTAND: Final = 0xC000
+UNEXPECTED: Final = 0xC0FF
+CANCELLED: Final = 0xFE00
+PENDING: Final = 0xFF00
+PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
+
+STORED_WITH_WARNING: Final = frozenset({COERCED, ELEMENTS_DISCARDED, CLASS_DOES_NOT_FIT})
+"""Warnings of C-STORE: the peer has the object all the same (PS3.4 table B.2-1)."""
+MATCHES: Final = frozenset({PENDING, PENDING_WITHOUT_SOME_KEYS})
+"""Statuses of C-FIND that come with a match (PS3.4 table C.4-1)."""
+
+MEANINGS: Final = {
+    SUCCESS: "Success",
+    INVALID_ATTRIBUTE_VALUE: "Invalid attribute value",
+    PROCESSING_FAILURE: "Processing failure",
+    DUPLICATE_SOP_INSTANCE: "Duplicate SOP Instance",
+    NO_SUCH_SOP_INSTANCE: "No such SOP Instance",
+    NO_SUCH_EVENT_TYPE: "No such event type",
+    NO_SUCH_ARGUMENT: "No such argument",
+    INVALID_ARGUMENT: "Invalid argument value",
+    INVALID_SOP_INSTANCE: "Invalid SOP Instance",
+    NO_SUCH_SOP_CLASS: "No such SOP Class",
+    CLASS_INSTANCE_CONFLICT: "Class/instance conflict",
+    MISSING_ATTRIBUTE: "Missing attribute",
+    MISSING_ATTRIBUTE_VALUE: "Missing attribute value",
+    SOP_CLASS_NOT_SUPPORTED: "SOP Class not supported",
+    NO_SUCH_ACTION_TYPE: "No such action type",
+    NOT_AUTHORISED: "Not authorised",
+    UNRECOGNISED_OPERATION: "Unrecognised operation",
+    MISTYPED_ARGUMENT: "Mistyped argument",
+    RESOURCE_LIMITATION: "Resource limitation",
+    OUT_OF_RESOURCES: "Refused: out of resources",
+    TOO_LARGE: "Refused: out of resources (too large; cannot count the matches)",
+    CANNOT_SEND: "Refused: out of resources, no sub-operation succeeded",
+    MAY_NO_LONGER_BE_UPDATED: "Error ID of 0110: the step may no longer be updated",
+    MOVE_DESTINATION_UNKNOWN: "Refused: move destination unknown",
+    DATA_SET_DOES_NOT_MATCH: "Error: data set or Identifier does not match SOP Class",
+    COERCED: "Warning: coercion of data elements; sub-operations failed",
+    ELEMENTS_DISCARDED: "Warning: elements discarded",
+    CLASS_DOES_NOT_FIT: "Warning: data set does not match SOP Class",
+    CANNOT_UNDERSTAND: "Error: cannot understand, unable to process",
+    UNEXPECTED: "Error: cannot understand, an unexpected condition",
+    CANCELLED: "Cancel",
+    PENDING: "Pending",
+    PENDING_WITHOUT_SOME_KEYS: "Pending, optional keys not supported",
+}
+"""What each says; a code that two services use says both."""
