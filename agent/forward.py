@@ -95,7 +95,9 @@ class Sending:
     def begins(self, index: int) -> None:
         """See `Progress`."""
         self._started_at = self._started_at or self.forwarder.clock()
-        self._commit(self.tasks[index])
+        if not self._commit(self.tasks[index]):
+            message = "expected an Instance that is still to be sent. Received: one that is settled or quarantined"
+            raise DeliveryError(message, retry=True)
         self._current = index
 
     def stored(self, index: int, detail: str) -> None:
@@ -167,8 +169,10 @@ class Sending:
         if self._current == index:
             self._current = None
 
-    def _commit(self, begins: ForwardTask | None) -> None:
+    def _commit(self, begins: ForwardTask | None) -> bool:
         new = {index: one for index, one in self._ended.items() if index not in self._committed}
-        if new or begins is not None:
-            note_forwards(self.forwarder.database, list(new.values()), begins, at=self.forwarder.clock())
+        if not new and begins is None:
+            return True
+        may_go = note_forwards(self.forwarder.database, list(new.values()), begins, at=self.forwarder.clock())
         self._committed.update(new)
+        return may_go

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, exists, func, insert, or_, select, update
 
 from db import kinds
 from db.database import Database
@@ -170,20 +170,27 @@ def next_forward_at(database: Database, study_id: int, destination: str) -> date
     return found
 
 
-def note_forwards(database: Database, ended: Sequence[Ended], begins: ForwardTask | None, *, at: datetime) -> None:
+def note_forwards(database: Database, ended: Sequence[Ended], begins: ForwardTask | None, *, at: datetime) -> bool:
     """Commit how attempts ended and, before its first byte goes, that the next one begins: one synced commit for both.
 
     A process that dies in the middle leaves behind that the destination may have the Instance already.
+
+    Returns False where the next one must not go: it is settled, or its study has been quarantined since we looked.
     """
     with database.begin() as connection:
         for one in ended:
             _end(connection, one, at)
-        if begins is not None:
-            connection.execute(
-                update(delivery)
-                .where(delivery.c.id == begins.delivery_id)
-                .values(attempts=begins.attempts + 1, sent_at=func.coalesce(delivery.c.sent_at, at), updated_at=at)
-            )
+        if begins is None:
+            return True
+        trusted = exists().where(
+            instance.c.id == delivery.c.instance_id, study.c.id == instance.c.study_id, study.c.conflict == ""
+        )
+        begun = connection.execute(
+            update(delivery)
+            .where(delivery.c.id == begins.delivery_id, delivery.c.state == DeliveryState.QUEUED, trusted)
+            .values(attempts=begins.attempts + 1, sent_at=func.coalesce(delivery.c.sent_at, at), updated_at=at)
+        )
+    return bool(begun.rowcount)
 
 
 def _end(connection: Connection, ended: Ended, at: datetime) -> None:

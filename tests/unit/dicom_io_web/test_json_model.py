@@ -2,6 +2,8 @@
 
 import base64
 import json
+import resource
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -162,3 +164,37 @@ def test_every_shared_file_is_a_model_or_refused(shared: Path) -> None:
             refused += 1
     assert len(files) > 100
     assert refused < 10
+
+
+def _file(dataset: bytes) -> bytes:
+    """Return a Part 10 file in explicit VR, little endian."""
+    syntax = struct.pack("<HH2sH", 2, 0x10, b"UI", 20) + b"1.2.840.10008.1.2.1\0"
+    length = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(syntax))
+    return bytes(128) + b"DICM" + length + syntax + struct.pack("<HH2sH", 8, 0x18, b"UI", 6) + b"1.2.3\0" + dataset
+
+
+ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0" + bytes(4), b"\xfe\xff\xdd\xe0" + bytes(4)
+EMPTY_ITEMS = ITEM * 700_000
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        struct.pack("<HH2sHL", 8, 0x1140, b"SQ", 0, 0xFFFFFFFF) + EMPTY_ITEMS + SEQUENCE_END,
+        struct.pack("<HH2sHL", 8, 0x1140, b"SQ", 0, len(EMPTY_ITEMS)) + EMPTY_ITEMS,
+        struct.pack("<HH2sHL", 9, 0x1140, b"UN", 0, len(EMPTY_ITEMS)) + EMPTY_ITEMS,
+    ],
+    ids=["of undefined length", "of defined length", "of unknown VR"],
+)
+def test_a_sequence_that_grows_a_hundredfold_in_memory_is_refused(tmp_path: Path, dataset: bytes) -> None:
+    (tmp_path / "bomb.dcm").write_bytes(_file(dataset))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(HeaderError):
+        model(tmp_path / "bomb.dcm")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600_000  # KiB
+
+
+def test_a_file_that_ends_within_a_length_is_no_defect_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "cut.dcm").write_bytes(_file(struct.pack("<HH2sH", 9, 0x10, b"OB", 0) + b"\1"))
+    with pytest.raises(HeaderError):
+        model(tmp_path / "cut.dcm")
