@@ -250,6 +250,25 @@ def test_nothing_of_a_quarantined_study_goes_on(
     assert [one.affected_sop_instance_uid for one in other.received_instances] == [first.SOPInstanceUID]
 
 
+def test_a_quarantine_ends_a_sending_that_has_begun(
+    start: Any, radiograph: Make, archive: Archive, eventually: Any
+) -> None:
+    other, port = archive
+    agent = start(destinations=[archive_at(port)], forward=[rule()])
+    first = radiograph(5)
+    second = radiograph(6, StudyInstanceUID=first.StudyInstanceUID)
+    stranger = radiograph(7, StudyInstanceUID=first.StudyInstanceUID, PatientID="SOMEBODY-ELSE")
+
+    def answer(_: object) -> int:
+        agent.send(stranger)
+        return 0x0000
+
+    other.answer = answer
+    agent.send(first, second)
+    eventually(lambda: states(agent, first) == ["ACKNOWLEDGED", "PARKED"])
+    assert [one.affected_sop_instance_uid for one in other.received_instances] == [first.SOPInstanceUID]
+
+
 def test_a_file_that_is_away_is_tried_again_and_does_not_hold_back_its_neighbours(
     start: Any, radiograph: Make, archive: Archive, eventually: Any
 ) -> None:

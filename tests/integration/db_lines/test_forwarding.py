@@ -193,6 +193,21 @@ def test_a_quarantined_studys_instances_are_parked_and_no_others(ledger: Any) ->
     assert [row["reason"] for row in record.forwards] == [QUARANTINED]
 
 
+def test_what_is_quarantined_or_settled_after_it_was_looked_up_does_not_begin(ledger: Any) -> None:
+    study_id = ledger.receive(**EVIDENCE, forwards=(ARCHIVE,)).study_id
+    ledger.receive(**EVIDENCE, forwards=(ARCHIVE,))
+    first, second = due_forwards(ledger.database, study_id, "archive", now=ledger.now, limit=10)
+    stored = Ended(delivery_id=first.delivery_id, acknowledged=True, reason="0000", attempts=1)
+    assert note_forwards(ledger.database, [], first, at=ledger.now)
+    assert note_forwards(ledger.database, [stored], second, at=ledger.now)
+    assert not note_forwards(ledger.database, [], first, at=ledger.now), "expected what is stored not to be sent again"
+    ledger.receive(**EVIDENCE, patient_id="SOMEBODY-ELSE")
+    assert not note_forwards(ledger.database, [], second, at=ledger.now)
+    record = study_record(ledger.database, "1.2.3")
+    assert record is not None
+    assert [row["attempts"] for row in record.forwards] == [1, 1]
+
+
 def test_a_delivery_is_of_a_report_or_of_an_instance_and_one_for_each_destination(ledger: Any) -> None:
     instance_id = ledger.receive(**EVIDENCE, forwards=(ARCHIVE,)).instance_id
     row = {
