@@ -6,15 +6,17 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from db.lifecycle import Event, State, step
+from db.prepared import Prepared
 from db.schema import study, study_event
 
-# Built once: building a statement takes longer than running it.
-_MOVE = update(study).where(
-    study.c.id == bindparam("which"),
-    study.c.state == bindparam("from_state"),
-    study.c.revision == bindparam("from_revision"),
+_MOVE = Prepared(
+    update(study).where(
+        study.c.id == bindparam("which"),
+        study.c.state == bindparam("from_state"),
+        study.c.revision == bindparam("from_revision"),
+    )
 )
-_NOTE = insert(study_event)
+_NOTE = Prepared(insert(study_event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ def advance(
     if planned is None:
         return None
     revision = position.revision + planned.new_revision
-    moved = connection.execute(
-        _MOVE,
+    moved = _MOVE.run(
+        connection,
         {
             "which": position.study_id,
             "from_state": position.state,
@@ -59,7 +61,7 @@ def advance(
             "revision": revision,
         },
     )
-    if moved.rowcount == 0:
+    if moved == 0:
         return None
     note(
         connection,
@@ -84,8 +86,8 @@ def note(
     actor: str = "agent",
 ) -> None:
     """Write an audit row: `position` is the state before it and the revision after it."""
-    connection.execute(
-        _NOTE,
+    _NOTE.run(
+        connection,
         {
             "study_id": position.study_id,
             "at": at,

@@ -14,21 +14,22 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db.closing import Steps, waits_for_quiet
 from db.database import Database
 from db.lifecycle import State
+from db.prepared import Prepared
 from db.schema import study
 from db.schema_arrival import association_study
 
 _BIGGEST_BATCH = 500
 _HELD = [steps for steps in Steps if waits_for_quiet(1, steps)]
-_BRING = {  # built once: building a statement takes longer than running it
-    "sqlite": sqlite.insert(association_study).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(association_study).on_conflict_do_nothing(),
-}
+_BRING = Prepared(
+    sqlite.insert(association_study).on_conflict_do_nothing(),
+    postgresql=postgresql.insert(association_study).on_conflict_do_nothing(),
+)
 
 
 def bring(connection: Connection, study_id: int, association_id: str, *, at: datetime) -> None:
     """Note that an open association brings a study; again is nothing. The study's row is locked."""
     values = {"association_id": association_id, "study_id": study_id, "opened_at": at}
-    connection.execute(_BRING[connection.dialect.name], values)
+    _BRING.run(connection, values)
 
 
 def note_association_ended(database: Database, association_id: str, *, closes_at: datetime) -> None:

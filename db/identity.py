@@ -17,7 +17,7 @@ def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance)
         return Role.OWN
     if not patient_of(owner).is_same(patient_of(incoming)):
         return Role.CONFLICT
-    twins = connection.execute(TWINS, {"sop_instance_uid": incoming.sop_instance_uid}).all()
+    twins = TWINS.rows(connection, {"sop_instance_uid": incoming.sop_instance_uid})
     if incoming.is_prior:
         return Role.DUPLICATE if twins else Role.PRIOR
     if any(twin.role == Role.PRIOR for twin in twins):
@@ -34,7 +34,7 @@ def _is_own(connection: Connection, incoming: IncomingInstance) -> bool:
     for start in range(0, max(len(uids), 1), len(DEVICES)):
         devices = dict.fromkeys(DEVICES, "") | dict(zip(DEVICES, uids[start:], strict=False))
         which = {"sop_instance_uid": incoming.sop_instance_uid, **devices}
-        if connection.execute(IS_OWN, which).scalar_one():
+        if IS_OWN.rows(connection, which)[0].is_own:
             return True
     return False
 

@@ -80,7 +80,7 @@ def record_within(
         if incoming.association_id:
             bring(connection, owner.id, incoming.association_id, at=incoming.received_at)
     if changes:
-        connection.execute(CHANGE_STUDY, {"which": owner.id, **changes})
+        CHANGE_STUDY.run(connection, {"which": owner.id, **changes})
     if role in {Role.CANDIDATE, Role.EVIDENCE}:
         plan_forwards(connection, queue, owner.id, instance_id, incoming.forwards, at=incoming.received_at)
     return Recorded(owner.id, instance_id, role, known=False)
@@ -118,7 +118,7 @@ def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInst
 
 
 def _known_bytes(connection: Connection, incoming: IncomingInstance) -> Recorded | None:
-    row = connection.execute(KNOWN_BYTES, {"sha256": incoming.sha256}).one_or_none()
+    row = KNOWN_BYTES.one_or_none(connection, {"sha256": incoming.sha256})
     return None if row is None else Recorded(row.study_id, row.id, Role(row.role), known=True)
 
 
@@ -127,13 +127,13 @@ def _study_of(
 ) -> tuple[StudyRow, bool]:
     """Return the study's row, locked, and whether it is new."""
     which = {"study_instance_uid": incoming.study_instance_uid}
-    found = connection.execute(LOCKED_STUDY, which).one_or_none()
+    found = LOCKED_STUDY.one_or_none(connection, which)
     if found is not None:
         return found, False
     take(connection, steps_lock(incoming.study_instance_uid))  # its steps may be coming in at this moment
     at = incoming.received_at
-    inserted = connection.execute(
-        NEW_STUDY[connection.dialect.name],
+    inserted = NEW_STUDY.one_or_none(
+        connection,
         which
         | _described(incoming)
         | {
@@ -150,10 +150,10 @@ def _study_of(
             "reason": "",
             "prior_only": incoming.is_prior,
         },
-    ).one_or_none()
+    )
     if inserted is not None:
         return inserted, True
-    return connection.execute(LOCKED_STUDY, which).one(), False
+    return LOCKED_STUDY.rows(connection, which)[0], False
 
 
 def _described(incoming: IncomingInstance) -> dict[str, str]:
@@ -207,8 +207,8 @@ def _ask_order(connection: Connection, queue: Queue, owner: StudyRow, role: Role
 def _insert_instance(
     connection: Connection, moved: Position, role: Role, incoming: IncomingInstance, withdrawn: str
 ) -> int:
-    instance_id: int = connection.execute(
-        NEW_INSTANCE,
+    new = NEW_INSTANCE.rows(
+        connection,
         {
             "study_id": moved.study_id,
             "series_instance_uid": incoming.series_instance_uid,
@@ -227,7 +227,8 @@ def _insert_instance(
             "performed_step_uid": incoming.performed_step_uid or None,
             "withdrawn": withdrawn or None,
         },
-    ).scalar_one()
+    )
+    instance_id: int = new[0].id
     return instance_id
 
 
@@ -269,8 +270,7 @@ def _filled(owner: StudyRow, role: Role, incoming: IncomingInstance) -> dict[str
     """Return what earlier Instances of the study did not say."""
     if owner.conflict or role is Role.CONFLICT:
         return {}
-    said = owner._mapping  # noqa: SLF001 - the public name of SQLAlchemy's mapping view
-    return {name: text for name, text in _described(incoming).items() if text and not said[name]}
+    return {name: text for name, text in _described(incoming).items() if text and not getattr(owner, name)}
 
 
 def count_instances(database: Database) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from db.closing import Steps
 from db.database import Lock
+from db.prepared import Prepared
 from db.roles import Role
 from db.schema import instance
 from db.schema_arrival import performed_step, performed_step_instance, performed_step_study
@@ -115,7 +116,7 @@ def steps_lock(study_instance_uid: str) -> Lock:
     return "performed_steps", study_instance_uid
 
 
-_STEPS_OF = (
+_STEPS_OF = Prepared(
     select(performed_step)
     .join(performed_step_study)
     .where(performed_step_study.c.study_instance_uid == bindparam("study_instance_uid"))
@@ -125,7 +126,7 @@ _STEPS_OF = (
 
 def steps_of(connection: Connection, study_instance_uid: str) -> tuple[Step, ...]:
     """Return the study's performed procedure steps, the first begun first."""
-    rows = connection.execute(_STEPS_OF, {"study_instance_uid": study_instance_uid}).all()
+    rows = _STEPS_OF.rows(connection, {"study_instance_uid": study_instance_uid})
     return tuple(
         Step(
             sop_instance_uid=row.sop_instance_uid,

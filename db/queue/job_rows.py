@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     bindparam,
     delete,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
+from db.prepared import Prepared
 from db.queue.job_table import LEASED, PARKED, WAITING, is_leased, is_parked, is_waiting, job
 from db.queue.ledger import Entry
 
@@ -33,7 +33,7 @@ ENTRY = (job.c.kind, job.c.key, job.c.due_at, job.c.attempt, job.c.failures, job
 _this_job = (job.c.kind == bindparam("kind")) & (job.c.key == bindparam("key"))
 _is_expired = is_leased & (job.c.leased_until < bindparam("now"))
 _TAKE = delete(job).where(is_leased, job.c.id == bindparam("claim_id")).returning(*ENTRY)
-_TAKE_PARKED = delete(job).where(is_parked, _this_job).returning(*ENTRY)
+_TAKE_PARKED = Prepared(delete(job).where(is_parked, _this_job).returning(*ENTRY))
 _TAKE_EXPIRED = delete(job).where(_is_expired).returning(*ENTRY)
 _ANY_EXPIRED = select(exists().where(_is_expired))
 _PUT_PARKED = insert(job)
@@ -51,7 +51,7 @@ def _put_waiting() -> sqlite.Insert:
     return new.on_conflict_do_update(index_elements=[job.c.kind, job.c.key], index_where=waiting, set_=merged)
 
 
-_PUT_WAITING = _put_waiting()
+_PUT_WAITING = Prepared(_put_waiting())
 
 
 class JobRows:
@@ -68,7 +68,7 @@ class JobRows:
 
     def take_parked(self, connection: Connection, kind: str, key: str) -> Entry | None:
         """See `Ledger.take_parked`."""
-        row = connection.execute(_TAKE_PARKED, {"kind": kind, "key": key}).one_or_none()
+        row = _TAKE_PARKED.one_or_none(connection, {"kind": kind, "key": key})
         return None if row is None else _entry(row)
 
     def take_expired(self, connection: Connection, now: datetime) -> tuple[Entry, ...]:
@@ -77,7 +77,7 @@ class JobRows:
 
     def put_waiting(self, connection: Connection, entry: Entry, run_at: datetime) -> None:
         """See `Ledger.put_waiting`."""
-        connection.execute(_PUT_WAITING, {**_values(entry), "state": WAITING, "run_at": run_at})
+        _PUT_WAITING.run(connection, {**_values(entry), "state": WAITING, "run_at": run_at})
 
     def put_parked(self, connection: Connection, entry: Entry, parked_at: datetime) -> None:
         """See `Ledger.put_parked`."""
@@ -107,8 +107,8 @@ def next_job(kinds: Sequence[str]) -> Select[tuple[int]]:
     return select(candidates.c.id).order_by(candidates.c.due_at, candidates.c.id).limit(1)
 
 
-def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
-    return Entry(**row._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's mapping view
+def _entry(row: Any) -> Entry:  # noqa: ANN401 - a row of either kind
+    return Entry(**row._asdict())
 
 
 def _values(entry: Entry) -> dict[str, object]:
