@@ -23,6 +23,7 @@ from db.queue import Queue
 from db.roles import NO_WORK
 from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
+from dicom_io.negotiation import is_storage
 from dicom_io.scp import AssociationSummary, ReceivedInstance
 from dicom_io.statuses import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS, TOO_LARGE
 from dicom_io.store import Store, StoredFile
@@ -210,5 +211,7 @@ def _incoming(
         attributes=instance_attributes(header),
         association_id=instance.association_id,
         performed_step_uid=header.performed_step_uid,
+        misread_text=header.misread_text,
+        unknown_class=not is_storage(header.sop_class_uid),
         forwards=forwards,
     )

@@ -16,6 +16,8 @@ class IncomingInstance:
     With `asks_order`, the first of a study lets a job ask what was ordered.
     `performed_step_uid` is of the performed procedure step that it says made it (0008,1111).
     `is_prior`: it was fetched for comparison, and is not to be analysed.
+    `misread_text`: some of these texts is not valid in its declared character set. `unknown_class`: its SOP Class is
+    private, or none that is known.
     `forwards` is where it goes on to, if it is accepted as a new object of its study.
     """
 
@@ -50,4 +52,6 @@ class IncomingInstance:
     performed_step_uid: str = ""
     asks_order: bool = False
     is_prior: bool = False
+    misread_text: bool = False
+    unknown_class: bool = False
     forwards: tuple[Forward, ...] = ()

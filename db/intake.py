@@ -225,6 +225,8 @@ def _insert_instance(
             **{name: getattr(incoming.attributes, name) for name in incoming.attributes.__slots__},
             "analysis_revision": moved.revision if role is Role.CANDIDATE and not withdrawn else None,
             "performed_step_uid": incoming.performed_step_uid or None,
+            "misread_text": incoming.misread_text,
+            "unknown_class": incoming.unknown_class,
             "withdrawn": withdrawn or None,
         },
     )

@@ -128,6 +128,9 @@ instance = Table(
     *(Column(name, Text, nullable=False, server_default=text("''")) for name in INSTANCE_TEXTS),
     *(Column(name, Integer, nullable=False, server_default="0") for name in INSTANCE_NUMBERS),
     Column("performed_step_uid", String(UID)),  # of the performed procedure step that it says made it
+    # What is poor about it: text that is not valid in its declared character set; a SOP Class that no one knows.
+    Column("misread_text", Boolean, nullable=False, server_default=text("false")),
+    Column("unknown_class", Boolean, nullable=False, server_default=text("false")),
     Column("withdrawn", Text),  # why this candidate does not count: the modality discontinued it; null: it counts
     Index("ix_instance_study_id", "study_id"),
     Index("ix_instance_sop_instance_uid", "sop_instance_uid"),

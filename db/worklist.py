@@ -47,6 +47,8 @@ class WorklistRow:
     due_at: datetime
     concluded_at: datetime | None
     instances: int
+    misread_text: bool  # of any of its Instances
+    unknown_class: bool  # of any of its Instances
     deliveries: dict[str, int]  # of reports: how many in each state, of the current result
     forwards: dict[str, int]  # of Instances: how many in each state
 
@@ -55,11 +57,7 @@ def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[
     """Return the studies in the order in which they should be read: the first to be due at the top."""
     with database.read() as connection:
         rows = connection.execute(
-            select(study, _instances().label("instances"))
-            .where(_is_somebody_elses())
-            .order_by(study.c.due_at, study.c.id)
-            .limit(limit)
-            .offset(offset)
+            _studies().where(_is_somebody_elses()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
         ).all()
         ids = [row.id for row in rows]
         states, forwards = _delivery_states(connection, ids), _forward_states(connection, ids)
@@ -69,9 +67,7 @@ def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[
 def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | None:
     """Return one study as it stands on the worklist, or None when it is unknown."""
     with database.read() as connection:
-        row = connection.execute(
-            select(study, _instances().label("instances")).where(study.c.study_instance_uid == study_instance_uid)
-        ).one_or_none()
+        row = connection.execute(_studies().where(study.c.study_instance_uid == study_instance_uid)).one_or_none()
         if row is None:
             return None
         states, forwards = _delivery_states(connection, [row.id]), _forward_states(connection, [row.id])
@@ -105,9 +101,21 @@ def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
     return WorklistCounts(studies=row[0], flagged=row[1], overdue=row[2], oldest_received_at=row[3])
 
 
+def _studies() -> Select[Any]:
+    return select(
+        study,
+        _instances().label("instances"),
+        _has_one(instance.c.misread_text).label("misread_text"),
+        _has_one(instance.c.unknown_class).label("unknown_class"),
+    )
+
+
 def _is_somebody_elses() -> ColumnElement[bool]:
-    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
-    return and_(~study.c.prior_only, somebody_elses)
+    return and_(~study.c.prior_only, _has_one())
+
+
+def _has_one(*that_is: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK), *that_is)
 
 
 def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is generic over the table's columns
@@ -189,6 +197,8 @@ _AS_STORED = (
     "due_at",
     "concluded_at",
     "instances",
+    "misread_text",
+    "unknown_class",
 )
 
 

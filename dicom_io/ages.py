@@ -29,6 +29,11 @@ def years_between(birth: str, day: str) -> float | None:
     return _plausible(then.year - born.year + days_since_birthday / 366)
 
 
+def is_date(value: str) -> bool:
+    """Tell whether the value names a day (VR DA, PS3.5 table 6.2-1)."""
+    return _date(value) is not None
+
+
 def _date(value: str) -> date | None:
     match = _DATE.fullmatch(value)
     if match is None:

@@ -6,7 +6,7 @@ perhaps misspelt, but it is there, and the Instance is accepted.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydicom.charset import CODES_TO_ENCODINGS, python_encoding
 
@@ -42,7 +42,7 @@ def decode_text(value: bytes, codecs: Sequence[str]) -> str:
     if value.isascii() and _ESC not in value:
         text = value.decode(_ASCII)
     else:
-        text = "".join(_decode_fragment(fragment, codecs[0]) for fragment in _FRAGMENTS.findall(value))
+        text = "".join(_decode(piece, codec or codecs[0]) for piece, codec in _pieces(value, codecs[0]))
     return without_controls(text).strip()
 
 
@@ -51,25 +51,56 @@ def without_controls(text: str) -> str:
     return text if text.isprintable() else text.translate(_NO_CONTROLS)
 
 
+def is_as_declared(value: bytes, codecs: Sequence[str]) -> bool:
+    """Tell whether `decode_text` takes the value for what it is declared to be, and has to guess nothing.
+
+    A value that happens to be valid in the wrong character set cannot be told from a right one.
+    """
+    if value.isascii() and _ESC not in value:
+        return True
+    return all(_is_valid(piece, codec) for piece, codec in _pieces(value, codecs[0]))
+
+
 def _codec(term: str) -> str:
     return _CODECS.get(term) or _CODECS.get(term.replace("ISO-IR", "ISO_IR").upper(), _ASCII)
 
 
-def _decode_fragment(fragment: bytes, default: str) -> str:
-    """Decode a part of a value that holds at most one escape sequence, at its beginning."""
+def _pieces(value: bytes, default: str) -> Iterator[tuple[bytes, str]]:
+    """Yield the parts of a value, each with its codec; "" for what follows an escape sequence that is none."""
+    for fragment in _FRAGMENTS.findall(value):
+        yield from _pieces_of(fragment, default)
+
+
+def _pieces_of(fragment: bytes, default: str) -> Iterator[tuple[bytes, str]]:
+    """Yield the parts of a part of a value that holds at most one escape sequence, at its beginning."""
     if not fragment.startswith(_ESC):
-        return _decode(fragment, default)
+        yield fragment, default
+        return
     length = 4 if fragment.startswith(_FOUR_BYTE_ESCAPES) else 3
     codec = _ESCAPES.get(fragment[:length])
     if codec in _SELF_ESCAPED:
-        return _decode(fragment, codec)
+        yield fragment, codec
+        return
     if codec is None:
-        return _decode(fragment[1:], default)
+        yield fragment[1:], ""
+        return
     body = fragment[length:]
     reset = _DELIMITERS.search(body)
     if reset is None:
-        return _decode(body, codec)
-    return _decode(body[: reset.start()], codec) + _decode(body[reset.start() :], default)
+        yield body, codec
+        return
+    yield body[: reset.start()], codec
+    yield body[reset.start() :], default
+
+
+def _is_valid(value: bytes, codec: str) -> bool:
+    if not codec:
+        return False
+    try:
+        value.decode(codec)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _decode(value: bytes, codec: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from dicom_io.ages import years_between, years_from_age_string
-from dicom_io.charset import codec_names, decode_text, without_controls
+from dicom_io.charset import codec_names, decode_text, is_as_declared, without_controls
 from dicom_io.errors import HeaderError, UidError
 from dicom_io.scan import Syntax, open_stream, read_elements, read_items
 
@@ -99,7 +99,8 @@ class Header:
     but `number_of_frames` is 1. What ends in `_code` is the Code Value of the first item of the sequence;
     `performed_step_uid` is the first of the Referenced Performed Procedure Step Sequence.
     `transfer_syntax_uid` is of the file meta information, "" without one. `device_uids` are those of the equipment
-    and of all that contributed (Contributing Equipment Sequence).
+    and of all that contributed (Contributing Equipment Sequence). `misread_text`: some of these texts is not valid in
+    the declared character set, and may be misspelt here.
     """
 
     sop_class_uid: str = _at(0x00080016, _uid, "")
@@ -160,6 +161,7 @@ class Header:
     bits_allocated: int = _at(0x00280100, _short, 0)
     bits_stored: int = _at(0x00280101, _short, 0)
     device_uids: tuple[str, ...] = ()
+    misread_text: bool = False
 
     @property
     def age_years(self) -> float | None:
@@ -188,6 +190,7 @@ _FIELDS: Final = tuple(
     for field in dataclasses.fields(Header)
     if field.metadata
 )
+_TEXTS: Final = tuple(tag for _, tag, understand in _FIELDS if understand is _text)
 _WANTED: Final = frozenset({tag for _, tag, _ in _FIELDS} | {_DEVICE_UID, _CONTRIBUTING_EQUIPMENT_SEQUENCE})
 _STOP: Final = max(_WANTED) + 1
 
@@ -246,6 +249,7 @@ def _read(source: BinaryIO) -> Header:
         **attributes,
         transfer_syntax_uid=_ascii(stream.meta.get(_TRANSFER_SYNTAX_UID, b"")),
         device_uids=tuple(_device_uids(values, stream.syntax)),
+        misread_text=not all(is_as_declared(values[tag], encoding.codecs) for tag in _TEXTS if tag in values),
     )
     for uid in (header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid, header.series_instance_uid):
         if uid:

@@ -10,6 +10,7 @@ import click
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.errors import AgentError
+from agent.marks import marks_of
 from agent.parts import opened, utc_now
 from db.commitment import requeue_reports
 from db.queue import open_queue
@@ -60,6 +61,7 @@ def worklist_document(row: WorklistRow) -> dict[str, Any]:
         "due_at": row.due_at,
         "concluded_at": row.concluded_at,
         "instances": row.instances,
+        "marks": [mark.name.lower() for mark in marks_of(row)],
         "deliveries": row.deliveries,
         "forwards": row.forwards,
     }
@@ -82,10 +84,11 @@ def worklist_line(number: int, row: WorklistRow, now: datetime) -> str:
     sent = _counts(row.deliveries) or "no reports"
     if row.forwards:
         sent += f"; forwarding: {_counts(row.forwards)}"
+    marks = ", ".join(mark.words for mark in marks_of(row))
     return (
         f"{number:>3}  {row.priority.name:<8} {row.patient_name or row.patient_id or 'unidentified':<28.28} "
         f"{row.modality:<3} waiting {waited // 60:>3}:{waited % 60:02d}, {when:<20} {outcome_text(row)}  [{sent}]\n"
-        f"     {row.study_instance_uid}"
+        f"     {row.study_instance_uid}{f'  check: {marks}' if marks else ''}"
     )
 
 
@@ -108,6 +111,8 @@ def show(study_instance_uid: str, config: Config, as_json: bool) -> None:  # noq
         print_json(_record_document(record))
         return
     click.echo(worklist_line(1, record.study, utc_now()))
+    for mark in marks_of(record.study):
+        click.echo(f"     {mark.sentence}")
     for title, rows in _tables(record).items():
         click.echo(f"\n{title}")
         for row in rows:

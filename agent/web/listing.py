@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from agent.marks import Mark, marks_of
 from agent.web import people, times, words
 from db.worklist import WorklistCounts, WorklistRow
 
@@ -30,6 +31,7 @@ class ListedStudy:
     due_at: times.Moment
     deliveries: tuple[words.DeliveryWords, ...]
     forwards: tuple[words.DeliveryWords, ...]
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         due_at=times.moment(row.due_at, now, zone),
         deliveries=words.deliveries(row),
         forwards=words.forwards(row),
+        marks=marks_of(row),
     )
 
 

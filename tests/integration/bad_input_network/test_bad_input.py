@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from agent.app import run_role
 from agent.config import Config
+from agent.marks import Mark, marks_of
 from agent.parts import open_rows
 from db.migrate import upgrade
 from db.worklist import worklist_row
@@ -26,6 +27,7 @@ from dicom_io.requestor import Requestor
 from dicom_io.scu import Peer, StoreStatus, Timeouts, send
 
 CR, CT = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.2"
+PRIVATE = "1.3.12.2.1107.5.9.1"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 SUCCESS, A900, C000 = 0x0000, 0xA900, 0xC000
 UNDEFINED = 0xFFFFFFFF
@@ -46,6 +48,16 @@ class Receiving:
     def refusals(self) -> list[Any]:
         return [entry for entry in self.logs if entry["event"] == "instance_refused"]
 
+    def marks(self, study_instance_uid: str) -> set[Mark]:
+        """Return what the agent says is poor about a study; it is on record."""
+        database = open_rows(self.config)
+        try:
+            row = worklist_row(database, study_instance_uid)
+        finally:
+            database.dispose()
+        assert row is not None
+        return set(marks_of(row))
+
     def holds(self, study_instance_uid: str) -> bool:
         database = open_rows(self.config)
         try:
@@ -61,7 +73,7 @@ def receiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
         {
             "store": {"folder": folder / "store", "minimum_free_megabytes": 1},
             "database": {"url": SecretStr(f"sqlite:///{folder}/rows.db")},
-            "receive": {"host": "127.0.0.1", "port": 0},
+            "receive": {"host": "127.0.0.1", "port": 0, "accept_unknown_sop_classes": True},
         }
     )
     database = open_rows(config)
@@ -100,6 +112,7 @@ def dataset(number: int, *, between: bytes = b"", end: bytes = b"", **replaced: 
         0x00080060: element(0x00080060, "CS", b"CR"),
         0x00100010: element(0x00100010, "PN", b"SECRET^PATIENT"),
         0x00100020: element(0x00100020, "LO", b"SECRET-ID"),
+        0x00101010: element(0x00101010, "AS", b"004Y"),
         0x0020000D: element(0x0020000D, "UI", f"1.2.4.{number}".encode()),
         0x0020000E: element(0x0020000E, "UI", f"1.2.5.{number}".encode()),
     }
@@ -107,8 +120,8 @@ def dataset(number: int, *, between: bytes = b"", end: bytes = b"", **replaced: 
     return b"".join(value for _, value in sorted(elements.items())) + between + end
 
 
-def file(number: int, data: bytes, *, syntax: str = EXPLICIT) -> bytes:
-    return encode_file_meta(CR, f"1.2.3.{number}", syntax) + data
+def file(number: int, data: bytes, *, syntax: str = EXPLICIT, sop_class: str = CR) -> bytes:
+    return encode_file_meta(sop_class, f"1.2.3.{number}", syntax) + data
 
 
 def nested(depth: int) -> bytes:
@@ -123,6 +136,7 @@ def many_items(count: int) -> bytes:
 
 POOR: dict[str, Callable[[int], bytes]] = {
     "no Patient ID and no name": lambda n: dataset(n, _00100010=b"", _00100020=b""),
+    "no age": lambda n: dataset(n, _00101010=b""),
     "no dates": lambda n: dataset(n, _00080020=b""),
     "dates that are none": lambda n: dataset(n, _00080020=element(0x00080020, "DA", b"YESTERDAY")),
     "no modality": lambda n: dataset(n, _00080060=b""),
@@ -139,6 +153,15 @@ POOR: dict[str, Callable[[int], bytes]] = {
     "values longer than their VR allows": lambda n: dataset(n, _00100020=element(0x00100020, "LO", b"9" * 3000)),
 }
 """What is merely poor."""
+
+MARKS = {
+    "no Patient ID and no name": {Mark.NO_PATIENT_ID, Mark.NO_NAME},
+    "no age": {Mark.NO_AGE},
+    "no dates": {Mark.NO_STUDY_DATE},
+    "dates that are none": {Mark.NO_STUDY_DATE},
+    "text in another character set than declared": {Mark.MISREAD_TEXT},
+}
+"""What a person is told of it; of the others nothing: they hide nothing that identifies or describes the study."""
 
 HOPELESS: dict[str, tuple[Callable[[int], bytes], int]] = {
     "no dataset at all": (lambda _: b"\x08\0", C000),
@@ -162,7 +185,31 @@ def test_what_is_merely_poor_is_stored(receiving: Receiving, number: int, what: 
     (status,) = receiving.store(file(number, POOR[what](number)))
     assert status.status == SUCCESS, status.text
     assert len(receiving.refusals()) == refused
-    assert receiving.holds(f"1.2.4.{number}")
+    assert receiving.marks(f"1.2.4.{number}") == MARKS.get(what, set())
+
+
+def test_what_is_good_has_no_mark(receiving: Receiving) -> None:
+    (status,) = receiving.store(file(90, dataset(90)))
+    assert status.status == SUCCESS
+    assert receiving.marks("1.2.4.90") == set()
+
+
+def test_a_study_with_an_object_of_a_private_class_is_marked_and_one_good_object_takes_no_mark_away(
+    receiving: Receiving,
+) -> None:
+    private = dataset(91, _00080016=element(0x00080016, "UI", PRIVATE.encode()))
+    study = element(0x0020000D, "UI", b"1.2.4.91")
+    statuses = receiving.store(file(91, private, sop_class=PRIVATE), file(92, dataset(92, _0020000d=study)))
+    assert [status.status for status in statuses] == [SUCCESS, SUCCESS]
+    assert receiving.marks("1.2.4.91") == {Mark.UNKNOWN_OBJECTS}
+
+
+def test_a_later_object_that_says_more_takes_the_mark_away(receiving: Receiving) -> None:
+    study = element(0x0020000D, "UI", b"1.2.4.93")
+    receiving.store(file(93, dataset(93, _00080020=b"", _00101010=b"")))
+    assert receiving.marks("1.2.4.93") == {Mark.NO_AGE, Mark.NO_STUDY_DATE}
+    receiving.store(file(94, dataset(94, _0020000d=study)))
+    assert receiving.marks("1.2.4.93") == set()
 
 
 @pytest.mark.parametrize(("number", "what"), [*enumerate(HOPELESS, 1000)])

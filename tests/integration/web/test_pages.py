@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from agent.marks import Mark
 from db.attributes import InstanceAttributes
 from db.database import Database
 from db.outcome import Outcome
@@ -61,7 +62,8 @@ def test_the_next_study_to_read_is_at_the_top_and_it_says_why(
         ledger.conclude(instance.study_id, at=now)
     ledger.deliver(f"{UID}.1", at=now)
     page = client.get("/").text
-    said = "no patient ID age unknown sex unknown no description CR, 1 object waiting"
+    said = "no patient ID age unknown sex unknown no description CR, 1 object"
+    said += " check: no patient ID, no birth date or age, no study date waiting"
     routine_due, long_due = (ago[name] + timedelta(hours=8) for name in ("hour", "long"))
     flagged_due = ago["just"] + timedelta(minutes=30)
     top, second, third, last = texts(page)
@@ -193,6 +195,23 @@ def test_a_study_page_has_everything_on_record_in_words(client: httpx.Client, le
         "Concluded flagged",
     ):
         assert sentence in page
+
+
+def test_what_is_poor_about_a_study_stands_on_both_pages_and_a_good_one_has_no_mark(
+    client: httpx.Client, ledger: Ledger, now: datetime
+) -> None:
+    good = {"patient_id": "P1", "patient_name": "Doe^Jane", "patient_age": "004Y", "study_date": "20260301"}
+    ledger.receive(f"{UID}.1", at=now, **good)
+    ledger.receive(f"{UID}.2", at=now, **(good | {"patient_id": ""}), misread_text=True)
+    ledger.receive(f"{UID}.2", at=now, **(good | {"patient_id": ""}), unknown_class=True)
+    whole, poor = texts(client.get("/").text)
+    words = "check: no patient ID, text may be misspelt, objects of unknown kind"
+    assert words in poor
+    assert "check" not in whole
+    study = text(client.get(f"/studies/{UID}.2").text)
+    for mark in (Mark.NO_PATIENT_ID, Mark.MISREAD_TEXT, Mark.UNKNOWN_OBJECTS):
+        assert mark.sentence in study
+    assert not any(mark.sentence in text(client.get(f"/studies/{UID}.1").text) for mark in Mark)
 
 
 def test_the_files_of_the_page_come_from_the_package(client: httpx.Client) -> None:

@@ -51,6 +51,8 @@ def row() -> Row:
             "due_at": NOW + timedelta(minutes=25),
             "concluded_at": None,
             "instances": 1,
+            "misread_text": False,
+            "unknown_class": False,
             "deliveries": {},
             "forwards": {},
         }
@@ -110,6 +112,28 @@ def test_a_study_past_its_time_says_by_how_much(row: Row) -> None:
 )
 def test_a_patient_without_a_name_is_still_somebody(fields: dict[str, object], expected: str, row: Row) -> None:
     assert expected in worklist_line(1, row(**fields), NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "name"),
+    [
+        ({"patient_id": ""}, "no patient ID", "no_patient_id"),
+        ({"patient_name": "^^"}, "no patient name", "no_name"),
+        ({"patient_age": "4", "patient_birth_date": "UNKNOWN"}, "no birth date or age", "no_age"),
+        ({"study_date": "20261301"}, "no study date", "no_study_date"),
+        ({"misread_text": True}, "text may be misspelt", "misread_text"),
+        ({"unknown_class": True}, "objects of unknown kind", "unknown_objects"),
+    ],
+)
+def test_what_is_poor_about_a_study_is_said(fields: dict[str, object], words: str, name: str, row: Row) -> None:
+    assert worklist_line(1, row(**fields), NOW).endswith(f"1.2.3  check: {words}")
+    assert worklist_document(row(**fields))["marks"] == [name]
+
+
+@pytest.mark.parametrize("fields", [{}, {"patient_age": ""}, {"patient_birth_date": ""}, {"study_date": "2026.03.01"}])
+def test_a_good_study_has_no_mark(fields: dict[str, object], row: Row) -> None:
+    assert "check" not in worklist_line(1, row(**fields), NOW)
+    assert worklist_document(row(**fields))["marks"] == []
 
 
 def test_the_document_keeps_the_three_priorities_apart(row: Row) -> None:

@@ -48,6 +48,24 @@ def test_a_name_is_decoded_by_its_character_set(part10: Make, terms: str, value:
     header = read_header(part10({CHARSET: (b"CS", terms.encode()), NAME: (b"PN", value)}))
     assert header.patient_name == name
     assert header.specific_character_set == tuple(terms.split("\\"))
+    assert not header.misread_text
+
+
+@pytest.mark.parametrize(
+    ("term", "value"),
+    [
+        (b"ISO_IR 192", b"M\xfcller"),
+        (b"", "Müller".encode()),
+        (b"ISO_IR 999", b"M\xfcller"),
+        (b"ISO 2022 IR 6\\ISO 2022 IR 87", b"Yamada=\x1b$B\xff\xff\x1b(B"),
+        (b"ISO_IR 100", b"Doe\x1bZZ^John"),
+    ],
+)
+def test_text_that_is_not_valid_in_its_declared_character_set_is_said_to_be_misread(
+    part10: Make, term: bytes, value: bytes
+) -> None:
+    for tag, vr in ((NAME, b"PN"), (0x00081030, b"LO")):
+        assert read_header(part10({CHARSET: (b"CS", term), tag: (vr, value)})).misread_text
 
 
 @pytest.mark.parametrize("term", ["", "ISO_IR 999", "KOI8-R", "utf8", "\x00", "ISO_IR 100 "])

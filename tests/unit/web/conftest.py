@@ -37,6 +37,8 @@ ROW = WorklistRow(
     due_at=datetime(2026, 3, 1, 16, tzinfo=UTC),
     concluded_at=datetime(2026, 3, 1, 8, 1, tzinfo=UTC),
     instances=1,
+    misread_text=False,
+    unknown_class=False,
     deliveries={},
     forwards={},
 )
