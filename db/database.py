@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from sqlite3 import SQLITE_BUSY
 from sqlite3 import Error as SqliteError
 from typing import Any, Literal, TypeVar
@@ -136,9 +136,19 @@ def open_database(url: str) -> Database:
 
 def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=-1)
+    event.listen(engine, "do_connect", lambda *_: _make_private(url))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(url: URL) -> None:
+    """Make the file for the agent's account only, before SQLite makes it for everybody: it holds patients' names.
+
+    A file that is there is not opened: closing it would take SQLite's locks from it.
+    """
+    with suppress(OSError):  # it is there; or cannot be made, which SQLite says in its own words
+        os.close(os.open(url.database or "", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -4,6 +4,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -285,3 +286,13 @@ def test_a_deadlock_is_busy_for_one_and_success_for_the_other(postgresql_databas
 
     run_together(lambda: touch(1, 2), lambda: touch(2, 1))
     assert len(busy) == 1
+
+
+def test_a_new_database_file_is_for_the_agents_account_only(tmp_path: Path) -> None:
+    """It holds patients' names, and the folder may be one that others can read."""
+    database = open_database(f"sqlite:///{tmp_path}/new.db")
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE note (body TEXT)"))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    database.dispose()
+    assert modes == {"new.db": 0o600, "new.db-wal": 0o600, "new.db-shm": 0o600}
