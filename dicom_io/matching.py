@@ -124,6 +124,9 @@ def _matcher(name: str, vr: str, value: str) -> Matcher | None:
     if len(parts) > MAXIMUM_VALUES:
         message = f"expected at most {MAXIMUM_VALUES} values in a key. Received: {name}={len(parts)} values"
         raise MatchingError(message)
+    if any("\0" in part for part in parts):
+        message = f"expected text without control characters. Received: {name} with some"
+        raise MatchingError(message)
     if vr in ("DA", "TM"):
         return _range(name, vr, parts)
     has_wildcards = vr in _WILDCARD_VRS and any(_WILD & set(part) for part in parts)

@@ -96,6 +96,7 @@ def test_it_does_not_match(name: str, key: str, value: str) -> None:
         ("study_time", "noon"),
         ("study_time", "1"),
         ("study_instance_uid", MANY),
+        ("patient_id", "P\0001"),  # PostgreSQL takes no such text
     ],
 )
 def test_a_key_that_makes_no_sense_is_an_error_that_does_not_quote_it(name: str, key: str) -> None:
