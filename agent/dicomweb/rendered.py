@@ -3,6 +3,7 @@
 What is decoded is decoded in a process of its own: a file that crashes a decoder costs one answer.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -31,6 +32,8 @@ NO_PICTURES: Final = "expected an Instance that can be shown among the first. Re
 NO_NUMBER: Final = "expected the number of one frame, from 1 on. Received: another"
 NO_DECODER: Final = "expected a process that decodes. Received: none; try again"
 _MAX_DIGITS: Final = 6
+PICTURES: Final = threading.BoundedSemaphore(2)
+"""Pictures that are made at once; the largest takes half a gigabyte meanwhile."""
 
 
 def rendered(request: Request) -> Response:
@@ -38,11 +41,12 @@ def rendered(request: Request) -> Response:
     wanted = rendering(request)
     media_type = _media_type(request)
     (instance, *_) = found(request)
-    try:
-        frame = _frame(request, instance, wanted)
-    except PixelError as error:
-        raise ProblemError(406, NO_PICTURE.format(error)) from None
-    return _picture(frame, media_type, wanted)
+    with PICTURES:
+        try:
+            frame = _frame(request, instance, wanted)
+        except PixelError as error:
+            raise ProblemError(406, NO_PICTURE.format(error)) from None
+        return _picture(frame, media_type, wanted)
 
 
 def thumbnail(request: Request) -> Response:
@@ -50,8 +54,9 @@ def thumbnail(request: Request) -> Response:
     wanted = rendering(request)
     wanted = replace(wanted, viewport=wanted.viewport or _THUMBNAIL)
     media_type = _media_type(request)
-    for frame in _frames(request, wanted):
-        return _picture(frame, media_type, wanted)
+    with PICTURES:
+        for frame in _frames(request, wanted):
+            return _picture(frame, media_type, wanted)
     raise ProblemError(404, NO_PICTURES)
 
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
+from agent.dicomweb.rendered import PICTURES
 from dicom_io.frames import read_frames
 
 Web = Any  # tests/integration/dicomweb/conftest.py
@@ -155,3 +157,13 @@ def test_the_quality_is_that_of_the_jpeg(web: Web, sent: Dataset) -> None:
     client = web.client(web.token(name="reads"))
     sizes = [len(client.get(f"{place(sent)}/rendered?quality={quality}").content) for quality in (5, 95)]
     assert sizes[0] < sizes[1]
+
+
+def test_pictures_wait_for_each_other_because_each_may_take_much_memory(web: Web, sent: Dataset) -> None:
+    """A viewport of 8192 x 8192 took 300 MB, for as many requests at once as are served."""
+    client = web.client(web.token(name="reads"))
+    with ThreadPoolExecutor(2) as threads:
+        with PICTURES, PICTURES:
+            answers = [threads.submit(client.get, f"{place(sent)}/{what}") for what in ("rendered", "thumbnail")]
+            assert not wait(answers, timeout=0.5).done
+        assert [answer.result().status_code for answer in answers] == [200, 200]
