@@ -2,7 +2,8 @@
 
 pynetdicom aborts the association over a proposed UID of 65 characters, and fails on a context without any transfer
 syntax. Such a context is given a SOP Class that nobody accepts before the request is decoded, so that it alone is
-refused (PS3.8 9.3.2.2), and negotiations about UIDs that are none are left out.
+refused (PS3.8 9.3.2.2), and negotiations about UIDs that are none are left out. AE titles that are padded with NUL
+instead of spaces, as old devices do, are those of PS3.8 table 9-11.
 """
 
 import struct
@@ -12,6 +13,7 @@ from typing import Any, Final
 from pynetdicom.association import Association
 
 _FIXED_BYTES: Final = 74  # PS3.8 table 9-11: what stands before the variable items
+_CALLED, _CALLING = slice(10, 26), slice(26, 42)
 _CONTEXT: Final = 0x20
 _CONTEXT_BYTES: Final = 4
 _ABSTRACT_SYNTAX: Final = 0x30
@@ -44,7 +46,8 @@ def mended(pdu: bytes) -> bytes:
         items = b"".join(_mended_item(kind, value) for kind, value in _items(pdu[_FIXED_BYTES:]))
     except struct.error:
         return pdu
-    body = pdu[6:_FIXED_BYTES] + items
+    titles = (pdu[place].rstrip(b"\0 ").ljust(16) for place in (_CALLED, _CALLING))
+    body = b"".join((pdu[6 : _CALLED.start], *titles, pdu[_CALLING.stop : _FIXED_BYTES], items))
     return struct.pack(">BBL", 0x01, 0, len(body)) + body
 
 

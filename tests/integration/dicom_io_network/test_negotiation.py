@@ -192,3 +192,14 @@ def test_a_proposal_against_the_rules_ends_its_own_association_only(
     assert sink.wait(summaries=1).summaries[0].how == "aborted"
     assert status(neighbour.store(sample().dataset)) == 0x0000
     neighbour.release()
+
+
+def test_ae_titles_that_are_padded_with_nul_are_those_without(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
+    """Old devices do so; the titles are compared with those of the configuration, and kept with the Instance."""
+    peer = raw_peer(start_scp(require_called_ae_title=True))
+    peer.associate(called="TIBABU".ljust(16, "\0"), calling="MODALITY".ljust(12, "\0"))
+    assert status(peer.store(sample().dataset)) == 0x0000
+    (instance,) = sink.instances
+    assert (instance.calling_ae_title.strip(), instance.called_ae_title.strip()) == ("MODALITY", "TIBABU")
