@@ -28,12 +28,18 @@ _FIND: Final[dict[Level, Callable[[Database, Criteria], Iterator[Held]]]] = {
 _NUMBERS: Final = frozenset({"IS", "US"})
 
 
-def find(database: Database, level: Level, query: Query) -> Iterator[Held]:
-    """Yield what matches, the newest Studies first.
+def _never() -> bool:
+    return False
+
+
+def find(database: Database, level: Level, query: Query, is_given_up: Callable[[], bool] = _never) -> Iterator[Held]:
+    """Yield what matches, the newest Studies first, until who asks has given up.
 
     Raises db.errors.DatabaseError when the rows cannot be read.
     """
     for held in _FIND[level](database, criteria(query)):
+        if is_given_up():
+            return
         if query.fulfilled_by(held.attributes):
             yield held
 
@@ -45,10 +51,10 @@ class HeldArchive:
     database: Database
     store: Store
 
-    def find(self, level: Level, query: Query) -> Iterator[Mapping[str, Value]]:
+    def find(self, level: Level, query: Query, is_given_up: Callable[[], bool]) -> Iterator[Mapping[str, Value]]:
         """Yield the attributes of what matches."""
         with _mapped():
-            for held in find(self.database, level, query):
+            for held in find(self.database, level, query, is_given_up):
                 yield held.attributes
 
     def instances(self, unique_keys: Mapping[str, tuple[str, ...]]) -> Sequence[Retrievable]:

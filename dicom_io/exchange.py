@@ -66,6 +66,11 @@ class Exchange:
         acse = self.association.acse
         return acse.is_aborted() or acse.is_release_requested() or not self.association.dul.is_alive()
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether there is no need to go on."""
+        return self.is_over or self.is_cancelled
+
     def respond(
         self, status: int, *, identifier: bytes | None = None, counts: Counts | None = None, comment: str = ""
     ) -> None:

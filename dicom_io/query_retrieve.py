@@ -1,6 +1,6 @@
 """Query/Retrieve as SCP, Study Root (PS3.4 annex C): C-FIND. What is retrieved goes out by `dicom_io.retrieve`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -53,8 +53,8 @@ class Served:
 class Archive(Protocol):
     """What the agent holds. Called from the thread of the association that asks; all raise ArchiveError."""
 
-    def find(self, level: Level, query: Query) -> Iterator[Mapping[str, Value]]:
-        """Yield the attributes of each Study, Series or Instance that matches."""
+    def find(self, level: Level, query: Query, is_given_up: Callable[[], bool]) -> Iterator[Mapping[str, Value]]:
+        """Yield the attributes of each Study, Series or Instance that matches; end when `is_given_up`."""
 
     def instances(self, unique_keys: Mapping[str, tuple[str, ...]]) -> Sequence[Retrievable]:
         """Return the Instances that have all these unique keys: each by its name, with the values it may have."""
@@ -76,9 +76,8 @@ def find(archive: Archive, exchange: Exchange, *, combined: bool, maximum_answer
         query = make_query({name: identifier.values.get(name, "") for name in names}, combined=combined)
         is_partly = identifier.has_others or len(identifier.values.keys() - set(names)) > 0
         pending = PENDING_WITHOUT_SOME_KEYS if is_partly else PENDING
-        for attributes in archive.find(Level(level), query):
-            if exchange.is_over or exchange.is_cancelled:
-                status = CANCELLED
+        for attributes in archive.find(Level(level), query, lambda: exchange.is_given_up):
+            if exchange.is_given_up:
                 break
             if answers == maximum_answers:
                 status, reason = OUT_OF_RESOURCES, f"more than {maximum_answers} answers"
@@ -87,6 +86,8 @@ def find(archive: Archive, exchange: Exchange, *, combined: bool, maximum_answer
             answer = encode_answer(level, called, attributes, names, exchange.transfer_syntax)
             exchange.respond(pending, identifier=answer)
             answers += 1
+        if exchange.is_given_up:
+            status, reason = CANCELLED, ""
     except MatchingError as error:
         status, reason = DATA_SET_DOES_NOT_MATCH, str(error)
     except ArchiveError as error:

@@ -1,7 +1,9 @@
 """C-FIND over the wire: Study Root, every level, with pynetdicom and DCMTK as clients."""
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +13,10 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
+
+from agent.archive import HeldArchive
+from dicom_io.matching import make_query
+from dicom_io.query_keys import Level
 
 NAME = "M\u00fcller^J\u00f6rg=\u5c71\u7530^\u592a\u90ce"
 
@@ -171,6 +177,46 @@ def test_a_query_whose_peer_hangs_up_ends(hold: Any, eventually: Any) -> None:
     next(association.send_c_find(query, Find))
     association.abort()
     eventually(lambda: archive.last is not None and archive.last.status == 0xFE00)
+
+
+class Fruitless:
+    """An archive that looks for a match until nobody waits for one."""
+
+    last: Any = None
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def find(self, _level: Any, _query: Any, is_given_up: Callable[[], bool]) -> Iterator[dict[str, str]]:
+        self.begun.set()
+        while not is_given_up():
+            threading.Event().wait(0.01)
+        return iter(())
+
+    def served(self, served: Any) -> None:
+        self.last = served
+
+
+def test_a_query_that_finds_nothing_ends_with_its_peer(hold: Any, eventually: Any) -> None:
+    """Else whoever asks and hangs up, again and again, leaves as many searches of the whole archive behind."""
+    archive = Fruitless()
+    association = associate(hold(archive=archive))
+    query = Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", ""
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(next, association.send_c_find(query, Find))
+        assert archive.begun.wait(10)
+        association.abort()
+        eventually(lambda: archive.last is not None and archive.last.status == 0xFE00)
+        asked.result()
+
+
+def test_what_is_held_is_not_looked_through_for_nobody(hold: Any, radiograph: Any) -> None:
+    holder = hold()
+    holder.take(radiograph(), radiograph())
+    archive = HeldArchive(holder.database, holder.store)
+    assert len(list(archive.find(Level.STUDY, make_query({}), lambda: False))) == 2
+    assert list(archive.find(Level.STUDY, make_query({}), lambda: True)) == []
 
 
 def test_ranges_of_date_and_time_are_one_if_that_was_negotiated(hold: Any, radiograph: Any) -> None:
