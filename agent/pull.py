@@ -6,6 +6,7 @@ from agent.config import Config
 from agent.errors import AgentError
 from agent.parts import Parts, utc_now
 from agent.receiving import make_receiver
+from dicom_io.header import check_uid
 from dicom_io.peer import Peer
 from dicom_io.query_keys import Level
 from dicom_io.query_scu import Retrieved, find, get, move
@@ -25,7 +26,8 @@ class Pull:
     as_prior: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a prior by C-MOVE."""
+        """Raise ValueError for a prior by C-MOVE, UidError for what is no UID: a pattern might match all there is."""
+        check_uid(self.study_instance_uid)
         if self.by_move and self.as_prior:
             message = "expected a prior to be fetched by C-GET. Received: C-MOVE"
             raise ValueError(message)

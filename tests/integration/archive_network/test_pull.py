@@ -19,7 +19,7 @@ from agent.receiving import make_scp
 from db.archive import held_by_uid
 from db.migrate import upgrade
 from db.worklist import study_record, worklist
-from dicom_io.errors import AssociationRejectedError, NetworkError
+from dicom_io.errors import AssociationRejectedError, NetworkError, UidError
 from dicom_io.peer import Peer
 from dicom_io.query_keys import Level
 from dicom_io.query_scu import find
@@ -77,6 +77,12 @@ def test_what_cannot_be_stored_here_is_told_to_the_peer_and_to_the_user(
 def test_a_study_that_the_peer_does_not_have_is_an_error(hold: Any, station: Any) -> None:
     with pytest.raises(AgentError, match="expected a study that"):
         pull_study(station.config, station.parts, Pull(hold().peer, generate_uid()))
+
+
+@pytest.mark.parametrize("uid", ["*", "", "1.2\\1.3", "DOE^JOHN"])
+def test_only_one_study_is_pulled_and_no_pattern_of_studies(uid: str) -> None:
+    with pytest.raises(UidError, match="expected a UID"):
+        Pull(Peer("PACS", "127.0.0.1", 104), uid)
 
 
 def test_a_peer_that_does_not_let_us_query_is_an_error(hold: Any) -> None:
