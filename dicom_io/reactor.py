@@ -155,7 +155,9 @@ class _UpperLayer(DULServiceProvider):
 
     def _wait(self, seconds: float) -> bool:
         """Return whether there is something to read within the time, or earlier that there is not if the bell rings."""
-        connection: Any = self.socket.socket if self.socket is not None else None
+        dimse: Any = self.assoc.dimse
+        # Answers ring: the connection is looked at again when one has gone out.
+        connection: Any = self.socket.socket if self.socket is not None and not dimse.has_enough else None
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
         poll = select.poll()

@@ -26,8 +26,11 @@ _ENDS: Final = 0x03  # bits of the header: a command set's fragment, the last fr
 
 _MESSAGE_ID: Final = 0x0110
 
-_MOST_OPEN: Final = 8
-"""C-STORE requests that wait for their answer: one, unless a peer does what nobody negotiated (PS3.7 D.3.3.3)."""
+_ENOUGH: Final = 8
+"""C-STORE requests that wait for their answer, before no more is read: one, unless a peer does what nobody negotiated
+(asynchronous operations, PS3.7 D.3.3.3)."""
+_MOST_OPEN: Final = 64
+"""As many of them as are taken where they come in one PDU."""
 
 NewSpool = Callable[[], Spool]
 
@@ -119,6 +122,12 @@ class SpoolingDimse(DIMSEServiceProvider):
         """Whether the next fragment belongs to the dataset of a C-STORE request."""
         return self._file is not None
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether so many requests wait for their answers that no more should be read before some have theirs."""
+        is_likely = self.message is None and len(self._open) >= _ENOUGH
+        return is_likely and sum(not spool.is_closed for spool in self._open) >= _ENOUGH
+
     def take_fragments(self, body: bytearray) -> bool:
         """Write what a P-DATA-TF PDU holds (PS3.8 9.3.5) to the file, if all of it is the middle of the dataset.
 
@@ -156,7 +165,7 @@ class SpoolingDimse(DIMSEServiceProvider):
 
     def _new_file(self, message: Any, affected: AffectedUids) -> _DataSetFile:  # noqa: ANN401  # as above
         self._open = [spool for spool in self._open if not spool.is_closed]
-        if len(self._open) >= _MOST_OPEN:  # each holds a file and disk space that nobody is accountable for
+        if len(self._open) >= _MOST_OPEN:  # each holds a file open
             message = f"expected at most {_MOST_OPEN} requests without an answer. Received: another one"
             raise FragmentOrderError(message)
         spool = self._new_spool()

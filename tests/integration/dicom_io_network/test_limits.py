@@ -6,7 +6,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -71,29 +70,55 @@ def test_processes_with_one_file_of_slots_count_together(start_scp: Any, raw_pee
     assert rejection(raw_peer(other)) == LOCAL_LIMIT_EXCEEDED
 
 
-def test_a_peer_that_waits_for_no_answer_is_hung_up_on_and_leaves_no_file(
-    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, tmp_path: Path
-) -> None:
-    """Nobody negotiated asynchronous operations (PS3.7 D.3.3.3): a file for each request would be one too many."""
-    answering, most = threading.Event(), []
+@pytest.fixture
+def slow(sink: Any) -> Iterator[threading.Event]:
+    """Let the sink answer nothing before this is set."""
+    answering = threading.Event()
 
     def answer(_: ReceivedInstance) -> int:
         assert answering.wait(20)
         return 0x0000
 
     sink.answer = answer
+    yield answering
+    answering.set()
+
+
+def test_a_peer_that_waits_for_no_answer_is_read_no_faster_than_it_is_answered(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, tmp_path: Path, status: Any, eventually: Any
+) -> None:
+    """Nobody negotiated asynchronous operations (PS3.7 D.3.3.3): each request would hold a file open."""
+    number, files, sent = 200, [0], threading.Event()
+
+    def answer(_: ReceivedInstance) -> int:
+        assert sent.wait(20)
+        files.append(len(list(tmp_path.iterdir())))
+        return 0x0000
+
+    sink.answer = answer
     peer = raw_peer(start_scp())
     peer.associate()
-    request = peer.pdv(1, 0x03, peer.store_command()) + peer.pdv(1, 0x02, sample().dataset)
-    try:
-        with suppress(OSError):
-            peer.socket.sendall(request * 50)
-        kind, _ = peer.read_pdu()
-        most = list(tmp_path.iterdir())
-    finally:
-        answering.set()
+    for _ in range(number):
+        peer.socket.sendall(peer.pdv(1, 0x03, peer.store_command()) + peer.pdv(1, 0x02, sample().dataset))
+    eventually(lambda: len(list(tmp_path.iterdir())) >= 8)
+    sent.set()
+    assert [status(peer.read_response()) for _ in range(number)] == [0x0000] * number
+    peer.release()
+    assert sink.only_summary().stored == number
+    assert max(files) == 8
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pdu_full_of_requests_ends_its_association_and_leaves_no_file(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, tmp_path: Path, slow: threading.Event
+) -> None:
+    peer = raw_peer(start_scp())
+    peer.associate()
+    request = peer.pdv(1, 0x03, peer.store_command())[6:] + peer.pdv(1, 0x02, sample().dataset)[6:]
+    peer.socket.sendall(struct.pack(">BBL", 0x04, 0, 100 * len(request)) + 100 * request)
+    kind, _ = peer.read_pdu()
     assert kind in (ABORT, HUNG_UP)
-    assert len(most) <= 10
+    slow.set()
     assert sink.only_summary().how == "aborted"
     assert list(tmp_path.iterdir()) == []
 
