@@ -85,7 +85,7 @@ class DecodingProcess:
             return Answer(says, tuple(channel.frames(says.get("shapes", ()), max_bytes)))
         except (EOFError, BrokenPipeError):
             raise ProcessDiedError(self._reap()) from None
-        except (TypeError, ValueError, RecursionError, MemoryError):  # nonsense, nested or as large as nonsense can be
+        except (TypeError, ValueError, RecursionError):  # nonsense, however deep
             self._kill()
             raise ProcessDiedError(0) from None
         except BaseException:  # whatever it is: what is left in the pipe must never be taken for the next image
