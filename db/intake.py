@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from db.advance import Position, advance, lock, note
 from db.arrival import bring
 from db.closing import Steps, Timing, close_time
+from db.completion import conclude_when_settled
 from db.database import Database, take
 from db.forwarding import plan_forwards
 from db.identity import role_of
@@ -72,7 +73,9 @@ def record_within(
     withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""
     moved = position if withdrawn else _apply(connection, position, owner, role, incoming)
     instance_id = _insert_instance(connection, moved, role, incoming, withdrawn)
-    if not withdrawn:
+    if withdrawn:  # a conclusion that is under way does not know of it, and is given up
+        conclude_when_settled(connection, queue, moved, at=incoming.received_at)
+    else:
         _enqueue(connection, queue, owner, instance_id, role, incoming)
     changes = _changes(moved, owner, role, incoming)
     if makes_work:

@@ -1,5 +1,6 @@
 """Performed procedure steps before, during and after the images: they hold a study, end it, or withdraw its images."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.performed import StepState
 from db.priority import Priority
+from db.queue import Done, Job, open_queue
 from db.requeue import requeue_study
 from db.steps import NewStep, StepChange, StepLedger, Taken
 from db.withdrawal import enqueue_withdrawals, record_withdrawal, withdrawal_to_record
@@ -302,6 +304,28 @@ def test_a_withdrawal_between_the_look_and_the_conclusion_is_not_overlooked(moda
     assert not record_conclusion(modality.ledger.database, modality.ledger.queue, modality.conclusion(seen))
     assert modality.conclude(received.study_id)
     assert modality.row.outcome is Outcome.NOT_ANALYSED
+
+
+def test_a_withdrawn_image_that_comes_between_the_look_and_the_conclusion_lets_a_job_look_again(
+    modality: Modality,
+) -> None:
+    ledger, jobs, stop = modality.ledger, [], threading.Event()
+    modality.begin()
+    modality.discontinue(named=("1.2.3.9",))
+    study_id = ledger.receive(candidate=False).study_id
+    assert modality.close(60) == 1
+
+    def conclude(job: Job) -> Done:
+        jobs.append(job)
+        stop.set()
+        return Done()
+
+    hour = timedelta(hours=1)
+    open_queue(ledger.database, clock=lambda: ledger.now + hour).run({"conclude": conclude}, stop=stop, concurrency=1)
+    assert ledger.waiting() == {}
+    assert ledger.receive(sop_instance_uid="1.2.3.9").study_id == study_id
+    assert ledger.waiting() == {"conclude": 1}
+    assert modality.conclude(study_id)
 
 
 def test_a_discontinued_step_beside_a_completed_one_withdraws_only_its_own_images(modality: Modality) -> None:
