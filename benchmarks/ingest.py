@@ -36,6 +36,8 @@ ASSOCIATIONS = (1, 4)
 SYSTEM = "/usr/bin:/usr/sbin:/usr/local/bin"
 """Where DCMTK's tools are: pynetdicom installs scripts of the same names into the environment."""
 START_SECONDS = 60.0
+WARM_UP = 12
+"""Instances sent before the clock starts: what a server does once, it does not do for each Instance."""
 UNDELAYED = os.environ | {"TCP_NODELAY": "1"}
 """Without it Nagle and delayed ACK cost DCMTK's tools, and Orthanc, 40 ms an Instance, as client and as server."""
 
@@ -44,11 +46,12 @@ Serve = Callable[[Path], contextlib.AbstractContextManager[int]]
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent: files, over how many associations at once."""
+    """What is sent: files, over how many associations at once, and others before these."""
 
     size: str
     associations: int
     files: list[Path]
+    warm_up: list[Path]
 
 
 @click.command()
@@ -86,8 +89,8 @@ def _peers(processes: str, only: str) -> dict[str, Serve]:
 def _cases(folder: Path, instances: int) -> list[Case]:
     cases = []
     for size, (shape, share) in SIZES.items():
-        files = _instances(folder / size.replace(" ", ""), shape, max(4, round(instances * share)))
-        cases += [Case(size, associations, files) for associations in ASSOCIATIONS]
+        files = _instances(folder / size.replace(" ", ""), shape, max(4, round(instances * share)) + WARM_UP)
+        cases += [Case(size, count, files[WARM_UP:], files[:WARM_UP]) for count in ASSOCIATIONS]
     return cases
 
 
@@ -125,20 +128,26 @@ def _instances(folder: Path, shape: tuple[int, int], count: int) -> list[Path]:
 
 
 def _rate(serve: Serve, folder: Path, case: Case) -> float:
-    """Return Instances per second into a fresh server."""
+    """Return Instances per second into a fresh server that has taken a few."""
     with tempfile.TemporaryDirectory(dir=folder) as fresh, serve(Path(fresh)) as port:
-        command = [_tool("storescu"), "-aec", AE_TITLE, "127.0.0.1", str(port)]
-        shares = [case.files[number :: case.associations] for number in range(case.associations)]
+        _send(port, case.warm_up, case.associations)
         started = time.monotonic()
-        senders = [
-            subprocess.Popen([*command, *map(str, share)], env=UNDELAYED)  # noqa: S603 - commands of this file
-            for share in shares
-        ]
-        statuses = [sender.wait() for sender in senders]
-        if any(statuses):
-            message = "expected storescu to store every Instance. Received: a failure"
-            raise click.ClickException(message)
+        _send(port, case.files, case.associations)
         return len(case.files) / (time.monotonic() - started)
+
+
+def _send(port: int, files: list[Path], associations: int) -> None:
+    """Send the files over so many associations at once."""
+    command = [_tool("storescu"), "-aec", AE_TITLE, "127.0.0.1", str(port)]
+    shares = [files[number::associations] for number in range(associations)]
+    senders = [
+        subprocess.Popen([*command, *map(str, share)], env=UNDELAYED)  # noqa: S603 - commands of this file
+        for share in shares
+    ]
+    statuses = [sender.wait() for sender in senders]
+    if any(statuses):
+        message = "expected storescu to store every Instance. Received: a failure"
+        raise click.ClickException(message)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,7 @@ class Database:
         self.url = url
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         self._engine = _sqlite_engine(url) if self.dialect == "sqlite" else _postgresql_engine(url)
+        self._writing = self._engine.execution_options(tibabu=_WRITE)  # shares the engine's pool
         self._write_turn = threading.Lock()
         self._pid = os.getpid()
 
@@ -65,8 +66,8 @@ class Database:
 
         Raises `DatabaseBusyError` if a lock is not to be had within `BUSY_TIMEOUT`, other `DatabaseError` else.
         """
-        engine = self.engine
-        with self._turn(), translated(SqliteError), engine.execution_options(tibabu=_WRITE).begin() as connection:
+        _ = self.engine  # a forked child first lets go of its parent's connections
+        with self._turn(), translated(SqliteError), self._writing.begin() as connection:
             if lock is not None:
                 take(connection, lock)
             yield connection
@@ -135,7 +136,8 @@ def open_database(url: str) -> Database:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=-1)
+    # The connection used last is used next: its cache has the pages that were written last.
+    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=-1, pool_use_lifo=True)
     event.listen(engine, "do_connect", lambda *_: _make_private(url))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
