@@ -253,6 +253,8 @@ def _wait_until_refused(port: int) -> None:
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
+        except TimeoutError:  # nobody accepts any more, and it has not been closed yet
+            continue
         except ConnectionError:
             return
     pytest.fail("expected the listening socket to be closed")
