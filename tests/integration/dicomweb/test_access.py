@@ -10,7 +10,7 @@ import httpx
 import pytest
 import structlog
 
-from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE, new_token
+from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE
 from db.tokens import revoke_token, tokens
 
 Web = Any  # tests/integration/dicomweb/conftest.py
@@ -30,7 +30,7 @@ def test_without_a_token_the_answer_is_401_and_says_what_is_wanted(web: Web, pat
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer", "Bearer x", "Basic dXNlcjpwYXNz", f"Bearer {new_token().secret}", "Bearer tibabu_" + "a" * 9000],
+    ["Bearer", "Bearer x", "Basic dXNlcjpwYXNz", "Bearer tibabu_" + "k" * 43, "Bearer tibabu_" + "a" * 9000],
 )
 def test_with_another_token_the_answer_is_401(web: Web, header: str) -> None:
     answer = web.client().get("/studies", headers={"Authorization": header})

@@ -34,7 +34,7 @@ def test_a_token_is_256_random_bits_and_hides_in_its_repr() -> None:
         assert one.secret not in repr(one)
 
 
-@pytest.mark.parametrize("text", ["", "tibabu_", "x" * 50, "tibabu_" + "ü" * 43, new_token().secret + "\n"])
+@pytest.mark.parametrize("text", ["", "tibabu_", "x" * 50, "tibabu_" + "ü" * 43, "tibabu_" + "k" * 43 + "\n"])
 def test_what_cannot_be_a_token_has_no_digest(text: str) -> None:
     assert digest(text) is None
 
