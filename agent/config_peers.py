@@ -6,12 +6,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from agent.config_tls import CalledOverTls
-from dicom_io.door import MODALITY_VERBS, NO_LIMITS, Door, KnownPeer, Limits, Verb
+from dicom_io.door import MODALITY_VERBS, NO_LIMITS, STRANGER_VERBS, Door, KnownPeer, Limits, Verb
 from dicom_io.peer import Peer, check_ae_title
 
 AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 
 DEFAULT_VERBS = tuple(verb for verb in Verb if verb in MODALITY_VERBS)
+STRANGERS_DEFAULT = tuple(verb for verb in Verb if verb in STRANGER_VERBS)
 
 
 def _check_network(value: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agent.config_peers import DEFAULT_VERBS, AeTitle
+from agent.config_peers import STRANGERS_DEFAULT, AeTitle
 from agent.config_tls import ReceiveTlsSection
 from dicom_io.door import Limits, Verb
 
@@ -29,7 +29,7 @@ class ReceiveSection(BaseModel):
     )
     tls: ReceiveTlsSection | None = None
     anyone_may: tuple[Verb, ...] = Field(
-        default=DEFAULT_VERBS,
+        default=STRANGERS_DEFAULT,
         description="What a peer without a table in [[peers]] may ask for; empty: its associations are rejected.",
     )
     require_called_ae_title: bool = Field(
@@ -46,7 +46,7 @@ class ReceiveSection(BaseModel):
         default=None,
         ge=1,
         examples=[16],
-        description="Associations open at once of one peer: an AE title in [[peers]], or an AE title at one address.",
+        description="Associations open at once of one peer: an AE title in [[peers]], or all others at one address.",
     )
     maximum_pdu_bytes: int = Field(
         default=131072, ge=4096, le=1048576, description="Largest PDU that a peer is told it may send."

@@ -29,6 +29,8 @@ class Verb(enum.StrEnum):
 
 MODALITY_VERBS: Final = frozenset({Verb.ECHO, Verb.STORE, Verb.COMMIT, Verb.MPPS})
 """What a modality needs; nothing that reads what the agent holds."""
+STRANGER_VERBS: Final = MODALITY_VERBS - {Verb.MPPS}
+"""What a peer may do that is not listed: add, and ask whether it is there. A performed step takes images back."""
 
 _NOTHING: Final[frozenset[Verb]] = frozenset()
 
@@ -84,7 +86,7 @@ class Door:
         self,
         known: Iterable[KnownPeer] = (),
         *,
-        anyone_may: Iterable[Verb] = MODALITY_VERBS,
+        anyone_may: Iterable[Verb] = STRANGER_VERBS,
         limits: Limits = NO_LIMITS,
     ) -> None:
         """Open to `known` peers, and to all others for `anyone_may`; `limits` are those of who has none of its own.
@@ -120,9 +122,9 @@ class Door:
         return self._limits if known is None else known.limits.over(self._limits)
 
     def group(self, calling_ae_title: str, address: str) -> str:
-        """Return whose associations are counted together: a listed peer's, a stranger's from one address."""
+        """Return whose associations are counted together: a listed peer's, all strangers' from one address."""
         title = calling_ae_title.strip()
-        return title if title in self._known else f"{title}@{address}"
+        return title if title in self._known else f"@{address}"  # a stranger has as many titles as it likes
 
     def peer_of(self, ae_title: str) -> Peer | None:
         """Return where a peer listens, for associations that we ask for; None if we are not told."""

@@ -19,6 +19,10 @@ from pynetdicom.sop_class import ModalityPerformedProcedureStep
 Make = Callable[..., Dataset]
 
 
+LISTED = [{"ae_title": "SCANNER"}]
+"""A step takes images back: only listed peers may report one."""
+
+
 class Modality:
     """A modality that tells of one performed procedure step."""
 
@@ -88,7 +92,7 @@ SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian,
 def test_a_completed_step_ends_its_study_whose_association_was_long_released(
     start: Callable[..., Any], radiograph: Make, eventually: Any
 ) -> None:
-    agent = start(complete={"after_release_seconds": 0.2, "quiet_seconds": 60, "in_progress_seconds": 60})
+    agent = start(peers=LISTED, complete={"after_release_seconds": 0.2, "quiet_seconds": 60, "in_progress_seconds": 60})
     modality = Modality(agent)
     one = radiograph(20)
     two = radiograph(20, StudyInstanceUID=one.StudyInstanceUID)
@@ -104,7 +108,7 @@ def test_a_completed_step_ends_its_study_whose_association_was_long_released(
 def test_a_discontinued_step_withdraws_the_delivered_result(
     start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any, transfer_syntax: str
 ) -> None:
-    agent = start()
+    agent = start(peers=LISTED)
     modality = Modality(agent, transfer_syntax)
     bright = radiograph(250)
     modality.begin(bright)
@@ -125,7 +129,7 @@ def test_a_discontinued_step_withdraws_the_delivered_result(
 def test_a_result_that_was_delivered_gets_a_report_that_names_it_as_its_predecessor(
     start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any
 ) -> None:
-    agent = start(complete={"after_release_seconds": 0.2, "quiet_seconds": 1, "in_progress_seconds": 1})
+    agent = start(peers=LISTED, complete={"after_release_seconds": 0.2, "quiet_seconds": 1, "in_progress_seconds": 1})
     modality = Modality(agent)
     image = radiograph(20)
     modality.begin(image)
@@ -140,7 +144,7 @@ def test_a_result_that_was_delivered_gets_a_report_that_names_it_as_its_predeces
 
 
 def test_every_wrong_request_is_told_what_is_wrong(start: Callable[..., Any], radiograph: Make) -> None:
-    agent = start()
+    agent = start(peers=LISTED)
     modality = Modality(agent)
     image = radiograph()
     assert modality.begin(image, PerformedProcedureStepStatus="COMPLETED").Status == 0x0106
@@ -160,12 +164,12 @@ def test_every_wrong_request_is_told_what_is_wrong(start: Callable[..., Any], ra
 
 
 def test_a_step_without_a_uid_is_given_one(start: Callable[..., Any], radiograph: Make) -> None:
-    modality = Modality(start())
+    modality = Modality(start(peers=LISTED))
     assert modality.begin(radiograph(), uid=None).Status == 0x0000
 
 
-def test_a_peer_that_may_not_is_not_offered_the_service(start: Callable[..., Any]) -> None:
-    agent = start(receive={"host": "127.0.0.1", "port": 0, "anyone_may": ["echo", "store"]})
+def test_by_default_a_stranger_is_not_offered_the_service(start: Callable[..., Any]) -> None:
+    agent = start()
     entity = AE("SCANNER")
     entity.add_requested_context(ModalityPerformedProcedureStep)
     association = entity.associate("127.0.0.1", agent.peer.port, ae_title="TIBABU")

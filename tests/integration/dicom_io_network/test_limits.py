@@ -52,12 +52,14 @@ def rejection(peer: Any, **titles: Any) -> tuple[int, ...]:
 
 
 def test_each_peer_has_its_own_number_of_associations(start_scp: Any, raw_peer: Any) -> None:
-    busy = KnownPeer(ae_title="BUSY", limits=Limits(associations=2))
-    scp = start_scp(door=Door([busy], limits=Limits(associations=1)))
+    """Strangers of one address count together: they have as many AE titles as they like."""
+    listed = [KnownPeer(ae_title="BUSY", limits=Limits(associations=2)), KnownPeer(ae_title="OTHER")]
+    scp = start_scp(door=Door(listed, limits=Limits(associations=1)))
     for title in ("BUSY", "BUSY", "STRANGER"):
         raw_peer(scp).associate(calling=title)
     assert rejection(raw_peer(scp), calling="BUSY") == LOCAL_LIMIT_EXCEEDED
     assert rejection(raw_peer(scp), calling="STRANGER") == LOCAL_LIMIT_EXCEEDED
+    assert rejection(raw_peer(scp), calling="STRANGER TOO") == LOCAL_LIMIT_EXCEEDED
     raw_peer(scp).associate(calling="OTHER")
 
 

@@ -8,7 +8,7 @@ import pytest
 from agent.config import load
 from agent.config_peers import make_door
 from agent.errors import ConfigError
-from dicom_io.door import MODALITY_VERBS, Door, Verb
+from dicom_io.door import STRANGER_VERBS, Door, Verb
 from dicom_io.peer import Peer
 
 
@@ -25,8 +25,8 @@ def door(tmp_path: Path) -> Callable[[str], Door]:
     return make
 
 
-def test_by_default_anyone_may_do_what_a_modality_does(door: Callable[[str], Door]) -> None:
-    assert door("").verbs("ANY", "192.0.2.1") == MODALITY_VERBS
+def test_by_default_anyone_may_add_but_take_nothing_back(door: Callable[[str], Door]) -> None:
+    assert door("").verbs("ANY", "192.0.2.1") == STRANGER_VERBS
 
 
 def test_a_table_says_from_where_for_what_and_where_to(door: Callable[[str], Door]) -> None:

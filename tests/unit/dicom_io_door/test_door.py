@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from dicom_io.door import MODALITY_VERBS, Door, KnownPeer, Network, Verb
+from dicom_io.door import MODALITY_VERBS, STRANGER_VERBS, Door, KnownPeer, Network, Verb
 from dicom_io.peer import Peer
 
 PACS = Peer("PACS", "10.0.0.5", 104)
@@ -15,7 +15,7 @@ def networks(*texts: str) -> tuple[Network, ...]:
 
 
 def test_strangers_may_do_what_modalities_do_and_never_read() -> None:
-    assert Door().verbs("ANY", "192.0.2.1") == MODALITY_VERBS
+    assert Door().verbs("ANY", "192.0.2.1") == STRANGER_VERBS == {Verb.ECHO, Verb.STORE, Verb.COMMIT}
     assert not {Verb.FIND, Verb.MOVE, Verb.GET} & MODALITY_VERBS
 
 
