@@ -19,7 +19,7 @@ from dicom_io.json_model import in_little_endian
 from dicom_io.opened import FOREIGN_ERRORS, Opened, PixelPlace, open_dataset
 from dicom_io.silence import quiet_pydicom
 
-_MAX_INFLATED: Final = 1 << 28  # of a deflated file, pixel data included
+_MAX_INFLATED: Final = 1 << 26  # of a deflated file, pixel data included; twice as much memory for each request
 _MAX_FRAME: Final = 1 << 30
 _CHUNK: Final = 1 << 18
 
