@@ -140,7 +140,9 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.deliver import Deliverer  # noqa: PLC0415 - each role loads only what it runs
+    from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
+    from agent.complete import Completer  # noqa: PLC0415
+    from agent.deliver import Deliverer  # noqa: PLC0415
     from agent.forward import Forwarder  # noqa: PLC0415
     from agent.lanes import run_lanes  # noqa: PLC0415
     from agent.receiving import make_asker, make_committer  # noqa: PLC0415
@@ -158,7 +160,11 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     if (asker := make_asker(config, parts)) is not None:
         handlers[kinds.ORDER] = asker.ask
     names = [settings.name for settings in config.destinations]
+    # Lost jobs come back although no worker runs, or none can start: a model that does not load holds no report up.
+    completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
+    clock = schedule.start({"reap": (completer.reap, 5)})
     run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
+    clock.shutdown()
 
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
