@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import random
 
 import structlog
 
 from agent import VERSION, reports
 from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
-from agent.errors import AgentError, DeliveryError
+from agent.errors import AgentError, DeliveryError, Retry
 from agent.reports.document import ImageOutcome, ModelIdentity, Predecessor, ReportSettings, StudyResult
-from agent.retry import Backoff
+from agent.retry import Backoff, Chance
 from db.concluded import ConcludedImage, ConcludedStudy, concluded_study
 from db.database import Database
 from db.delivery import (
@@ -47,6 +48,7 @@ class Deliverer:
     report_settings: Mapping[str, ReportSettings]
     backoff: Backoff
     clock: Callable[[], datetime]
+    chance: Chance = random
 
     def deliver(self, job: Job) -> Settlement:
         """Attempt the delivery whose id is the job's key. Safe to repeat: the same UID is the same bytes."""
@@ -60,16 +62,16 @@ class Deliverer:
             detail = self.destinations[task.destination].send(outgoing)
         except DeliveryError as error:
             if not (error.already_there and attempt > 1):
-                return self._failed(task, attempt, str(error), retry=error.retry)
+                return self._failed(task, attempt, str(error), retry=error)
             detail = f"sent before: {error}"
         except AgentError as error:
-            return self._failed(task, attempt, str(error), retry=False)
+            return self._failed(task, attempt, str(error))
         except (StoreError, DatabaseError, OSError):
             raise  # nothing wrong with the report: the job runner tries again
         except Exception as error:
             log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
             reason = f"the report could not be made or sent: {type(error).__name__}"
-            return self._failed(task, attempt, reason, retry=False)
+            return self._failed(task, attempt, reason)
         acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock())
         _log(task, attempt, "acknowledged", detail)
         return Done()
@@ -136,12 +138,18 @@ class Deliverer:
             heat_map=None if image.heat_map is None else from_png(image.heat_map),
         )
 
-    def _failed(self, task: DeliveryTask, attempt: int, reason: str, *, retry: bool) -> Settlement:
-        wait = self.backoff.after(attempt) if retry else None
+    def _failed(
+        self, task: DeliveryTask, attempt: int, reason: str, *, retry: DeliveryError | None = None
+    ) -> Settlement:
+        wait = None if retry is None or not retry.retry else self._wait(attempt, retry)
         now = self.clock()
         record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=wait is None, at=now)
         _log(task, attempt, "parked" if wait is None else "failed", reason)
         return Done() if wait is None else RetryAt(now + wait, reason)
+
+    def _wait(self, attempt: int, error: DeliveryError) -> timedelta | None:
+        slowly = error.patience is Retry.SLOWLY
+        return self.backoff.after(attempt, slowly=slowly, asked=error.retry_after, chance=self.chance)
 
 
 def _log(task: DeliveryTask, attempt: int, how: str, detail: str) -> None:

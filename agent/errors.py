@@ -7,6 +7,9 @@ AgentError
     +-- DestinationDownError   because it is away or not fit: nothing else would have better luck there now
 """
 
+from datetime import timedelta
+from enum import StrEnum
+
 
 class AgentError(Exception):
     """Something a person can mend; the message says what was expected, what came and what to do."""
@@ -20,19 +23,58 @@ class InstallationError(AgentError):
     """The installation cannot work as it stands."""
 
 
-class DeliveryError(AgentError):
-    """A destination does not have what it was sent. `retry` is False where sending the same bytes again cannot help."""
+class Retry(StrEnum):
+    """Whether sending the same bytes again can help, and how soon."""
 
-    def __init__(self, message: str, *, retry: bool, already_there: bool = False) -> None:
-        """Keep whether another attempt can help; `already_there` if the receiver says that it has one of that UID."""
+    NEVER = "never"  # a person has to look: the delivery is parked
+    SOON = "soon"  # it may pass by itself
+    SLOWLY = "slowly"  # somebody has to mend something over there, or it needs rest
+
+
+class DeliveryError(AgentError):
+    """A destination does not have what it was sent, for all that is known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry: bool | Retry,
+        status: str = "",
+        retry_after: timedelta | None = None,
+        sent: bool = False,
+        already_there: bool = False,
+    ) -> None:
+        """Keep what the ledger needs.
+
+        `retry`: when another attempt can help; True stands for SOON, False for NEVER. `status`: the receiver's, as
+        "A700", "AE", "HTTP 503"; empty if it gave none. `retry_after`: how long the receiver wants to be left alone.
+        `sent`: the bytes went and no answer came that says what became of them, so the receiver may have them.
+        `already_there`: the receiver says that it has something of that identifier.
+        """
         super().__init__(message)
-        self.retry = retry
+        self.patience = retry if isinstance(retry, Retry) else Retry.SOON if retry else Retry.NEVER
+        self.status = status
+        self.retry_after = retry_after
+        self.sent = sent
         self.already_there = already_there
+
+    @property
+    def retry(self) -> bool:
+        """Whether another attempt can help at all."""
+        return self.patience is not Retry.NEVER
 
 
 class DestinationDownError(DeliveryError):
     """A destination is away or not fit: nothing else would have better luck there now."""
 
-    def __init__(self, message: str) -> None:
-        """Keep the message; trying again later can help."""
-        super().__init__(message, retry=True)
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry: Retry = Retry.SOON,
+        status: str = "",
+        retry_after: timedelta | None = None,
+        sent: bool = False,
+    ) -> None:
+        """Keep what the ledger needs (see `DeliveryError`); trying again later can help."""
+        super().__init__(message, retry=retry, status=status, retry_after=retry_after, sent=sent)

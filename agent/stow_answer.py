@@ -1,10 +1,11 @@
 """What a STOW-RS server's answer says of one Instance that it was sent (PS3.18 10.5.3 and annex I.2.2). Pure."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
-from agent.errors import DeliveryError, DestinationDownError
-from agent.statuses import PARKED_AT_ONCE
+from agent.errors import DeliveryError, Retry
+from agent.statuses import http_refusal, of_dimse
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE
 
 _FAILED_SOP_SEQUENCE: Final = "00081198"
@@ -15,37 +16,36 @@ _WARNING_REASON: Final = "00081196"
 
 _STORED: Final = frozenset({200, 202})
 """All of it, and some of it: with 202 the list says what. 409 means none."""
-_NO_BETTER_LUCK: Final = frozenset({400, 406, 411, 413, 414, 415, 422, 431})
-"""The request itself displeases: the same bytes will again. Every other status may pass, or is mended in the
-configuration at either end: no such path, not authorised, too many requests, unavailable, a redirection."""
 
 
-def judge(status: int, body: bytes, *, sop_instance_uid: str, server: str) -> str:
+def judge(status: int, headers: Mapping[str, str], body: bytes, *, sop_instance_uid: str, server: str) -> str:
     """Return what the server said if it has the Instance. Raises DeliveryError if it does not say so."""
-    expected = f"expected {server} to store it"
+    expected, said = f"expected {server} to store it", f"HTTP {status}"
     listed = _listed(body)
     if (failure := _of(listed, _FAILED_SOP_SEQUENCE, sop_instance_uid)) is not None:
         reason = _number(failure, _FAILURE_REASON)
         message = f"{expected}. Received: status={status} failure_reason={reason:04X}"
-        raise DeliveryError(message, retry=reason not in PARKED_AT_ONCE, already_there=reason == DUPLICATE_SOP_INSTANCE)
+        raise DeliveryError(
+            message,
+            retry=of_dimse(reason).retry,
+            status=f"{said} {reason:04X}",
+            already_there=reason == DUPLICATE_SOP_INSTANCE,
+        )
     stored = _of(listed, _REFERENCED_SOP_SEQUENCE, sop_instance_uid)
     if status in _STORED and stored is not None:
         warning = _number(stored, _WARNING_REASON)
-        return f"{status} warning={warning:04X}" if warning else str(status)
+        return f"{said}: warning {warning:04X}" if warning else said
     if status == 200 and not body.strip():  # noqa: PLR2004 - "all Instances were stored"
-        return "200 without a list of Instances"
+        return f"{said}: without a list of Instances"
     if status in _STORED:
         message = f"{expected}. Received: status={status}, and an answer that does not name it"
-        raise DeliveryError(message, retry=True)
-    if status in _NO_BETTER_LUCK:
-        message = f"{expected}. Received: status={status}"
-        raise DeliveryError(message, retry=False)
+        raise DeliveryError(message, retry=True, status=said, sent=True)
     if status == 409:  # noqa: PLR2004 - "none were stored", here without saying why
         message = f"{expected}. Received: status=409 without a reason"
-        raise DeliveryError(message, retry=True)
+        raise DeliveryError(message, retry=Retry.SLOWLY, status=said)
     redirected = " (redirections are not followed)" if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
-    message = f"expected {server} to take Instances. Received: status={status}{redirected}"
-    raise DestinationDownError(message)
+    message = f"{expected}. Received: status={status}{redirected}"
+    raise http_refusal(message, status, headers)
 
 
 def _listed(body: bytes) -> dict[str, Any]:

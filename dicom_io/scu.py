@@ -48,8 +48,12 @@ class StoreStatus:
     @property
     def text(self) -> str:
         """The status for people."""
-        meaning = self.reason or STORAGE_SERVICE_CLASS_STATUS.get(self.status, ("", "unknown status"))[1]
-        return f"{self.status:04X} {meaning}".rstrip()
+        return f"{self.status:04X} {self.meaning}".rstrip()
+
+    @property
+    def meaning(self) -> str:
+        """What the status says, or why the object was not sent."""
+        return self.reason or str(STORAGE_SERVICE_CLASS_STATUS.get(self.status, ("", "unknown status"))[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ class Destination(Protocol):
     """The contract of a destination."""
 
     def send(self, outgoing: Outgoing) -> str:
-        """Send the bytes; return what the receiver said when it has them.
+        """Send the bytes; return what the receiver said when it has them: its status, then what it adds after ": ".
 
-        Raises agent.errors.DeliveryError in every other case, within the destination's time-outs.
+        Raises agent.errors.DeliveryError in every other case, within the destination's time-outs, with what
+        agent.statuses says of the answer. No word of it may come from the report or name the patient.
         """
 
     def ping(self) -> None:

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, Field
 from agent.config_tls import CalledOverTls
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from agent.statuses import PARKED_AT_ONCE
+from agent.statuses import of_dimse, refusal
 from dicom_io.errors import NetworkError
 from dicom_io.peer import check_ae_title
 from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
-from dicom_io.statuses import DUPLICATE_SOP_INSTANCE
+from dicom_io.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
@@ -45,15 +45,20 @@ class Destination:
 
     def send(self, outgoing: Outgoing) -> str:
         """Store one report at the peer; return its status. Raises DeliveryError if the peer does not have it."""
+        begun: list[int] = []
         try:
             (status,) = send(
-                self._peer, [outgoing.data], calling_ae_title=self._calling_ae_title, timeouts=self._timeouts
+                self._peer,
+                [outgoing.data],
+                calling_ae_title=self._calling_ae_title,
+                timeouts=self._timeouts,
+                on_start=begun.append,
             )
         except NetworkError as error:
-            raise DestinationDownError(str(error)) from None
+            raise DestinationDownError(str(error), sent=bool(begun)) from None
         if not status.stored:
             raise self._refused(status)
-        return status.text
+        return f"{status.status:04X}: {status.meaning}" if status.status != SUCCESS else "0000"
 
     def forward(self, files: Sequence[Path], progress: Progress) -> None:
         """Store files at the peer over one association (one more for each 128 kinds of object). See `Forwarding`."""
@@ -77,11 +82,10 @@ class Destination:
             raise DestinationDownError(str(error)) from None
 
     def _refused(self, status: StoreStatus) -> DeliveryError:
-        return DeliveryError(
-            f"expected {self._peer} to store it. Received: {status.text}",
-            retry=status.status not in PARKED_AT_ONCE,
-            already_there=status.status == DUPLICATE_SOP_INSTANCE,
-        )
+        message, said = f"expected {self._peer} to store it. Received: {status.text}", f"{status.status:04X}"
+        if status.status == DUPLICATE_SOP_INSTANCE:
+            return DeliveryError(message, retry=False, status=said, already_there=True)
+        return refusal(message, of_dimse(status.status), status=said)
 
     def ping(self) -> None:
         """Ask with C-ECHO whether the peer is there. Raises DeliveryError if it is not."""

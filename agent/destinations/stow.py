@@ -24,6 +24,7 @@ MEDIA_TYPES: Final = frozenset({"application/dicom"})
 _CHUNK: Final = 1 << 18
 _LONGEST_ANSWER: Final = 1 << 20
 _NOBODY: Final = "2.25.0"  # no study has this UID, so that a query for it asks for no data
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
 _THERE: Final = frozenset({403, 405, 501})  # it is there, though it lets us search nothing
 
 
@@ -147,7 +148,7 @@ class Destination:
                 status = response.status_code
         if not (200 <= status < 300 or status in _THERE):  # noqa: PLR2004 - 2xx
             message = f"expected {self} to be there. Received: status={status}"
-            raise DeliveryError(message, retry=True)
+            raise DestinationDownError(message, status=f"HTTP {status}")
 
     def __str__(self) -> str:
         """Return its URL."""
@@ -187,7 +188,7 @@ class Destination:
             yield
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             message = f"expected an answer from {self}. Received: {type(error).__name__}"
-            raise DestinationDownError(message) from None
+            raise DestinationDownError(message, sent=not isinstance(error, _NOTHING_SENT)) from None
 
     def _post(self, client: httpx.Client, source: Path | bytes, size: int, sop_instance_uid: str) -> str:
         boundary = token_hex(16)
@@ -205,8 +206,10 @@ class Destination:
                 answer += chunk
                 if len(answer) > _LONGEST_ANSWER:
                     message = f"expected a short answer from {self}. Received: more than {_LONGEST_ANSWER} bytes"
-                    raise DeliveryError(message, retry=True)
-        return judge(response.status_code, answer, sop_instance_uid=sop_instance_uid, server=str(self))
+                    raise DeliveryError(message, retry=True, status=f"HTTP {response.status_code}", sent=True)
+        return judge(
+            response.status_code, response.headers, answer, sop_instance_uid=sop_instance_uid, server=str(self)
+        )
 
 
 def _body(head: bytes, source: Path | bytes, tail: bytes) -> Iterator[bytes]:

@@ -148,7 +148,7 @@ def report(file: Path) -> Outgoing:
 
 
 def test_a_report_arrives_as_it_is(server: Server, make: Make, files: list[Path]) -> None:
-    assert make().send(report(files[0])) == "200"
+    assert make().send(report(files[0])) == "HTTP 200"
     assert server.objects() == [files[0].read_bytes()]
     ((method, path, headers, _),) = server.requests
     assert (method, path) == ("POST", "/dicom-web/studies")
@@ -214,7 +214,7 @@ def test_no_proxy_of_the_environment_is_asked(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert make().send(report(files[0])) == "200"
+    assert make().send(report(files[0])) == "HTTP 200"
     assert len(server.requests) == 1
 
 

@@ -52,7 +52,7 @@ def test_success_and_the_three_warnings_mean_that_it_is_stored(
     ("status", "retry"),
     [
         (0x0110, True),  # processing failure
-        (0x0111, True),  # duplicate SOP Instance: stored only if we sent it before, which the caller knows
+        (0x0111, False),  # duplicate SOP Instance: stored only if we sent it before, which the caller knows
         (0x0117, True),  # invalid SOP Instance
         (0x0122, False),  # SOP Class not supported
         (0x0124, True),  # not authorised

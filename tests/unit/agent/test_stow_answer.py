@@ -1,6 +1,7 @@
 """What each answer of a STOW-RS server means for the Instance that it was sent."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,20 +31,20 @@ def answer(*, stored: str | None = None, failed: str | None = None, **more: int)
 
 def refused(status: int, body: bytes) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
-        judge(status, body, sop_instance_uid=UID, server="http://pacs")
+        judge(status, {}, body, sop_instance_uid=UID, server="http://pacs")
     assert "http://pacs" in str(caught.value)
     return caught.value
 
 
 @pytest.mark.parametrize("status", [200, 202])
 def test_stored_is_what_the_answer_names_as_stored(status: int) -> None:
-    assert judge(status, answer(stored=UID), sop_instance_uid=UID, server="x") == str(status)
+    assert judge(status, {}, answer(stored=UID), sop_instance_uid=UID, server="x") == f"HTTP {status}"
     body = answer(stored=UID, warning=0xB000)
-    assert judge(status, body, sop_instance_uid=UID, server="x") == f"{status} warning=B000"
+    assert judge(status, {}, body, sop_instance_uid=UID, server="x") == f"HTTP {status}: warning B000"
 
 
 def test_an_empty_200_says_that_all_was_stored() -> None:
-    assert judge(200, b"", sop_instance_uid=UID, server="x").startswith("200")
+    assert judge(200, {}, b"", sop_instance_uid=UID, server="x") == "HTTP 200: without a list of Instances"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,12 @@ def test_a_duplicate_is_told_as_such() -> None:
     assert refused(409, answer(failed=UID, reason=0x0111)).already_there
 
 
+def test_a_server_that_wants_to_be_left_alone_for_a_time_says_for_how_long() -> None:
+    with pytest.raises(DestinationDownError) as caught:
+        judge(503, {"Retry-After": "120"}, b"", sop_instance_uid=UID, server="x")
+    assert (caught.value.retry_after, caught.value.status) == (timedelta(minutes=2), "HTTP 503")
+
+
 @pytest.mark.parametrize("status", [400, 406, 413, 415])
 def test_a_request_that_displeases_is_parked(status: int) -> None:
     assert not refused(status, b"").retry
@@ -108,7 +115,7 @@ JSON = st.recursive(
 @given(st.integers(100, 999), st.binary(max_size=50) | JSON.map(lambda found: json.dumps(found).encode()))
 def test_whatever_a_server_says_it_is_stored_only_by_a_200_or_202(status: int, body: bytes) -> None:
     try:
-        judge(status, body, sop_instance_uid=UID, server="x")
+        judge(status, {}, body, sop_instance_uid=UID, server="x")
     except DeliveryError:
         return
     assert status in {200, 202}
