@@ -24,7 +24,8 @@ RADIOGRAPHY: Final = {"CR": codes.DCM.ComputedRadiography, "DX": codes.DCM.Digit
 """Modalities of the candidates for analysis, coded (CID 29)."""
 _PIXELS: Final = CodedConcept("{pixels}", "UCUM", "Pixels")
 _ORIENTATION: Final = re.compile(r"([APRLHF]{1,3})\\([APRLHF]{1,3})")
-_SPACING: Final = re.compile(r"(\d{1,4}(?:\.\d{1,10})?)\\(\d{1,4}(?:\.\d{1,10})?)")
+SPACING: Final = re.compile(r"(\d{1,4}(?:\.\d{1,10})?)\\(\d{1,4}(?:\.\d{1,10})?)")
+"""A pair of distances between rows and columns, in millimetres."""
 
 
 def container(
@@ -60,7 +61,7 @@ def _library_entry(candidate: Instance) -> ImageContentItem:
         descriptors += [
             TextContentItem(name, value, context) for name, value in zip(names, match.groups(), strict=True)
         ]
-    if match := _SPACING.fullmatch(candidate.text(IMAGER_PIXEL_SPACING)):
+    if match := SPACING.fullmatch(candidate.text(IMAGER_PIXEL_SPACING)):
         names = (codes.DCM.VerticalPixelSpacing, codes.DCM.HorizontalPixelSpacing)
         descriptors += [
             NumContentItem(name, float(value), codes.UCUM.Millimeter, relationship_type=context)

@@ -14,6 +14,12 @@ NOT_ASSESSED: Final = "The images were not assessed by AI; nothing is said about
 AS_USUAL: Final = "Read the whole image as usual."
 NO_HEAT_MAP: Final = "No heat map could be made."
 HEAT_MAP: Final = "Shaded: what drew the network's attention, not an outline of disease."
+MAP: Final = "AI saliency: not an outline of disease"
+MAP_VALUE: Final = "Loss of the score, 1: the place that matters most"
+MAP_METHOD: Final = (
+    "Occlusion: by how much the logit of the network falls when a place of the image is hidden, above the median place,"
+    " as a share of the place that matters most. 25 places, interpolated."
+)
 
 _MAX_LONG_STRING: Final = 64
 _NOTHING_GIVEN: Final = "no reason recorded"
@@ -96,6 +102,15 @@ def derivation(*, with_heat_map: bool) -> str:
     """Return how the picture was made (VR ST)."""
     overlay = "heat map of an AI model shaded over it, " if with_heat_map else ""
     return f"Radiograph as displayed, 8 bit RGB, {overlay}captions burned in. {AID}"
+
+
+def map_derivation(rows: int, columns: int, map_rows: int, map_columns: int) -> str:
+    """Return how a heat map lies over its image (VR ST)."""
+    covers = f"{rows / map_rows:.4g} rows by {columns / map_columns:.4g} columns"
+    return (
+        f"Saliency of an AI model by occlusion, {map_rows} rows by {map_columns} columns over the whole image of {rows}"
+        f" by {columns}: a pixel of the map covers {covers} of the image. {AID}"
+    )
 
 
 def probability(value: float) -> str:

@@ -34,7 +34,14 @@ def lines(dataset: Dataset, indent: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("kind", "outcome"),
-    [("sr", "flagged"), ("sr", "not_flagged"), ("sr", "not_analysed"), ("sr", "failed"), ("picture", "flagged")],
+    [
+        ("sr", "flagged"),
+        ("sr", "not_flagged"),
+        ("sr", "not_analysed"),
+        ("sr", "failed"),
+        ("picture", "flagged"),
+        ("parametric_map", "flagged"),
+    ],
 )
 def test_a_report_is_what_was_reviewed(study: Study, source: Path, kind: str, outcome: str, tmp_path: Path) -> None:
     """Where a difference is meant, copy the new file over the golden one, and say in the commit why."""
