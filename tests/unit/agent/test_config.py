@@ -9,7 +9,7 @@ import pytest
 from agent.config import Config, load
 from agent.config_text import config_text, nested
 from agent.errors import ConfigError
-from agent.reports import sr
+from agent.reports import names, sr
 from dicom_io.peer import Peer
 
 REPOSITORY = Path(__file__).parents[3]
@@ -194,8 +194,9 @@ def test_a_rule_that_is_none_or_leads_nowhere_is_told(
 def test_a_report_that_does_not_exist_lists_what_does(problems: Callable[[str], list[str]]) -> None:
     (of_destination,) = problems(PACS + 'reports = ["fax"]\n')
     (of_settings,) = problems("[reports.fax]\n")
-    assert "expected reports among picture, sr. Received: reports=fax" in of_destination
-    assert "expected a type of report: picture, sr. Received: report=fax" in of_settings
+    assert {"picture", "sr"} < set(names())
+    assert f"expected reports among {', '.join(names())}. Received: reports=fax" in of_destination
+    assert f"expected a type of report: {', '.join(names())}. Received: report=fax" in of_settings
 
 
 def test_two_destinations_of_one_name_are_refused(problems: Callable[[str], list[str]]) -> None:
