@@ -8,7 +8,9 @@ from typing import Protocol
 import structlog
 
 from agent import destinations, reports
+from agent.conclude import Route
 from agent.config import Config
+from agent.config_tables import type_of
 from agent.destinations import Destination, Forwarding
 from agent.parts import Parts, allowances, parts_of, utc_now
 from db import kinds
@@ -106,7 +108,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             parts.queue,
             parts.installation,
             model_identity(pipeline.card),
-            _recipients(config),
+            routes_of(config),
             utc_now,
         )
         decoder.wait_until_ready()
@@ -117,6 +119,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             kinds.COMPARE: scorer.compare,
             kinds.CONCLUDE: concluder.conclude,
             kinds.WITHDRAW: concluder.withdraw,
+            kinds.AMEND: concluder.amend,
         }
         parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
     clock.shutdown()
@@ -214,9 +217,10 @@ def make_destinations(config: Config) -> dict[str, Destination]:
     }
 
 
-def _recipients(config: Config) -> dict[str, tuple[str, ...]]:
-    return {
-        kind: names
-        for kind in reports.names()
-        if (names := tuple(settings.name for settings in config.destinations if kind in settings.reports))
-    }
+def routes_of(config: Config) -> tuple[Route, ...]:
+    """Return which reports go where."""
+    return tuple(
+        Route.of(name, reports.load(type_of(name, config.reports)), config.reports.get(name), settings)
+        for settings in config.destinations
+        for name in settings.reports
+    )

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from db import kinds
+from db.amendment import enqueue_amendments
 from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
 from db.arrival import forget_associations
 from db.commitment import record_failed_report
@@ -51,6 +52,7 @@ class Completer:
         now = self.clock()
         enqueue_settled(self.database, self.queue, now=now)
         enqueue_withdrawals(self.database, self.queue, now=now)
+        enqueue_amendments(self.database, self.queue, now=now)
         forget_associations(self.database, before=now - _OLD_ASSOCIATION)
 
     def _account_for(self, parked: ParkedJob) -> None:

@@ -1,14 +1,17 @@
 """The fourth line: a complete study gets its result and its deliveries, in one transaction, once per revision."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 import structlog
 
-from agent import reports
-from agent.reports.document import ModelIdentity
+from agent.destinations import DestinationSettings
+from agent.reports import Report
+from agent.reports.document import ModelIdentity, ReportSettings
 from agent.reports.identity import device_uid
+from db.amendment import amendment_to_record, record_amendment
 from db.conclusion import Conclusion, ReportOrder, StudyToConclude, record_conclusion, study_to_conclude
 from db.database import Database
 from db.outcome import Outcome, study_outcome
@@ -18,15 +21,45 @@ from db.withdrawal import record_withdrawal, withdrawal_to_record
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A report that goes to a destination, if the study's outcome and calling AE title are among these.
+
+    `calling_ae_titles` is empty where every one is.
+    """
+
+    report: str
+    media_type: str
+    destination: str
+    outcomes: frozenset[str]
+    calling_ae_titles: frozenset[str]
+
+    @classmethod
+    def of(cls, name: str, report: Report, settings: ReportSettings | None, destination: DestinationSettings) -> Self:
+        """Return the route of the report called `name` to a destination, with what both of them leave out."""
+        wanted = frozenset(destination.outcomes).intersection((settings or report.Settings()).outcomes)
+        return cls(
+            report=name,
+            media_type=report.MEDIA_TYPE,
+            destination=destination.name,
+            outcomes=frozenset(filter(report.applies, wanted)),
+            calling_ae_titles=frozenset(destination.calling_ae_titles),
+        )
+
+    def takes(self, outcome: str, calling_ae_title: str) -> bool:
+        """Tell whether a study with this outcome, which came from this AE title, has the report sent there."""
+        return outcome in self.outcomes and (not self.calling_ae_titles or calling_ae_title in self.calling_ae_titles)
+
+
 @dataclass(frozen=True, slots=True)
 class Concluder:
-    """Handlers of the jobs `conclude` and `withdraw`. `recipients`: the destinations that get each type of report."""
+    """Handlers of the jobs `conclude`, `withdraw` and `amend`."""
 
     database: Database
     queue: Queue
     installation: str
     model: ModelIdentity
-    recipients: Mapping[str, tuple[str, ...]]
+    routes: Sequence[Route]
     clock: Callable[[], datetime]
 
     def conclude(self, job: Job) -> Settlement:
@@ -66,6 +99,23 @@ class Concluder:
             )
         return Done()
 
+    def amend(self, job: Job) -> Settlement:
+        """Report a concluded study, whose id is the job's key, anew, with the same result. Safe to repeat."""
+        basis = amendment_to_record(self.database, int(job.key))
+        if basis is None:
+            return Done()
+        orders = () if basis.conflict else self._orders(basis.conclusion.outcome.outcome, basis.calling_ae_title)
+        amended = replace(basis.conclusion, concluded_at=self.clock(), reports=orders)
+        if record_amendment(self.database, self.queue, amended):
+            log.info(
+                "study_amended",
+                study_instance_uid=basis.study_instance_uid,
+                revision=amended.revision + 1,
+                reason=basis.reason,
+                reports=len(orders),
+            )
+        return Done()
+
     def _conclusion(self, study: StudyToConclude) -> Conclusion:
         now = self.clock()
         outcome = study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn)
@@ -82,13 +132,16 @@ class Concluder:
             device_uid=device_uid(self.installation, self.model),
             analysed_at=study.analysed_at or now,
             concluded_at=now,
-            reports=() if study.conflict else self._orders(outcome.outcome),
+            reports=() if study.conflict else self._orders(outcome.outcome, study.calling_ae_title),
         )
 
-    def _orders(self, outcome: Outcome) -> tuple[ReportOrder, ...]:
-        modules = {kind: reports.load(kind) for kind in self.recipients}
+    def _orders(self, outcome: Outcome, calling_ae_title: str) -> tuple[ReportOrder, ...]:
+        routes = [route for route in self.routes if route.takes(outcome.value, calling_ae_title)]
         return tuple(
-            ReportOrder(kind=kind, media_type=module.MEDIA_TYPE, destinations=self.recipients[kind])
-            for kind, module in modules.items()
-            if module.applies(outcome.value)
+            ReportOrder(
+                kind=name,
+                media_type=media_type,
+                destinations=tuple(route.destination for route in routes if route.report == name),
+            )
+            for name, media_type in dict.fromkeys((route.report, route.media_type) for route in routes)
         )

@@ -23,7 +23,7 @@ from agent.config_orders import OrdersSection
 from agent.config_peers import AeTitle, PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
-from agent.config_tables import destination_settings, report_settings
+from agent.config_tables import check_reports, destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
@@ -224,6 +224,16 @@ class Config(Section):
         if twice := {name for name in names if names.count(name) > 1}:
             message = f"expected destinations with different names. Received twice: {', '.join(sorted(twice))}"
             raise ValueError(message)
+        return value
+
+    @field_validator("destinations")
+    @classmethod
+    def _their_reports_exist(
+        cls, value: tuple[DestinationSettings, ...], info: ValidationInfo
+    ) -> tuple[DestinationSettings, ...]:
+        if "reports" in info.data:  # else their own problems are told first
+            for destination in value:
+                check_reports(destination, info.data["reports"])
         return value
 
 

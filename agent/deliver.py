@@ -1,7 +1,7 @@
 """The fifth line: a report is rendered once, its bytes are kept, and every attempt sends those bytes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import random
@@ -12,7 +12,15 @@ from agent import VERSION, reports
 from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
 from agent.errors import AgentError, DeliveryError, Retry
-from agent.reports.document import ImageOutcome, ModelIdentity, Predecessor, ReportSettings, StudyResult
+from agent.reports.document import (
+    DICOM,
+    ImageOutcome,
+    ModelIdentity,
+    Predecessor,
+    ReportSettings,
+    StudyFacts,
+    StudyResult,
+)
 from agent.retry import Backoff, Chance
 from db.concluded import ConcludedImage, ConcludedStudy, concluded_study
 from db.database import Database
@@ -79,27 +87,35 @@ class Deliverer:
     def _outgoing(self, task: DeliveryTask) -> Outgoing:
         """Return the report's bytes: those on record, or rendered now, once and for all."""
         stored = task.stored or self._render(task)
-        return Outgoing(task.media_type, self.store.path(stored.path).read_bytes(), stored.sop_instance_uid)
+        return Outgoing(
+            media_type=task.media_type,
+            data=self.store.path(stored.path).read_bytes(),
+            identifier=stored.identifier,
+            study_instance_uid=task.study_instance_uid,
+        )
 
     def _render(self, task: DeliveryTask) -> StoredReport:
         study = concluded_study(self.database, task.report_id)
-        module = reports.load(task.kind)
-        settings = self.report_settings.get(task.kind) or module.Settings()
-        document = module.render(self._result(study), settings)
+        named = self.report_settings.get(task.kind)
+        module = reports.load(task.kind if named is None or not named.type else named.type)
+        settings = named or module.Settings()
+        document = module.render(self._result(study, variant=_variant(task.kind, settings)), settings)
         file = self.store.put(document.data)
         stored = StoredReport(
+            identifier=document.identifier,
             sop_class_uid=document.sop_class_uid,
-            sop_instance_uid=document.sop_instance_uid,
             series_instance_uid=document.series_instance_uid,
             sha256=file.sha256,
             path=file.path,
             size=file.size,
         )
-        header = read_header(document.data)
-        rendered = RenderedInstance(header.transfer_syntax_uid, header.is_image, instance_attributes(header))
+        rendered = None
+        if document.media_type == DICOM:
+            header = read_header(document.data)
+            rendered = RenderedInstance(header.transfer_syntax_uid, header.is_image, instance_attributes(header))
         return record_rendered(self.database, task.report_id, stored, rendered, at=self.clock())
 
-    def _result(self, study: ConcludedStudy) -> StudyResult:
+    def _result(self, study: ConcludedStudy, *, variant: str) -> StudyResult:
         return StudyResult(
             study_instance_uid=study.study_instance_uid,
             revision=study.revision,
@@ -125,6 +141,8 @@ class Deliverer:
                 Predecessor(sop_class_uid=klass, sop_instance_uid=uid, series_instance_uid=series)
                 for klass, uid, series in study.predecessors
             ),
+            study=StudyFacts(**asdict(study.facts)),
+            variant=variant,
         )
 
     def _image(self, image: ConcludedImage) -> ImageOutcome:
@@ -150,6 +168,11 @@ class Deliverer:
     def _wait(self, attempt: int, error: DeliveryError) -> timedelta | None:
         slowly = error.patience is Retry.SLOWLY
         return self.backoff.after(attempt, slowly=slowly, asked=error.retry_after, chance=self.chance)
+
+
+def _variant(name: str, settings: ReportSettings) -> str:
+    """Return the report's name where it is not its type."""
+    return name if settings.type not in {"", name} else ""
 
 
 def _log(task: DeliveryTask, attempt: int, how: str, detail: str) -> None:

@@ -1,12 +1,14 @@
 """A concluded revision of a study: what its reports are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from db.database import Database
 from db.outcome import Outcome
+from db.priority import Priority, effective, ups_term
 from db.roles import Role
 from db.schema import image_result, instance, report, result, study
 
@@ -22,6 +24,28 @@ class ConcludedImage:
     reason: str
     probability: float | None
     heat_map: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Whose study it is and what was asked for, as it is on record now; priorities as `db.priority.ups_term`."""
+
+    patient_id: str
+    issuer_of_patient_id: str
+    patient_name: str
+    patient_birth_date: str
+    patient_sex: str
+    accession_number: str
+    study_date: str
+    study_time: str
+    study_description: str
+    study_id: str
+    modality: str
+    referring_physician_name: str
+    calling_ae_title: str
+    received_at: datetime
+    order_priority: str
+    priority: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +67,7 @@ class ConcludedStudy:
     concluded_at: datetime
     images: tuple[ConcludedImage, ...]
     evidence: tuple[str, ...]
+    facts: Facts
     predecessors: tuple[tuple[str, str, str], ...]  # (SOP Class UID, SOP Instance UID, Series Instance UID)
 
 
@@ -56,6 +81,7 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
             .join(study, study.c.id == result.c.study_id)
             .where(report.c.id == report_id)
         ).one()
+        owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
         images = _images(connection, row)
         evidence = connection.scalars(
             select(instance.c.path)
@@ -93,9 +119,21 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
         concluded_at=row.concluded_at,
         images=images,
         evidence=tuple(evidence),
+        facts=_facts(owner),
         predecessors=tuple(
             (earlier.sop_class_uid, earlier.sop_instance_uid, earlier.series_instance_uid) for earlier in predecessors
         ),
+    )
+
+
+def _facts(owner: Row[Any]) -> Facts:
+    stored = [field.name for field in fields(Facts) if field.name not in {"order_priority", "priority"}]
+    order = Priority(owner.order_priority)
+    ai, person = (None if one is None else Priority(one) for one in (owner.ai_priority, owner.person_priority))
+    return Facts(
+        **{name: getattr(owner, name) for name in stored},
+        order_priority=ups_term(order),
+        priority=ups_term(effective(order, ai, person)),
     )
 
 

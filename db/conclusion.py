@@ -28,6 +28,7 @@ class StudyToConclude:
     study_id: int
     study_instance_uid: str
     revision: int
+    calling_ae_title: str
     conflict: str
     images: tuple[ImageOutcome, ...]
     withdrawn: str
@@ -92,6 +93,7 @@ def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
         study_id=row.id,
         study_instance_uid=row.study_instance_uid,
         revision=row.revision,
+        calling_ae_title=row.calling_ae_title,
         conflict=row.conflict,
         images=tuple(
             ImageOutcome(
@@ -144,6 +146,7 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
             probability=conclusion.outcome.probability,
             concluded_at=at,
             withdrawing=None,
+            amending=None,
         )
     )
     if not any(sent):

@@ -16,10 +16,13 @@ from db.schema import delivery, instance, report, result, study
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReport:
-    """A rendered report: its bytes in the store, their digest, its identity. The same UID is the same bytes."""
+    """A rendered report: its bytes in the store, their digest, its identity. The same identifier is the same bytes.
 
+    `identifier` is a DICOM object's SOP Instance UID, whose two other UIDs are "" for anything else.
+    """
+
+    identifier: str
     sop_class_uid: str
-    sop_instance_uid: str
     series_instance_uid: str
     sha256: str
     path: str
@@ -56,8 +59,8 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
                 delivery,
                 report.c.kind,
                 report.c.media_type,
+                report.c.identifier,
                 report.c.sop_class_uid,
-                report.c.sop_instance_uid,
                 report.c.series_instance_uid,
                 report.c.sha256,
                 report.c.path,
@@ -85,9 +88,9 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredReport:
     return StoredReport(
-        sop_class_uid=row.sop_class_uid,
-        sop_instance_uid=row.sop_instance_uid,
-        series_instance_uid=row.series_instance_uid,
+        identifier=row.identifier,
+        sop_class_uid=row.sop_class_uid or "",
+        series_instance_uid=row.series_instance_uid or "",
         sha256=row.sha256,
         path=row.path,
         size=row.size,
@@ -106,9 +109,10 @@ def record_rendered(
             update(report)
             .where(report.c.id == report_id, report.c.sha256.is_(None))
             .values(
-                sop_class_uid=stored.sop_class_uid,
-                sop_instance_uid=stored.sop_instance_uid,
-                series_instance_uid=stored.series_instance_uid,
+                identifier=stored.identifier,
+                sop_class_uid=stored.sop_class_uid or None,
+                sop_instance_uid=stored.identifier if stored.sop_class_uid else None,
+                series_instance_uid=stored.series_instance_uid or None,
                 sha256=stored.sha256,
                 path=stored.path,
                 size=stored.size,
@@ -130,7 +134,12 @@ def _hold(
     connection.execute(
         insert(instance).values(
             study_id=study_id,
-            **asdict(stored),
+            sop_class_uid=stored.sop_class_uid,
+            sop_instance_uid=stored.identifier,
+            series_instance_uid=stored.series_instance_uid,
+            sha256=stored.sha256,
+            path=stored.path,
+            size=stored.size,
             transfer_syntax_uid=rendered.transfer_syntax_uid,
             role=Role.OWN,
             is_image=rendered.is_image,

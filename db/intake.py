@@ -249,7 +249,7 @@ def _changes(moved: Position, owner: StudyRow, role: Role, incoming: IncomingIns
     """Return what the Instance changes in its study's row beside its state."""
     changes: dict[str, object] = {}
     if moved.revision != owner.revision:
-        changes["started_at"] = incoming.received_at
+        changes |= {"started_at": incoming.received_at, "read_at": None, "read_how": None}
     if role is Role.CONFLICT:
         changes["conflict"] = owner.conflict or CONFLICTING_IDENTITY
     return changes if role is Role.OWN else changes | _filled(owner, role, incoming)

@@ -22,6 +22,7 @@ class Event(StrEnum):
     ALL_ACKNOWLEDGED = "ALL_ACKNOWLEDGED"
     REQUEUED = "REQUEUED"
     WITHDRAWN = "WITHDRAWN"
+    AMENDED = "AMENDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,11 @@ TABLE: dict[tuple[State, Event], Step] = {
     (State.CONCLUDED, Event.ALL_ACKNOWLEDGED): Step(State.DELIVERED),
     (State.CONCLUDED, Event.REQUEUED): Step(State.COMPLETE, new_revision=True),
     (State.CONCLUDED, Event.WITHDRAWN): Step(State.CONCLUDED, new_revision=True),
+    (State.CONCLUDED, Event.AMENDED): Step(State.CONCLUDED, new_revision=True),
     (State.DELIVERED, Event.CANDIDATE_STORED): Step(State.RECEIVING, new_revision=True),
     (State.DELIVERED, Event.REQUEUED): Step(State.COMPLETE, new_revision=True),
     (State.DELIVERED, Event.WITHDRAWN): Step(State.CONCLUDED, new_revision=True),
+    (State.DELIVERED, Event.AMENDED): Step(State.CONCLUDED, new_revision=True),
 }
 
 

@@ -35,6 +35,11 @@ def ordered(term: str) -> Priority:
     return _TERMS.get(term.strip().upper(), Priority.ROUTINE)
 
 
+def ups_term(priority: Priority) -> str:
+    """Return it as Scheduled Procedure Step Priority (0074,1200): HIGH, MEDIUM or LOW, which is routine (C.30.2)."""
+    return {Priority.HIGH: "HIGH", Priority.MEDIUM: "MEDIUM"}.get(priority, "LOW")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowances:
     """How long a study of each priority may wait before it is due."""

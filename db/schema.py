@@ -85,6 +85,9 @@ study = Table(
         "steps", String(16)
     ),  # what its performed procedure steps say of its end: db.closing.Steps; null: none known
     Column("withdrawing", Boolean),  # true: Instances of the current result were withdrawn, and a job records it
+    Column("amending", Text),  # why the current result has to be reported anew; a job does it, and clears this
+    Column("read_at", UtcDateTime),  # when somebody reported on it; null: it is on the worklist
+    Column("read_how", Text),
     Column("conflict", Text, nullable=False),  # why a person has to decide; empty for almost all
     # Priority: db.priority.Priority values.
     Column("order_priority", Integer, nullable=False),
@@ -182,10 +185,11 @@ report = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("result_id", ForeignKey("result.id"), nullable=False),
-    Column("kind", Text, nullable=False),  # the module's name in agent.reports
+    Column("kind", Text, nullable=False),  # its name in the configuration
     Column("version", Integer, nullable=False),
     Column("media_type", Text, nullable=False),
-    # Null until rendered, once, before the first send; never changed afterwards.
+    # Null until rendered, once, before the first send; never changed afterwards. The UIDs: of a DICOM object only.
+    Column("identifier", Text, unique=True),  # a DICOM object's SOP Instance UID; see agent.reports for the others
     Column("sop_class_uid", String(UID)),
     Column("sop_instance_uid", String(UID), unique=True),
     Column("series_instance_uid", String(UID)),

@@ -46,6 +46,8 @@ class WorklistRow:
     received_at: datetime
     due_at: datetime
     concluded_at: datetime | None
+    read_at: datetime | None = None  # when somebody reported on it: it is off the worklist
+    read_how: str | None = None
     instances: int
     misread_text: bool  # of any of its Instances
     unknown_class: bool  # of any of its Instances
@@ -57,7 +59,7 @@ def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[
     """Return the studies in the order in which they should be read: the first to be due at the top."""
     with database.read() as connection:
         rows = connection.execute(
-            _studies().where(_is_somebody_elses()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
+            _studies().where(_waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
         ).all()
         ids = [row.id for row in rows]
         states, forwards = _delivery_states(connection, ids), _forward_states(connection, ids)
@@ -77,7 +79,7 @@ def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | N
 def count_studies(database: Database) -> int:
     """Return how many studies the worklist holds."""
     with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(study).where(_is_somebody_elses())).scalar_one()
+        return connection.execute(select(func.count()).select_from(study).where(_waits_to_be_read())).scalar_one()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
     overdue = func.count(case((study.c.due_at < now, 1)))
     with database.read() as connection:
         row = connection.execute(
-            select(func.count(), flagged, overdue, func.min(study.c.received_at)).where(_is_somebody_elses())
+            select(func.count(), flagged, overdue, func.min(study.c.received_at)).where(_waits_to_be_read())
         ).one()
     return WorklistCounts(studies=row[0], flagged=row[1], overdue=row[2], oldest_received_at=row[3])
 
@@ -110,8 +112,8 @@ def _studies() -> Select[Any]:
     )
 
 
-def _is_somebody_elses() -> ColumnElement[bool]:
-    return and_(~study.c.prior_only, _has_one())
+def _waits_to_be_read() -> ColumnElement[bool]:
+    return and_(~study.c.prior_only, study.c.read_at.is_(None), _has_one())
 
 
 def _has_one(*that_is: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -196,6 +198,8 @@ _AS_STORED = (
     "received_at",
     "due_at",
     "concluded_at",
+    "read_at",
+    "read_how",
     "instances",
     "misread_text",
     "unknown_class",

@@ -60,6 +60,8 @@ def worklist_document(row: WorklistRow) -> dict[str, Any]:
         "received_at": row.received_at,
         "due_at": row.due_at,
         "concluded_at": row.concluded_at,
+        "read_at": row.read_at,
+        "read_how": row.read_how,
         "instances": row.instances,
         "marks": [mark.name.lower() for mark in marks_of(row)],
         "deliveries": row.deliveries,

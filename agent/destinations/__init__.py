@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Protocol, Self, runtime_checkable
+from typing import Final, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,11 +23,13 @@ NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A rendered report: its bytes, what they are, and its SOP Instance UID as identifier."""
+    """A rendered report: its bytes, what they are, what names it, and whose it is."""
 
     media_type: str
     data: bytes
-    sop_instance_uid: str
+    identifier: str
+    """A DICOM object's SOP Instance UID; for the others see their modules in agent.reports."""
+    study_instance_uid: str
 
 
 class Destination(Protocol):
@@ -77,7 +79,15 @@ class DestinationSettings(BaseModel):
     name: str = Field(examples=["pacs"], pattern=NAME, description="Its name in the ledger and on the pages.")
     type: str = Field(description="What it is: the name of a module in agent.destinations.")
     reports: tuple[str, ...] = Field(
-        default=("sr", "picture"), description="Which reports it gets: names of modules in agent.reports; [] for none."
+        default=("sr", "picture"),
+        description="Which reports it gets: types, or names of [reports.NAME] tables; [] for none.",
+    )
+    outcomes: tuple[Literal["flagged", "not_flagged", "not_analysed", "failed"], ...] = Field(
+        default=("flagged", "not_flagged", "not_analysed", "failed"),
+        description="It gets the reports of studies with these outcomes only.",
+    )
+    calling_ae_titles: tuple[str, ...] = Field(
+        default=(), examples=[["CR_1"]], description="It gets the reports of studies that came from these; [] for all."
     )
     ae_title: str = Field(default="", examples=["PACS"], description="The AE title under which it sends to this agent.")
 

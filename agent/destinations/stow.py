@@ -118,7 +118,7 @@ class Destination:
     def send(self, outgoing: Outgoing) -> str:
         """Store one report; return what the server said. Raises DeliveryError if it does not have it."""
         with self._client() as client, self._mapped():
-            return self._post(client, outgoing.data, len(outgoing.data), outgoing.sop_instance_uid)
+            return self._post(client, outgoing.data, len(outgoing.data), outgoing.identifier)
 
     def forward(self, files: Sequence[Path], progress: Progress) -> None:
         """Store files over one connection, each answered on its own. See `Forwarding`."""

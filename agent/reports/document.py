@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from hashlib import sha256
 from pathlib import Path
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -17,12 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import AgentError
 
-FLAGGED = "flagged"
-NOT_FLAGGED = "not_flagged"
-NOT_ANALYSED = "not_analysed"
-FAILED = "failed"
-OUTCOMES = (FLAGGED, NOT_FLAGGED, NOT_ANALYSED, FAILED)
+FLAGGED: Final = "flagged"
+NOT_FLAGGED: Final = "not_flagged"
+NOT_ANALYSED: Final = "not_analysed"
+FAILED: Final = "failed"
+OUTCOMES: Final = (FLAGGED, NOT_FLAGGED, NOT_ANALYSED, FAILED)
 """Of a study and of an image alike. Never blank, never "clear"."""
+DICOM: Final = "application/dicom"
+"""Media type of a DICOM object (PS3.18 section 8.7.3.1)."""
 
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4])([0-5]\d)")
 
@@ -75,6 +78,34 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """Whose study it is and what was asked for, as the database holds it: text in Unicode, "" where nothing is known.
+
+    Attributes are PS3.6 keywords in snake_case. Reports that are DICOM take them over from the images, byte for byte.
+    """
+
+    patient_id: str = ""
+    issuer_of_patient_id: str = ""
+    patient_name: str = ""
+    """As DICOM writes it: components by ^, groups by = (PS3.5 section 6.2.1)."""
+    patient_birth_date: str = ""
+    patient_sex: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    study_description: str = ""
+    study_id: str = ""
+    modality: str = ""
+    referring_physician_name: str = ""
+    calling_ae_title: str = ""
+    received_at: datetime
+    order_priority: str = "LOW"
+    """What the order asks for: HIGH, MEDIUM or LOW (PS3.3 C.30.2, (0074,1200))."""
+    priority: str = "LOW"
+    """The one that counts, by the same terms: never below the order's unless a person lowered it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResult:
     """The concluded outcome of one revision of a study: everything a report may say."""
 
@@ -99,6 +130,9 @@ class StudyResult:
     """A UUID as text, made once per installation."""
     software_version: str = ""
     predecessors: tuple[Predecessor, ...] = ()
+    study: StudyFacts
+    variant: str = ""
+    """The report's name in the configuration where that is not its type: part of its UIDs, for its bytes differ."""
 
     def __post_init__(self) -> None:
         """Refuse naive times, and results that contradict themselves."""
@@ -123,13 +157,15 @@ class Document:
 
     media_type: str
     data: bytes = field(repr=False)
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
+    identifier: str
+    """What names it to its receivers: its SOP Instance UID, its message control ID, its Bundle's identifier."""
+    sop_class_uid: str = ""
+    """Of a DICOM object; "" of anything else."""
+    series_instance_uid: str = ""
 
     @property
     def sha256(self) -> str:
-        """The digest of the bytes: the same SOP Instance UID always means the same digest."""
+        """The digest of the bytes: the same identifier always means the same digest."""
         return sha256(self.data).hexdigest()
 
 
@@ -144,17 +180,21 @@ class Code(BaseModel):
 
 
 class ReportSettings(BaseModel):
-    """What every report in DICOM can be told."""
+    """What every report can be told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    type: str = Field(
+        default="",
+        description="What it is: the name of a module in agent.reports; empty: the table's own name. A table of "
+        "another name, with a type, is a second report of that type, for destinations that name it.",
+    )
+    outcomes: tuple[Literal["flagged", "not_flagged", "not_analysed", "failed"], ...] = Field(
+        default=OUTCOMES, description="Of studies with which outcomes it is made, where there can be one."
+    )
     timezone: str = Field(
         default="UTC",
         description="Zone of the times in the report where the images do not say theirs: an IANA name or +HHMM.",
-    )
-    equipment_purpose: Code = Field(
-        default=Code(value="109102", scheme="DCM", meaning="Processing Equipment"),
-        description="Purpose of Reference of the algorithm in the Contributing Equipment Sequence (PS3.16 CID 7005).",
     )
 
     @field_validator("timezone")
@@ -162,6 +202,15 @@ class ReportSettings(BaseModel):
     def _timezone_exists(cls, value: str) -> str:
         zone(value)
         return value
+
+
+class DicomReportSettings(ReportSettings):
+    """What every report in DICOM can be told."""
+
+    equipment_purpose: Code = Field(
+        default=Code(value="109102", scheme="DCM", meaning="Processing Equipment"),
+        description="Purpose of Reference of the algorithm in the Contributing Equipment Sequence (PS3.16 CID 7005).",
+    )
 
 
 def zone(name: str) -> tzinfo:

@@ -36,9 +36,12 @@ def device_uid(installation: str, model: ModelIdentity | None) -> str:
     )
 
 
-def report_uid(installation: str, study_instance_uid: str, revision: int, version: int, sop_class_uid: str) -> str:
-    """Return the SOP Instance UID of a report of one version of a study's result."""
-    return derived_uid("report", installation, study_instance_uid, str(revision), str(version), sop_class_uid)
+def report_uid(
+    installation: str, study_instance_uid: str, revision: int, version: int, sop_class_uid: str, variant: str = ""
+) -> str:
+    """Return the SOP Instance UID of a report of one version of a study's result, `variant` as in StudyResult."""
+    what = [installation, study_instance_uid, str(revision), str(version), sop_class_uid]
+    return derived_uid("report", *what, *filter(None, [variant]))
 
 
 def series_uid(installation: str, study_instance_uid: str, sop_class_uid: str, description: str) -> str:

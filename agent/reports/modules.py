@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from pydicom.dataset import Dataset
 
 from agent.reports import wording
-from agent.reports.document import Code, ReportSettings, StudyResult, zone
+from agent.reports.document import Code, DicomReportSettings, StudyResult, zone
 from agent.reports.evidence import TIMEZONE_OFFSET, Instance
 from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid, report_uid, series_uid
 
@@ -21,7 +21,7 @@ class Series:
     sop_class_uid: str
 
 
-def begin(result: StudyResult, settings: ReportSettings, source: Instance, series: Series) -> Dataset:
+def begin(result: StudyResult, settings: DicomReportSettings, source: Instance, series: Series) -> Dataset:
     """Return a Dataset with everything but the content of the report, and but what is taken over from `source`."""
     description = wording.series_description(result)
     local = local_zone(source, settings)
@@ -45,7 +45,12 @@ def begin(result: StudyResult, settings: ReportSettings, source: Instance, serie
     # SOP Common (C.12.1)
     dataset.SOPClassUID = series.sop_class_uid
     dataset.SOPInstanceUID = report_uid(
-        result.installation, result.study_instance_uid, result.revision, result.version, series.sop_class_uid
+        result.installation,
+        result.study_instance_uid,
+        result.revision,
+        result.version,
+        series.sop_class_uid,
+        result.variant,
     )
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date(concluded), time(concluded)
     dataset.TimezoneOffsetFromUTC = concluded.strftime("%z")[:5]
@@ -54,7 +59,7 @@ def begin(result: StudyResult, settings: ReportSettings, source: Instance, serie
     return dataset
 
 
-def local_zone(source: Instance, settings: ReportSettings) -> tzinfo:
+def local_zone(source: Instance, settings: DicomReportSettings) -> tzinfo:
     """Return the zone of all times in the report: the images', so that the Study Time taken over stays true."""
     try:
         return zone(source.text(TIMEZONE_OFFSET) or settings.timezone)
@@ -110,7 +115,7 @@ def _series(series_instance_uid: str, instances: list[Dataset]) -> Dataset:
     return item
 
 
-def _equipment(result: StudyResult, settings: ReportSettings, concluded: datetime) -> Dataset:
+def _equipment(result: StudyResult, settings: DicomReportSettings, concluded: datetime) -> Dataset:
     """Return the algorithm as contributing equipment: it has a Device UID of its own with every change of the model."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [coded(settings.equipment_purpose)]

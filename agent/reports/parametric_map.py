@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, Code, Document, ReportError, ReportSettings, StudyResult
+from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, ReportError, StudyResult
 from agent.reports.evidence import PIXEL_SPACING, Instance, read
 from agent.reports.identity import derived_uid
 from agent.reports.image_library import SPACING
@@ -40,7 +40,7 @@ _DERIVATION: Final = Code(value="113085", scheme="DCM", meaning="Spatial resampl
 _SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
 
 
-class Settings(ReportSettings):
+class Settings(DicomReportSettings):
     """How the Parametric Map is made."""
 
 

@@ -37,7 +37,7 @@ def write(dataset: Dataset, source: Instance, *, image: bool = False) -> Documen
         media_type="application/dicom",
         data=meta + b"".join(elements[tag] for tag in sorted(elements)),
         sop_class_uid=dataset.SOPClassUID,
-        sop_instance_uid=dataset.SOPInstanceUID,
+        identifier=dataset.SOPInstanceUID,
         series_instance_uid=dataset.SeriesInstanceUID,
     )
 

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, Code, Document, ImageOutcome, ReportError, ReportSettings, StudyResult
+from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, ImageOutcome, ReportError, StudyResult
 from agent.reports.drawing import Frame, draw
 from agent.reports.evidence import Instance, read
 from agent.reports.identity import MANUFACTURER, PRODUCT
@@ -28,7 +28,7 @@ _SERIES_NUMBER: Final = 9702
 _SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
 
 
-class Settings(ReportSettings):
+class Settings(DicomReportSettings):
     """How the picture is made."""
 
     heat_map_opacity: float = Field(

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from agent.reports.content import measurement_report
-from agent.reports.document import Document, Predecessor, ReportSettings, StudyResult
+from agent.reports.document import DicomReportSettings, Document, Predecessor, StudyResult
 from agent.reports.evidence import Evidence, Instance, gather
 from agent.reports.modules import Series, begin, hierarchy
 from agent.reports.part10 import write
@@ -28,7 +28,7 @@ SOP_CLASS_UIDS: Final = tuple(_CLASSES.values())
 _SERIES_NUMBER: Final = 9701
 
 
-class Settings(ReportSettings):
+class Settings(DicomReportSettings):
     """How the SR is made."""
 
     sop_class: Literal["comprehensive-3d", "comprehensive", "enhanced"] = Field(

@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from agent import reports
 from agent.reports import Report
-from agent.reports.document import ImageOutcome, ModelIdentity, StudyResult
+from agent.reports.document import DICOM, ImageOutcome, ModelIdentity, StudyFacts, StudyResult
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 IDENTITY = {
@@ -38,6 +38,25 @@ IDENTITY = {
     "ImagerPixelSpacing": ["0.15", "0.2"],
     "TimezoneOffsetFromUTC": "+0530",
 }
+FACTS = StudyFacts(
+    patient_id="PID-4711",
+    issuer_of_patient_id="KLINIK",
+    patient_name="Öztürk^Zoë",
+    patient_birth_date="20220107",
+    patient_sex="F",
+    accession_number="A-2026-0001",
+    study_date="20260301",
+    study_time="081530",
+    study_description="Thorax",
+    study_id="S1",
+    modality="CR",
+    referring_physician_name="Zuweiser^Dr",
+    calling_ae_title="CR_1",
+    received_at=datetime(2026, 3, 1, 20, 59, 50, tzinfo=UTC),
+    order_priority="LOW",
+    priority="MEDIUM",
+)
+"""What the database holds of a study of radiographs with IDENTITY."""
 WriteRadiograph = Callable[..., Path]
 
 
@@ -136,6 +155,7 @@ def study() -> Callable[..., StudyResult]:
             evidence=paths,
             installation="5b4b1c8e-1111-4222-8333-123456789abc",
             software_version="0.1.0",
+            study=FACTS,
         )
         return replace(result, **fields)
 
@@ -143,6 +163,12 @@ def study() -> Callable[..., StudyResult]:
 
 
 @pytest.fixture(params=reports.names())
-def report(request: pytest.FixtureRequest) -> Report:
+def any_report(request: pytest.FixtureRequest) -> Report:
     """Return every type of report that exists: a new one is here by being there."""
+    return reports.load(request.param)
+
+
+@pytest.fixture(params=[name for name in reports.names() if reports.load(name).MEDIA_TYPE == DICOM])
+def report(request: pytest.FixtureRequest) -> Report:
+    """Return every type of report that is a DICOM object."""
     return reports.load(request.param)

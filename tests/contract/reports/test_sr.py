@@ -246,7 +246,7 @@ def test_a_pacs_that_refuses_comprehensive_3d_gets_an_older_class_under_another_
     result = study(outcome, source)
     document = sr.render(result, sr.Settings(sop_class=name))
     assert document.sop_class_uid == sr.SOP_CLASS_UIDS[index]
-    assert document.sop_instance_uid != sr.render(result, sr.Settings()).sop_instance_uid
+    assert document.identifier != sr.render(result, sr.Settings()).identifier
     path = tmp_path / "sr.dcm"
     path.write_bytes(document.data)
     validator = Path(sys.executable).with_name("dciodvfy")

@@ -302,7 +302,7 @@ def test_own_reports_that_come_back_start_nothing_known_by_ledger_or_device(ledg
     task = delivery_task(ledger.database, delivery)
     assert task is not None
     stored = StoredReport(
-        sop_class_uid="1.2", sop_instance_uid="2.25.1", series_instance_uid="2.25.2", sha256="c" * 64, path="p", size=1
+        identifier="2.25.1", sop_class_uid="1.2", series_instance_uid="2.25.2", sha256="c" * 64, path="p", size=1
     )
     rendered = RenderedInstance("1.2.840.10008.1.2.1", is_image=False, attributes=InstanceAttributes(modality="SR"))
     record_rendered(ledger.database, task.report_id, stored, rendered, at=ledger.now)
@@ -335,8 +335,8 @@ def test_the_first_rendering_wins_so_that_every_attempt_sends_the_same_bytes(led
     assert task is not None
     first, second = (
         StoredReport(
+            identifier=f"2.25.{n}",
             sop_class_uid="1.2",
-            sop_instance_uid=f"2.25.{n}",
             series_instance_uid="2.25.9",
             sha256=str(n) * 64,
             path="p",

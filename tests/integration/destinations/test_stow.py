@@ -144,7 +144,7 @@ class Said:
 
 
 def report(file: Path) -> Outgoing:
-    return Outgoing("application/dicom", file.read_bytes(), file.stem)
+    return Outgoing("application/dicom", file.read_bytes(), file.stem, "1.2")
 
 
 def test_a_report_arrives_as_it_is(server: Server, make: Make, files: list[Path]) -> None:

@@ -136,8 +136,8 @@ class Ledger:
         for row in record.deliveries:
             number = next(self.numbers)
             stored = StoredReport(
+                identifier=f"2.25.{number}",
                 sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
-                sop_instance_uid=f"2.25.{number}",
                 series_instance_uid="2.25.8",
                 sha256=f"{number:064x}",
                 path=f"00/{number:064x}.dcm",

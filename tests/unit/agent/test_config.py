@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agent import reports
+from agent.app import routes_of
 from agent.config import Config, load
 from agent.config_text import config_text, nested
 from agent.errors import ConfigError
-from agent.reports import names, sr
+from agent.reports import sr
 from dicom_io.peer import Peer
 
 REPOSITORY = Path(__file__).parents[3]
@@ -194,9 +196,44 @@ def test_a_rule_that_is_none_or_leads_nowhere_is_told(
 def test_a_report_that_does_not_exist_lists_what_does(problems: Callable[[str], list[str]]) -> None:
     (of_destination,) = problems(PACS + 'reports = ["fax"]\n')
     (of_settings,) = problems("[reports.fax]\n")
-    assert {"picture", "sr"} < set(names())
-    assert f"expected reports among {', '.join(names())}. Received: reports=fax" in of_destination
-    assert f"expected a type of report: {', '.join(names())}. Received: report=fax" in of_settings
+    known = ", ".join(reports.names())
+    assert f"expected reports among {known}. Received: reports=fax" in of_destination
+    assert f"expected a type of report: {known}. Received: report=fax" in of_settings
+
+
+def test_a_report_of_another_name_is_a_second_one_of_its_type(written: Write) -> None:
+    config = load(written(PACS + 'reports = ["sr", "old_sr"]\n[reports.old_sr]\ntype = "sr"\nsop_class = "enhanced"\n'))
+    routes = {route.report: route for route in routes_of(config)}
+    assert set(routes) == {"sr", "old_sr"}
+    assert config.reports["old_sr"].sop_class == "enhanced"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[reports.sr]\ntype = "picture"\n', "expected another name for a report of another type"),
+        ('[reports."Old SR"]\ntype = "sr"\n', "expected a name of lower case letters"),
+        ('[reports.old]\ntype = "fax"\n', "expected a type of report"),
+        ('[reports.sr]\noutcomes = ["normal"]\n', "Input should be 'flagged'"),
+    ],
+)
+def test_a_report_that_is_named_wrongly_is_told(problems: Callable[[str], list[str]], text: str, told: str) -> None:
+    (problem,) = problems(text)
+    assert told in problem
+
+
+def test_a_destination_gets_the_reports_of_the_outcomes_and_scanners_that_it_and_the_report_name(
+    written: Write,
+) -> None:
+    text = (
+        PACS + 'reports = ["sr", "picture"]\noutcomes = ["flagged", "failed"]\ncalling_ae_titles = ["CR_1"]\n'
+        '[reports.sr]\noutcomes = ["flagged", "not_flagged"]\n'
+    )
+    sr, picture = routes_of(load(written(text)))
+    assert (sr.outcomes, picture.outcomes) == ({"flagged"}, {"flagged"})
+    assert sr.takes("flagged", "CR_1")
+    assert not sr.takes("flagged", "CR_2")
+    assert not sr.takes("not_flagged", "CR_1")
 
 
 def test_two_destinations_of_one_name_are_refused(problems: Callable[[str], list[str]]) -> None:

@@ -19,7 +19,7 @@ from dicom_io.errors import (
 )
 from dicom_io.scu import StoreStatus
 
-REPORT = Outgoing("application/dicom", b"report", "1.2.3")
+REPORT = Outgoing("application/dicom", b"report", "1.2.3", "1.2")
 SETTINGS = {"name": "pacs", "type": "dicom", "ae_title": "PACS", "host": "10.0.0.5", "port": 104}
 
 

@@ -15,11 +15,13 @@ EXPECTED = {
         "ALL_ACKNOWLEDGED": ("DELIVERED", False),
         "REQUEUED": ("COMPLETE", True),
         "WITHDRAWN": ("CONCLUDED", True),
+        "AMENDED": ("CONCLUDED", True),
     },
     "DELIVERED": {
         "CANDIDATE_STORED": ("RECEIVING", True),
         "REQUEUED": ("COMPLETE", True),
         "WITHDRAWN": ("CONCLUDED", True),
+        "AMENDED": ("CONCLUDED", True),
     },
 }
 

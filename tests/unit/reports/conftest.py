@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.reports.document import ImageOutcome, ModelIdentity, StudyResult
+from agent.reports.document import ImageOutcome, ModelIdentity, StudyFacts, StudyResult
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 
@@ -49,6 +49,7 @@ def result(model: ModelIdentity, image: Callable[..., ImageOutcome]) -> Callable
             "images": (image(outcome),),
             "evidence": (),
             "installation": "5b4b1c8e-1111-4222-8333-123456789abc",
+            "study": StudyFacts(received_at=datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC)),
         }
         return StudyResult(outcome=outcome, **(given | fields))
 

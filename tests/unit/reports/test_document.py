@@ -61,8 +61,8 @@ def test_a_document_knows_its_digest_and_does_not_print_its_bytes() -> None:
     document = Document(
         media_type="application/dicom",
         data=b"Doe^Jane",
+        identifier="2",
         sop_class_uid="1",
-        sop_instance_uid="2",
         series_instance_uid="3",
     )
     assert document.sha256 == "ff37cfdaa95116a3f73b5546abb2df17956d962ea9092e4ffde8807478183d62"

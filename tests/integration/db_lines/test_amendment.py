@@ -1,0 +1,136 @@
+"""Amendments and reading: a concluded study is reported anew with the same result; a read one leaves the worklist."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from db.amendment import amendment_to_record, enqueue_amendments, record_amendment, request_amendment
+from db.analysis import ImageResult, record_image_result, score_task
+from db.completion import close_due
+from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
+from db.delivery import acknowledge
+from db.lifecycle import State
+from db.outcome import Outcome, study_outcome
+from db.reading import record_read
+from db.schema import study
+from db.worklist import StudyRecord, study_record, worklist, worklist_counts
+
+SR = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
+UID = "1.2.3"
+
+
+def record(ledger: Any) -> StudyRecord:
+    found = study_record(ledger.database, UID)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def study_id(ledger: Any) -> int:
+    """Return a concluded, flagged study with an SR that waits."""
+    received = ledger.receive()
+    task = score_task(ledger.database, received.instance_id)
+    at = ledger.now
+    flagged = ImageResult(outcome=Outcome.FLAGGED, probability=0.9, started_at=at, finished_at=at)
+    record_image_result(ledger.database, ledger.queue, task, flagged, allowances=ledger.allowances)
+    ledger.now += timedelta(seconds=31)
+    close_due(ledger.database, ledger.queue, now=ledger.now)
+    due = study_to_conclude(ledger.database, received.study_id)
+    assert due is not None
+    conclusion = Conclusion(
+        study_id=due.study_id,
+        revision=due.revision,
+        outcome=study_outcome(due.images),
+        model_name="m",
+        model_version="1",
+        model_sha256="0" * 64,
+        operating_point="p",
+        threshold=0.5,
+        device_uid="2.25.7",
+        analysed_at=at,
+        concluded_at=ledger.now,
+        reports=(SR,),
+    )
+    assert record_conclusion(ledger.database, ledger.queue, conclusion)
+    return int(received.study_id)
+
+
+def request(ledger: Any, study_id: int) -> bool:
+    with ledger.database.begin() as connection:
+        return request_amendment(connection, ledger.queue, study_id, reason="patient corrected", at=ledger.now)
+
+
+def amend(ledger: Any, study_id: int) -> bool:
+    basis = amendment_to_record(ledger.database, study_id)
+    assert basis is not None
+    return record_amendment(ledger.database, ledger.queue, replace_reports(basis.conclusion, ledger.now))
+
+
+def replace_reports(conclusion: Conclusion, now: datetime) -> Conclusion:
+    values = {name: getattr(conclusion, name) for name in conclusion.__slots__}
+    return Conclusion(**(values | {"concluded_at": now, "reports": (SR,)}))
+
+
+def test_an_amended_study_has_the_same_result_and_a_new_version_of_its_report(ledger: Any, study_id: int) -> None:
+    assert request(ledger, study_id)
+    assert ledger.waiting()["amend"] == 1
+    assert amend(ledger, study_id)
+    found = record(ledger)
+    same = ("outcome", "probability", "model_sha256", "threshold", "device_uid", "analysed_at")
+    first, second = ({name: row[name] for name in same} for row in found.results)
+    assert first == second
+    assert [row["version"] for row in found.reports] == [1, 2]
+    assert [row["state"] for row in found.deliveries] == ["SUPERSEDED", "QUEUED"]
+    assert found.events[-1]["event"] == "AMENDED"
+    assert found.events[-1]["detail"] == "patient corrected"
+
+
+def test_a_delivered_study_is_delivered_again(ledger: Any, study_id: int) -> None:
+    acknowledge(ledger.database, record(ledger).deliveries[0]["id"], detail="0000", at=ledger.now)
+    assert record(ledger).study.state is State.DELIVERED
+    request(ledger, study_id)
+    assert amend(ledger, study_id)
+    assert record(ledger).study.state is State.CONCLUDED
+    assert [row["state"] for row in record(ledger).deliveries] == ["ACKNOWLEDGED", "QUEUED"]
+
+
+def test_an_amendment_is_recorded_once_however_often_it_is_asked_for(ledger: Any, study_id: int) -> None:
+    request(ledger, study_id)
+    request(ledger, study_id)
+    basis = amendment_to_record(ledger.database, study_id)
+    assert basis is not None
+    assert amend(ledger, study_id)
+    assert not record_amendment(ledger.database, ledger.queue, replace_reports(basis.conclusion, ledger.now))
+    assert amendment_to_record(ledger.database, study_id) is None
+    assert enqueue_amendments(ledger.database, ledger.queue, now=ledger.now) == 0
+
+
+def test_an_amendment_whose_job_was_lost_is_enqueued_again(ledger: Any, study_id: int) -> None:
+    request(ledger, study_id)
+    assert enqueue_amendments(ledger.database, ledger.queue, now=ledger.now) == 1
+
+
+def test_a_study_that_is_being_received_needs_no_amendment(ledger: Any) -> None:
+    received = ledger.receive()
+    assert not request(ledger, received.study_id)
+
+
+def test_a_read_study_leaves_the_worklist_until_a_new_image_comes(ledger: Any, study_id: int) -> None:
+    def read() -> bool:
+        with ledger.database.begin() as connection:
+            return record_read(connection, study_id, how="final report (HL7)", at=ledger.now)
+
+    assert len(worklist(ledger.database)) == worklist_counts(ledger.database, now=ledger.now).studies == 1
+    assert read()
+    assert not read()
+    assert worklist(ledger.database) == ()
+    assert worklist_counts(ledger.database, now=ledger.now).studies == 0
+    found = record(ledger)
+    assert (found.study.read_at, found.study.read_how) == (ledger.now, "final report (HL7)")
+    assert [event["event"] for event in found.events].count("READ") == 1
+    ledger.receive()
+    assert [row.study_instance_uid for row in worklist(ledger.database)] == [UID]
+    with ledger.database.read() as connection:
+        assert connection.execute(select(study.c.read_at, study.c.read_how)).one() == (None, None)
