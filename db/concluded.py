@@ -28,7 +28,10 @@ class ConcludedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Whose study it is and what was asked for, as it is on record now; priorities as `db.priority.ups_term`."""
+    """Whose study it is and what was asked for, as it is on record now; priorities as `db.priority.ups_term`.
+
+    `corrected` names those that are no longer what the Instances say.
+    """
 
     patient_id: str
     issuer_of_patient_id: str
@@ -46,6 +49,7 @@ class Facts:
     received_at: datetime
     order_priority: str
     priority: str
+    corrected: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +131,14 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
 
 
 def _facts(owner: Row[Any]) -> Facts:
-    stored = [field.name for field in fields(Facts) if field.name not in {"order_priority", "priority"}]
+    stored = [field.name for field in fields(Facts) if field.name not in {"order_priority", "priority", "corrected"}]
     order = Priority(owner.order_priority)
     ai, person = (None if one is None else Priority(one) for one in (owner.ai_priority, owner.person_priority))
     return Facts(
         **{name: getattr(owner, name) for name in stored},
         order_priority=ups_term(order),
         priority=ups_term(effective(order, ai, person)),
+        corrected=frozenset(owner.corrected.split()),
     )
 
 

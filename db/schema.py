@@ -71,6 +71,7 @@ study = Table(
     Column("modality", Text, nullable=False),
     Column("study_id", Text, nullable=False, server_default=text("''")),  # Study ID (0020,0010), not a row's id
     Column("referring_physician_name", Text, nullable=False, server_default=text("''")),
+    Column("corrected", Text, nullable=False, server_default=text("''")),  # which of these no longer are the files'
     Column("calling_ae_title", Text, nullable=False),
     Column("prior_only", Boolean, nullable=False, server_default=text("false")),  # all that came was asked for as prior
     # Lifecycle: written by db.advance only.
@@ -84,7 +85,10 @@ study = Table(
     Column(
         "steps", String(16)
     ),  # what its performed procedure steps say of its end: db.closing.Steps; null: none known
-    Column("withdrawing", Boolean),  # true: Instances of the current result were withdrawn, and a job records it
+    Column("withdrawing", Boolean),  # true: the next result takes back what was said before
+    Column("withdrawal_cause", String(16)),  # db.causes.Cause, and the reason to show, while it is withdrawing
+    Column("withdrawal_reason", Text),
+    Column("rejections", Boolean),  # true: Instances of it that have not come are rejected already
     Column("amending", Text),  # why the current result has to be reported anew; a job does it, and clears this
     Column("read_at", UtcDateTime),  # when somebody reported on it; null: it is on the worklist
     Column("read_how", Text),
@@ -134,7 +138,8 @@ instance = Table(
     # What is poor about it: text that is not valid in its declared character set; a SOP Class that no one knows.
     Column("misread_text", Boolean, nullable=False, server_default=text("false")),
     Column("unknown_class", Boolean, nullable=False, server_default=text("false")),
-    Column("withdrawn", Text),  # why this candidate does not count: the modality discontinued it; null: it counts
+    Column("withdrawn", Text),  # why this candidate does not count; null: it counts
+    Column("withdrawn_how", String(16)),  # db.causes.How; null, too, of what was withdrawn before there was this column
     Index("ix_instance_study_id", "study_id"),
     Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
 )
@@ -176,6 +181,8 @@ result = Table(
     Column("device_uid", String(UID), nullable=False),
     Column("analysed_at", UtcDateTime, nullable=False),
     Column("concluded_at", UtcDateTime, nullable=False),
+    Column("withdrawal_cause", String(16)),  # why earlier results were taken back with this one: db.causes.Cause
+    Column("withdrawal_reason", Text),
     UniqueConstraint("study_id", "revision"),
     Index("ix_result_device_uid", "device_uid"),
 )
@@ -197,7 +204,8 @@ report = Table(
     Column("path", Text),
     Column("size", BigInteger),
     Column("rendered_at", UtcDateTime),
-    UniqueConstraint("result_id", "kind"),
+    Column("rejects", Boolean, nullable=False, server_default=text("false")),  # a rejection note, of one destination
+    UniqueConstraint("result_id", "kind", "version"),
 )
 
 delivery = Table(
@@ -238,50 +246,4 @@ study_event = Table(
     Column("actor", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Index("ix_study_event_study_id", "study_id", "id"),
-)
-
-shadow_score = Table(
-    "shadow_score",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("instance_id", ForeignKey("instance.id"), nullable=False),
-    Column("revision", Integer, nullable=False),  # the study revision in which the first model scored the image
-    Column("model_name", Text, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("model_sha256", String(64), nullable=False),
-    Column("threshold", Float, nullable=False),
-    # What the second model says; null, with the reason, where it could say nothing.
-    Column("score", Float),
-    Column("probability", Float),
-    Column("is_flagged", Boolean),  # whether it would have flagged the image
-    Column("reason", Text, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("finished_at", UtcDateTime, nullable=False),
-    CheckConstraint(
-        "(reason = '') = (score IS NOT NULL AND probability IS NOT NULL AND is_flagged IS NOT NULL)", name="scored"
-    ),
-    UniqueConstraint("instance_id", "model_sha256"),  # the same weights say the same of the same bytes
-    Index("ix_shadow_score_model_sha256", "model_sha256"),
-)
-
-operating_point = Table(  # a site's own, each with its history: rows are added and deactivated, never changed otherwise
-    "operating_point",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("model_name", Text, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("model_sha256", String(64), nullable=False),
-    Column("content", Text, nullable=False),  # the file's JSON
-    Column("activated_by", Text, nullable=False),
-    Column("activated_at", UtcDateTime, nullable=False),
-    Column("deactivated_by", Text),
-    Column("deactivated_at", UtcDateTime),
-    CheckConstraint("(deactivated_at IS NULL) = (deactivated_by IS NULL)", name="deactivated"),
-    Index(
-        "uq_operating_point_active",
-        "model_sha256",
-        unique=True,
-        sqlite_where=text("deactivated_at IS NULL"),
-        postgresql_where=text("deactivated_at IS NULL"),
-    ),
 )

@@ -18,7 +18,7 @@ from db.priority import Allowances
 from db.queue import Queue
 from db.schema import study
 from db.schema_arrival import association_study, performed_step, performed_step_instance, performed_step_study
-from db.withdrawal import withdraw
+from db.withdrawal import withdraw_discontinued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class StepLedger:
     def _settle(self, connection: Connection, position: Position, at: datetime) -> None:
         row = connection.execute(select(study).where(study.c.id == position.study_id)).one()
         steps = steps_of(connection, row.study_instance_uid)
-        withdraw(connection, self.queue, position, steps, at=at, allowances=self.allowances)
+        withdraw_discontinued(connection, self.queue, position, steps, at=at, allowances=self.allowances)
         say = steps_say(connection, position.study_id, steps)
         values: dict[str, object] = {"steps": say or None}
         if position.state is State.RECEIVING:

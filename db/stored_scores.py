@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tru
 
 from db.database import Database
 from db.outcome import Outcome
-from db.schema import image_result, instance, shadow_score, study
+from db.schema import image_result, instance, study
+from db.schema_model import shadow_score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
-"""Withdrawn images: what their modality discontinued counts no more, and what was said because of it is taken back."""
+"""Withdrawn images and results: they count no more, and what was said because of them is taken back."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, select, update
 
 from db.advance import Position, advance, lock, note
+from db.causes import Cause, How, cause_of
 from db.conclusion import (
     Conclusion,
     StudyToConclude,
@@ -24,10 +26,21 @@ from db.priority import Allowances, Priority, due_at, effective
 from db.queue import Queue
 from db.schema import image_result, instance, study
 
-_CONCLUDED = (State.CONCLUDED, State.DELIVERED)
+CONCLUDED = (State.CONCLUDED, State.DELIVERED)
+"""The states of a study that has a result."""
 
 
-def withdraw(
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What is taken back: images by their rows' ids, none where the result rests on none."""
+
+    how: How
+    cause: Cause
+    reason: str
+    images: Sequence[int]
+
+
+def withdraw_discontinued(
     connection: Connection,
     queue: Queue,
     position: Position,
@@ -36,28 +49,52 @@ def withdraw(
     at: datetime,
     allowances: Allowances,
 ) -> None:
-    """Withdraw the images that the steps withdraw; the study's row is locked.
+    """Withdraw the images that the steps withdraw; the study's row is locked."""
+    images = standing(connection, position.study_id).items()
+    withdrawn = {id_: why for id_, image in images if (why := withdrawal(steps, image))}
+    for reason in sorted(set(withdrawn.values())):
+        ids = [id_ for id_, why in withdrawn.items() if why == reason]
+        withdraw(
+            connection,
+            queue,
+            position,
+            Withdrawal(How.MODALITY, cause_of(reason), reason, ids),
+            at=at,
+            allowances=allowances,
+        )
+
+
+def withdraw(
+    connection: Connection,
+    queue: Queue,
+    position: Position,
+    withdrawal: Withdrawal,
+    *,
+    at: datetime,
+    allowances: Allowances,
+    actor: str = "agent",
+) -> None:
+    """Withdraw images, or a study's whole result; the study's row is locked.
 
     At once, in this transaction: they count no more, the AI's part of the priority goes unless another image is
     flagged, what was not yet sent is superseded, and where no image is left the worklist says so. A concluded study
-    gets its new result and reports from a job.
+    gets its new result, reports and rejection notes from a job, another one with its conclusion.
     """
-    withdrawn = {
-        id_: why for id_, image in standing(connection, position.study_id).items() if (why := withdrawal(steps, image))
-    }
-    if not withdrawn:
-        return
-    for reason in sorted(set(withdrawn.values())):
-        ids = [id_ for id_, why in withdrawn.items() if why == reason]
-        connection.execute(
-            update(instance).where(instance.c.id.in_(ids)).values(withdrawn=reason, analysis_revision=None)
-        )
-        detail = f"{len(ids)} images {reason}"
-        note(connection, position, "IMAGES_WITHDRAWN", position.state, at=at, detail=detail)
+    connection.execute(
+        update(instance)
+        .where(instance.c.id.in_(withdrawal.images))
+        .values(withdrawn=withdrawal.reason, withdrawn_how=withdrawal.how, analysis_revision=None)
+    )
+    detail = f"{len(withdrawal.images)} images {withdrawal.reason}"
+    note(connection, position, "IMAGES_WITHDRAWN", position.state, at=at, detail=detail, actor=actor)
     supersede(connection, position.study_id, at=at)
-    _take_back(connection, position.study_id, list(withdrawn.values())[-1], allowances)
-    if position.state in _CONCLUDED:
-        connection.execute(update(study).where(study.c.id == position.study_id).values(withdrawing=True))
+    _take_back(connection, position.study_id, withdrawal.reason, allowances)
+    connection.execute(
+        update(study)
+        .where(study.c.id == position.study_id)
+        .values(withdrawing=True, withdrawal_cause=withdrawal.cause, withdrawal_reason=withdrawal.reason)
+    )
+    if position.state in CONCLUDED:
         enqueue_withdrawal(connection, queue, position.study_id, at=at)
 
 
@@ -92,7 +129,7 @@ def withdrawal_to_record(database: Database, study_id: int) -> StudyToConclude |
     """Return the concluded study whose result has to be taken back; None when that is settled or will be otherwise."""
     with database.read() as connection:
         row = connection.execute(select(study).where(study.c.id == study_id)).one()
-        if row.state not in _CONCLUDED or not row.withdrawing:
+        if row.state not in CONCLUDED or not row.withdrawing:
             return None
         return to_conclude(connection, row)
 
@@ -119,7 +156,7 @@ def record_withdrawal(database: Database, queue: Queue, conclusion: Conclusion) 
 def enqueue_withdrawals(database: Database, queue: Queue, *, now: datetime) -> int:
     """Enqueue every withdrawal that waits to be recorded; heals what a parked job left behind. Return how many."""
     with database.begin() as connection:
-        ids = connection.scalars(select(study.c.id).where(study.c.withdrawing, study.c.state.in_(_CONCLUDED))).all()
+        ids = connection.scalars(select(study.c.id).where(study.c.withdrawing, study.c.state.in_(CONCLUDED))).all()
         for study_id in ids:
             enqueue_withdrawal(connection, queue, study_id, at=now)
     return len(ids)

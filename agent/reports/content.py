@@ -30,7 +30,7 @@ from highdicom.sr import (
 from pydicom.sr.codedict import codes
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, NOT_FLAGGED, ModelIdentity, StudyResult
+from agent.reports.document import FAILED, FLAGGED, NOT_FLAGGED, ModelIdentity, StudyResult
 from agent.reports.evidence import (
     CODE,
     MODALITY,
@@ -46,9 +46,12 @@ LUNG: Final = codes.SCT.Lung
 PROBABILITY: Final = codes.DCM.Probability
 PRESENCE: Final = codes.DCM.PresenceOfProperty
 QUALITATIVE_EVALUATIONS: Final = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
-_ENGLISH: Final = CodedConcept("en", "RFC5646", "English")
+ENGLISH: Final = CodedConcept("en", "RFC5646", "English")
 _PRESENCES: Final = {FLAGGED: codes.cid240.Present, NOT_FLAGGED: codes.cid240.Undetermined}
 """CID 240. Never absent: a triage aid does not state absence."""
+_ALL_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.AllAlgorithmsSucceededWithFindings)
+_SOME_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.NotAllAlgorithmsSucceededWithFindings)
+_NONE_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.NoAlgorithmsSucceededWithoutFindings)
 _DIGITS: Final = 4
 _LO: Final = 64
 
@@ -62,8 +65,8 @@ def measurement_report(
     """
     root = container(codes.DCM.ImagingMeasurementReport, template="1500")
     content: list[ContentItem] = [
-        *LanguageOfContentItemAndDescendants(_ENGLISH),
-        *_observer(result),
+        *LanguageOfContentItemAndDescendants(ENGLISH),
+        *observer(result),
         CodeContentItem(
             codes.DCM.ProcedureReported, _procedure(evidence.source), RelationshipTypeValues.HAS_CONCEPT_MOD
         ),
@@ -77,7 +80,7 @@ def measurement_report(
     return root
 
 
-def _observer(result: StudyResult) -> ObserverContext:
+def observer(result: StudyResult) -> ObserverContext:
     """Return who says it: this installation with its model (TID 1002, TID 1004)."""
     return ObserverContext(
         codes.DCM.Device,
@@ -153,15 +156,30 @@ def _probability(value: float | None) -> list[Measurement] | None:
     return None if value is None else [Measurement(PROBABILITY, round(value, _DIGITS), codes.UCUM.NoUnits)]
 
 
-def _evaluations(result: StudyResult, evidence: Evidence) -> Iterator[TextContentItem]:
-    """Yield the outcome and what it does not mean, then the reason of each image that was not analysed."""
+def _evaluations(result: StudyResult, evidence: Evidence) -> Iterator[ContentItem]:
+    """Yield the outcome, what it does not mean and how the analysis went, then what came of each candidate image."""
     outcome, *caveats = wording.summary(result)
     yield TextContentItem(codes.DCM.Summary, outcome, RelationshipTypeValues.CONTAINS)
     for caveat in caveats:
         yield _comment(caveat)
-    for image in result.images:
-        if image.outcome not in (FLAGGED, NOT_FLAGGED):
-            yield _comment(wording.image_sentence(image), evidence.candidates.get(image.sop_instance_uid))
+    if (status := _run_status(result)) is not None:
+        contains = RelationshipTypeValues.CONTAINS
+        yield CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, status, contains)
+    for line, image in zip(wording.image_lines(result), result.images, strict=True):
+        yield _comment(line, evidence.candidates.get(image.sop_instance_uid))
+
+
+def _run_status(result: StudyResult) -> CodedConcept | None:
+    """Return how the analysis went (CID 6047), None where the code would say of an analysed image "without findings".
+
+    A triage aid does not say so: see `_PRESENCES`.
+    """
+    outcomes = {image.outcome for image in result.images}
+    if not outcomes & {FLAGGED, NOT_FLAGGED}:
+        return _NONE_SUCCEEDED
+    if FLAGGED not in outcomes:
+        return None
+    return _SOME_SUCCEEDED if FAILED in outcomes else _ALL_SUCCEEDED
 
 
 def _comment(text: str, image: Instance | None = None) -> TextContentItem:

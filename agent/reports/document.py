@@ -78,10 +78,21 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentObject:
+    """A DICOM object of ours that a destination may have."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    is_image: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFacts:
     """Whose study it is and what was asked for, as the database holds it: text in Unicode, "" where nothing is known.
 
-    Attributes are PS3.6 keywords in snake_case. Reports that are DICOM take them over from the images, byte for byte.
+    Attributes are PS3.6 keywords in snake_case. Reports that are DICOM take them over from the images, byte for byte,
+    but for those that were `corrected`.
     """
 
     patient_id: str = ""
@@ -103,6 +114,8 @@ class StudyFacts:
     """What the order asks for: HIGH, MEDIUM or LOW (PS3.3 C.30.2, (0074,1200))."""
     priority: str = "LOW"
     """The one that counts, by the same terms: never below the order's unless a person lowered it."""
+    corrected: frozenset[str] = frozenset()
+    """Names of the attributes here that an admission message or an order changed after the images had come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +146,11 @@ class StudyResult:
     study: StudyFacts
     variant: str = ""
     """The report's name in the configuration where that is not its type: part of its UIDs, for its bytes differ."""
+    withdrawal: str = ""
+    """Why earlier results were taken back with this one: a rejection note's title code (CID 7011); "" if none were."""
+    withdrawal_reason: str = ""
+    rejected: tuple[SentObject, ...] = ()
+    """Of a rejection note: what it takes back."""
 
     def __post_init__(self) -> None:
         """Refuse naive times, and results that contradict themselves."""

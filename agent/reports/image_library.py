@@ -31,8 +31,8 @@ SPACING: Final = re.compile(r"(\d{1,4}(?:\.\d{1,10})?)\\(\d{1,4}(?:\.\d{1,10})?)
 def container(
     name: CodedConcept, content: Iterable[ContentItem] = (), *, template: str | None = None
 ) -> ContainerContentItem:
-    """Return a container of separate items; the root is that of TID 1500."""
-    relationship = None if template == "1500" else RelationshipTypeValues.CONTAINS
+    """Return a container of separate items; one with a root template (TID 1500, TID 2010) is the root."""
+    relationship = RelationshipTypeValues.CONTAINS if template is None else None
     item = ContainerContentItem(name, is_content_continuous=False, template_id=template, relationship_type=relationship)
     if items := list(content):
         item.ContentSequence = ContentSequence(items)

@@ -70,7 +70,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
         _add_image(dataset, maps)
         _add_functional_groups(dataset, result, maps)
         dataset.ReferencedSeriesSequence = _common_references(result, maps)
-        return write(dataset, maps[0].source, image=True)
+        return write(dataset, maps[0].source, result.study, image=True)
 
 
 def _maps(result: StudyResult) -> Iterable[_Map]:

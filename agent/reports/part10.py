@@ -4,8 +4,6 @@ What the agent says is a pydicom Dataset of plain ASCII; what it takes over from
 The two are joined element by element, in order of tags.
 """
 
-from collections.abc import Mapping
-from struct import pack
 from typing import Final
 
 from pydicom.dataelem import DataElement
@@ -14,21 +12,22 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
-from agent.reports.document import Document
-from agent.reports.evidence import CODE, TAKEN, Instance, Taken, taken_by_image
+from agent.reports.correction import corrected
+from agent.reports.document import Document, StudyFacts
+from agent.reports.elements import element, item
+from agent.reports.evidence import TAKEN, Instance, Taken, taken_by_image
 from dicom_io.file_meta import encode_file_meta
 
-_LONG = frozenset({"SQ", "UT"})
 _MAX_SHORT_LENGTH: Final = 0xFFFE
-_ITEM: Final = pack("<HH", 0xFFFE, 0xE000)
-_REQUIRED_OF_CODE: Final = frozenset({0x00080100, 0x00080102, 0x00080104})
 
 
-def write(dataset: Dataset, source: Instance, *, image: bool = False) -> Document:
+def write(dataset: Dataset, source: Instance, study: StudyFacts, *, image: bool = False) -> Document:
     """Return the document of what `dataset` says, in ASCII throughout, and of the identity in `source`.
 
-    `image` says that the report is itself an image, which takes over a little more.
+    What was corrected is as `study` has it. `image` says that the report is itself an image, which takes over a little
+    more.
     """
+    source = corrected(source, study)
     taken = taken_by_image(source) if image else TAKEN
     elements = {int(element.tag): _own(element) for element in dataset}
     elements |= {tag: written for tag, rule in taken.items() if (written := _take(tag, rule, source)) is not None}
@@ -53,28 +52,13 @@ def _own(element: DataElement) -> bytes:
 def _take(tag: int, rule: Taken, source: Instance) -> bytes | None:
     """Return the element as taken over, empty where it must be there, None where there is nothing to take."""
     if rule.items is not None:
-        items = [_item(item, rule.items) for item in source.items(tag, rule.items)]
-        value = b"".join(item for item in items if item)
-        return _element(tag, rule.vr, value) if value else None
+        items = [item(one, rule.items) for one in source.items(tag, rule.items)]
+        value = b"".join(items)
+        return element(tag, rule.vr, value) if value else None
     value = source.values.get(tag, b"").rstrip(b"\0")
     bare = value.strip(b" ")
     if rule.pattern is not None:
         value = bare if rule.pattern.fullmatch(bare) else b""
     if not bare or len(value) > _MAX_SHORT_LENGTH:
         value = b""
-    return _element(tag, rule.vr, value) if value or rule.type_2 else None
-
-
-def _item(values: Mapping[int, bytes], vrs: Mapping[int, str]) -> bytes:
-    """Return an item of a sequence that is taken over; b"" for one that says nothing, or a code that is incomplete."""
-    present = {tag: value for tag, value in values.items() if value.strip(b"\0 ")}
-    if vrs is CODE and not present.keys() >= _REQUIRED_OF_CODE:
-        return b""
-    body = b"".join(_element(tag, vrs[tag], present[tag].rstrip(b"\0")) for tag in sorted(present))
-    return _ITEM + pack("<L", len(body)) + body if body else b""
-
-
-def _element(tag: int, vr: str, value: bytes) -> bytes:
-    value += b" " * (len(value) % 2 and vr != "SQ")
-    head = pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
-    return head + (pack("<HL", 0, len(value)) if vr in _LONG else pack("<H", len(value))) + value
+    return element(tag, rule.vr, value) if value or rule.type_2 else None

@@ -68,7 +68,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
         _add_secondary_capture(dataset, result, concluded)
         _add_image(dataset, image, source)
         _add_pixels(dataset, pixels)
-        return write(dataset, source, image=True)
+        return write(dataset, source, result.study, image=True)
 
 
 def _shown(result: StudyResult) -> ImageOutcome:

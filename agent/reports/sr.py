@@ -49,7 +49,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
     """Return the SR. Raises ReportError where no Instance of the study can be read."""
     evidence = gather(result)
     with quiet_pydicom():  # UIDs that real scanners send are not all valid, and are referred to as they are
-        return write(_dataset(result, settings, evidence), evidence.source)
+        return write(_dataset(result, settings, evidence), evidence.source, result.study)
 
 
 def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dataset:

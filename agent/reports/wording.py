@@ -11,6 +11,7 @@ SCOPE: Final = "Only pneumonia was looked for."
 NO_RULE_OUT: Final = "This does not exclude pneumonia or any other disease."
 NO_OTHER_RULE_OUT: Final = "This does not exclude any other disease."
 NOT_ASSESSED: Final = "The images were not assessed by AI; nothing is said about the presence or absence of disease."
+NOT_STATED: Final = "Nothing is said about the presence or absence of disease."
 AS_USUAL: Final = "Read the whole image as usual."
 NO_HEAT_MAP: Final = "No heat map could be made."
 HEAT_MAP: Final = "Shaded: what drew the network's attention, not an outline of disease."
@@ -20,6 +21,7 @@ MAP_METHOD: Final = (
     "Occlusion: by how much the logit of the network falls when a place of the image is hidden, above the median place,"
     " as a share of the place that matters most. 25 places, interpolated."
 )
+WITHDRAWN_SERIES: Final = "AI: earlier results withdrawn"
 
 _MAX_LONG_STRING: Final = 64
 _NOTHING_GIVEN: Final = "no reason recorded"
@@ -76,6 +78,18 @@ def image_sentence(image: ImageOutcome) -> str:
             return f"Image not analysed: {reason(image.reason)}."
         case _:
             return f"Analysis of the image failed: {reason(image.reason)}."
+
+
+def image_lines(result: StudyResult) -> tuple[str, ...]:
+    """Return the table of the candidate images: a line for each, with its outcome and reason."""
+    total = len(result.images)
+    return tuple(f"Image {number} of {total}. {image_sentence(one)}" for number, one in enumerate(result.images, 1))
+
+
+def withdrawal(result: StudyResult) -> str:
+    """Return why earlier reports are taken back."""
+    why = reason(result.withdrawal_reason)
+    return f"Earlier AI triage results of this study are {why}. Do not use the objects named here. {NOT_STATED}"
 
 
 def reason(text: str) -> str:

@@ -9,11 +9,21 @@ import db.queue.job_table
 import db.schema
 import db.schema_arrival
 import db.schema_commitment
+import db.schema_model
 import db.schema_tokens
+import db.schema_withdrawal
 from db.metadata import metadata
 from db.types import UtcDateTime
 
-TABLES = (db.schema, db.schema_arrival, db.schema_commitment, db.schema_tokens, db.queue.job_table)
+TABLES = (
+    db.schema,
+    db.schema_arrival,
+    db.schema_commitment,
+    db.schema_model,
+    db.schema_tokens,
+    db.schema_withdrawal,
+    db.queue.job_table,
+)
 """The modules that register tables with `metadata`."""
 
 

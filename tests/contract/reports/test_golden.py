@@ -9,6 +9,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from agent import reports
+from agent.reports import Report
 from agent.reports.document import Predecessor, StudyResult
 
 Study = Callable[..., StudyResult]
@@ -45,11 +46,23 @@ def lines(dataset: Dataset, indent: str = "") -> Iterator[str]:
 )
 def test_a_report_is_what_was_reviewed(study: Study, source: Path, kind: str, outcome: str, tmp_path: Path) -> None:
     """Where a difference is meant, copy the new file over the golden one, and say in the commit why."""
-    report = reports.load(kind)
     earlier = Predecessor(sop_class_uid="1.2.3", sop_instance_uid="1.2.3.4", series_instance_uid="1.2.3.5")
     result = replace(study(outcome, source), version=2, predecessors=(earlier,))
+    compare(reports.load(kind), result, tmp_path / f"{kind}-{outcome}.txt")
+
+
+def test_a_report_of_a_corrected_patient_is_what_was_reviewed(study: Study, source: Path, tmp_path: Path) -> None:
+    """A merge gave another Patient ID and a name that the images' character set cannot hold."""
+    result = study("flagged", source)
+    named = {"patient_id": "PID-0815", "patient_name": "Дурова^Надежда"}
+    facts = replace(result.study, **named, corrected=frozenset(named))
+    earlier = Predecessor(sop_class_uid="1.2.3", sop_instance_uid="1.2.3.4", series_instance_uid="1.2.3.5")
+    amended = replace(result, study=facts, revision=2, version=2, predecessors=(earlier,))
+    compare(reports.load("sr"), amended, tmp_path / "sr-corrected.txt")
+
+
+def compare(report: Report, result: StudyResult, actual: Path) -> None:
     dataset = dcmread(io.BytesIO(report.render(result, report.Settings()).data))
-    actual = tmp_path / f"{kind}-{outcome}.txt"
     actual.write_text("".join(f"{line}\n" for line in (*lines(dataset.file_meta), *lines(dataset))), encoding="utf-8")
     golden = GOLDEN / actual.name
     expected = golden.read_text(encoding="utf-8") if golden.exists() else ""

@@ -107,6 +107,44 @@ def test_each_image_of_a_mixed_study_is_accounted_for(study: Study, radiograph: 
     assert "on 1 of 2 images analysed" in texts(document, "Summary")[0]
 
 
+def test_the_table_of_images_gives_each_candidate_its_outcome_and_reason(study: Study, radiograph: Radiograph) -> None:
+    """In the order of the study, each with a reference to its image."""
+    outcomes = ("not_flagged", "flagged", "not_analysed", "failed")
+    parts = [study(outcome, radiograph()) for outcome in outcomes]
+    images = tuple(part.images[0] for part in parts)
+    document = rendered(replace(parts[1], images=images, evidence=tuple(image.path for image in images)))
+    table = [item for item in items(document) if item.get("TextValue", "").startswith("Image ")]
+    assert [item.TextValue.partition(". ")[0] for item in table] == [f"Image {n} of 4" for n in range(1, 5)]
+    for item, said in zip(table, ("Not flagged", "Flagged", "not a frontal view", "truncated"), strict=True):
+        assert said in item.TextValue
+    referred = [item.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in table]
+    assert referred == [image.sop_instance_uid for image in images]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (("flagged", "not_flagged"), "111242"),
+        (("flagged", "failed"), "111244"),
+        (("not_flagged",), None),
+        (("not_flagged", "failed"), None),
+        (("not_analysed",), "111245"),
+        (("failed",), "111245"),
+    ],
+)
+def test_the_run_status_never_says_without_findings_of_an_analysed_image(
+    study: Study, radiograph: Radiograph, outcomes: tuple[str, ...], code: str | None
+) -> None:
+    """CID 6047 has codes for it (111241, 111243); a triage aid does not state absence."""
+    parts = [study(outcome, radiograph()) for outcome in outcomes]
+    images = tuple(part.images[0] for part in parts)
+    worst = parts[0] if outcomes != ("not_flagged", "failed") else parts[1]
+    document = rendered(replace(worst, images=images, evidence=tuple(image.path for image in images)))
+    name = codes.DCM.CADProcessingAndFindingsSummary
+    found = [item.value.value for item in items(document) if item.ValueType == "CODE" and item.name == name]
+    assert found == ([] if code is None else [code])
+
+
 def test_findings_can_be_tracked_through_all_versions(study: Study, source: Path) -> None:
     result = study("flagged", source)
     first, later = (groups(rendered(one))[0] for one in (result, replace(result, version=2, revision=5)))
@@ -279,7 +317,7 @@ def test_a_candidate_that_cannot_be_read_is_reported_by_its_reason(study: Study,
         reason="header cannot be read",
     )
     document = rendered(replace(study("failed", source), images=(image,)))
-    assert "Analysis of the image failed: header cannot be read." in texts(document, "Comment")
+    assert "Image 1 of 1. Analysis of the image failed: header cannot be read." in texts(document, "Comment")
     assert [instance for *_, instance, _ in document.get_evidence()] == ["1.2.826.0.1.99.3.1"]
 
 

@@ -15,7 +15,7 @@ from agent.shadow import NOT_LOADED
 from db import kinds
 from db.database import Database
 from db.queue import open_queue
-from db.schema import shadow_score
+from db.schema_model import shadow_score
 from db.stored_scores import stored_scores
 from model.errors import UnknownModelError, WeightsError
 

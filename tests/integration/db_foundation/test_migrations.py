@@ -18,7 +18,7 @@ from db.migrate import _config, _scripts, current, needs_upgrade, upgrade
 from db.migrations import procrastinate_schema
 from db.migrations.scope import configuration
 from db.queue import open_queue, utc_now
-from db.schema import operating_point
+from db.schema_model import operating_point
 
 # Everything that PostgreSQL knows about the tables of the default schema, in its own words.
 POSTGRESQL_DEFINITIONS = """

@@ -18,7 +18,7 @@ from db import kinds
 from db.analysis import ImageResult, record_image_result, score_task
 from db.outcome import Outcome
 from db.queue import Done, Job, Park
-from db.schema import shadow_score
+from db.schema_model import shadow_score
 from dicom_io.image_files import CrIdentity, write_cr
 from dicom_io.store import Store
 from model.errors import WeightsError

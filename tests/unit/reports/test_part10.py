@@ -1,15 +1,18 @@
 """What is taken over from the images: the bytes as they came, or nothing."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from pydicom import Dataset, dcmread
 
+from agent.reports.document import StudyFacts
 from agent.reports.evidence import Instance
 from agent.reports.part10 import write
 from dicom_io.scan import Syntax
 
 LITTLE = Syntax(explicit=True, little_endian=True)
+NOBODY = StudyFacts(received_at=datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def source(values: dict[int, bytes]) -> Instance:
@@ -27,7 +30,7 @@ def source(values: dict[int, bytes]) -> Instance:
 def encoded(values: dict[int, bytes]) -> Dataset:
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.4", "1.2.5"
-    return dcmread(io.BytesIO(write(dataset, source(values)).data))
+    return dcmread(io.BytesIO(write(dataset, source(values), NOBODY).data))
 
 
 def test_elements_stand_in_order_of_their_tags() -> None:
