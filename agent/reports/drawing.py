@@ -1,7 +1,8 @@
-"""The pixels of the picture: a radiograph, the heat map over it, and captions in strips at its edges.
+"""The pixels of the picture: a radiograph, the heat map over it, and under it a band with the caption.
 
-Everything is drawn in the radiograph's own geometry, and so that it can be told apart on a grayscale display too: the
-outline is a bright line beside a dark one. The font comes with Pillow.
+The radiograph keeps its size and its place: a pixel of it has the same row and column in the picture, and no word
+covers it. Everything can be told apart on a grayscale display too: the outline is a bright line beside a dark one. The
+font comes with Pillow.
 """
 
 from collections.abc import Sequence
@@ -19,26 +20,23 @@ _DARK: Final = (0, 0, 0)
 _WHITE: Final = (255, 255, 255)
 _FLOOR: Final = 64  # of 255: less activation than this is not shaded
 _OUTLINE: Final = 128  # of 255: the hot region is what lies above
-_LINE_FRACTION: Final = 500  # the outline is this fraction of the shorter side thick
+_LINE_FRACTION: Final = 500  # the outline is the shorter side divided by this thick
 _FONT_FRACTION: Final = 0.021
 _HEADLINE: Final = 1.35  # times the size of the lines
-_SMALLEST_FONT: Final = 8
 _READABLE_FONT: Final = 11
 _LEADING: Final = 1.25
-_STRIP_LIMIT: Final = 0.3  # of the height, for one strip
-_STRIP_DARKNESS: Final = 0.72
 
 
 def draw(frame: Frame, heat_map: Frame | None, *, headline: str, lines: Sequence[str], opacity: float) -> Frame:
-    """Return uint8 [h, w, 3] of `frame`, uint8 [h, w] or [h, w, 3], with what is laid over it.
+    """Return uint8 [h + band, w, 3] of `frame`, uint8 [h, w] or [h, w, 3], with what is laid over it and said under it.
 
     `heat_map` is uint8 [any, any] over the whole frame; `opacity`, 0 to 1, is that of its strongest shade.
     """
     picture = Image.fromarray(frame).convert("RGB")
     if heat_map is not None:
         picture = _shade(picture, heat_map, opacity)
-    _caption(picture, headline, lines)
-    return np.asarray(picture)
+    size = max(_READABLE_FONT, round(min(picture.size) * _FONT_FRACTION))
+    return np.concatenate([np.asarray(picture), np.asarray(_band(picture.width, size, headline, lines))])
 
 
 def _shade(picture: Image.Image, heat_map: Frame, opacity: float) -> Image.Image:
@@ -66,32 +64,21 @@ def _spread(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _caption(picture: Image.Image, headline: str, lines: Sequence[str]) -> None:
-    """Write the headline into a strip at the top, and the lines into one at the bottom, as large as there is room."""
-    size = max(_READABLE_FONT, round(min(picture.size) * _FONT_FRACTION))
-    _strip(picture, [headline], round(size * _HEADLINE), top=True)
-    _strip(picture, lines, size, top=False)
-
-
-def _strip(picture: Image.Image, lines: Sequence[str], size: int, *, top: bool) -> None:
-    width, height = picture.size
-    room = round(height * _STRIP_LIMIT)
-    while True:
-        font = ImageFont.load_default(size)
-        margin = size // 2
-        wrapped = [part for line in lines for part in _wrap(line, font, width - 2 * margin)]
-        leading = round(size * _LEADING)
-        if 2 * margin + leading * len(wrapped) <= room or size <= _SMALLEST_FONT:
-            break
-        size -= 1
-    wrapped = wrapped[: max(1, (room - 2 * margin) // leading)]
-    strip = min(height, 2 * margin + leading * len(wrapped))
-    box = (0, 0, width, strip) if top else (0, height - strip, width, height)
-    region = picture.crop(box)
-    picture.paste(Image.blend(region, Image.new("RGB", region.size, _DARK), _STRIP_DARKNESS), box)
-    pen = ImageDraw.Draw(picture)
-    for number, line in enumerate(wrapped):
-        pen.text((margin, box[1] + margin + number * leading), line, fill=_LINE if top else _WHITE, font=font)
+def _band(width: int, size: int, headline: str, lines: Sequence[str]) -> Image.Image:
+    """Return the caption as a band as wide as the radiograph and as high as its words need: headline, then lines."""
+    margin = size
+    fonts = {True: ImageFont.load_default(round(size * _HEADLINE)), False: ImageFont.load_default(size)}
+    room = max(1, width - 2 * margin)
+    rows = [(True, part) for part in _wrap(headline, fonts[True], room)]
+    rows += [(False, part) for line in lines for part in _wrap(line, fonts[False], room)]
+    leadings = {True: round(size * _HEADLINE * _LEADING), False: round(size * _LEADING)}
+    band = Image.new("RGB", (width, 2 * margin + sum(leadings[head] for head, _ in rows)), _DARK)
+    pen, top = ImageDraw.Draw(band), margin
+    pen.line([(0, 0), (width, 0)], fill=_WHITE, width=max(1, size // 16))  # many radiographs are black at the bottom
+    for head, text in rows:
+        pen.text((margin, top), text, fill=_LINE if head else _WHITE, font=fonts[head])
+        top += leadings[head]
+    return band
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

@@ -1,10 +1,14 @@
 """The picture of a flagged study: Secondary Capture of the radiograph with the heat map and a caption (PS3.3 A.8).
 
 Viewers often do not show an SR; this they show. There is none of a study that is not flagged: a picture that says so
-would act as a rule-out. Uncompressed RGB, which every PACS takes, and without pixel spacing: nothing is to be measured.
+would act as a rule-out. Where several images are flagged it shows the one with the highest probability and says so: one
+report is one object, frames of different sizes would have to be padded, and few viewers show a multi-frame one; the SR
+and the Parametric Map name them all. Uncompressed RGB, which every PACS takes, and without pixel spacing: nothing is to
+be measured.
 """
 
 from datetime import datetime
+from fractions import Fraction
 from typing import Final
 
 from pydantic import Field
@@ -14,8 +18,9 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from agent.reports import wording
 from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, ImageOutcome, ReportError, StudyResult
 from agent.reports.drawing import Frame, draw
-from agent.reports.evidence import Instance, read
+from agent.reports.evidence import IMAGER_PIXEL_SPACING, PIXEL_ASPECT_RATIO, PIXEL_SPACING, Instance, read
 from agent.reports.identity import MANUFACTURER, PRODUCT
+from agent.reports.image_library import SPACING
 from agent.reports.lossy import lossy_compression
 from agent.reports.modules import Series, begin, coded, date, local_zone, reference, time
 from agent.reports.part10 import write
@@ -25,6 +30,7 @@ from dicom_io.silence import quiet_pydicom
 MEDIA_TYPE: Final = "application/dicom"
 SOP_CLASS_UIDS: Final = (str(SecondaryCaptureImageStorage),)
 _SERIES_NUMBER: Final = 9702
+_MAX_ASPECT: Final = 1000
 _SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
 
 
@@ -99,6 +105,17 @@ def _add_image(dataset: Dataset, image: ImageOutcome, source: Instance) -> None:
     item.SpatialLocationsPreserved = "YES"
     dataset.SourceImageSequence = [item]
     dataset.update(lossy_compression(source))
+    if (shape := _shape(source)) != 1:
+        dataset.PixelAspectRatio = [str(shape.numerator), str(shape.denominator)]
+
+
+def _shape(source: Instance) -> Fraction:
+    """Return how high a pixel is for its width (C.7.6.3.1.7): without it what is not square would be shown squeezed."""
+    for tag in (PIXEL_SPACING, IMAGER_PIXEL_SPACING, PIXEL_ASPECT_RATIO):
+        match = SPACING.fullmatch(source.text(tag))
+        if match is not None and all(sides := [Fraction(side) for side in match.groups()]):
+            return (sides[0] / sides[1]).limit_denominator(_MAX_ASPECT)
+    return Fraction(1)
 
 
 def _add_pixels(dataset: Dataset, pixels: Frame) -> None:

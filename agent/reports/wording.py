@@ -14,7 +14,7 @@ NOT_ASSESSED: Final = "The images were not assessed by AI; nothing is said about
 NOT_STATED: Final = "Nothing is said about the presence or absence of disease."
 AS_USUAL: Final = "Read the whole image as usual."
 NO_HEAT_MAP: Final = "No heat map could be made."
-HEAT_MAP: Final = "Shaded: what drew the network's attention, not an outline of disease."
+HEAT_MAP: Final = "Shaded: what the score rests on most, not an outline of disease."
 MAP: Final = "AI saliency: not an outline of disease"
 MAP_VALUE: Final = "Loss of the score, 1: the place that matters most"
 MAP_METHOD: Final = (
@@ -103,6 +103,8 @@ def caption(result: StudyResult, image: ImageOutcome, concluded: datetime) -> tu
     if result.model is not None and image.probability is not None:
         chance = probability(image.probability)
         lines.append(f"Suspected pneumonia: probability {chance}. Operating point: {operating_point(result.model)}")
+    if (flagged := sum(one.outcome == FLAGGED for one in result.images)) > 1:
+        lines.append(f"{_images(flagged)} of this study are flagged: this is the one with the highest probability.")
     lines += [f"{SCOPE} {AS_USUAL}", HEAT_MAP if image.heat_map is not None else NO_HEAT_MAP]
     if result.model is not None:
         made = f"{plain(result.model.name)} {plain(result.model.version)}"
@@ -115,7 +117,7 @@ def caption(result: StudyResult, image: ImageOutcome, concluded: datetime) -> tu
 def derivation(*, with_heat_map: bool) -> str:
     """Return how the picture was made (VR ST)."""
     overlay = "heat map of an AI model shaded over it, " if with_heat_map else ""
-    return f"Radiograph as displayed, 8 bit RGB, {overlay}captions burned in. {AID}"
+    return f"Radiograph as displayed, 8 bit RGB, in its place; {overlay}a caption in rows added under it. {AID}"
 
 
 def map_derivation(rows: int, columns: int, map_rows: int, map_columns: int) -> str:

@@ -30,7 +30,7 @@ def bare(result: StudyResult) -> StudyResult:
 
 
 def middle(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the rows between the captions of a small image."""
+    """Return the rows in the middle of the small radiograph."""
     return pixels[32:60]
 
 
@@ -51,16 +51,31 @@ def test_it_is_a_derived_secondary_capture_in_colour_at_the_sources_geometry(stu
     assert dataset.SOPClassUID == SecondaryCaptureImageStorage
     assert (dataset.Modality, dataset.ConversionType) == ("OT", "SYN")
     assert list(dataset.ImageType) == ["DERIVED", "SECONDARY"]
-    assert (dataset.Rows, dataset.Columns, dataset.PhotometricInterpretation) == (96, 80, "RGB")
-    assert dataset.pixel_array.shape == (96, 80, 3)
-    assert len(dataset.PixelData) == 96 * 80 * 3
+    assert (dataset.Columns, dataset.PhotometricInterpretation) == (80, "RGB")
+    assert dataset.Rows > 96  # those of the radiograph, then those of the caption
+    assert dataset.pixel_array.shape == (dataset.Rows, 80, 3)
     assert "PixelSpacing" not in dataset
 
 
-def test_under_the_captions_the_radiograph_is_as_it_is_displayed(study: Study, source: Path) -> None:
+def test_no_word_covers_the_radiograph_and_each_of_its_pixels_keeps_its_row_and_column(
+    study: Study, source: Path
+) -> None:
     shown = rendered(bare(study("flagged", source))).pixel_array
     (frame,) = read_frames(source)
-    assert (middle(shown) == middle(frame)[..., None]).all()
+    assert (shown[:96] == frame[..., None]).all()
+    assert not (shown[96:] == shown[96, 0]).all()
+
+
+def test_a_pixel_that_is_not_square_is_said_to_be_so(study: Study, radiograph: Radiograph) -> None:
+    """Or a viewer, which knows no spacing of the picture, would show the patient squeezed."""
+
+    def aspect(**attributes: object) -> object:
+        return rendered(study("flagged", radiograph(**attributes))).get("PixelAspectRatio")
+
+    assert aspect(ImagerPixelSpacing=["0.15", "0.2"]) == [3, 4]
+    assert aspect(PixelAspectRatio=["2", "1"]) == [2, 1]
+    for square in ({}, {"PixelSpacing": ["0.148", "0.148"]}, {"PixelSpacing": ["0", "0"]}):
+        assert aspect(**square) is None
 
 
 def test_a_picture_of_odd_size_is_padded_to_an_even_length(study: Study, source: Path) -> None:
@@ -69,8 +84,8 @@ def test_a_picture_of_odd_size_is_padded_to_an_even_length(study: Study, source:
     odd.PixelData = odd.PixelData[: 95 * 79 * 2]
     odd.save_as(source)
     dataset = rendered(study("flagged", source))
-    assert len(dataset.PixelData) == 95 * 79 * 3 + 1
-    assert dataset.pixel_array.shape == (95, 79, 3)
+    assert len(dataset.PixelData) == dataset.Rows * 79 * 3 + dataset.Rows % 2
+    assert dataset.pixel_array.shape == (dataset.Rows, 79, 3)
 
 
 def test_the_heat_map_is_laid_over_it(study: Study, source: Path) -> None:
