@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from pydicom.dataset import Dataset
-
 from dicom_io.statuses import (
     CANNOT_UNDERSTAND,
     DATA_SET_DOES_NOT_MATCH,
@@ -29,13 +27,6 @@ _OFFENDING: Final = {DATA_SET_DOES_NOT_MATCH: (0x00080018, 0x00080016)}
 """Offending Element (0000,0901) by status: SOP Instance UID and SOP Class UID."""
 
 
-def commented(status: int) -> Dataset | int:
-    """Return a status with what there is to say of it, in the form that pynetdicom takes; success as it is."""
-    if status not in COMMENTS:
-        return status
-    said = Dataset()
-    said.Status = status
-    said.ErrorComment = COMMENTS[status]
-    if status in _OFFENDING:
-        said.OffendingElement = list(_OFFENDING[status])
-    return said
+def said_of(status: int) -> tuple[str, tuple[int, ...]]:
+    """Return the Error Comment and the Offending Elements that go with a status, "" and () if there are none."""
+    return COMMENTS.get(status, ""), _OFFENDING.get(status, ())

@@ -25,6 +25,7 @@ from pynetdicom.dimse_primitives import (
 
 from dicom_io.door import Verb
 from dicom_io.negotiation import verb_of
+from dicom_io.reception import StoreRequest
 from dicom_io.statuses import CANNOT_UNDERSTAND, MISTYPED_ARGUMENT, SOP_CLASS_NOT_SUPPORTED, UNRECOGNISED_OPERATION
 
 _OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
@@ -72,6 +73,9 @@ def answer_what_nobody_serves(association: Any) -> None:  # noqa: ANN401  # what
     serve = association._serve_request  # noqa: SLF001
 
     def checked(request: Any, context_id: int) -> None:  # noqa: ANN401  # pynetdicom's primitives have no common name
+        if isinstance(request, StoreRequest):
+            association.services_of_ours[Verb.STORE](request, context_id)
+            return
         if isinstance(request, N_EVENT_REPORT) and request.MessageIDBeingRespondedTo is not None:
             said = MISTYPED_ARGUMENT if request.Status is None else int(request.Status)
             _awaited(association).pop(request.MessageIDBeingRespondedTo, _nobody)(said)

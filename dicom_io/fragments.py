@@ -46,6 +46,16 @@ class FragmentOrder:
         self._context_id = 0
         self._held = 0
 
+    @property
+    def may_begin(self) -> bool:
+        """Whether a command may come next, if the last message has no dataset that is still due."""
+        return self._phase in _MAY_BEGIN_A_COMMAND
+
+    def took(self, context_id: int, header: int) -> None:
+        """Take note of a fragment that somebody else has found to be in order."""
+        self._context_id, self._held = context_id, 0
+        self._phase = _NEXT[header & (_COMMAND | _LAST)]
+
     def check(self, fragments: Iterable[tuple[int, int, int]], *, dataset_is_due: bool, is_spooled: bool) -> None:
         """Take context ID, message control header and size of each fragment of a PDU.
 

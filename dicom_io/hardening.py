@@ -8,9 +8,11 @@ import contextlib
 import logging
 import queue
 import socket
+import ssl
+import threading
 import time
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -18,7 +20,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
-from pynetdicom.transport import RequestHandler
+from pynetdicom.transport import AssociationSocket, RequestHandler
 
 from dicom_io.dispatch import answer_what_nobody_serves
 from dicom_io.fragments import FragmentOrder
@@ -28,6 +30,7 @@ from dicom_io.reactor import run_on_events
 
 _SERVICE_PROVIDER: Final = 0x02
 _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, the connection is still there
+_DATA_TRANSFER: Final = "Sta6"
 _DATA_RECEIVED: Final = "Evt10"  # PS3.8 table 9-2: a P-DATA-TF PDU
 _CLOSING_SECONDS: Final = 0.5
 LONGEST_PDU: Final = 131072
@@ -45,13 +48,15 @@ class _SurvivingStateMachine(StateMachine):
 
     def __init__(self, dul: Any) -> None:  # noqa: ANN401  # what is reached for is not public
         super().__init__(dul)
-        self._order = FragmentOrder()
+        self.order = FragmentOrder()
+        self._sending = threading.RLock()
 
     def do_action(self, event: str) -> None:
         try:
             if event == _DATA_RECEIVED:
                 self._check_order()
-            super().do_action(event)
+            with self._sending:
+                super().do_action(event)
             connection = tcp_socket(self.dul.assoc)
             if self.current_state == _AWAITING_CLOSE and connection is not None:
                 connection.settimeout(_CLOSING_SECONDS)  # what is still being sent here is no business of ours
@@ -60,12 +65,26 @@ class _SurvivingStateMachine(StateMachine):
             _send_abort(self.dul.assoc)
             wake(self.dul.assoc)
 
+    def send_at_once(self, pdu: bytes) -> bool:
+        """Send a P-DATA-TF PDU from the association's thread, unless something else is to go before it.
+
+        Returns whether it was sent. (A TLS connection cannot be written to while another thread reads from it.)
+        """
+        connection = tcp_socket(self.dul.assoc)
+        if connection is None or isinstance(connection, ssl.SSLSocket):
+            return False
+        with self._sending:
+            if self.current_state != _DATA_TRANSFER or not self.dul.to_provider_queue.empty():
+                return False
+            cast("AssociationSocket", self.dul.socket).send(pdu)
+            return True
+
     def _check_order(self) -> None:
         """Look at the fragments that have come. Raises FragmentOrderError."""
         pdu: Any = self.dul._recv_pdu.queue[0]  # noqa: SLF001  # there is no public place for it
         message: Any = self.dul.assoc.dimse.message
         values = pdu.presentation_data_value_items
-        self._order.check(
+        self.order.check(
             (
                 (value.presentation_context_id, value.presentation_data_value[0], len(value.presentation_data_value))
                 for value in values

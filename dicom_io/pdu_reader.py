@@ -3,8 +3,11 @@
 pynetdicom believes a length of four gigabytes, and waits for each single byte as long as for the whole PDU.
 """
 
+import os
+import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
 Protocol: TypeAlias = Literal["none", "dicom", "tls", "http", "other"]
@@ -13,6 +16,9 @@ Protocol: TypeAlias = Literal["none", "dicom", "tls", "http", "other"]
 LONGEST_PDU: Final = 1 << 20
 """Bytes. No association request is longer; peers that exceed what we announced by a little are forgiven."""
 
+_ROOM: Final = 1 << 18  # bytes read ahead of what is being looked at: a PDU of the usual length, and more
+_HEAD: Final = 6
+_P_DATA: Final = 0x04
 _ASSOCIATE_REQUEST: Final = b"\x01"
 _TLS_HANDSHAKE: Final = b"\x16\x03"
 _HTTP_METHODS: Final = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTION", b"CONNEC", b"DELETE", b"PATCH ", b"PRI * ")
@@ -40,16 +46,53 @@ class PduReader:
         self.protocol: Protocol = "none"
         self._seconds = seconds
         self._give_up = give_up
-        self._unread = b""
+        self._buffer = memoryview(bytearray())
+        self._start = self._end = 0  # of what has been read ahead
         self._socket: Any = association.dul.socket
         if self._socket is not None:
             self._socket.recv = self._read
-            self._socket.unread = self._put_back
+            self._socket.ahead = self
 
-    def _put_back(self, data: bytes) -> None:
-        """Let what has been read be read again, before all else."""
-        self._unread = data + self._unread
-        self.received -= len(data)
+    @property
+    def has_more(self) -> bool:
+        """Whether something has been read that nobody has taken."""
+        return self._end > self._start
+
+    def peek(self) -> memoryview | None:
+        """Return what the next PDU holds if it is a P-DATA-TF PDU, waiting for all of it; None if it is not one.
+
+        It is there until the next call, and stays to be read until it is taken. Raises OSError when it takes too long.
+        """
+        if not self._fill(_HEAD) or self._buffer[self._start] != _P_DATA:
+            return None
+        start = self._start + _HEAD
+        length = int.from_bytes(self._buffer[start - 4 : start], "big")
+        if length > LONGEST_PDU or not self._fill(_HEAD + length):
+            return None
+        start = self._start + _HEAD
+        return self._buffer[start : start + length]
+
+    def take(self, body: memoryview) -> None:
+        """Go on behind the PDU that holds this."""
+        self._start += _HEAD + len(body)
+
+    def _fill(self, count: int) -> bool:
+        """Read ahead until there are `count` bytes; return False where the stream ends before."""
+        if self._start + count > len(self._buffer):
+            room = self._buffer if count <= len(self._buffer) else memoryview(bytearray(max(count, _ROOM)))
+            self._end -= self._start
+            room[: self._end] = self._buffer[self._start : self._start + self._end]
+            self._buffer, self._start = room, 0
+        connection = self._socket.socket if self._socket is not None else None
+        deadline = None
+        while (got := self._end - self._start) < count:
+            step = 0 if connection is None else _receive(connection, self._buffer[self._end :])
+            if not step:
+                return False
+            self._end += step
+            self.received += step
+            deadline = self._check(got + step, count, deadline)
+        return True
 
     def _read(self, count: int) -> bytearray:
         """Return `count` bytes, or fewer where the stream ends. Raises OSError when they take too long."""
@@ -57,29 +100,43 @@ class PduReader:
             self._give_up()
             message = f"expected a PDU of at most {LONGEST_PDU} bytes. Received: length={count}"
             raise PduTooLongError(message)
+        is_first, data = not self.received, bytearray(count)
+        got, deadline = min(count, self._end - self._start), None
+        data[:got] = self._buffer[self._start : self._start + got]
+        self._start += got
         connection = self._socket.socket if self._socket is not None else None
-        if connection is None:
-            return bytearray()
-        data = bytearray(count)
-        got, deadline = len(self._unread[:count]), None
-        data[:got], self._unread = self._unread[:count], self._unread[count:]
         with memoryview(data) as view:
             while got < count:
-                step = connection.recv_into(view[got:])
+                step = 0 if connection is None else connection.recv_into(view[got:])
                 if not step:
                     break
                 got += step
-                if got < count and self._seconds is not None:  # the clock is looked at only where it matters
-                    now = time.monotonic()
-                    deadline = deadline or now + self._seconds
-                    if now > deadline:
-                        message = f"expected a PDU within {self._seconds:g} s. Received: {got} of {count} bytes"
-                        raise TimeoutError(message)
+                self.received += step
+                deadline = self._check(got, count, deadline)
         del data[got:]
-        if not self.received:
+        if is_first:
             self.protocol = _protocol(data)
-        self.received += got
         return data
+
+    def _check(self, got: int, count: int, deadline: float | None) -> float | None:
+        """Return until when all has to be there; the clock is looked at only where it matters. Raises TimeoutError."""
+        if got >= count or self._seconds is None:
+            return None
+        now = time.monotonic()
+        deadline = deadline or now + self._seconds
+        if now > deadline:
+            message = f"expected a PDU within {self._seconds:g} s. Received: {got} of {count} bytes"
+            raise TimeoutError(message)
+        return deadline
+
+
+def _receive(connection: Any, room: memoryview) -> int:  # noqa: ANN401  # a socket, with TLS or without
+    """Read what there is, waiting for it if need be; Python's sockets would look first whether there is something."""
+    if not isinstance(connection, ssl.SSLSocket):
+        with suppress(BlockingIOError):
+            return os.readv(connection.fileno(), [room])
+    step: int = connection.recv_into(room)
+    return step
 
 
 def _protocol(head: bytes | bytearray) -> Protocol:

@@ -23,8 +23,6 @@ _LONGEST_WAIT: Final = 1.0  # seconds: what nobody rings for is still seen
 _CLOSING: Final = "Sta13"  # PS3.8 table 9-5
 _DATA_TRANSFER: Final = "Sta6"
 _CLOSED: Final = "Evt17"  # PS3.8 table 9-2
-_P_DATA: Final = 0x04
-_HEAD: Final = 6
 
 
 class Bell:
@@ -158,7 +156,7 @@ class _UpperLayer(DULServiceProvider):
         dimse: Any = self.assoc.dimse
         # Answers ring: the connection is looked at again when one has gone out.
         connection: Any = self.socket.socket if self.socket is not None and not dimse.has_enough else None
-        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+        if connection is not None and self._has_read_ahead(connection):
             return True
         poll = select.poll()
         poll.register(self.bell.descriptor, select.POLLIN)
@@ -169,33 +167,32 @@ class _UpperLayer(DULServiceProvider):
             self.bell.silence()
         return bool(ready)
 
+    def _has_read_ahead(self, connection: Any) -> bool:  # noqa: ANN401  # a socket, with TLS or without
+        ahead: Any = getattr(self.socket, "ahead", None)
+        is_here = ahead is not None and ahead.has_more
+        return is_here or (isinstance(connection, ssl.SSLSocket) and connection.pending() > 0)
+
     def _read_pdu_data(self) -> None:
-        """Read what there is: the middle of a C-STORE's dataset at once to its file, all else as pynetdicom does."""
+        """Read what there is: C-STORE requests at once and their datasets to a file, all else as pynetdicom does."""
         try:
-            while self.state_machine.current_state == _DATA_TRANSFER and self._take_fragments():
+            while self.state_machine.current_state == _DATA_TRANSFER and self._take_pdu():
                 self._idle_timer.restart()
-                if self._kill_thread or not self.to_provider_queue.empty() or not self._wait(0):
+                if self._kill_thread or not self.to_provider_queue.empty() or not self._wait(self._patience()):
                     return
         except OSError:
             self.event_queue.put(_CLOSED)
             return
         super()._read_pdu_data()
 
-    def _take_fragments(self) -> bool:
-        """Read a PDU if it belongs into the file of a dataset; leave it to be read again if it turns out not to."""
+    def _take_pdu(self) -> bool:
+        """Take the next PDU if it is of a plain C-STORE request; leave it to be read again if it is not."""
         dimse: Any = self.assoc.dimse
-        connection: Any = self.socket
-        if connection is None or not dimse.is_in_dataset:
+        ahead: Any = getattr(self.socket, "ahead", None)
+        body = None if ahead is None else ahead.peek()
+        if body is None or not dimse.take(body):
             return False
-        head = connection.recv(_HEAD)
-        body = b""
-        if len(head) == _HEAD and head[0] == _P_DATA:
-            length = int.from_bytes(head[2:], "big")
-            body = connection.recv(length)
-            if len(body) == length and dimse.take_fragments(body):
-                return True
-        connection.unread(head + body)
-        return False
+        ahead.take(body)
+        return True
 
 
 def _left(timer: Timer) -> float:

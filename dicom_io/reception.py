@@ -4,27 +4,34 @@ pynetdicom would gather them in memory. It still reads the command set, finds th
 request over; only the place where fragments of a dataset are written is exchanged, for a `Spool`.
 """
 
+import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import P_DATA
 
-from dicom_io.command_set import AffectedUids, StoreRequests, affected_of, affected_uids
+from dicom_io.command_set import AffectedUids, StoreRequests, affected_of, affected_uids, arguments, message_id_of
+from dicom_io.comments import said_of
 from dicom_io.file_meta import encode_file_meta
-from dicom_io.fragments import FragmentOrderError
+from dicom_io.fragments import FragmentOrder, FragmentOrderError
+from dicom_io.pdu_reader import LONGEST_PDU
 from dicom_io.spool import Spool
-from dicom_io.store_messages import read_store_request
+from dicom_io.store_messages import read_store_request, write_store_response
 
 _LONGEST_UID: Final = 1024  # characters written of what is no UID; such an Instance is refused
 
 _LENGTH: Final = 4  # bytes, of the length of a presentation data value
 _VALUE_HEAD: Final = 6  # length, context ID and message control header
-_ENDS: Final = 0x03  # bits of the header: a command set's fragment, the last fragment (PS3.8 E.2)
-
-_MESSAGE_ID: Final = 0x0110
+_PDU_HEAD: Final = struct.Struct(">BBLLBB")  # with that of its only value
+_P_DATA: Final = 0x04
+_COMMAND: Final = 0x01  # bits of the header (PS3.8 E.2): a command set's fragment,
+_ENDS: Final = 0x03  # and the last one
 
 _ENOUGH: Final = 8
 """C-STORE requests that wait for their answer, before no more is read: one, unless a peer does what nobody negotiated
@@ -52,16 +59,33 @@ class _DataSetFile:
         self.spool.close()
 
 
+def _values(body: memoryview) -> list[tuple[int, int, memoryview]]:
+    """Return context ID, header and fragment of each value of a P-DATA-TF PDU (PS3.8 9.3.5), [] if it is not sound."""
+    values, position = [], 0
+    while position < len(body):
+        start = position + _VALUE_HEAD
+        end = position + _LENGTH + int.from_bytes(body[position : position + _LENGTH], "big")
+        if not start <= end <= len(body):
+            return []
+        values.append((body[start - 2], body[start - 1], body[start:end]))
+        position = end
+    return values
+
+
 def begin(spool: Spool, affected: AffectedUids, transfer_syntax_uid: str) -> None:
     """Write what stands before the dataset (PS3.10 7.1)."""
     uids = affected.sop_class_uid[:_LONGEST_UID], affected.sop_instance_uid[:_LONGEST_UID]
     spool.write(encode_file_meta(*uids, transfer_syntax_uid))
 
 
-def spool_of(request: Any) -> Spool | None:  # noqa: ANN401  # pynetdicom's primitives are untyped here
-    """Return the spool with the dataset of a C-STORE request, None if it came without one."""
-    file: _DataSetFile | None = request._dataset_file  # noqa: SLF001  # see SpoolingDimse
-    return None if file is None else file.spool
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """A C-STORE request that is complete; `spool` is None if it came without a dataset."""
+
+    context_id: int
+    message_id: int
+    affected: AffectedUids
+    spool: Spool | None
 
 
 class SpoolingDimse(DIMSEServiceProvider):
@@ -71,56 +95,119 @@ class SpoolingDimse(DIMSEServiceProvider):
     of requests that were never answered.
     """
 
-    def __init__(self, association: Association, new_spool: NewSpool, requests: StoreRequests) -> None:
-        """Serve `association`; `requests` are what is remembered of those that are under way."""
+    def __init__(self, association: Association, new_spool: NewSpool) -> None:
+        """Serve `association`."""
         super().__init__(association)
         self.msg_queue = association.dimse.msg_queue  # somebody may wait there already
         self._new_spool = new_spool
         self.longest: int | None = None  # bytes of an Instance
-        self._requests = requests
+        self._requests = StoreRequests()
+        association.bind(evt.EVT_DIMSE_RECV, self._on_message_received)
         self._open: list[Spool] = []
         self._file: _DataSetFile | None = None
+
+    @property
+    def _order(self) -> FragmentOrder:
+        machine: Any = self.dul.state_machine
+        order: FragmentOrder = machine.order
+        return order
+
+    def _on_message_received(self, event: Event) -> None:
+        self._requests.received(event.message)
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take fragments of messages: one by one, since a message may end and the next begin within one PDU."""
         for context_id, value in primitive.presentation_data_value_list:
-            if not self._has_begun(context_id, value):
+            if not self._has_begun(context_id, value[0], value[1:]):
                 one: Any = P_DATA()
                 one.presentation_data_value_list = [[context_id, value]]
                 super().receive_primitive(one)
             message = self.message
             self._file = self._file_of(message) if isinstance(message, C_STORE_RQ) else None
 
-    def _has_begun(self, context_id: int, value: bytes) -> bool:
-        """Take the whole command set of a C-STORE request in the place of pynetdicom, if it is that."""
-        if self.message is not None or value[0] & _ENDS != _ENDS:
+    def take(self, body: memoryview) -> bool:
+        """Take what a P-DATA-TF PDU holds in the place of pynetdicom, if it is of a plain C-STORE request.
+
+        That is a command set in one piece, or nothing but fragments of the dataset that is due. If it is not, nothing
+        has happened: pynetdicom is to look at it, since it is another message or a peer's mistake.
+        """
+        values = _values(body)
+        if self._file is not None:
+            return self._take_fragments(self._file, values)
+        if len(values) != 1 or not self._order.may_begin or len(self._open) >= _MOST_OPEN:
             return False
-        elements = read_store_request(value[1:])
+        ((context_id, header, value),) = values
+        if not self._has_begun(context_id, header, bytes(value)):
+            return False
+        self._order.took(context_id, header)
+        return True
+
+    def _take_fragments(self, file: _DataSetFile, values: list[tuple[int, int, memoryview]]) -> bool:
+        """Write fragments to the file of the dataset, and hand the request over with the last one."""
+        message: Any = self.message
+        headers = [header & _ENDS if context_id == message.context_id else _COMMAND for context_id, header, _ in values]
+        is_plain = headers and not any(headers[:-1]) and not headers[-1] & _COMMAND
+        if not is_plain or (headers[-1] and not hasattr(message, "stand_in")):
+            return False
+        for _, _, value in values:
+            file.write(value)
+        self._order.took(message.context_id, headers[-1])
+        if headers[-1]:
+            self.message = self._file = None
+            affected = self._requests.take(message.stand_in)
+            request = StoreRequest(message.context_id, message.message_id, affected, file.spool)
+            messages: Any = self.msg_queue
+            messages.put((request.context_id, request))
+        return True
+
+    def _has_begun(self, context_id: int, header: int, value: bytes) -> bool:
+        """Take the whole command set of a C-STORE request in the place of pynetdicom, if it is that."""
+        is_accepted = context_id in self.assoc._accepted_cx  # noqa: SLF001  # the way pynetdicom looks it up
+        if self.message is not None or header & _ENDS != _ENDS or not is_accepted:
+            return False
+        elements = read_store_request(value)
         if elements is None:
             return False
         affected = affected_of(elements)
         message: Any = DIMSEMessage()
         message.__class__ = C_STORE_RQ  # as pynetdicom does
         message.context_id = context_id
-        message.command_set = self._requests.begun(affected, elements.get(_MESSAGE_ID, b""))
-        message._data_set_file = self._new_file(message, affected)  # noqa: SLF001  # see the module
+        message.message_id = message_id_of(elements)
+        message.stand_in = self._requests.note(affected)
+        message.command_set = arguments(message.stand_in, message.message_id)
+        message._data_set_file = self._file = self._new_file(message, affected)  # noqa: SLF001  # see the module
         self.message = message
         return True
 
-    def send_msg(self, primitive: Any, context_id: int) -> None:  # noqa: ANN401  # as above
-        """Send a message: a plain C-STORE response at once, all else as pynetdicom does."""
-        encoded = self._requests.response(primitive)
-        if encoded is None:
-            super().send_msg(primitive, context_id)
+    def answer(self, request: StoreRequest, status: int) -> None:
+        """Send the response to a C-STORE request."""
+        affected, (comment, offending) = request.affected, said_of(status)
+        command = write_store_response(
+            affected.sop_class_uid,
+            affected.sop_instance_uid,
+            request.message_id,
+            status,
+            comment=comment,
+            offending=offending,
+        )
+        most = (self.maximum_pdu_size or LONGEST_PDU) - _VALUE_HEAD
+        if len(command) <= most and self._send_at_once(request.context_id, command):
             return
-        data: Any = P_DATA()
-        data.presentation_data_value_list = [[context_id, bytes((_ENDS,)) + encoded]]
-        self.dul.send_pdu(data)
+        for start in range(0, len(command), most):
+            data: Any = P_DATA()
+            header = _ENDS if start + most >= len(command) else _COMMAND
+            data.presentation_data_value_list = [[request.context_id, bytes((header,)) + command[start : start + most]]]
+            self.dul.send_pdu(data)
 
-    @property
-    def is_in_dataset(self) -> bool:
-        """Whether the next fragment belongs to the dataset of a C-STORE request."""
-        return self._file is not None
+    def _send_at_once(self, context_id: int, command: bytes) -> bool:
+        """Send a message that is a command set in one fragment (PS3.8 9.3.5), unless something waits before it."""
+        length = _VALUE_HEAD + len(command)
+        head = _PDU_HEAD.pack(_P_DATA, 0, length, length - _LENGTH, context_id, _ENDS)
+        layer: Any = self.dul
+        sent: bool = layer.state_machine.send_at_once(head + command)
+        if sent and len(self._open) >= _ENOUGH:
+            layer.bell.ring()  # the next may be read
+        return sent
 
     @property
     def has_enough(self) -> bool:
@@ -128,28 +215,11 @@ class SpoolingDimse(DIMSEServiceProvider):
         is_likely = self.message is None and len(self._open) >= _ENOUGH
         return is_likely and sum(not spool.is_closed for spool in self._open) >= _ENOUGH
 
-    def take_fragments(self, body: bytearray) -> bool:
-        """Write what a P-DATA-TF PDU holds (PS3.8 9.3.5) to the file, if all of it is the middle of the dataset.
-
-        If not, nothing is written: pynetdicom is to look at it, since it is the dataset's end or a peer's mistake.
-        """
-        file, message = self._file, self.message
-        if file is None or message is None:
-            return False
-        fragments, position, view = [], 0, memoryview(body)
-        while position < len(body):
-            start = position + _VALUE_HEAD
-            end = position + _LENGTH + int.from_bytes(view[position : position + _LENGTH], "big")
-            is_ours = (
-                start <= end <= len(body) and body[start - 2] == message.context_id and not body[start - 1] & _ENDS
-            )
-            if not is_ours:
-                return False
-            fragments.append(view[start:end])
-            position = end
-        for fragment in fragments:
-            file.write(fragment)
-        return bool(fragments)
+    def request_of(self, primitive: Any, context_id: int) -> StoreRequest:  # noqa: ANN401  # pynetdicom's are untyped here
+        """Return what pynetdicom has made a primitive of."""
+        file: _DataSetFile | None = primitive._dataset_file  # noqa: SLF001  # see the module
+        affected = self._requests.take(primitive.AffectedSOPInstanceUID)
+        return StoreRequest(context_id, primitive.MessageID, affected, None if file is None else file.spool)
 
     def close(self) -> None:
         """Remove what is left of this association."""

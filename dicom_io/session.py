@@ -6,16 +6,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
-from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 
-from dicom_io.command_set import StoreRequests
-from dicom_io.comments import commented
 from dicom_io.dispatch import offer
 from dicom_io.door import Door, Verb
 from dicom_io.exchange import Caller
@@ -23,7 +21,7 @@ from dicom_io.hardening import wake
 from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, VERIFICATION, supported_contexts
 from dicom_io.pdu_reader import protocol_of
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
-from dicom_io.reception import NewSpool, SpoolingDimse, begin, spool_of
+from dicom_io.reception import NewSpool, SpoolingDimse, StoreRequest, begin
 from dicom_io.services import Services, extended_negotiation
 from dicom_io.statuses import NOT_AUTHORISED, SOP_CLASS_NOT_SUPPORTED, STORED_WITH_WARNING, SUCCESS, UNEXPECTED
 
@@ -76,7 +74,6 @@ class Session:
         self._calling_ae_title = ""
         self._called_ae_title = ""
         self._may: frozenset[Verb] = frozenset()
-        self._requests = StoreRequests()
         self._dimse: SpoolingDimse | None = None
         self._stored = self._refused = self._bytes = 0
 
@@ -89,7 +86,7 @@ class Session:
 
     def serve(self, association: Association) -> None:
         """Take part in an association that has not started: what is received goes to files, requests come here."""
-        association.dimse = self._dimse = SpoolingDimse(association, self._terms.new_spool, self._requests)
+        association.dimse = self._dimse = SpoolingDimse(association, self._terms.new_spool)
         for event, handler in self._handlers:
             association.bind(event, handler)
 
@@ -99,9 +96,6 @@ class Session:
         return (
             (evt.EVT_REQUESTED, self._on_requested),
             (evt.EVT_CONN_CLOSE, self._on_closed),
-            (evt.EVT_DIMSE_RECV, self._on_message_received),
-            (evt.EVT_DIMSE_SENT, self._on_message_sent),
-            (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_SOP_EXTENDED, self._on_extended_negotiation),
         )
 
@@ -141,7 +135,8 @@ class Session:
         )
         asked = association.requestor.sop_class_extended
         combined = any(any(flags) for flags in extended_negotiation(asked, STUDY_ROOT_FIND).values())
-        offer(association, services.bind(association, caller, self._terms.door, combined=combined))
+        serving = services.bind(association, caller, self._terms.door, combined=combined)
+        offer(association, {**serving, Verb.STORE: partial(self._store, association)})
 
     def _on_extended_negotiation(self, event: Any) -> dict[Any, bytes]:  # noqa: ANN401  # its attributes are dynamic
         return extended_negotiation(event.app_info, STUDY_ROOT_FIND)
@@ -159,44 +154,40 @@ class Session:
         if not self.is_requested:
             wake(event.assoc)
 
-    def _on_message_received(self, event: Event) -> None:
-        self._requests.received(event.message)
-
-    def _on_message_sent(self, event: Event) -> None:
-        self._requests.answered(event.message)
-
-    def _on_store(self, event: Event) -> Dataset | int:
+    def _store(self, association: Any, request: Any, context_id: int) -> None:  # noqa: ANN401  # as pynetdicom's
         """Answer a C-STORE request, whatever happens, with a status."""
+        dimse: SpoolingDimse = association.dimse
+        if not isinstance(request, StoreRequest):
+            request = dimse.request_of(request, context_id)
         try:
-            instance = self._instance(event)
+            context = association._accepted_cx[context_id]  # noqa: SLF001  # as pynetdicom looks it up
+            instance = self._instance(request, str(context.transfer_syntax[0]))
             with instance.spool:
                 self._bytes += instance.spool.size
-                refusal = self._refusal(event)
+                refusal = self._refusal(context.abstract_syntax)
                 status = self._terms.sink.received(instance) if refusal is None else refusal
         except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
             self._report("store_failed", error)
             status = UNEXPECTED
         self._count(status)
-        return commented(status)
+        if association.is_established:
+            dimse.answer(request, status)
 
-    def _refusal(self, event: Event) -> int | None:
+    def _refusal(self, abstract_syntax: str) -> int | None:
         """Return the status of a request that must not be served (PS3.7 9.1.1.1.9), None for one that may."""
-        if event.context.abstract_syntax == VERIFICATION:
+        if abstract_syntax == VERIFICATION:
             return SOP_CLASS_NOT_SUPPORTED
         return None if Verb.STORE in self._may else NOT_AUTHORISED
 
-    def _instance(self, event: Event) -> ReceivedInstance:
-        request: Any = event.request
-        affected = self._requests.affected(request.AffectedSOPInstanceUID)
-        transfer_syntax = str(event.context.transfer_syntax)
-        spool = spool_of(request)
+    def _instance(self, request: StoreRequest, transfer_syntax: str) -> ReceivedInstance:
+        spool = request.spool
         if spool is None:
             spool = self._terms.new_spool()
-            begin(spool, affected, transfer_syntax)
+            begin(spool, request.affected, transfer_syntax)
         return ReceivedInstance(
             spool=spool,
-            affected_sop_class_uid=affected.sop_class_uid,
-            affected_sop_instance_uid=affected.sop_instance_uid,
+            affected_sop_class_uid=request.affected.sop_class_uid,
+            affected_sop_instance_uid=request.affected.sop_instance_uid,
             transfer_syntax_uid=transfer_syntax,
             calling_ae_title=self._calling_ae_title,
             called_ae_title=self._called_ae_title,

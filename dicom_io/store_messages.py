@@ -5,10 +5,12 @@ receiving and storing the Instance. Only the plain case is taken here; all else 
 """
 
 import struct
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 _HEAD: Final = struct.Struct("<HHL")
 _SHORT: Final = struct.Struct("<H")
+_TAG: Final = struct.Struct("<HH")
 _COMMAND_FIELD: Final = 0x0100
 _DATA_SET_TYPE: Final = 0x0800
 _STORE_REQUEST: Final = 0x0001
@@ -52,20 +54,31 @@ def read_store_request(data: bytes) -> dict[int, bytes] | None:
     return found if is_one else None
 
 
-def write_store_response(sop_class_uid: str, sop_instance_uid: str, response: Any) -> bytes:  # noqa: ANN401  # pynetdicom's primitives are untyped here
-    """Return the command set of a C-STORE response (PS3.7 table 9.3-2)."""
-    elements = (
-        (0x0002, _uid(sop_class_uid)),
+def write_store_response(  # the elements of the message
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    message_id: int,
+    status: int,
+    *,
+    comment: str = "",
+    offending: Sequence[int] = (),
+) -> bytes:
+    """Return the command set of a C-STORE response (PS3.7 table 9.3-2, C.4.2.1.12 and .13)."""
+    elements = [
+        (0x0002, _padded(sop_class_uid, "\0")),
         (_COMMAND_FIELD, _SHORT.pack(_STORE_RESPONSE)),
-        (0x0120, _SHORT.pack(response.MessageIDBeingRespondedTo)),
+        (0x0120, _SHORT.pack(message_id)),
         (_DATA_SET_TYPE, _SHORT.pack(_NO_DATA_SET)),
-        (0x0900, _SHORT.pack(response.Status)),
-        (0x1000, _uid(sop_instance_uid)),
-    )
+        (0x0900, _SHORT.pack(status)),
+        (0x1000, _padded(sop_instance_uid, "\0")),
+    ]
+    if offending:
+        elements.insert(-1, (0x0901, b"".join(_TAG.pack(tag >> 16, tag & 0xFFFF) for tag in offending)))
+    if comment:
+        elements.insert(-1, (0x0902, _padded(comment, " ")))
     body = b"".join(_HEAD.pack(0, number, len(value)) + value for number, value in elements)
     return _HEAD.pack(0, 0, 4) + struct.pack("<L", len(body)) + body
 
 
-def _uid(text: str) -> bytes:
-    value = text.encode("latin-1")
-    return value + b"\0" * (len(value) % 2)
+def _padded(text: str, by: str) -> bytes:
+    return (text + by * (len(text) % 2)).encode("latin-1")

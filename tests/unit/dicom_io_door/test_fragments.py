@@ -67,3 +67,14 @@ def test_what_goes_to_a_file_may_be_as_long_as_it_likes() -> None:
     order = FragmentOrder()
     order.check([(1, COMMAND_END, 90)], dataset_is_due=False, is_spooled=True)
     order.check([(1, DATASET, MEGABYTE)] * 100, dataset_is_due=True, is_spooled=True)
+
+
+def test_what_was_found_in_order_elsewhere_counts() -> None:
+    order = FragmentOrder()
+    order.took(1, 0x03)
+    order.took(1, 0x00)
+    assert not order.may_begin, "expected a dataset to be ended before the next command"
+    with pytest.raises(FragmentOrderError):
+        order.check(sized([(3, 0x02)]), dataset_is_due=True, is_spooled=True)
+    order.took(1, 0x02)
+    assert order.may_begin

@@ -30,11 +30,16 @@ def encoded(message: Any, primitive: Any) -> bytes:
 
 @pytest.mark.parametrize("status", [0x0000, 0xA700, 0xC000])
 @pytest.mark.parametrize("uid", ["1.2.3", "1.2.34", "1." + "2" * 62])
-def test_a_response_is_written_as_pynetdicom_writes_it(uid: str, status: int) -> None:
-    primitive = C_STORE()
+@pytest.mark.parametrize(("comment", "offending"), [("", ()), ("Odd", (0x00080018, 0x00080016)), ("Even", ())])
+def test_a_response_is_written_as_pynetdicom_writes_it(
+    uid: str, status: int, comment: str, offending: tuple[int, ...]
+) -> None:
+    primitive: Any = C_STORE()
     primitive.MessageIDBeingRespondedTo, primitive.Status = 4711, status
     primitive.AffectedSOPClassUID, primitive.AffectedSOPInstanceUID = CR, uid
-    assert write_store_response(CR, uid, primitive) == encoded(C_STORE_RSP(), primitive)
+    primitive.ErrorComment, primitive.OffendingElement = comment or None, list(offending) or None
+    written = write_store_response(CR, uid, 4711, status, comment=comment, offending=offending)
+    assert written == encoded(C_STORE_RSP(), primitive)
 
 
 def test_a_request_that_pynetdicom_writes_is_read() -> None:

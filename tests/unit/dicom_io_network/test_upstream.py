@@ -17,7 +17,6 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import DT_2, StateMachine
-from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
@@ -44,13 +43,13 @@ RELIED_ON: dict[Callable[..., Any], str] = {
     DIMSEMessage.message_to_primitive: "f8f43d34e43450ef",
     StateMachine.do_action: "9a883f44c7f31641",
     DT_2: "9ec543394e0b49eb",
-    StorageServiceClass.SCP: "63afca7fc6c6e7ee",
     Timer: "77ddae7423f544b1",
     ACSE.is_aborted: "ad2eb3f545a9ed05",
     ACSE.is_release_requested: "894b33d21a8dec8e",
     AssociationSocket.__init__: "1f0325fdef2cc353",
     AssociationSocket.close: "c726c8db53813d55",
     AssociationSocket.recv: "6bc20a33b1b7cfe7",
+    AssociationSocket.send: "1ea8158c0b51faca",
     RequestHandler._create_association: "05c8d12b79863cdb",
 }
 
