@@ -63,7 +63,9 @@ def _commented(sentence: str, head: str, table: type[BaseModel]) -> str:
 def _settings(section: type[BaseModel]) -> str:
     return "".join(
         f"{_comment(field.description or '')}{_line(name, field)}\n"
-        for name, field in sorted(section.model_fields.items(), key=lambda pair: pair[0].startswith("tls"))
+        for name, field in sorted(
+            section.model_fields.items(), key=lambda pair: (pair[0].startswith("tls"), pair[0].startswith("tls_"))
+        )
         if nested(field.annotation) is None
     )
 

@@ -43,12 +43,9 @@ class ReceiveTlsSection(BaseModel):
         return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})
 
 
-class CalledOverTls(BaseModel):
-    """The settings of a peer that may be called over TLS."""
+class TlsTrust(BaseModel):
+    """Whom a server must prove to be, and what we show it: what every call over TLS has among its settings."""
 
-    tls: bool | None = Field(
-        default=None, examples=[True], description="Whether to call it over TLS; unset: it is not."
-    )
     tls_ca_file: Path | None = Field(
         default=None,
         examples=["/etc/tibabu/ca.pem"],
@@ -67,10 +64,32 @@ class CalledOverTls(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _tls_is_whole(self) -> Self:
+    def _certificate_has_its_key(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             message = "expected tls_certificate and tls_key together. Received: one of them"
             raise ValueError(message)
+        return self
+
+    @property
+    def trust(self) -> TlsClientSettings:
+        """How to call it over TLS."""
+        return TlsClientSettings(
+            ca_file=self.tls_ca_file,
+            certificate=self.tls_certificate,
+            key=self.tls_key,
+            verify_host_name=self.tls_verify_host_name,
+        )
+
+
+class CalledOverTls(TlsTrust):
+    """The settings of a peer that may be called over TLS."""
+
+    tls: bool | None = Field(
+        default=None, examples=[True], description="Whether to call it over TLS; unset: it is not."
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
         if not self.tls and (self.tls_ca_file is not None or self.tls_certificate is not None):
             message = "expected tls = true with TLS files. Received: no tls"
             raise ValueError(message)
@@ -79,14 +98,7 @@ class CalledOverTls(BaseModel):
     @property
     def client_tls(self) -> TlsClientSettings | None:
         """How to call it over TLS, None for not at all."""
-        if not self.tls:
-            return None
-        return TlsClientSettings(
-            ca_file=self.tls_ca_file,
-            certificate=self.tls_certificate,
-            key=self.tls_key,
-            verify_host_name=self.tls_verify_host_name,
-        )
+        return self.trust if self.tls else None
 
     def at(self, folder: Path) -> Self:
         """Return the settings with their relative paths starting at `folder`."""

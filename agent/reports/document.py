@@ -168,6 +168,11 @@ class StudyResult:
             message = "expected the model that analysed the images. Received: model=None"
             raise ValueError(message)
 
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it takes back what was said before: its reason says so (db/performed.py)."""
+        return self.outcome == NOT_ANALYSED and self.reason.startswith("withdrawn: ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from pydicom.dataset import Dataset
 
 from agent.reports import wording
-from agent.reports.document import Code, DicomReportSettings, StudyResult, zone
+from agent.reports.document import Code, DicomReportSettings, ReportSettings, StudyResult, zone
 from agent.reports.evidence import TIMEZONE_OFFSET, Instance
 from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid, report_uid, series_uid
 
@@ -59,7 +59,7 @@ def begin(result: StudyResult, settings: DicomReportSettings, source: Instance, 
     return dataset
 
 
-def local_zone(source: Instance, settings: DicomReportSettings) -> tzinfo:
+def local_zone(source: Instance, settings: ReportSettings) -> tzinfo:
     """Return the zone of all times in the report: the images', so that the Study Time taken over stays true."""
     try:
         return zone(source.text(TIMEZONE_OFFSET) or settings.timezone)

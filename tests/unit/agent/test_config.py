@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import reports
+from agent import destinations, reports
 from agent.app import routes_of
 from agent.config import Config, load
 from agent.config_text import config_text, nested
@@ -97,13 +97,13 @@ def test_the_examples_in_the_reference_are_valid_when_their_number_signs_go(writ
     shown = (line for line in tables if " = " in line or line.startswith("# [["))
     opened = "\n".join(line.removeprefix("# ") for line in shown if line.startswith("# "))
     config = load(written(opened))
-    (destination, web) = config.destinations
+    by_type = {one.type: one.name for one in config.destinations}
     (rule,) = config.forward
     (peer,) = config.peers
     assert (peer.ae_title, peer.listens) == ("XRAY1", Peer("XRAY1", "10.0.0.5", 104, peer.client_tls))
     assert peer.client_tls is not None
-    assert (destination.name, destination.type) == ("pacs", "dicom")
-    assert (web.name, web.type) == ("web", "stow")
+    assert tuple(sorted(by_type)) == destinations.names()
+    assert (by_type["dicom"], by_type["stow"]) == ("pacs", "web")
     assert (rule.name, rule.to) == ("chests to the archive", ("pacs",))
 
 
@@ -162,7 +162,7 @@ def test_unknown_keys_are_errors_everywhere(text: str, problems: Callable[[str],
 def test_a_destination_of_unknown_type_lists_what_exists(problems: Callable[[str], list[str]]) -> None:
     (told,) = problems(PACS.replace('"dicom"', '"telex"'))
     assert told.startswith("destinations[0]: ")
-    assert "expected a type of destination: dicom, stow. Received: type=telex" in told
+    assert f"expected a type of destination: {', '.join(destinations.names())}. Received: type=telex" in told
 
 
 def test_a_destination_without_type_is_told_which_there_are(problems: Callable[[str], list[str]]) -> None:

@@ -157,7 +157,7 @@ def test_a_name_that_is_no_module_here_is_refused_with_those_that_are(name: str)
 def test_every_destination_defines_what_it_must(name: str) -> None:
     found = destinations.load(name)
     assert issubclass(found.Settings, destinations.DestinationSettings)
-    assert found.MEDIA_TYPES
+    assert found.MEDIA_TYPES or name == "folder"  # which takes every one
     assert callable(found.Destination.send)
     assert callable(found.Destination.ping)
 

@@ -1,0 +1,131 @@
+"""A folder: each report is a file of its own, there whole or not at all. Also where a destination on trial sends to."""
+
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from secrets import token_hex
+from typing import Final, Literal
+
+from pydantic import Field
+
+from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
+from agent.errors import DeliveryError, DestinationDownError
+
+MEDIA_TYPES: Final[frozenset[str]] = frozenset()
+"""Every one."""
+
+_SUFFIXES: Final = {
+    "application/dicom": ".dcm",
+    "application/fhir+json": ".fhir.json",
+    "application/json": ".json",
+    "application/pdf": ".pdf",
+    "application/hl7-v2": ".hl7",
+    "x-application/hl7-v2+er7": ".hl7",
+}
+_SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Settings(DestinationSettings):
+    """A folder."""
+
+    name: str = Field(examples=["folder"], pattern=NAME, description="Its name in the ledger and on the pages.")
+    type: Literal["folder"] = Field(examples=["folder"], description="A folder of this machine's file system.")
+    folder: Path = Field(
+        examples=["/var/lib/tibabu/out"], description="Its path; a relative one starts at config.toml."
+    )
+
+
+class Destination:
+    """Writes files named by the report's identifier, or by its digest; never over another, never half."""
+
+    def __init__(self, settings: Settings, calling_ae_title: str) -> None:  # noqa: ARG002 - folders have no AE titles
+        """Keep the settings; the folder is made with the first file."""
+        self._folder = settings.folder
+
+    def send(self, outgoing: Outgoing) -> str:
+        """Write one report, synced to the disk, or find that it is there. Raises DeliveryError if it is not."""
+        return self._put(_name(outgoing.identifier, outgoing.data, outgoing.media_type), outgoing.data)
+
+    def forward(self, files: Sequence[Path], progress: Progress) -> None:
+        """Write Instances as they are, named by their digests. See `Forwarding`."""
+        for index, file in enumerate(files):
+            progress.begins(index)
+            try:
+                said = self._put(f"{_digest(file)}.dcm", file)
+            except DestinationDownError:
+                raise
+            except DeliveryError as error:
+                progress.failed(index, error)
+            except OSError as error:
+                progress.failed(index, DeliveryError(f"not read: {error.strerror}", retry=True))
+            else:
+                progress.stored(index, said)
+
+    def ping(self) -> None:
+        """Ask whether files can be made there; raises DeliveryError if not. Leaves nothing behind but the folder."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            probe = self._folder / f".{token_hex(8)}.part"
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _put(self, name: str, source: bytes | Path) -> str:
+        path = self._folder / name
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                self._write(path, source)
+                return name
+            if _digest(path) == _digest(source):
+                _sync(path)
+                _sync(self._folder)
+                return f"{name} was there"
+        except OSError as error:
+            raise self._unusable(error) from None
+        message = f"expected no other file of that name. Received: {name}"
+        raise DeliveryError(message, retry=False)
+
+    def _write(self, path: Path, source: bytes | Path) -> None:
+        """Write, sync, rename, sync the folder: a reader never sees half a file under its name."""
+        part = self._folder / f".{token_hex(8)}.part"
+        try:
+            with _opened(source) as whole, part.open("xb") as file:
+                shutil.copyfileobj(whole, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        _sync(self._folder)
+
+    def _unusable(self, error: OSError) -> DestinationDownError:
+        return DestinationDownError(f"expected a writable folder. Received: {self._folder} ({error.strerror})")
+
+
+def _opened(source: bytes | Path) -> io.BytesIO | io.BufferedReader:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _digest(source: bytes | Path) -> str:
+    with _opened(source) as whole:
+        return hashlib.file_digest(whole, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _name(identifier: str, data: bytes, media_type: str) -> str:
+    stem = identifier if _SAFE.fullmatch(identifier) else hashlib.sha256(data).hexdigest()
+    return f"{stem}{_SUFFIXES.get(media_type, '.bin')}"
