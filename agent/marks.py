@@ -21,6 +21,10 @@ class Mark(Enum):
         "objects of unknown kind",
         "Some objects are of a private or unknown SOP Class: they are kept, and are not analysed.",
     )
+    IN_DOUBT = (
+        "patient in doubt",
+        "A message (HL7) about this Patient ID may be about another patient with the same ID: nothing of it was taken.",
+    )
 
     def __init__(self, words: str, sentence: str) -> None:
         """Take what is said of it."""
@@ -37,5 +41,6 @@ def marks_of(row: WorklistRow) -> tuple[Mark, ...]:
         Mark.NO_STUDY_DATE: not is_date(row.study_date),
         Mark.MISREAD_TEXT: row.misread_text,
         Mark.UNKNOWN_OBJECTS: row.unknown_class,
+        Mark.IN_DOUBT: bool(row.doubt),
     }
     return tuple(mark for mark in Mark if is_so[mark])

@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from db.aliases import is_merged_into
 from db.incoming import IncomingInstance
 from db.intake_statements import DEVICES, IS_OWN, TWINS
+from db.patient_match import Identifier
 from db.prior import set_aside_priors
 from db.roles import Role
 
@@ -15,7 +17,7 @@ def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance)
     """Return what a new Instance is to its study `owner`."""
     if _is_own(connection, incoming):
         return Role.OWN
-    if not patient_of(owner).is_same(patient_of(incoming)):
+    if not patient_of(owner).is_same(patient_of(incoming)) and not _was(connection, incoming, owner):
         return Role.CONFLICT
     twins = TWINS.rows(connection, {"sop_instance_uid": incoming.sop_instance_uid})
     if incoming.is_prior:
@@ -27,6 +29,12 @@ def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance)
         elsewhere = any(twin.study_id != owner.id for twin in twins)
         return Role.CONFLICT if elsewhere else Role.UNVERIFIED
     return Role.CANDIDATE if incoming.candidate else Role.EVIDENCE
+
+
+def _was(connection: Connection, incoming: IncomingInstance, owner: Row[Any]) -> bool:
+    """Tell whether the Instance comes under an identifier that has been merged into that of its study's patient."""
+    prior = Identifier(incoming.patient_id, incoming.issuer_of_patient_id)
+    return is_merged_into(connection, prior, owner.patient_id, owner.issuer_of_patient_id)
 
 
 def _is_own(connection: Connection, incoming: IncomingInstance) -> bool:

@@ -10,6 +10,7 @@ from db.arrival import bring
 from db.closing import Steps, Timing, close_time
 from db.completion import conclude_when_settled
 from db.database import Database, take
+from db.expected import begin_as_expected
 from db.forwarding import plan_forwards
 from db.identity import role_of
 from db.incoming import IncomingInstance
@@ -68,6 +69,7 @@ def record_within(
     position = Position(owner.id, State(owner.state), owner.revision)
     if is_new:
         note(connection, position, "RECEIVED", position.state, at=incoming.received_at)
+        owner = begin_as_expected(connection, owner, at=incoming.received_at, allowances=allowances)
         _ask_order(connection, queue, owner, role, incoming)
     steps = steps_of(connection, incoming.study_instance_uid) if is_new or owner.steps else ()
     withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""

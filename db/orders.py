@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, Row, exists, select, update
 
 from db.advance import lock, note
 from db.database import Database
@@ -52,24 +53,56 @@ def apply_order(
     only where there is none. Images that wait for their analysis come forward with their study.
     """
     with database.begin() as connection:
-        position = lock(connection, study_id)
-        row = connection.execute(select(study).where(study.c.id == study_id)).one()
-        values: dict[str, object] = {}
-        if priority > row.order_priority:
-            ai = None if row.ai_priority is None else Priority(row.ai_priority)
-            person = None if row.person_priority is None else Priority(row.person_priority)
-            due = due_at(row.received_at, effective(priority, ai, person), allowances)
-            values |= {"order_priority": priority, "due_at": min(row.due_at, due)}
-        if accession_number and not row.accession_number and not row.conflict:
-            values["accession_number"] = accession_number
-        if not values:
-            return False
-        connection.execute(update(study).where(study.c.id == study_id).values(values))
-        detail = f"order priority {Priority(max(priority, row.order_priority)).name}"
-        note(connection, position, "ORDERED", position.state, at=at, detail=detail)
-        if "due_at" in values:
-            _bring_forward(connection, queue, study_id, at=at)
+        return apply_within(
+            connection,
+            queue,
+            study_id,
+            priority=priority,
+            accession_number=accession_number,
+            at=at,
+            allowances=allowances,
+        )
+
+
+def apply_within(
+    connection: Connection,
+    queue: Queue,
+    study_id: int,
+    *,
+    priority: Priority,
+    accession_number: str,
+    at: datetime,
+    allowances: Allowances,
+) -> bool:
+    """Do what `apply_order` does in the caller's transaction."""
+    position = lock(connection, study_id)
+    row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    values = added_by(row, priority=priority, accession_number=accession_number, allowances=allowances)
+    if not values:
+        return False
+    connection.execute(update(study).where(study.c.id == study_id).values(values))
+    note(connection, position, "ORDERED", position.state, at=at, detail=ordered_detail(row, priority))
+    if "due_at" in values:
+        _bring_forward(connection, queue, study_id, at=at)
     return True
+
+
+def added_by(row: Row[Any], *, priority: Priority, accession_number: str, allowances: Allowances) -> dict[str, object]:
+    """Return what an order changes in its study's row: nothing is ever lowered or replaced."""
+    values: dict[str, object] = {}
+    if priority > row.order_priority:
+        ai = None if row.ai_priority is None else Priority(row.ai_priority)
+        person = None if row.person_priority is None else Priority(row.person_priority)
+        due = due_at(row.received_at, effective(priority, ai, person), allowances)
+        values |= {"order_priority": priority, "due_at": min(row.due_at, due)}
+    if accession_number and not row.accession_number and not row.conflict:
+        values["accession_number"] = accession_number
+    return values
+
+
+def ordered_detail(row: Row[Any], priority: Priority) -> str:
+    """Return for the audit trail what the order asks for now."""
+    return f"order priority {Priority(max(priority, row.order_priority)).name}"
 
 
 def _bring_forward(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:

@@ -92,6 +92,7 @@ study = Table(
     Column("amending", Text),  # why the current result has to be reported anew; a job does it, and clears this
     Column("read_at", UtcDateTime),  # when somebody reported on it; null: it is on the worklist
     Column("read_how", Text),
+    Column("doubt", Text, nullable=False, server_default=text("''")),  # why its patient may not be whom a message means
     Column("conflict", Text, nullable=False),  # why a person has to decide; empty for almost all
     # Priority: db.priority.Priority values.
     Column("order_priority", Integer, nullable=False),

@@ -51,6 +51,7 @@ class WorklistRow:
     instances: int
     misread_text: bool  # of any of its Instances
     unknown_class: bool  # of any of its Instances
+    doubt: str  # why nobody knows whether its patient is the one of a message that came; "" for almost all
     deliveries: dict[str, int]  # of reports: how many in each state, of the current result
     forwards: dict[str, int]  # of Instances: how many in each state
 
@@ -203,6 +204,7 @@ _AS_STORED = (
     "instances",
     "misread_text",
     "unknown_class",
+    "doubt",
 )
 
 

@@ -9,6 +9,7 @@ import db.queue.job_table
 import db.schema
 import db.schema_arrival
 import db.schema_commitment
+import db.schema_hl7
 import db.schema_model
 import db.schema_tokens
 import db.schema_withdrawal
@@ -19,6 +20,7 @@ TABLES = (
     db.schema,
     db.schema_arrival,
     db.schema_commitment,
+    db.schema_hl7,
     db.schema_model,
     db.schema_tokens,
     db.schema_withdrawal,

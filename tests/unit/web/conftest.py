@@ -39,6 +39,7 @@ ROW = WorklistRow(
     instances=1,
     misread_text=False,
     unknown_class=False,
+    doubt="",
     deliveries={},
     forwards={},
 )
