@@ -4,8 +4,8 @@ AgentError
 +-- Hl7Error
     +-- MessageError    these bytes are no HL7 v2 message
     +-- FramingError    a peer sends no frames of MLLP, or one without end
-    +-- ConnectionLostError  a receiver is away, or went away before it answered
-    |   +-- NoAnswerError    it is there, and did not answer in time
+    +-- NotReachedError  a receiver is away: nothing was sent
+    +-- NoAnswerError    it was sent the message, and did not answer: it may have it or not
     +-- WrongAnswerError     it answered with something else than an acknowledgement of this message
 """
 
@@ -24,12 +24,17 @@ class FramingError(Hl7Error):
     """A peer sends no frames of MLLP, or one without end."""
 
 
-class ConnectionLostError(Hl7Error):
-    """A receiver is away, or went away before it answered."""
+class NotReachedError(Hl7Error):
+    """A receiver is away: nothing was sent."""
 
 
-class NoAnswerError(ConnectionLostError):
-    """A receiver did not answer in time."""
+class NoAnswerError(Hl7Error):
+    """A receiver was sent a message and did not answer; `late` if the connection held and the time ran out."""
+
+    def __init__(self, message: str, *, late: bool = False) -> None:
+        """Keep whether the time ran out."""
+        super().__init__(message)
+        self.late = late
 
 
 class WrongAnswerError(Hl7Error):

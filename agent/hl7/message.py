@@ -16,6 +16,9 @@ Repetition: TypeAlias = str | tuple[Component, ...]
 Field: TypeAlias = Repetition | list[Repetition]
 """What a field is written from: a text, its components as a tuple, or its repetitions as a list. All are escaped."""
 
+Written: TypeAlias = tuple[str, Mapping[int, Field]]
+"""A segment to write: its name, and its fields by number."""
+
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 _HEADERS: Final = frozenset({"MSH", "FHS", "BHS"})  # whose first field is the field separator itself
 
@@ -90,7 +93,7 @@ def parse(message: bytes, *, default_charset: str = charsets.ASCII) -> Message:
     return Message(segments, decoded.as_declared)
 
 
-def write(segments: Iterable[tuple[str, Mapping[int, Field]]], charset: str) -> bytes:
+def write(segments: Iterable[Written], charset: str) -> bytes:
     """Return a message: segments with their fields by number, each text escaped, empty ones at an end left out."""
     text = "".join(f"{_written(name, fields)}\r" for name, fields in segments)
     return charsets.encode(text, charset)
