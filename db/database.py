@@ -31,6 +31,8 @@ _SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
 _PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
 _WRITE = "write"
 _READ = "read"
+_MODE = "tibabu mode"  # of the last transaction of a connection to SQLite
+_QUERY_ONLY = {_WRITE: "OFF", _READ: "ON"}
 
 
 class Database:
@@ -46,6 +48,7 @@ class Database:
         self._engine = _sqlite_engine(url) if self.dialect == "sqlite" else _postgresql_engine(url)
         self._writing = self._engine.execution_options(tibabu=_WRITE)  # shares the engine's pool
         self._write_turn = threading.Lock()
+        self._kept: Connection | None = None
         self._pid = os.getpid()
 
     @property
@@ -54,6 +57,7 @@ class Database:
         if self._pid != os.getpid():  # forked: the parent's connections and its threads' locks are not ours
             self._engine.dispose(close=False)
             self._write_turn = threading.Lock()
+            self._kept = None
             self._pid = os.getpid()
         return self._engine
 
@@ -73,6 +77,23 @@ class Database:
             yield connection
 
     @contextmanager
+    def begin_again(self) -> Iterator[Connection]:
+        """As `begin`, on a connection that is kept for it, with all that it has prepared: for the hottest transaction.
+
+        What is executed within has to read all its rows.
+        """
+        _ = self.engine
+        with self._turn(), translated(SqliteError):
+            connection = self._kept = self._kept or self._writing.connect()
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                self._kept = None
+                connection.close()
+                raise
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that only reads, all of it from one moment. Writing in it is an error."""
         options = (
@@ -82,8 +103,13 @@ class Database:
             yield connection
 
     def dispose(self) -> None:
-        """Close the pooled connections. The database may be used again afterwards."""
-        self.engine.dispose()
+        """Close the connections. The database may be used again afterwards."""
+        engine = self.engine
+        with suppress(DatabaseBusyError), self._turn():
+            kept, self._kept = self._kept, None
+            if kept is not None:
+                kept.close()
+        engine.dispose()
 
     def __repr__(self) -> str:
         """Show the URL with its password hidden."""
@@ -168,11 +194,13 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once for a writer (a later upgrade could not wait for it); let a reader not write."""
     driver: Any = connection.connection.dbapi_connection  # directly: through the engine this takes longer than a row
-    if connection.get_execution_options().get("tibabu", _WRITE) == _READ:
-        driver.execute("PRAGMA query_only = ON")
+    mode = connection.get_execution_options().get("tibabu", _WRITE)
+    if connection.info.get(_MODE) != mode:  # it makes SQLite prepare every statement anew
+        driver.execute(f"PRAGMA query_only = {_QUERY_ONLY[mode]}")
+        connection.info[_MODE] = mode
+    if mode == _READ:
         driver.execute("BEGIN")
         return
-    driver.execute("PRAGMA query_only = OFF")
     # SQLite's own waiting grows to pauses of 100 ms, in which other processes overtake: a receiver waited for seconds.
     driver.execute("PRAGMA busy_timeout = 0")
     try:

@@ -296,3 +296,17 @@ def test_a_new_database_file_is_for_the_agents_account_only(tmp_path: Path) -> N
         modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     database.dispose()
     assert modes == {"new.db": 0o600, "new.db-wal": 0o600, "new.db-shm": 0o600}
+
+
+def test_a_kept_connection_prepares_once_and_is_let_go_after_an_error(sqlite_database: Database) -> None:
+    with sqlite_database.begin_again() as first, sqlite_database.read():
+        kept = first.connection.dbapi_connection
+    with sqlite_database.begin_again() as second:
+        assert second.connection.dbapi_connection is kept
+    with pytest.raises(RuntimeError), sqlite_database.begin_again():
+        raise RuntimeError
+    assert sqlite_database.engine.pool.checkedout() == 0
+    with sqlite_database.begin_again() as third:
+        third.execute(text("SELECT 1")).all()
+    sqlite_database.dispose()
+    assert sqlite_database._write_turn.acquire(blocking=False)
