@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -55,10 +56,7 @@ class _Open:
         self.used_at = at
         self.deframer = Deframer(_LONGEST_ANSWER)
         self.answers: list[bytes] = []
-
-    def __del__(self) -> None:
-        """Close it with whoever kept it."""
-        self.stream.close()
+        weakref.finalize(self, stream.close)  # whoever lets go of a client need not close it
 
 
 class Client:
