@@ -89,20 +89,17 @@ def of_hl7(code: str) -> Verdict:
     return _HL7.get(code, _SOON)
 
 
-def refusal(
-    message: str, verdict: Verdict, *, status: str, retry_after: timedelta | None = None, sent: bool = False
-) -> DeliveryError:
+def refusal(message: str, verdict: Verdict, *, status: str, retry_after: timedelta | None = None) -> DeliveryError:
     """Return the error for an answer that says no; the destination is down where the verdict says so."""
     if verdict.down:
-        return DestinationDownError(message, retry=verdict.retry, status=status, retry_after=retry_after, sent=sent)
-    return DeliveryError(message, retry=verdict.retry, status=status, retry_after=retry_after, sent=sent)
+        return DestinationDownError(message, retry=verdict.retry, status=status, retry_after=retry_after)
+    return DeliveryError(message, retry=verdict.retry, status=status, retry_after=retry_after)
 
 
 def http_refusal(message: str, status: int, headers: Mapping[str, str]) -> DeliveryError:
-    """Return the error for an HTTP status that is no success. After a 5xx the server may have done it all the same."""
+    """Return the error for an HTTP status that is no success."""
     wait = _retry_after(headers.get("Retry-After"), headers.get("Date"))
-    verdict, failed = of_http(status), status // 100 == 5  # noqa: PLR2004 - 5xx
-    return refusal(message, verdict, status=f"HTTP {status}", retry_after=wait, sent=failed)
+    return refusal(message, of_http(status), status=f"HTTP {status}", retry_after=wait)
 
 
 def _retry_after(text: str | None, sent_at: str | None) -> timedelta | None:

@@ -85,11 +85,6 @@ def test_how_long_a_server_wants_to_be_left_alone_is_read_by_its_own_clock(
     assert http_refusal("expected. Received", 503, headers).retry_after == wait
 
 
-def test_after_a_fault_of_its_own_a_server_may_have_what_was_sent() -> None:
-    assert http_refusal("expected. Received", 504, {}).sent
-    assert not http_refusal("expected. Received", 429, {}).sent
-
-
 def test_a_destination_is_down_where_anything_else_would_meet_the_same() -> None:
     assert isinstance(refusal("m", of_dimse(0xA700), status="A700"), DestinationDownError)
     assert not isinstance(refusal("m", of_dimse(0x0110), status="0110"), DestinationDownError)
