@@ -13,7 +13,7 @@ from db.arrival import forget_associations
 from db.commitment import record_failed_report
 from db.completion import close_due, enqueue_settled
 from db.database import Database
-from db.delivery import record_failed_attempt
+from db.delivery_attempt import record_failed_attempt
 from db.forwarding import park_forwards
 from db.outcome import Outcome
 from db.priority import Allowances

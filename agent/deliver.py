@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import random
+from typing import Final
 
 import structlog
 
@@ -28,11 +29,17 @@ from db.delivery import (
     DeliveryTask,
     RenderedInstance,
     StoredReport,
+    delivery_task,
+    record_rendered,
+)
+from db.delivery_attempt import (
+    Begun,
+    Ending,
+    Hold,
     acknowledge,
     begin_attempt,
-    delivery_task,
+    close_interrupted,
     record_failed_attempt,
-    record_rendered,
 )
 from db.errors import DatabaseError
 from db.queue import Done, Job, RetryAt, Settlement
@@ -43,6 +50,9 @@ from model.heat_map import from_png
 from model.preprocess import DESCRIPTION as PREPROCESSING
 
 log = structlog.get_logger(__name__)
+
+BEHIND: Final = timedelta(seconds=1)
+"""How long a report waits before it looks again whether an earlier version is still on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +72,40 @@ class Deliverer:
         """Attempt the delivery whose id is the job's key. Safe to repeat: the same UID is the same bytes."""
         task = delivery_task(self.database, int(job.key))
         if task is None:
+            close_interrupted(self.database, int(job.key), at=self.clock())
             return Done()
-        attempt = 0
         try:
             outgoing = self._outgoing(task)
-            attempt = begin_attempt(self.database, task.delivery_id, at=self.clock())
-            detail = self.destinations[task.destination].send(outgoing)
-        except DeliveryError as error:
-            if not (error.already_there and attempt > 1):
-                return self._failed(task, attempt, str(error), retry=error)
-            detail = f"sent before: {error}"
-        except AgentError as error:
-            return self._failed(task, attempt, str(error))
         except (StoreError, DatabaseError, OSError):
             raise  # nothing wrong with the report: the job runner tries again
+        except AgentError as error:
+            return self._parked(task, str(error))
         except Exception as error:
             log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
-            reason = f"the report could not be made or sent: {type(error).__name__}"
-            return self._failed(task, attempt, reason)
-        acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock())
-        _log(task, attempt, "acknowledged", detail)
+            return self._parked(task, f"the report could not be made: {type(error).__name__}")
+        begun = begin_attempt(self.database, task.delivery_id, sha256=outgoing.sha256, at=self.clock())
+        if begun is Hold.SETTLED:
+            return Done()
+        if begun is Hold.BEHIND:
+            return RetryAt(self.clock() + BEHIND, "an earlier version is on its way")
+        return self._attempt(task, outgoing, begun)
+
+    def _attempt(self, task: DeliveryTask, outgoing: Outgoing, begun: Begun) -> Settlement:
+        """Send, and commit how it went."""
+        try:
+            detail = self.destinations[task.destination].send(outgoing)
+        except DeliveryError as error:
+            if not (error.already_there and begun.sent_before):
+                return self._failed(task, begun, error)
+            detail = f"{error.status}: these bytes were sent there before"
+        except OSError:
+            raise  # as above
+        except Exception as error:
+            log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
+            reason = f"the report could not be sent: {type(error).__name__}"
+            return self._failed(task, begun, DeliveryError(reason, retry=False, sent=True))
+        acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock(), attempt_id=begun.attempt_id)
+        _log(task, begun.number, "acknowledged", detail)
         return Done()
 
     def _outgoing(self, task: DeliveryTask) -> Outgoing:
@@ -156,14 +180,26 @@ class Deliverer:
             heat_map=None if image.heat_map is None else from_png(image.heat_map),
         )
 
-    def _failed(
-        self, task: DeliveryTask, attempt: int, reason: str, *, retry: DeliveryError | None = None
-    ) -> Settlement:
-        wait = None if retry is None or not retry.retry else self._wait(attempt, retry)
+    def _failed(self, task: DeliveryTask, begun: Begun, error: DeliveryError) -> Settlement:
+        wait = self._wait(begun.tries, error) if error.retry else None
         now = self.clock()
-        record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=wait is None, at=now)
-        _log(task, attempt, "parked" if wait is None else "failed", reason)
-        return Done() if wait is None else RetryAt(now + wait, reason)
+        record_failed_attempt(
+            self.database,
+            task.delivery_id,
+            reason=str(error),
+            parked=wait is None,
+            at=now,
+            attempt_id=begun.attempt_id,
+            ending=_ending(error),
+            status=error.status,
+        )
+        _log(task, begun.number, "parked" if wait is None else "failed", str(error))
+        return Done() if wait is None else RetryAt(now + wait, str(error))
+
+    def _parked(self, task: DeliveryTask, reason: str) -> Settlement:
+        record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=True, at=self.clock())
+        _log(task, 0, "parked", reason)
+        return Done()
 
     def _wait(self, attempt: int, error: DeliveryError) -> timedelta | None:
         slowly = error.patience is Retry.SLOWLY
@@ -175,14 +211,22 @@ def _variant(name: str, settings: ReportSettings) -> str:
     return name if settings.type not in {"", name} else ""
 
 
+def _ending(error: DeliveryError) -> Ending:
+    """Return how an attempt ended that came to this: who may have the bytes without saying so has broken off."""
+    if error.sent:
+        return Ending.BROKE
+    return Ending.REFUSED if error.status else Ending.FAILED
+
+
 def _log(task: DeliveryTask, attempt: int, how: str, detail: str) -> None:
-    log.info(
-        "delivery",
-        how=how,
-        delivery=task.delivery_id,
-        destination=task.destination,
-        report=task.kind,
-        attempt=attempt,
-        study_instance_uid=task.study_instance_uid,
-        detail=detail,
-    )
+    facts = {
+        "delivery": task.delivery_id,
+        "destination": task.destination,
+        "report": task.kind,
+        "attempt": attempt,
+        "study_instance_uid": task.study_instance_uid,
+        "detail": detail,
+    }
+    log.info("delivery", how=how, **facts)
+    if how == "parked":
+        log.error("delivery_parked", **facts)

@@ -5,9 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from db.advance import lock
 from db.attributes import InstanceAttributes
-from db.conclusion import settle_delivered
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.roles import Role
@@ -148,56 +146,3 @@ def _hold(
             **asdict(rendered.attributes),
         )
     )
-
-
-def begin_attempt(database: Database, delivery_id: int, *, at: datetime) -> int:
-    """Commit, before anything is sent, that an attempt begins; return its number, 1 for the first.
-
-    A process that dies in the middle of sending leaves this behind: the next attempt knows that the destination may
-    have the report already.
-    """
-    with database.begin() as connection:
-        attempts: int = connection.execute(
-            update(delivery)
-            .where(delivery.c.id == delivery_id)
-            .values(attempts=delivery.c.attempts + 1, updated_at=at)
-            .returning(delivery.c.attempts)
-        ).scalar_one()
-    return attempts
-
-
-def acknowledge(database: Database, delivery_id: int, *, detail: str, at: datetime) -> None:
-    """Commit that the destination has the report; a revision's last acknowledgement moves its study to DELIVERED."""
-    with database.begin() as connection:
-        position = lock(connection, _study_of(connection, delivery_id))
-        connection.execute(
-            update(delivery)
-            .where(delivery.c.id == delivery_id)
-            .values(
-                state=DeliveryState.ACKNOWLEDGED,
-                reason=detail,
-                updated_at=at,
-                acknowledged_at=at,
-            )
-        )
-        settle_delivered(connection, position, at=at)
-
-
-def record_failed_attempt(database: Database, delivery_id: int, *, reason: str, parked: bool, at: datetime) -> None:
-    """Commit a failed attempt and its reason; a parked delivery waits, visibly, for a person to requeue it."""
-    values: dict[str, object] = {"reason": reason, "updated_at": at}
-    if parked:
-        values["state"] = DeliveryState.PARKED
-    with database.begin() as connection:
-        connection.execute(
-            update(delivery)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
-            .values(values)
-        )
-
-
-def _study_of(connection: Connection, delivery_id: int) -> int:
-    study_id: int = connection.execute(
-        select(result.c.study_id).select_from(delivery).join(report).join(result).where(delivery.c.id == delivery_id)
-    ).scalar_one()
-    return study_id

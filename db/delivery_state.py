@@ -6,6 +6,7 @@ class DeliveryState:
 
     HELD = "HELD"  # of an Instance only: until its study comes to an outcome that lets it go
     QUEUED = "QUEUED"
+    STORED = "STORED"  # of a report only: the destination says that it has it, and that is still to be confirmed
     ACKNOWLEDGED = "ACKNOWLEDGED"
     PARKED = "PARKED"
     SUPERSEDED = "SUPERSEDED"  # of a report only: a later revision has its own

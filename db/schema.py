@@ -223,6 +223,9 @@ delivery = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("acknowledged_at", UtcDateTime),
+    # Of a report only: see db.confirmation.
+    Column("stored_at", UtcDateTime),  # when the destination said that it has it
+    Column("confirmation", Text, nullable=False, server_default=text("''")),  # how it was seen to have it
     # Of an Instance only: written by db.forwarding.
     Column("rule", Text),  # the names of the rules that forward it
     Column("on_outcomes", Text),  # which let it go, joined by spaces; empty: at once

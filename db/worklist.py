@@ -12,6 +12,7 @@ from db.outcome import Outcome
 from db.priority import Priority, effective
 from db.roles import NO_WORK
 from db.schema import delivery, image_result, instance, report, result, study, study_event
+from db.schema_delivery import delivery_attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +220,7 @@ class StudyRecord:
     results: tuple[dict[str, Any], ...]
     reports: tuple[dict[str, Any], ...]
     deliveries: tuple[dict[str, Any], ...]  # of reports
+    attempts: tuple[dict[str, Any], ...]  # of these deliveries
     forwards: tuple[dict[str, Any], ...]  # of Instances
 
 
@@ -234,6 +236,7 @@ def study_record(database: Database, study_instance_uid: str) -> StudyRecord | N
         of_study = select(instance.c.id).where(instance.c.study_id == study_id)
         results = select(result.c.id).where(result.c.study_id == study_id)
         reports = select(report.c.id).where(report.c.result_id.in_(results))
+        deliveries = select(delivery.c.id).where(delivery.c.report_id.in_(reports))
         return StudyRecord(
             study=row,
             events=_rows(connection, study_event, study_event.c.study_id == study_id),
@@ -242,6 +245,7 @@ def study_record(database: Database, study_instance_uid: str) -> StudyRecord | N
             results=_rows(connection, result, result.c.study_id == study_id),
             reports=_rows(connection, report, report.c.result_id.in_(results)),
             deliveries=_rows(connection, delivery, delivery.c.report_id.in_(reports)),
+            attempts=_rows(connection, delivery_attempt, delivery_attempt.c.delivery_id.in_(deliveries)),
             forwards=_rows(connection, delivery, delivery.c.instance_id.in_(of_study)),
         )
 

@@ -129,6 +129,7 @@ def _tables(record: StudyRecord) -> dict[str, tuple[dict[str, Any], ...]]:
         "results": record.results,
         "reports": record.reports,
         "deliveries": record.deliveries,
+        "attempts": record.attempts,
         "forwards": record.forwards,
     }
 

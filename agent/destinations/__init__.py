@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Final, Literal, Protocol, Self, runtime_checkable
@@ -30,6 +31,11 @@ class Outgoing:
     identifier: str
     """A DICOM object's SOP Instance UID; for the others see their modules in agent.reports."""
     study_instance_uid: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its bytes."""
+        return sha256(self.data).hexdigest()
 
 
 class Destination(Protocol):

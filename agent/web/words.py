@@ -27,6 +27,7 @@ _DELIVERIES = {
     DeliveryState.PARKED: "parked",
     DeliveryState.QUEUED: "queued",
     DeliveryState.HELD: "held for the outcome",
+    DeliveryState.STORED: "stored, to be confirmed",
     DeliveryState.ACKNOWLEDGED: "acknowledged",
     DeliveryState.SUPERSEDED: "superseded",
 }
@@ -155,7 +156,7 @@ def forwards(row: WorklistRow) -> tuple[DeliveryWords, ...]:
 
 def _kind(state: str) -> str:
     """Return which symbol a delivery's state has."""
-    return (DeliveryState.QUEUED if state == DeliveryState.HELD else state).lower()
+    return (DeliveryState.QUEUED if state in {DeliveryState.HELD, DeliveryState.STORED} else state).lower()
 
 
 def delivery_state(state: str) -> DeliveryWords:

@@ -9,6 +9,7 @@ import db.queue.job_table
 import db.schema
 import db.schema_arrival
 import db.schema_commitment
+import db.schema_delivery
 import db.schema_hl7
 import db.schema_model
 import db.schema_tokens
@@ -20,6 +21,7 @@ TABLES = (
     db.schema,
     db.schema_arrival,
     db.schema_commitment,
+    db.schema_delivery,
     db.schema_hl7,
     db.schema_model,
     db.schema_tokens,

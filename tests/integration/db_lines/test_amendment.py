@@ -10,7 +10,7 @@ from db.amendment import amendment_to_record, enqueue_amendments, record_amendme
 from db.analysis import ImageResult, record_image_result, score_task
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
-from db.delivery import acknowledge
+from db.delivery_attempt import acknowledge
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.reading import record_read

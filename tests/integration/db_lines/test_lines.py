@@ -20,11 +20,10 @@ from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_c
 from db.delivery import (
     RenderedInstance,
     StoredReport,
-    acknowledge,
     delivery_task,
-    record_failed_attempt,
     record_rendered,
 )
+from db.delivery_attempt import acknowledge, record_failed_attempt
 from db.errors import RefusedError
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome

@@ -10,7 +10,8 @@ from db.analysis import ImageResult, record_image_result, score_task
 from db.arrival import note_association_ended
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
-from db.delivery import acknowledge, delivery_task
+from db.delivery import delivery_task
+from db.delivery_attempt import acknowledge
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.performed import StepState

@@ -38,7 +38,8 @@ from db.closing import Timing
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, StudyToConclude, record_conclusion, study_to_conclude
 from db.database import Database, Lock, open_database
-from db.delivery import acknowledge, delivery_task
+from db.delivery import delivery_task
+from db.delivery_attempt import acknowledge
 from db.intake import IncomingInstance, record_instance
 from db.lifecycle import State
 from db.outcome import ImageOutcome, Outcome, study_outcome

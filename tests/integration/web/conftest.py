@@ -16,7 +16,8 @@ from db.closing import Timing
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.database import Database
-from db.delivery import StoredReport, acknowledge, begin_attempt, record_failed_attempt, record_rendered
+from db.delivery import StoredReport, record_rendered
+from db.delivery_attempt import acknowledge, begin_attempt, record_failed_attempt
 from db.intake import IncomingInstance, Recorded, record_instance
 from db.outcome import Outcome, study_outcome
 from db.priority import Allowances, Priority
@@ -144,7 +145,7 @@ class Ledger:
                 size=1,
             )
             record_rendered(self.database, row["report_id"], stored, at=at)
-            begin_attempt(self.database, row["id"], at=at)
+            begin_attempt(self.database, row["id"], sha256="", at=at)
             if row["destination"] == parked:
                 reason = "expected the peer to accept the association. Received: rejected"
                 record_failed_attempt(self.database, row["id"], reason=reason, parked=True, at=at)

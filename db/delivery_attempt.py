@@ -1,0 +1,214 @@
+"""The ledger's rows of attempts: on record before the first byte goes, and closed with what the receiver said."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+
+from db.advance import lock
+from db.conclusion import settle_delivered
+from db.database import Database
+from db.delivery_state import DeliveryState
+from db.schema import delivery, report, result, study
+from db.schema_delivery import delivery_attempt
+
+
+class Ending(StrEnum):
+    """How an attempt ended."""
+
+    ACKNOWLEDGED = "acknowledged"  # the receiver says that it has it
+    REFUSED = "refused"  # the receiver says that it does not
+    FAILED = "failed"  # nothing was sent
+    BROKE = "broke"  # it was being sent, and no answer tells what became of it
+    INTERRUPTED = "interrupted"  # the process that sent it died
+
+
+_MAY_BE_THERE = (Ending.ACKNOWLEDGED, Ending.BROKE, Ending.INTERRUPTED, Ending.REFUSED)
+"""A receiver that refused what it was sent may have kept it: some store, fail at what follows, and say so."""
+
+
+_DUPLICATE = "0111"
+"""With this status it said instead that it had something of that UID already, from somebody else."""
+
+
+class Hold(StrEnum):
+    """Why an attempt must not begin."""
+
+    SETTLED = "settled"  # acknowledged, parked or superseded since, or its study is in conflict
+    BEHIND = "behind"  # an earlier version of the study's reports is on its way there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """An attempt on record.
+
+    `number` counts all of the delivery's, `tries` those since it was queued. `sent_before`: the destination may have
+    these very bytes from an earlier attempt.
+    """
+
+    attempt_id: int
+    number: int
+    tries: int
+    sent_before: bool
+
+
+def begin_attempt(database: Database, delivery_id: int, *, sha256: str, at: datetime) -> Begun | Hold:
+    """Commit, before anything is sent, that an attempt begins, unless it must not.
+
+    A process that dies in the middle of sending leaves this behind: the next attempt knows that the destination may
+    have these bytes already, and closes the row. The study's row is locked, so that no version of its reports begins
+    while an earlier one is on its way to the same destination, nor after a later one has taken its place.
+    """
+    with database.begin() as connection:
+        study_id = study_of(connection, delivery_id)
+        lock(connection, study_id)
+        if not _may_go(connection, delivery_id):
+            return Hold.SETTLED
+        interrupt(connection, delivery_id, at=at)
+        if _is_behind(connection, study_id, delivery_id):
+            return Hold.BEHIND
+        tries: int = connection.execute(
+            update(delivery)
+            .where(delivery.c.id == delivery_id)
+            .values(attempts=delivery.c.attempts + 1, updated_at=at)
+            .returning(delivery.c.attempts)
+        ).scalar_one()
+        last = select(func.coalesce(func.max(delivery_attempt.c.number), 0)).where(
+            delivery_attempt.c.delivery_id == delivery_id
+        )
+        number = connection.execute(last).scalar_one() + 1
+        sent_before = connection.execute(
+            select(
+                exists().where(
+                    delivery_attempt.c.delivery_id == delivery_id,
+                    delivery_attempt.c.sha256 == sha256,
+                    delivery_attempt.c.ending.in_(_MAY_BE_THERE),
+                    ~delivery_attempt.c.status.endswith(_DUPLICATE),
+                )
+            )
+        ).scalar_one()
+        attempt_id: int = connection.execute(
+            insert(delivery_attempt)
+            .values(delivery_id=delivery_id, number=number, started_at=at, status="", reply="", sha256=sha256)
+            .returning(delivery_attempt.c.id)
+        ).scalar_one()
+    return Begun(attempt_id=attempt_id, number=number, tries=tries, sent_before=bool(sent_before))
+
+
+def interrupt(connection: Connection, delivery_id: int, *, at: datetime) -> None:
+    """Close what the delivery's attempts left open: their job has come back, so their process has died."""
+    connection.execute(
+        update(delivery_attempt)
+        .where(delivery_attempt.c.delivery_id == delivery_id, delivery_attempt.c.ending.is_(None))
+        .values(ending=Ending.INTERRUPTED, ended_at=at, reply="the process that sent it ended")
+    )
+
+
+def close_interrupted(database: Database, delivery_id: int, *, at: datetime) -> None:
+    """Close the open attempts of a delivery that is not attempted any more, so that nothing waits for them."""
+    still_open = (delivery_attempt.c.delivery_id == delivery_id, delivery_attempt.c.ending.is_(None))
+    with database.read() as connection:
+        if not connection.execute(select(exists().where(*still_open))).scalar_one():
+            return
+    with database.begin() as connection:
+        interrupt(connection, delivery_id, at=at)
+
+
+def _may_go(connection: Connection, delivery_id: int) -> bool:
+    query = (
+        select(delivery.c.id)
+        .join(report, report.c.id == delivery.c.report_id)
+        .join(result)
+        .join(study, study.c.id == result.c.study_id)
+        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, study.c.conflict == "")
+    )
+    return connection.execute(query).one_or_none() is not None
+
+
+def _is_behind(connection: Connection, study_id: int, delivery_id: int) -> bool:
+    """Tell whether a report of an earlier revision is on its way to the same destination."""
+    own = connection.execute(
+        select(result.c.revision, delivery.c.destination)
+        .select_from(delivery)
+        .join(report, report.c.id == delivery.c.report_id)
+        .join(result)
+        .where(delivery.c.id == delivery_id)
+    ).one()
+    on_its_way = (
+        select(delivery_attempt.c.id)
+        .join(delivery)
+        .join(report, report.c.id == delivery.c.report_id)
+        .join(result)
+        .where(
+            result.c.study_id == study_id,
+            result.c.revision < own.revision,
+            delivery.c.destination == own.destination,
+            delivery_attempt.c.ending.is_(None),
+        )
+    )
+    return connection.execute(on_its_way.limit(1)).one_or_none() is not None
+
+
+def acknowledge(
+    database: Database, delivery_id: int, *, detail: str, at: datetime, attempt_id: int | None = None
+) -> None:
+    """Commit that the destination has the report; a revision's last acknowledgement moves its study to DELIVERED.
+
+    `detail` is the receiver's status, and what it adds after ": ".
+    """
+    values = {"state": DeliveryState.ACKNOWLEDGED, "reason": detail, "updated_at": at, "acknowledged_at": at}
+    with database.begin() as connection:
+        position = lock(connection, study_of(connection, delivery_id))
+        _close(connection, attempt_id, Ending.ACKNOWLEDGED, detail, at)
+        connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(values))
+        settle_delivered(connection, position, at=at)
+
+
+def record_failed_attempt(  # noqa: PLR0913 - what the ledger says of a failure
+    database: Database,
+    delivery_id: int,
+    *,
+    reason: str,
+    parked: bool,
+    at: datetime,
+    attempt_id: int | None = None,
+    ending: Ending = Ending.FAILED,
+    status: str = "",
+) -> None:
+    """Commit a failed attempt and its reason; a parked delivery waits, visibly, for a person to requeue it."""
+    values: dict[str, object] = {"reason": reason, "updated_at": at}
+    if parked:
+        values["state"] = DeliveryState.PARKED
+    with database.begin() as connection:
+        if attempt_id is None:
+            interrupt(connection, delivery_id, at=at)
+        _close(connection, attempt_id, ending, f"{status}: {reason}", at)
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
+            .values(values)
+        )
+
+
+def _close(connection: Connection, attempt_id: int | None, ending: Ending, detail: str, at: datetime) -> None:
+    """Close an attempt; one that was given up for dead, and has an end after all, tells that end."""
+    status, _, reply = detail.partition(": ")
+    given_up = or_(delivery_attempt.c.ending.is_(None), delivery_attempt.c.ending == Ending.INTERRUPTED)
+    connection.execute(
+        update(delivery_attempt)
+        .where(and_(delivery_attempt.c.id == attempt_id, given_up))
+        .values(ending=ending, status=status, reply=reply, ended_at=at)
+    )
+
+
+def study_of(connection: Connection, delivery_id: int) -> int:
+    """Return the study that a delivery's report is of."""
+    study_id: int = connection.execute(
+        select(result.c.study_id)
+        .select_from(delivery)
+        .join(report, report.c.id == delivery.c.report_id)
+        .join(result)
+        .where(delivery.c.id == delivery_id)
+    ).scalar_one()
+    return study_id

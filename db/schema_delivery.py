@@ -1,0 +1,51 @@
+"""The tables of the delivery ledger: every attempt, what was asked to confirm it, and which destinations rest."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+
+from db.metadata import metadata
+from db.types import UtcDateTime
+
+UID = 64
+"""Longest UID (PS3.5 section 9.1)."""
+
+delivery_attempt = Table(
+    "delivery_attempt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), nullable=False),
+    Column("number", Integer, nullable=False),  # 1 for the first; goes on when a person requeues
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),  # null: on its way, or its process died and nobody has noticed yet
+    Column("ending", String(16)),  # db.delivery_attempt.Ending; null as long as ended_at is
+    Column("status", Text, nullable=False),  # the receiver's, as 0000, B000, AA, HTTP 409; empty if it gave none
+    Column("reply", Text, nullable=False),  # what it added or what went wrong; never anything of the patient
+    Column("sha256", String(64), nullable=False),  # of what was sent
+    UniqueConstraint("delivery_id", "number"),
+)
+
+commitment_asked = Table(  # of a PACS, for what we stored there (PS3.4 annex J): any process may take its answer
+    "commitment_asked",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("delivery_id", ForeignKey("delivery.id"), nullable=False),
+    Column("transaction_uid", String(UID), nullable=False, unique=True),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("failure_reason", Integer),  # (0008,1197), 0 for committed; null until answered
+    Index("ix_commitment_asked_delivery_id", "delivery_id"),
+)
+
+destination_rest = Table(  # a destination that failed several times in a row is left alone until it answers a ping
+    "destination_rest",
+    metadata,
+    Column("destination", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),  # db.breaker.BreakerState
+    Column("failures", Integer, nullable=False),  # of its own fault, in a row
+    Column("probes", Integer, nullable=False),  # unanswered since it was opened
+    Column("reason", Text, nullable=False),
+    Column("opened_at", UtcDateTime),
+    Column(
+        "probe_at", UtcDateTime
+    ),  # when it is asked next; of a half-open one: when the process that asks is given up
+    Column("updated_at", UtcDateTime, nullable=False),
+)
