@@ -192,6 +192,15 @@ class Document:
         return sha256(self.data).hexdigest()
 
 
+def strongest(result: StudyResult) -> ImageOutcome:
+    """Return the image that a report shows: the flagged one with the highest probability."""
+    flagged = [image for image in result.images if image.outcome == FLAGGED]
+    if not flagged:
+        message = f"expected a flagged study. Received: outcome={result.outcome}"
+        raise ReportError(message)
+    return max(flagged, key=lambda image: image.probability or 0)
+
+
 class Code(BaseModel):
     """A coded concept (PS3.3 section 8.8)."""
 

@@ -32,11 +32,16 @@ def draw(frame: Frame, heat_map: Frame | None, *, headline: str, lines: Sequence
 
     `heat_map` is uint8 [any, any] over the whole frame; `opacity`, 0 to 1, is that of its strongest shade.
     """
+    picture = shaded(frame, heat_map, opacity)
+    height, width, _ = picture.shape
+    size = max(_READABLE_FONT, round(min(width, height) * _FONT_FRACTION))
+    return np.concatenate([picture, np.asarray(_band(width, size, headline, lines))])
+
+
+def shaded(frame: Frame, heat_map: Frame | None, opacity: float) -> Frame:
+    """Return uint8 [h, w, 3] of `frame`, as in `draw`, with the heat map over it and nothing said."""
     picture = Image.fromarray(frame).convert("RGB")
-    if heat_map is not None:
-        picture = _shade(picture, heat_map, opacity)
-    size = max(_READABLE_FONT, round(min(picture.size) * _FONT_FRACTION))
-    return np.concatenate([np.asarray(picture), np.asarray(_band(picture.width, size, headline, lines))])
+    return np.asarray(picture if heat_map is None else _shade(picture, heat_map, opacity))
 
 
 def _shade(picture: Image.Image, heat_map: Frame, opacity: float) -> Image.Image:

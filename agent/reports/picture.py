@@ -16,7 +16,16 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, ImageOutcome, ReportError, StudyResult
+from agent.reports.document import (
+    FLAGGED,
+    Code,
+    DicomReportSettings,
+    Document,
+    ImageOutcome,
+    ReportError,
+    StudyResult,
+    strongest,
+)
 from agent.reports.drawing import Frame, draw
 from agent.reports.evidence import IMAGER_PIXEL_SPACING, PIXEL_ASPECT_RATIO, PIXEL_SPACING, Instance, read
 from agent.reports.identity import MANUFACTURER, PRODUCT
@@ -53,7 +62,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
     Raises ReportError where there is no flagged image whose header can be read, dicom_io.errors.PixelError where its
     pixels cannot.
     """
-    image = _shown(result)
+    image = strongest(result)
     source = read(image.path)
     if source is None:
         message = "expected the flagged image in the store. Received: a file whose header cannot be read"
@@ -75,14 +84,6 @@ def render(result: StudyResult, settings: Settings) -> Document:
         _add_image(dataset, image, source)
         _add_pixels(dataset, pixels)
         return write(dataset, source, result.study, image=True)
-
-
-def _shown(result: StudyResult) -> ImageOutcome:
-    flagged = [image for image in result.images if image.outcome == FLAGGED]
-    if not flagged:
-        message = f"expected a flagged study. Received: outcome={result.outcome}"
-        raise ReportError(message)
-    return max(flagged, key=lambda image: image.probability or 0)
 
 
 def _add_secondary_capture(dataset: Dataset, result: StudyResult, concluded: datetime) -> None:

@@ -86,7 +86,7 @@ def complaints(document: Document, folder: Path) -> list[str]:
     validator = Path(sys.executable).with_name("dciodvfy")
     done = subprocess.run([validator, path], check=False, capture_output=True, text=True)  # noqa: S603 - ours
     expected = re.compile(
-        r"(Comprehensive3DSR|SCImage|ParametricMap)$"
+        r"(Comprehensive3DSR|SCImage|ParametricMap|EncapsulatedPDF)$"
         r"|Warning - (.*\(0x0018,0x1002\) UI Device UID|.*Standard Extended SOP Class"
         r"|.*needed to build DICOMDIR|.*Retired Person Name form|.*empty when actually unknown.*<Laterality>)"
     )
