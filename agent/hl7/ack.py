@@ -41,7 +41,7 @@ class Acknowledgement:
 
     def __str__(self) -> str:
         """Return the codes, for people."""
-        return f"{self.code} ({', '.join(self.errors)})" if self.errors else self.code
+        return f"{self.code}: {', '.join(self.errors)}" if self.errors else self.code
 
 
 def acknowledgement(message: Message) -> Acknowledgement:
