@@ -165,7 +165,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     names = [settings.name for settings in config.destinations]
     # Lost jobs come back although no worker runs, or none can start: a model that does not load holds no report up.
     completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
-    clock = schedule.start({"reap": (completer.reap, 5)})
+    clock = schedule.start({"reap": (completer.reap, 5), "tidy": (completer.tidy, 5)})
     run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
     clock.shutdown()
 

@@ -13,7 +13,7 @@ from db.archive_columns import AnyOf, Between, Criteria, Criterion, Like
 from db.database import Database
 from db.errors import DatabaseError
 from dicom_io.errors import ArchiveError, StoreError
-from dicom_io.matching import Matcher, OneOf, Pattern, Query, Range, Value
+from dicom_io.matching import Matcher, Moments, OneOf, Pattern, Query, Range, Value
 from dicom_io.query_keys import Level
 from dicom_io.query_retrieve import Retrievable, Served
 from dicom_io.store import Store
@@ -117,5 +117,5 @@ def _criterion(name: str, matcher: Matcher) -> Criterion | None:
             return None
         case Range(vr="DA", low=low, high=high):
             return Between(low, high) if name == "study_date" else None
-        case Range():
+        case Range() | Moments():
             return None

@@ -19,6 +19,7 @@ from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import ParkedJob, Queue
 from db.withdrawal import enqueue_withdrawals
+from db.workitems import tidy
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,11 @@ class Completer:
         enqueue_withdrawals(self.database, self.queue, now=now)
         enqueue_amendments(self.database, self.queue, now=now)
         forget_associations(self.database, before=now - _OLD_ASSOCIATION)
+
+    def tidy(self) -> None:
+        """Cancel the reading tasks of studies that were read otherwise; make those that are missing."""
+        if tasks := tidy(self.database, self.queue, now=self.clock()):
+            log.info("reading_tasks_tidied", tasks=tasks)
 
     def _account_for(self, parked: ParkedJob) -> None:
         """Settle what a job that will not run again leaves open: its study neither waits nor passes as analysed."""

@@ -37,8 +37,8 @@ class PeerSection(CalledOverTls):
     )
     may: tuple[Verb, ...] = Field(
         default=DEFAULT_VERBS,
-        description="What it may ask for: echo, store, find, move, get, commit, mpps. Empty: its associations are "
-        "rejected.",
+        description="What it may ask for: echo, store, find, move, get, commit, mpps, ups-pull, ups-change. Empty: its "
+        "associations are rejected.",
     )
     host: str | None = Field(
         default=None, min_length=1, examples=["10.0.0.5"], description="Where it listens, if it does: name or address."
@@ -62,6 +62,13 @@ class PeerSection(CalledOverTls):
     def _place_is_whole(self) -> Self:
         if (self.host is None) != (self.port is None):
             message = f"expected host and port, or neither. Received: host={self.host} port={self.port}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _who_changes_tasks_sees_them(self) -> Self:
+        if Verb.UPS_CHANGE in self.may and Verb.UPS_PULL not in self.may:
+            message = "expected ups-pull beside ups-change. Received: may without it"
             raise ValueError(message)
         return self
 

@@ -9,7 +9,9 @@ from agent.orders import OrderAsker
 from agent.parts import Parts, allowances, timing, utc_now
 from agent.receive import Receiver, ReceiveSettings
 from agent.steps import StepTaker
+from agent.workitems import Workitems
 from db.steps import StepLedger
+from db.workitem_changes import WorkitemLedger
 from dicom_io.scp import ScpSettings, StorageScp
 from dicom_io.services import Services
 
@@ -43,6 +45,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             maximum_answers=section.maximum_answers,
             steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
             commitment=make_committer(config, parts),
+            workitems=make_workitems(config, parts),
         ),
     )
 
@@ -68,6 +71,12 @@ def make_committer(config: Config, parts: Parts) -> Committer:
     """Return who answers for Storage Commitment, in the SCP and where its reports are sent."""
     door = make_door(config.peers, config.receive.anyone_may)
     return Committer(parts.database, parts.queue, parts.store, door.peer_of, config.deliver.backoff, utc_now)
+
+
+def make_workitems(config: Config, parts: Parts) -> Workitems:
+    """Return who answers for the reading tasks, over DIMSE and over HTTP."""
+    door = make_door(config.peers, config.receive.anyone_may)
+    return Workitems(WorkitemLedger(parts.database, parts.queue), door, config.receive.ae_title, utc_now)
 
 
 def make_asker(config: Config, parts: Parts) -> OrderAsker | None:

@@ -16,6 +16,7 @@ from db.queue import Queue
 from db.roles import Role
 from db.schema import image_result, instance, study
 from db.shadow import enqueue_shadow
+from db.workitems import schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ def record_image_result(
             return False
         if found.outcome is Outcome.FLAGGED and not found.lateral and _counts(connection, task.instance_id):
             _raise(connection, position, at=found.finished_at, allowances=allowances)
+            schedule(connection, queue, study_id, at=found.finished_at)
         conclude_when_settled(connection, queue, position, at=found.finished_at)
         if shadowed and found.probability is not None:
             enqueue_shadow(connection, queue, task.instance_id, at=found.finished_at)

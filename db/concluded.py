@@ -11,6 +11,7 @@ from db.outcome import Outcome
 from db.priority import Priority, effective, ups_term
 from db.roles import Role
 from db.schema import image_result, instance, report, result, study
+from db.workitems import latest_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,9 @@ class Facts:
     order_priority: str
     priority: str
     corrected: frozenset[str]
+    due_at: datetime
+    reading_task_uid: str
+    reading_task_cancelled: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
             .where(report.c.id == report_id)
         ).one()
         owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
+        task = latest_task(connection, row.study_id)
         images = _images(connection, row)
         evidence = connection.scalars(
             select(instance.c.path)
@@ -123,15 +128,16 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
         concluded_at=row.concluded_at,
         images=images,
         evidence=tuple(evidence),
-        facts=_facts(owner),
+        facts=_facts(owner, task),
         predecessors=tuple(
             (earlier.sop_class_uid, earlier.sop_instance_uid, earlier.series_instance_uid) for earlier in predecessors
         ),
     )
 
 
-def _facts(owner: Row[Any]) -> Facts:
-    stored = [field.name for field in fields(Facts) if field.name not in {"order_priority", "priority", "corrected"}]
+def _facts(owner: Row[Any], task: Row[Any] | None) -> Facts:
+    made = {"order_priority", "priority", "corrected", "reading_task_uid", "reading_task_cancelled"}
+    stored = [field.name for field in fields(Facts) if field.name not in made]
     order = Priority(owner.order_priority)
     ai, person = (None if one is None else Priority(one) for one in (owner.ai_priority, owner.person_priority))
     return Facts(
@@ -139,6 +145,8 @@ def _facts(owner: Row[Any]) -> Facts:
         order_priority=ups_term(order),
         priority=ups_term(effective(order, ai, person)),
         corrected=frozenset(owner.corrected.split()),
+        reading_task_uid="" if task is None else task.sop_instance_uid,
+        reading_task_cancelled="" if task is None else task.reason,
     )
 
 

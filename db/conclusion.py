@@ -14,8 +14,10 @@ from db.delivery_state import DeliveryState
 from db.forwarding import release_held
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
+from db.performed import standing
 from db.queue import Queue
 from db.schema import delivery, image_result, instance, report, result, study
+from db.workitems import WITHDRAWN, schedule, withdraw_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,10 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
             amending=None,
         )
     )
+    if conclusion.withdrawals and not standing(connection, conclusion.study_id):
+        withdraw_task(connection, queue, conclusion.study_id, WITHDRAWN, at=at)
+    else:
+        schedule(connection, queue, conclusion.study_id, at=at)
     if not any(sent):
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
 

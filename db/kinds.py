@@ -8,6 +8,7 @@ AMEND = "amend"  # key: study id
 ORDER = "order"  # key: study id
 SHADOW = "shadow"  # key: instance id
 COMMIT = "commit"  # key: commitment id
+UPS_EVENT = "ups-event"  # key: AE title of who is told
 
 
 def deliver(destination: str) -> str:

@@ -20,11 +20,12 @@ from pynetdicom.dimse_primitives import (
     N_ACTION,
     N_CREATE,
     N_EVENT_REPORT,
+    N_GET,
     N_SET,
 )
 
 from dicom_io.door import Verb
-from dicom_io.negotiation import verb_of
+from dicom_io.negotiation import UPS_PUSH, verb_of
 from dicom_io.reception import StoreRequest
 from dicom_io.statuses import CANNOT_UNDERSTAND, MISTYPED_ARGUMENT, SOP_CLASS_NOT_SUPPORTED, UNRECOGNISED_OPERATION
 
@@ -36,8 +37,8 @@ _OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
     Verb.GET: (C_GET,),
     Verb.COMMIT: (N_ACTION,),
     Verb.MPPS: (N_CREATE, N_SET),
+    Verb.UPS_PULL: (C_FIND, N_ACTION, N_CREATE, N_GET, N_SET),
 }
-_VERBS: Final = {operation: verb for verb, operations in _OPERATIONS.items() for operation in operations}
 _IDS: Final = 0xFFFF
 _QUERY_RETRIEVE: Final = (C_FIND, C_MOVE, C_GET)
 
@@ -93,9 +94,10 @@ def _service(association: Any, request: Any, context_id: int) -> Service | None:
     """Return what of ours serves a valid request."""
     context = association._accepted_cx.get(context_id)  # noqa: SLF001  # as pynetdicom looks it up
     services: Mapping[Verb, Service] = getattr(association, "services_of_ours", {})
-    verb = _VERBS.get(type(request))
-    is_request = context is not None and getattr(request, "MessageID", None) is not None
-    return services.get(verb) if is_request and verb is not None else None
+    if context is None or getattr(request, "MessageID", None) is None:
+        return None
+    verb = verb_of(UID(context.abstract_syntax or ""), accept_unknown=True)
+    return services.get(verb) if verb is not None and isinstance(request, _OPERATIONS[verb]) else None
 
 
 def _status(association: Association, request: Any, context_id: int) -> int | None:  # noqa: ANN401  # as above
@@ -111,7 +113,8 @@ def _status(association: Association, request: Any, context_id: int) -> int | No
     if not request.is_valid_request:
         return CANNOT_UNDERSTAND if isinstance(request, _QUERY_RETRIEVE) else MISTYPED_ARGUMENT
     named = getattr(request, "AffectedSOPClassUID", None) or getattr(request, "RequestedSOPClassUID", None)
-    return None if named == context.abstract_syntax else SOP_CLASS_NOT_SUPPORTED
+    is_fitting = named == context.abstract_syntax or (verb is Verb.UPS_PULL and named == UPS_PUSH)  # PS3.4 CC.3.1
+    return None if is_fitting else SOP_CLASS_NOT_SUPPORTED
 
 
 def _response(request: Any, status: int) -> Any:  # noqa: ANN401  # as above

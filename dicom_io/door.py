@@ -25,6 +25,8 @@ class Verb(enum.StrEnum):
     GET = "get"  # PS3.4 C.4.3
     COMMIT = "commit"  # PS3.4 annex J
     MPPS = "mpps"  # PS3.4 annex F
+    UPS_PULL = "ups-pull"  # PS3.4 annex CC: the reading tasks asked for, and reports of what becomes of them
+    UPS_CHANGE = "ups-change"  # the same: tasks claimed, updated, completed, cancelled; nothing without ups-pull
 
 
 MODALITY_VERBS: Final = frozenset({Verb.ECHO, Verb.STORE, Verb.COMMIT, Verb.MPPS})

@@ -29,6 +29,8 @@ _WITHOUT_MEANING: Final = frozenset({_CHARACTER_SET, _LEVEL, _RETRIEVE_AE_TITLE,
 _GROUP_LENGTH: Final = 0xFFFF
 _BEHIND_ALL: Final = 1 << 32
 _LONGEST_SHORT: Final = 0xFFFE
+_LONG_VRS: Final = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
+_PADDED_WITH_NUL: Final = frozenset({"UI", "OB", "UN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +130,19 @@ def encode_items(items: list[bytes], transfer_syntax: str) -> bytes:
 
 
 def encode_elements(elements: Mapping[int, tuple[str, bytes]], transfer_syntax: str) -> bytes:
-    """Return a dataset of elements (VR and value by tag) whose VRs have a short length, or are SQ (PS3.5 7.1.2).
+    """Return a dataset of elements (VR and value by tag; PS3.5 7.1.2).
 
-    A value too long for that goes as UN (PS3.5 6.2.2).
+    A value too long for the short length of its VR goes as UN (PS3.5 6.2.2).
     """
     syntax = syntax_of(transfer_syntax)
     order = "<" if syntax.little_endian else ">"
     parts = []
     for tag, (vr, value) in sorted(elements.items()):
-        padded = value + (b"" if len(value) % 2 == 0 else b"\0" if vr == "UI" else b" ")
+        padded = value + (b"" if len(value) % 2 == 0 else b"\0" if vr in _PADDED_WITH_NUL else b" ")
         if not syntax.explicit:
             head = struct.pack(f"{order}HHL", tag >> 16, tag & 0xFFFF, len(padded))
-        elif vr == "SQ" or len(padded) > _LONGEST_SHORT:
-            long = b"SQ" if vr == "SQ" else b"UN"
+        elif vr in _LONG_VRS or len(padded) > _LONGEST_SHORT:
+            long = vr.encode("ascii") if vr in _LONG_VRS else b"UN"
             head = struct.pack(f"{order}HH2sHL", tag >> 16, tag & 0xFFFF, long, 0, len(padded))
         else:
             head = struct.pack(f"{order}HH2sH", tag >> 16, tag & 0xFFFF, vr.encode("ascii"), len(padded))

@@ -8,6 +8,7 @@ Sequences are not matched.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from dicom_io.errors import MatchingError
@@ -28,6 +29,9 @@ _WILDCARD_VRS: Final = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST"
 _NUMBER_VRS: Final = frozenset({"IS", "US"})
 _DATE: Final = re.compile(r"([0-9]{4})\.?([0-9]{2})\.?([0-9]{2})")
 _TIME: Final = re.compile(r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:\.([0-9]{1,6}))?)?)?")
+_MOMENT: Final = re.compile(
+    r"(?P<whole>[0-9]{4}(?:[0-9]{2}){0,5})(?:(?<=[0-9]{14})\.(?P<fraction>[0-9]{1,6}))?(?P<offset>[+-][01][0-9][0-5][0-9])?"
+)
 _FIRST_DATE, _LAST_DATE = "00000000", "99999999"
 _FIRST_TIME, _LAST_TIME = "000000.000000", "235960.999999"
 
@@ -84,7 +88,22 @@ class Range:
         return value is not None and self.low <= value <= self.high
 
 
-Matcher: TypeAlias = OneOf | Pattern | Range
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Range matching of dates with times (VR DT): from `low` on, and before `high`, each in UTC; None: no limit."""
+
+    low: datetime | None
+    high: datetime | None
+
+    def fulfilled_by(self, text: str) -> bool:
+        """Tell whether an attribute's value begins within the limits."""
+        span = _span(text)
+        if span is None:
+            return False
+        return (self.low is None or span[0] >= self.low) and (self.high is None or span[0] < self.high)
+
+
+Matcher: TypeAlias = OneOf | Pattern | Range | Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +134,12 @@ def make_query(values: Mapping[str, str], *, combined: bool = False) -> Query:
 
     Attributes that KEYS does not name are left out. Raises MatchingError for a value that cannot be one.
     """
-    made = {name: _matcher(name, KEYS[name].vr, value) for name, value in values.items() if name in KEYS}
+    made = {name: make_matcher(name, KEYS[name].vr, value) for name, value in values.items() if name in KEYS}
     return Query({name: matcher for name, matcher in made.items() if matcher is not None}, combined)
 
 
-def _matcher(name: str, vr: str, value: str) -> Matcher | None:
+def make_matcher(name: str, vr: str, value: str) -> Matcher | None:
+    """Return what fulfils one key of a query, None where everything does (PS3.4 C.2.2.2). Raises MatchingError."""
     parts = tuple(part for part in (part.strip(" \0") for part in value.split("\\")) if part)
     if len(parts) > MAXIMUM_VALUES:
         message = f"expected at most {MAXIMUM_VALUES} values in a key. Received: {name}={len(parts)} values"
@@ -129,6 +149,8 @@ def _matcher(name: str, vr: str, value: str) -> Matcher | None:
         raise MatchingError(message)
     if vr in ("DA", "TM"):
         return _range(name, vr, parts)
+    if vr == "DT":
+        return _moments(name, parts)
     has_wildcards = vr in _WILDCARD_VRS and any(_WILD & set(part) for part in parts)
     if not parts or (has_wildcards and any(not part.strip("*") for part in parts)):
         return None
@@ -156,6 +178,47 @@ def _range(name: str, vr: str, parts: tuple[str, ...]) -> Range | None:
         message = f"expected {name} to be {vr}, or a range of two with a hyphen. Received: length={len(text)}"
         raise MatchingError(message)
     return Range(vr, low, high, is_single=not dash)
+
+
+def _moments(name: str, parts: tuple[str, ...]) -> Moments | None:
+    """Return a range of moments; where no offset stands, times are UTC (this agent writes its own with an offset)."""
+    if not parts:
+        return None
+    text = parts[0]
+    if len(parts) == 1:
+        if (span := _span(text)) is not None:
+            return Moments(*span)
+        for place in (place for place, letter in enumerate(text) if letter == "-"):
+            low, high = text[:place].strip(), text[place + 1 :].strip()
+            spans = [_span(limit) if limit else (None, None) for limit in (low, high)]
+            if (low or high) and spans[0] is not None and spans[1] is not None:
+                return Moments(spans[0][0], spans[1][1])
+    message = f"expected {name} to be DT, or a range of two with a hyphen. Received: length={len(text)}"
+    raise MatchingError(message)
+
+
+def _span(text: str) -> tuple[datetime, datetime] | None:
+    """Return the first moment of a DT (PS3.5 6.2) and the first one after it, as wide as what it leaves open."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    whole, fraction, offset = match["whole"], match["fraction"] or "", match["offset"] or "+0000"
+    try:
+        start = datetime.strptime(f"{whole}{'00000101000000'[len(whole) :]}{offset}", "%Y%m%d%H%M%S%z")
+        start = start.replace(microsecond=int(fraction.ljust(6, "0") or 0))
+        return start.astimezone(UTC), _behind(start, len(whole), len(fraction)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _behind(start: datetime, digits: int, of_fraction: int) -> datetime:
+    """Return the first moment after what so many digits leave open."""
+    if digits < len("YYYYMM"):
+        return start.replace(year=start.year + 1)
+    if digits < len("YYYYMMDD"):
+        return (start + timedelta(days=31)).replace(day=1)
+    width = {8: timedelta(days=1), 10: timedelta(hours=1), 12: timedelta(minutes=1)}.get(digits)
+    return start + (width or timedelta(microseconds=10 ** (6 - of_fraction)))
 
 
 def _limit(vr: str, text: str, default: str, *, first: bool) -> str | None:

@@ -25,6 +25,12 @@ MODALITY_PERFORMED_PROCEDURE_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 
+UPS_PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
+UPS_WATCH: Final = "1.2.840.10008.5.1.4.34.6.2"
+UPS_PULL: Final = "1.2.840.10008.5.1.4.34.6.3"
+UPS_EVENT: Final = "1.2.840.10008.5.1.4.34.6.4"
+UPS_QUERY: Final = "1.2.840.10008.5.1.4.34.6.5"
+
 _SERVICES: Final = {
     VERIFICATION: Verb.ECHO,
     STUDY_ROOT_FIND: Verb.FIND,
@@ -32,6 +38,10 @@ _SERVICES: Final = {
     STUDY_ROOT_GET: Verb.GET,
     MODALITY_PERFORMED_PROCEDURE_STEP: Verb.MPPS,
     STORAGE_COMMITMENT: Verb.COMMIT,
+    UPS_PUSH: Verb.UPS_PULL,
+    UPS_WATCH: Verb.UPS_PULL,
+    UPS_PULL: Verb.UPS_PULL,
+    UPS_QUERY: Verb.UPS_PULL,
 }
 """The SOP Classes of other services than Storage, each with what it asks for."""
 

@@ -19,6 +19,7 @@ from dicom_io.peer import Peer
 from dicom_io.query_retrieve import COMBINED, Archive, Served, find
 from dicom_io.retrieve import get, move
 from dicom_io.statuses import CANNOT_UNDERSTAND
+from dicom_io.ups import UpsService, Workitems
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Services:
     maximum_answers: int = 1000
     steps: Steps | None = None
     commitment: Commitment | None = None
+    workitems: Workitems | None = None
 
     @property
     def not_offered(self) -> frozenset[Verb]:
@@ -46,6 +48,7 @@ class Services:
             (_QUERIES if self.archive is None else nothing)
             | (frozenset({Verb.MPPS}) if self.steps is None else nothing)
             | (frozenset({Verb.COMMIT}) if self.commitment is None else nothing)
+            | (frozenset({Verb.UPS_PULL}) if self.workitems is None else nothing)
         )
 
     def held_syntaxes(self) -> Mapping[str, Sequence[str]]:
@@ -67,6 +70,14 @@ class Services:
             serving[Verb.MPPS] = partial(serve_step, self.steps, association, caller)
         if self.commitment is not None:
             serving[Verb.COMMIT] = partial(_commit, association, caller, self.commitment)
+        if self.workitems is not None:
+            ups = UpsService(
+                workitems=self.workitems,
+                caller=caller,
+                may_change=door.may(caller.calling_ae_title, caller.address, Verb.UPS_CHANGE),
+                maximum_answers=self.maximum_answers,
+            )
+            serving[Verb.UPS_PULL] = partial(ups.serve, association)
         return serving
 
     def _queries(self, archive: Archive, caller: Caller, door: Door, *, combined: bool) -> dict[Verb, _Serve]:

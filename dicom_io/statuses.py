@@ -1,12 +1,13 @@
 """Every DIMSE status that this agent answers or knows, each under one name.
 
 PS3.7 annex C has those of all services; PS3.4 those of Storage (B.2.3), Query/Retrieve (C.4), Modality Performed
-Procedure Step (F.7.2.2) and Storage Commitment (J.3.2.1.4).
+Procedure Step (F.7.2.2), Storage Commitment (J.3.2.1.4) and Unified Procedure Step (CC.2).
 """
 
 from typing import Final
 
 SUCCESS: Final = 0x0000
+OPTIONAL_ATTRIBUTES_NOT_SUPPORTED: Final = 0x0001
 INVALID_ATTRIBUTE_VALUE: Final = 0x0106
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_SOP_INSTANCE: Final = 0x0111
@@ -36,8 +37,24 @@ COERCED: Final = 0xB000
 SUBOPERATIONS_FAILED: Final = 0xB000
 ELEMENTS_DISCARDED: Final = 0xB006
 CLASS_DOES_NOT_FIT: Final = 0xB007
+LOCK_NOT_GRANTED: Final = 0xB301
+ALREADY_CANCELED: Final = 0xB304
+ALREADY_COMPLETED: Final = 0xB306
 CANNOT_UNDERSTAND: Final = 0xC000
 UNEXPECTED: Final = 0xC0FF
+STEP_IS_FINAL: Final = 0xC300
+WRONG_TRANSACTION_UID: Final = 0xC301
+ALREADY_IN_PROGRESS: Final = 0xC302
+SCHEDULED_BY_CREATION_ONLY: Final = 0xC303
+FINAL_STATE_NOT_MET: Final = 0xC304
+NO_SUCH_STEP: Final = 0xC307
+RECEIVING_AE_UNKNOWN: Final = 0xC308
+NOT_IN_PROGRESS: Final = 0xC310
+STEP_IS_COMPLETED: Final = 0xC311
+PERFORMER_UNREACHABLE: Final = 0xC312
+PERFORMER_GOES_ON: Final = 0xC313
+ACTION_NOT_APPROPRIATE: Final = 0xC314
+NO_EVENT_REPORTS: Final = 0xC315
 CANCELLED: Final = 0xFE00
 PENDING: Final = 0xFF00
 PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
@@ -49,6 +66,7 @@ MATCHES: Final = frozenset({PENDING, PENDING_WITHOUT_SOME_KEYS})
 
 MEANINGS: Final = {
     SUCCESS: "Success",
+    OPTIONAL_ATTRIBUTES_NOT_SUPPORTED: "Warning: requested optional attributes are not supported",
     INVALID_ATTRIBUTE_VALUE: "Invalid attribute value",
     PROCESSING_FAILURE: "Processing failure",
     DUPLICATE_SOP_INSTANCE: "Duplicate SOP Instance",
@@ -76,8 +94,24 @@ MEANINGS: Final = {
     COERCED: "Warning: coercion of data elements; sub-operations failed",
     ELEMENTS_DISCARDED: "Warning: elements discarded",
     CLASS_DOES_NOT_FIT: "Warning: data set does not match SOP Class",
+    LOCK_NOT_GRANTED: "Warning: deletion lock not granted",
+    ALREADY_CANCELED: "Warning: the UPS is already in the requested state of CANCELED",
+    ALREADY_COMPLETED: "Warning: the UPS is already in the requested state of COMPLETED",
     CANNOT_UNDERSTAND: "Error: cannot understand, unable to process",
     UNEXPECTED: "Error: cannot understand, an unexpected condition",
+    STEP_IS_FINAL: "The UPS may no longer be updated",
+    WRONG_TRANSACTION_UID: "The correct Transaction UID was not provided",
+    ALREADY_IN_PROGRESS: "The UPS is already IN PROGRESS",
+    SCHEDULED_BY_CREATION_ONLY: "The UPS may only become SCHEDULED via N-CREATE",
+    FINAL_STATE_NOT_MET: "The UPS has not met final state requirements",
+    NO_SUCH_STEP: "The UPS does not exist or is not managed by this SCP",
+    RECEIVING_AE_UNKNOWN: "Receiving AE title is unknown to this SCP",
+    NOT_IN_PROGRESS: "The UPS is not yet IN PROGRESS",
+    STEP_IS_COMPLETED: "The UPS is already COMPLETED",
+    PERFORMER_UNREACHABLE: "The performer cannot be contacted",
+    PERFORMER_GOES_ON: "The performer chooses not to cancel",
+    ACTION_NOT_APPROPRIATE: "The action is not appropriate for the specified instance",
+    NO_EVENT_REPORTS: "The SCP does not support event reports",
     CANCELLED: "Cancel",
     PENDING: "Pending",
     PENDING_WITHOUT_SOME_KEYS: "Pending, optional keys not supported",

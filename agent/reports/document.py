@@ -116,6 +116,12 @@ class StudyFacts:
     """The one that counts, by the same terms: never below the order's unless a person lowered it."""
     corrected: frozenset[str] = frozenset()
     """Names of the attributes here that an admission message or an order changed after the images had come."""
+    due_at: datetime | None = None
+    """When it should have been read, by that priority."""
+    reading_task_uid: str = ""
+    """The SOP Instance UID of its reading task (agent.reports.workitem)."""
+    reading_task_cancelled: str = ""
+    """Why that is no longer to be done; "" as long as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

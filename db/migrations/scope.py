@@ -14,6 +14,7 @@ import db.schema_hl7
 import db.schema_model
 import db.schema_tokens
 import db.schema_withdrawal
+import db.schema_workitems
 from db.metadata import metadata
 from db.types import UtcDateTime
 
@@ -26,6 +27,7 @@ TABLES = (
     db.schema_model,
     db.schema_tokens,
     db.schema_withdrawal,
+    db.schema_workitems,
     db.queue.job_table,
 )
 """The modules that register tables with `metadata`."""

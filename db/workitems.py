@@ -1,0 +1,145 @@
+"""Reading tasks: one open task for each study that is complete or flagged, until somebody has read it.
+
+Written in the transactions that make them needed; what peers do with them is `db.workitem_changes`.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, Row, exists, insert, select, update
+
+from db.advance import lock
+from db.database import Database
+from db.lifecycle import State
+from db.queue import Queue
+from db.roles import NO_WORK
+from db.schema import installation, instance, study
+from db.schema_workitems import workitem
+from db.subscriptions import EventType, announce
+from db.workitem_states import OPEN, WorkitemState
+
+_NAMESPACE = UUID("2c8f5f0e-3f0a-4f57-9a55-6a9b1d0a7b60")
+
+_MOST_AT_ONCE = 200
+
+WITHDRAWN = "The images were withdrawn"
+READ = "The study has been read"
+
+
+def schedule(connection: Connection, queue: Queue, study_id: int, *, at: datetime, again: bool = False) -> None:
+    """Let the study have an open task; its row is locked. Of a study in conflict of identity nothing is told.
+
+    A study that was read needs none. One whose task has ended otherwise gets another when it has changed since (a new
+    revision), or with `again`.
+    """
+    row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    if row.conflict or row.read_at is not None:
+        return
+    latest = latest_task(connection, study_id)
+    if latest is not None and latest.state in OPEN:
+        _confirm(connection, queue, latest, row, at)
+    elif latest is None or again or row.revision > latest.revision:
+        _insert(connection, queue, row, 1 if latest is None else latest.number + 1, at)
+
+
+def latest_task(connection: Connection, study_id: int) -> Row[Any] | None:
+    """Return the study's task, or the last one if it has had several."""
+    query = select(workitem).where(workitem.c.study_id == study_id).order_by(workitem.c.number.desc()).limit(1)
+    return connection.execute(query).one_or_none()
+
+
+def withdraw_task(connection: Connection, queue: Queue, study_id: int, reason: str, *, at: datetime) -> None:
+    """Cancel the study's open task; of one that somebody holds, ask that it be cancelled (PS3.4 CC.2.2)."""
+    task = latest_task(connection, study_id)
+    if task is None or task.state not in OPEN:
+        return
+    if task.state == WorkitemState.SCHEDULED:
+        cancel_scheduled(connection, queue, task, reason, at=at)
+        return
+    connection.execute(update(workitem).where(workitem.c.id == task.id).values(cancel_requested_at=at))
+    announce(connection, queue, task.id, EventType.CANCEL_REQUESTED, {"reason": reason}, at=at)
+
+
+def tidy(database: Database, queue: Queue, *, now: datetime) -> int:
+    """Cancel the tasks of studies that were read otherwise, unless somebody holds them: that one will say so itself.
+
+    And let concluded studies have a task that have had none: they were concluded by an earlier version of this program.
+    Returns how many of both there were. Safe to run twice, anywhere, and to miss.
+    """
+    read = (
+        select(study.c.id)
+        .join(workitem)
+        .where(study.c.read_at.is_not(None), workitem.c.state == WorkitemState.SCHEDULED)
+        .limit(_MOST_AT_ONCE)
+    )
+    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
+    without = (
+        select(study.c.id)
+        .where(
+            study.c.state.in_((State.CONCLUDED, State.DELIVERED)),
+            *(study.c.read_at.is_(None), study.c.conflict == "", ~study.c.prior_only, somebody_elses),
+            ~exists().where(workitem.c.study_id == study.c.id),
+        )
+        .limit(_MOST_AT_ONCE)
+    )
+    with database.read() as connection:
+        ended, missing = connection.scalars(read).all(), connection.scalars(without).all()
+    for study_id in ended:
+        with database.begin() as connection:
+            lock(connection, study_id)
+            task = latest_task(connection, study_id)
+            if task is not None and task.state == WorkitemState.SCHEDULED:
+                cancel_scheduled(connection, queue, task, READ, at=now)
+    for study_id in missing:
+        with database.begin() as connection:
+            lock(connection, study_id)
+            schedule(connection, queue, study_id, at=now)
+    return len(ended) + len(missing)
+
+
+def cancel_scheduled(connection: Connection, queue: Queue, task: Row[Any], reason: str, *, at: datetime) -> None:
+    """Cancel a task that nobody holds: by way of IN PROGRESS, as the standard has it (PS3.4 CC.2.2.3)."""
+    connection.execute(
+        update(workitem)
+        .where(workitem.c.id == task.id)
+        .values(state=WorkitemState.CANCELED, reason=reason, ended_at=at, modified_at=at)
+    )
+    for state in (WorkitemState.IN_PROGRESS, WorkitemState.CANCELED):
+        report_state(connection, queue, task.id, state, reason=reason, at=at)
+
+
+def report_state(
+    connection: Connection, queue: Queue, workitem_id: int, state: WorkitemState, *, reason: str = "", at: datetime
+) -> None:
+    """Tell the subscribers what state a task is in."""
+    announce(connection, queue, workitem_id, EventType.STATE_REPORT, {"state": state, "reason": reason}, at=at)
+
+
+def _confirm(connection: Connection, queue: Queue, task: Row[Any], row: Row[Any], at: datetime) -> None:
+    """Note that an open task speaks of this revision; its subscribers look again."""
+    connection.execute(update(workitem).where(workitem.c.id == task.id).values(revision=row.revision, modified_at=at))
+    report_state(connection, queue, task.id, task.state, at=at)
+
+
+def _insert(connection: Connection, queue: Queue, row: Row[Any], number: int, at: datetime) -> None:
+    ours = connection.execute(select(installation.c.uuid).where(installation.c.id == 1)).scalar_one_or_none() or ""
+    name = json.dumps([ours, row.study_instance_uid, number])
+    workitem_id = connection.execute(
+        insert(workitem)
+        .values(
+            sop_instance_uid=f"2.25.{uuid5(_NAMESPACE, name).int}",
+            study_id=row.id,
+            number=number,
+            revision=row.revision,
+            state=WorkitemState.SCHEDULED,
+            performer="",
+            scheduled_at=at,
+            modified_at=at,
+            reason="",
+            said="{}",
+        )
+        .returning(workitem.c.id)
+    ).scalar_one()
+    report_state(connection, queue, workitem_id, WorkitemState.SCHEDULED, at=at)
