@@ -21,7 +21,7 @@ from agent.errors import DestinationDownError, Retry
 from agent.secret import is_this_machine, read_secret
 from agent.statuses import of_smtp, refusal
 from dicom_io.errors import TlsError
-from dicom_io.tls import client_context
+from dicom_io.tls import TlsClientContext, client_context
 
 MEDIA_TYPES: Final = frozenset({"application/json"})
 
@@ -128,8 +128,10 @@ class Destination:
         password = ""
         if settings.login is not None:
             password = read_secret(settings.secret_file, settings.secret_variable).get_secret_value()
+        context: TlsClientContext | None = None
         try:
-            with self._connected() as server:
+            context = client_context(settings.trust)
+            with self._connected(context) as server:
                 if settings.login is not None:
                     server.login(settings.login, password)
                 yield server
@@ -139,13 +141,13 @@ class Destination:
             retry = Retry.SOON if verdict.retry is Retry.SOON else Retry.SLOWLY
             raise DestinationDownError(message, retry=retry, status=str(error.smtp_code)) from None
         except (smtplib.SMTPException, TlsError, OSError, ValueError) as error:
-            message = f"expected {self} to answer as a mail server. Received: {_why(error)}"
+            why = _why(error) if context is None else context.failure or _why(error)
+            message = f"expected {self} to answer as a mail server. Received: {why}"
             raise DestinationDownError(message) from None
 
     @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def _connected(self, context: ssl.SSLContext) -> Iterator[smtplib.SMTP]:
         settings = self._settings
-        context: ssl.SSLContext = client_context(settings.trust)
         # The host's name stays out of EHLO: it is nobody's business, and looking it up may take long.
         options: dict[str, Any] = {"local_hostname": "localhost", "timeout": settings.connection_timeout_seconds}
         server: smtplib.SMTP
@@ -160,9 +162,9 @@ class Destination:
                 server.starttls(context=context)
             server.ehlo_or_helo_if_needed()
             yield server
-        finally:
             with suppress(smtplib.SMTPException, OSError):  # what was taken before a poor farewell is taken
                 server.quit()
+        finally:
             server.close()
 
     def _expect(self, status: int, what: str) -> None:
