@@ -24,6 +24,9 @@ SHADOW = "shadow"
 DICOMWEB = "dicomweb"
 """The process of DICOMweb, where it is enabled."""
 
+HL7 = "hl7"
+"""The process of the MLLP listener, where it is enabled."""
+
 ROLES = ("receive", "work", "deliver", "web")
 """The processes of every running agent."""
 
@@ -32,7 +35,7 @@ _DRAIN_SECONDS = 30.0
 
 def roles_of(config: Config) -> tuple[str, ...]:
     """Return the processes of an agent with this configuration."""
-    further = {SHADOW: bool(config.model.shadow), DICOMWEB: config.dicomweb.enabled}
+    further = {SHADOW: bool(config.model.shadow), DICOMWEB: config.dicomweb.enabled, HL7: config.hl7.enabled}
     return (*ROLES, *(role for role, wanted in further.items() if wanted))
 
 
@@ -56,6 +59,7 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
         "web": _web,
         SHADOW: _shadow,
         DICOMWEB: _dicomweb,
+        HL7: _hl7,
     }
     with parts_of(config) as parts:
         roles[role](config, parts, stop, ready)
@@ -207,6 +211,16 @@ def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready)
             accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,
         )
         serve(services, section, stop=stop, ready=lambda url: ready(DICOMWEB, url=url))
+
+
+def _hl7(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    from agent.listening import make_listener  # noqa: PLC0415 - each role loads only what it runs
+
+    listener = make_listener(config, parts)
+    listener.start()
+    ready(HL7, port=listener.port)
+    stop.wait()
+    listener.stop(_DRAIN_SECONDS)
 
 
 def make_destinations(config: Config) -> dict[str, Destination]:

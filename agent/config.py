@@ -19,6 +19,7 @@ from pydantic import (
 
 from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
+from agent.config_hl7 import Hl7Section
 from agent.config_orders import OrdersSection
 from agent.config_peers import AeTitle, PeerSection, check_peers
 from agent.config_pixels import DecodeSection
@@ -199,6 +200,7 @@ class Config(Section):
     decode: DecodeSection = DecodeSection()
     priority: PrioritySection = PrioritySection()
     orders: OrdersSection = OrdersSection()
+    hl7: Hl7Section = Hl7Section()
     deliver: DeliverSection = DeliverSection()
     web: WebSection = WebSection()
     dicomweb: DicomwebSection = DicomwebSection()
@@ -286,6 +288,7 @@ def resolve(config: Config, folder: Path) -> Config:
             "receive": config.receive.resolved(folder),
             "dicomweb": config.dicomweb.resolved(folder),
             "orders": config.orders.at(folder),
+            "hl7": config.hl7.resolved(folder),
             "peers": tuple(peer.at(folder) for peer in config.peers),
         }
     )

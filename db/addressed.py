@@ -32,34 +32,32 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """The studies that a message is about, and how many of those that it names are another patient's."""
+    """The studies that a message is about; whether the one whose UID it names is another patient's."""
 
     studies: Sequence[Row[Any]]
-    others: int
+    is_anothers: bool = False
 
 
 def addressed(connection: Connection, about: About, *, home: str) -> Addressed:
     """Return the studies on record that a message is about, locked. `home`: the authority of whatever names none."""
-    for column, value in (
-        (study.c.study_instance_uid, about.study_instance_uid),
-        (study.c.accession_number, about.accession_number),
-    ):
-        if not value:
-            continue
-        rows = connection.execute(select(study).where(column == value).order_by(study.c.id).with_for_update()).all()
-        if rows:
-            mine = [row for row in rows if speaks_of(about.identifiers, about.patient_name, row, home=home)]
-            return Addressed(mine, len(rows) - len(mine))
-    return Addressed((), 0)
+    for column in (study.c.study_instance_uid, study.c.accession_number):
+        value = getattr(about, column.name)
+        query = select(study).where(column == value).order_by(study.c.id).with_for_update()
+        rows = connection.execute(query).all() if value else ()
+        mine = [row for row in rows if speaks_of(about.identifiers, about.patient_name, row, home=home)]
+        is_anothers = bool(rows) and not mine and column is study.c.study_instance_uid
+        if mine or is_anothers:
+            return Addressed(mine, is_anothers)
+    return Addressed(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDone:
-    """What an order came to: how many studies it is about, how many it changed, how many are another patient's."""
+    """What an order came to: how many studies it is about, how many it changed; see `Addressed.is_anothers`."""
 
     studies: int
     changed: int
-    others: int
+    is_anothers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ class OrderTaker:
         )
         found = addressed(self.connection, about, home=self.home)
         changed = sum(self._apply(row, about, priority, cancelled=cancelled) for row in found.studies)
-        return OrderDone(studies=len(found.studies), changed=changed, others=found.others)
+        return OrderDone(studies=len(found.studies), changed=changed, is_anothers=found.is_anothers)
 
     def _apply(self, row: Row[Any], about: About, priority: Priority, *, cancelled: bool) -> bool:
         if cancelled:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.app import DICOMWEB, ROLES, SHADOW, processes_of, roles_of, run_role
+from agent.app import DICOMWEB, HL7, ROLES, SHADOW, processes_of, roles_of, run_role
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.errors import ConfigError
@@ -21,7 +21,7 @@ from dicom_io.library_logs import quiet_libraries
 @click.option(
     "--only",
     "only",
-    type=click.Choice((*ROLES, SHADOW, DICOMWEB)),
+    type=click.Choice((*ROLES, SHADOW, DICOMWEB, HL7)),
     multiple=True,
     help="Serve only these roles (repeatable).",
 )
@@ -30,8 +30,9 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     """Serve until SIGTERM, then drain: what is under way is finished, what is queued waits for the next start.
 
     Each role is a process of its own, restarted if it dies: receive (the DICOM SCP), work (gate, network, conclusions),
-    deliver (reports to their destinations), web (the worklist page), and, if configured, shadow (the second model) and
-    dicomweb. For each, one line of JSON on standard output says when it serves and where; logs go to standard error.
+    deliver (reports to their destinations), web (the worklist page), and, if configured, shadow (the second model),
+    dicomweb and hl7. For each, one line of JSON on standard output says when it serves and where; logs go to standard
+    error.
     """
     path = config_path(given)
     config = load(path)
@@ -45,9 +46,10 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     if len(only) == 1 and (supervised or len(processes) == 1):
         if only[0] == SHADOW:
             _step_back(config)
-        if only[0] == DICOMWEB and not config.dicomweb.enabled:
-            message = "expected dicomweb.enabled = true, for the role dicomweb. Received: false"
-            raise ConfigError(message)
+        for role, section in ((DICOMWEB, config.dicomweb), (HL7, config.hl7)):
+            if only[0] == role and not section.enabled:
+                message = f"expected {role}.enabled = true, for the role {role}. Received: false"
+                raise ConfigError(message)
         _migrate(config, supervised=supervised)
         run_role(only[0], config, stop, say_ready)
         return

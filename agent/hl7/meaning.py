@@ -96,7 +96,7 @@ class Meaning:
                 return Answer(ACCEPTED, "nothing to do: a completed order is not taken as read")
             return _taken_off(about, books, "order completed (HL7)")
         done = books.take_order(about, self._priority(group), cancelled=group.is_cancelled)
-        if done.others and about.study_instance_uid:
+        if done.is_anothers:
             return Answer(ERROR, "a study that the order names is another patient's", answers.UNKNOWN_KEY)
         return Answer(ACCEPTED, f"order kept; studies on record: {done.studies}, changed: {done.changed}")
 
@@ -140,7 +140,7 @@ class Meaning:
 
 def _taken_off(about: About, books: Books, how: str) -> Answer:
     found = books.take_off(about, how=how)
-    if found.others and about.study_instance_uid and not found.studies:
+    if found.is_anothers:
         return Answer(ERROR, "the study that is named is another patient's", answers.UNKNOWN_KEY)
     kept = sum(1 for row in found.studies if row.conflict)
     return Answer(ACCEPTED, f"read; studies on record: {len(found.studies)}, in quarantine and kept: {kept}")

@@ -60,7 +60,7 @@ def events(ledger: Any) -> list[str]:
 def test_an_order_that_comes_before_its_images_gives_the_study_its_place_from_the_beginning(
     sqlite_ledger: Any,
 ) -> None:
-    assert order(sqlite_ledger) == OrderDone(studies=0, changed=0, others=0)
+    assert order(sqlite_ledger) == OrderDone(studies=0, changed=0)
     sqlite_ledger.receive(accession_number="A1")
     found = row(sqlite_ledger)
     assert (found.order_priority, found.due_at) == (Priority.HIGH, found.received_at)
@@ -98,8 +98,8 @@ def test_a_kept_order_fills_in_an_accession_number(ledger: Any) -> None:
 
 def test_an_order_that_comes_after_its_images_raises_them(ledger: Any) -> None:
     ledger.receive(accession_number="A1")
-    assert order(ledger) == OrderDone(studies=1, changed=1, others=0)
-    assert order(ledger) == OrderDone(studies=1, changed=0, others=0)
+    assert order(ledger) == OrderDone(studies=1, changed=1)
+    assert order(ledger) == OrderDone(studies=1, changed=0)
     assert row(ledger).order_priority == Priority.HIGH
 
 
@@ -128,7 +128,7 @@ def test_a_cancelled_order_lowers_nothing_and_raises_nothing(ledger: Any) -> Non
 def test_an_order_of_another_patient_for_the_study_changes_nothing(ledger: Any) -> None:
     ledger.receive(accession_number="A1")
     done = order(ledger, study_instance_uid="1.2.3", identifiers=(Identifier("P2"),))
-    assert done == OrderDone(studies=0, changed=0, others=1)
+    assert done == OrderDone(studies=0, changed=0, is_anothers=True)
     assert row(ledger).order_priority == Priority.ROUTINE
 
 
@@ -146,7 +146,7 @@ def test_a_final_report_takes_its_patients_study_off_the_worklist(ledger: Any) -
     ledger.receive(accession_number="A1")
     ledger.receive(study_instance_uid="1.9", accession_number="A1", patient_id="P2")
     done: Addressed = do(ledger, lambda books: books.take_off(about(), how="final report (HL7)"))
-    assert (len(done.studies), done.others) == (1, 1)
+    assert (len(done.studies), done.is_anothers) == (1, False)
     assert [one.study_instance_uid for one in worklist(ledger.database)] == ["1.9"]
 
 
