@@ -1,5 +1,6 @@
 """The first line: an Instance becomes a synced file and a synced row, and only then is answered 0x0000."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -29,6 +30,7 @@ from dicom_io.statuses import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF
 from dicom_io.store import Store, StoredFile
 
 log = structlog.get_logger(__name__)
+_plain_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +147,15 @@ class Receiver:
         recorded = self._intake.record(incoming)
         if recorded.role not in NO_WORK:
             brought.add(header.study_instance_uid)
-        log.debug(
-            "instance",
-            association_id=instance.association_id,
-            sop_instance_uid=header.sop_instance_uid,
-            study_instance_uid=header.study_instance_uid,
-            role=str(recorded.role),
-            known=recorded.known,
-        )
+        if _plain_log.isEnabledFor(logging.DEBUG):  # structlog would find out at the end of its work
+            log.debug(
+                "instance",
+                association_id=instance.association_id,
+                sop_instance_uid=header.sop_instance_uid,
+                study_instance_uid=header.study_instance_uid,
+                role=str(recorded.role),
+                known=recorded.known,
+            )
         return SUCCESS
 
     def _forwards(self, header: Header, instance: ReceivedInstance) -> tuple[Forward, ...]:

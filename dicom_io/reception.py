@@ -47,7 +47,7 @@ class _DataSetFile:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self.name = str(spool.path)
+        self.name = spool.name
         self.write = spool.write
         self.file = self
 
@@ -153,6 +153,7 @@ class SpoolingDimse(DIMSEServiceProvider):
             file.write(value)
         self._order.took(message.context_id, headers[-1])
         if headers[-1]:
+            file.spool.write_back()  # while the header is read
             self.message = self._file = None
             affected = self._requests.take(message.stand_in)
             request = StoreRequest(message.context_id, message.message_id, affected, file.spool)

@@ -75,11 +75,10 @@ class Store:
         spool.check()
         digest = spool.sha256
         relative = f"{digest[:2]}/{digest}.dcm"
-        final = self._root / relative
         with mapped(f"{spool.size} bytes on disk"):
             spool.sync()
-            spool.path.rename(final)
-            _sync_folder(final.parent)
+            spool.rename(f"{self._root}/{relative}")
+            _sync_folder(f"{self._root}/{digest[:2]}")
         return StoredFile(relative, digest, spool.size)
 
     def path(self, relative: str) -> Path:
@@ -105,7 +104,7 @@ class Store:
         return digest.hexdigest() == sha256
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path | str) -> None:
     """Make the names in `folder` durable: a rename is not, until its folder is synced."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
