@@ -28,7 +28,6 @@ _NO_UNITS: Final = ("1", "no units", "UCUM")
 _ORDER_DETAIL: Final = "O"  # IHE RAD: the study's UID is no result
 _NOT_OBTAINED: Final = "X"
 _WRONG: Final = "W"
-_WITHDRAWN: Final = "withdrawn"
 _DIGITS: Final = 4
 
 
@@ -58,7 +57,7 @@ def _finding(result: StudyResult, marks: Marks) -> dict[int, Field]:
     presence = _PRESENCES.get(result.outcome)
     common = _how(result, marks) | {3: _PNEUMONIA}
     if presence is None:
-        return common | {11: _WRONG if _is_withdrawn(result) else _NOT_OBTAINED}
+        return common | {11: _WRONG if _takes_back(result) else _NOT_OBTAINED}
     flag = marks.abnormal_flag if result.outcome == FLAGGED else ""
     return common | {2: "CWE", 5: presence, 8: flag, 11: marks.status}
 
@@ -70,7 +69,7 @@ def _probability(result: StudyResult, marks: Marks) -> Iterator[dict[int, Field]
     if known and may_be_said:
         value = f"{max(known):.{_DIGITS}f}"
         yield _how(result, marks) | {2: "NM", 3: _PROBABILITY, 5: value, 6: _NO_UNITS, 11: marks.status}
-    elif _is_withdrawn(result):
+    elif _takes_back(result):
         yield {3: _PROBABILITY, 11: _WRONG}
 
 
@@ -82,8 +81,13 @@ def _texts(result: StudyResult, marks: Marks) -> Iterator[dict[int, Field]]:
         f"Image {number} ({wording.plain(image.sop_instance_uid)}): {wording.image_sentence(image)}"
         for number, image in enumerate(result.images, start=1)
     ]
-    for number, text in enumerate((*caveats, *_algorithm(result), *images), start=1):
+    for number, text in enumerate((*_taken_back(result), *caveats, *_algorithm(result), *images), start=1):
         yield _text(_COMMENT, str(number), text, marks)
+
+
+def _taken_back(result: StudyResult) -> Iterator[str]:
+    if result.withdrawal_reason:
+        yield f"Earlier AI triage results of this study are {wording.reason(result.withdrawal_reason)}."
 
 
 def _algorithm(result: StudyResult) -> Iterator[str]:
@@ -107,6 +111,6 @@ def _how(result: StudyResult, marks: Marks) -> dict[int, Field]:
     return fields
 
 
-def _is_withdrawn(result: StudyResult) -> bool:
-    """Tell whether nothing is left of an earlier result."""
-    return result.version > 1 and result.reason.startswith(_WITHDRAWN)
+def _takes_back(result: StudyResult) -> bool:
+    """Tell whether what an earlier version said no longer holds."""
+    return result.version > 1 and (result.withdrawn or bool(result.withdrawal))

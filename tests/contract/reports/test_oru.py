@@ -138,9 +138,21 @@ def test_what_was_not_assessed_has_no_value_no_number_and_its_reason(study: Stud
 def test_a_withdrawn_result_is_posted_as_wrong(study: Study, source: Path) -> None:
     """W keeps what was sent and shows that it does not hold (table 0085); only a later version can withdraw."""
     result = replace(study("not_analysed", source), reason="withdrawn: wrong patient", images=())
-    corrected = message_of(replace(result, version=2))
+    reason = "withdrawn: wrong patient"
+    corrected = message_of(replace(result, version=2, withdrawal="113038", withdrawal_reason=reason))
+    assert f"Earlier AI triage results of this study are {reason}." in str(corrected)
     assert [field(observation(corrected, code), 11) for code in ("233604007", "122157")] == ["W", "W"]
     assert field(observation(message_of(result), "233604007"), 11) == "X"
+
+
+def test_what_is_left_after_a_withdrawal_is_said_and_the_earlier_number_posted_as_wrong(
+    study: Study, source: Path
+) -> None:
+    result = replace(study("not_flagged", source), version=2, withdrawal="113001", withdrawal_reason="withdrawn: blur")
+    message = message_of(result)
+    finding, number = observation(message, "233604007"), observation(message, "122157")
+    assert (field(finding, 5), field(finding, 11)) == ("373068000^Undetermined^SCT", "P")
+    assert (field(number, 5), field(number, 11)) == ("", "W")
 
 
 def test_a_report_has_one_control_id_and_each_version_and_variant_its_own(study: Study, source: Path) -> None:
