@@ -8,11 +8,12 @@ from typing import Protocol
 import structlog
 
 from agent import destinations, reports
-from agent.conclude import Route
+from agent.conclude import NOTE, Route
 from agent.config import Config
 from agent.config_tables import type_of
 from agent.destinations import Destination, Forwarding
 from agent.parts import Parts, allowances, parts_of, utc_now
+from agent.reports.document import DICOM
 from db import kinds
 from db.queue import Handler
 
@@ -84,6 +85,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
     from agent.inference import images_at_once, make_decoder, make_pipeline, model_identity  # noqa: PLC0415
+    from agent.reject import Rejecter  # noqa: PLC0415
     from agent.score import Scorer  # noqa: PLC0415
     from agent.shadow import forget  # noqa: PLC0415
     from agent.site import Watch  # noqa: PLC0415
@@ -113,8 +115,10 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             parts.installation,
             model_identity(pipeline.card),
             routes_of(config),
+            note_takers_of(config),
             utc_now,
         )
+        rejecter = Rejecter(parts.database, parts.queue, parts.store, allowances(config), utc_now)
         decoder.wait_until_ready()
         ready("work", model=pipeline.card.name, operating_point=pipeline.card.operating_point.name)
         left_over: dict[str, Handler] = {} if shadowed else {kinds.SHADOW: forget}
@@ -123,6 +127,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             kinds.COMPARE: scorer.compare,
             kinds.CONCLUDE: concluder.conclude,
             kinds.WITHDRAW: concluder.withdraw,
+            kinds.REJECT: rejecter.reject,
             kinds.AMEND: concluder.amend,
         }
         parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
@@ -202,7 +207,7 @@ def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready)
         services = Services(
             database=parts.database,
             store=parts.store,
-            receiver=make_receiver(config, parts),
+            receiver=make_receiver(config, parts, rejecters=None),  # whoever stores has a token for it
             decoder=decoder,
             clock=utc_now,
             limits=limits_of(section),
@@ -237,4 +242,14 @@ def routes_of(config: Config) -> tuple[Route, ...]:
         Route.of(name, reports.load(type_of(name, config.reports)), config.reports.get(name), settings)
         for settings in config.destinations
         for name in settings.reports
+        if type_of(name, config.reports) != NOTE
+    )
+
+
+def note_takers_of(config: Config) -> tuple[str, ...]:
+    """Return the destinations that get rejection notes: those that take DICOM, and are not told otherwise."""
+    return tuple(
+        settings.name
+        for settings in config.destinations
+        if settings.rejection_notes and DICOM in (destinations.load(settings.type).MEDIA_TYPES or {DICOM})
     )

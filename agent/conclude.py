@@ -3,22 +3,26 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 import structlog
 
 from agent.destinations import DestinationSettings
 from agent.reports import Report
-from agent.reports.document import ModelIdentity, ReportSettings
+from agent.reports.document import DICOM, ModelIdentity, ReportSettings
 from agent.reports.identity import device_uid
 from db.amendment import amendment_to_record, record_amendment
-from db.conclusion import Conclusion, ReportOrder, StudyToConclude, record_conclusion, study_to_conclude
+from db.causes import Cause
+from db.conclusion import Conclusion, ReportOrder, StudyToConclude, TakenBack, record_conclusion, study_to_conclude
 from db.database import Database
 from db.outcome import Outcome, study_outcome
 from db.queue import Done, Job, Queue, Settlement
 from db.withdrawal import record_withdrawal, withdrawal_to_record
 
 log = structlog.get_logger(__name__)
+
+NOTE: Final = "rejection"
+"""The module of agent.reports that makes rejection notes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,8 @@ class Concluder:
     installation: str
     model: ModelIdentity
     routes: Sequence[Route]
+    note_takers: tuple[str, ...]
+    """Destinations that get rejection notes, where they may have objects of ours."""
     clock: Callable[[], datetime]
 
     def conclude(self, job: Job) -> Settlement:
@@ -133,7 +139,12 @@ class Concluder:
             analysed_at=study.analysed_at or now,
             concluded_at=now,
             reports=() if study.conflict else self._orders(outcome.outcome, study.calling_ae_title),
+            taken_back=None if study.takes_back is None else self._take_back(study.takes_back, study.withdrawn),
         )
+
+    def _take_back(self, cause: Cause, reason: str) -> TakenBack:
+        note = ReportOrder(kind=NOTE, media_type=DICOM, destinations=self.note_takers, rejects=True)
+        return TakenBack(cause=cause, reason=reason, note=note)
 
     def _orders(self, outcome: Outcome, calling_ae_title: str) -> tuple[ReportOrder, ...]:
         routes = [route for route in self.routes if route.takes(outcome.value, calling_ae_title)]

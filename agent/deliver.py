@@ -19,10 +19,12 @@ from agent.reports.document import (
     ModelIdentity,
     Predecessor,
     ReportSettings,
+    SentObject,
     StudyFacts,
     StudyResult,
 )
 from agent.retry import Backoff, Chance
+from db.causes import Cause
 from db.concluded import ConcludedImage, ConcludedStudy, concluded_study
 from db.database import Database
 from db.delivery import (
@@ -43,6 +45,7 @@ from db.delivery_attempt import (
 )
 from db.errors import DatabaseError
 from db.queue import Done, Job, RetryAt, Settlement
+from dicom_io import rejection
 from dicom_io.errors import StoreError
 from dicom_io.header import read_header
 from dicom_io.store import Store
@@ -53,6 +56,13 @@ log = structlog.get_logger(__name__)
 
 BEHIND: Final = timedelta(seconds=1)
 """How long a report waits before it looks again whether an earlier version is still on its way."""
+
+TITLES: Final[Mapping[Cause | None, str]] = {
+    Cause.QUALITY: rejection.QUALITY,
+    Cause.SAFETY: rejection.PATIENT_SAFETY,
+    Cause.WORKLIST_ENTRY: rejection.WRONG_WORKLIST_ENTRY,
+}
+"""The title of the rejection note by cause of a withdrawal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,9 @@ class Deliverer:
             ),
             study=StudyFacts(**asdict(study.facts)),
             variant=variant,
+            withdrawal=TITLES.get(study.withdrawal_cause, ""),
+            withdrawal_reason=study.withdrawal_reason,
+            rejected=tuple(SentObject(**asdict(one)) for one in study.rejected),
         )
 
     def _image(self, image: ConcludedImage) -> ImageOutcome:

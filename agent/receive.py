@@ -25,6 +25,7 @@ from db.roles import NO_WORK
 from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.negotiation import is_storage
+from dicom_io.rejection import KEY_OBJECT_SELECTION, read_rejection_note
 from dicom_io.scp import AssociationSummary, ReceivedInstance
 from dicom_io.statuses import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS, TOO_LARGE
 from dicom_io.store import Store, StoredFile
@@ -40,6 +41,8 @@ class ReceiveSettings:
     timing: Timing
     allowances: Allowances
     asks_orders: bool = False
+    rejecters: frozenset[str] | None = frozenset()
+    """AE titles whose rejection notes are heeded; None: whoever may store is known."""
 
 
 @dataclass(slots=True)
@@ -140,6 +143,8 @@ class Receiver:
         incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance))
         if self.as_priors:
             incoming = replace(incoming, is_prior=True)
+        elif header.sop_class_uid == KEY_OBJECT_SELECTION:
+            incoming = replace(incoming, rejects=self._rejects(incoming))
         if header.study_instance_uid in brought:
             incoming = replace(incoming, association_id="")
         elif self.settings.asks_orders:
@@ -157,6 +162,26 @@ class Receiver:
                 known=recorded.known,
             )
         return SUCCESS
+
+    def _rejects(self, incoming: IncomingInstance) -> bool:
+        """Tell whether it is a rejection note that is to be heeded: it takes images back, so not everyone may."""
+        try:
+            note = read_rejection_note(self.store.path(incoming.path))
+        except HeaderError:
+            note = None
+        if note is None:
+            return False
+        rejecters = self.settings.rejecters
+        if rejecters is None or incoming.calling_ae_title.strip() in rejecters:
+            return True
+        log.warning(
+            "rejection_note_refused",
+            reason="it does not come from a listed peer",
+            calling_ae_title=incoming.calling_ae_title,
+            study_instance_uid=incoming.study_instance_uid,
+            sop_instance_uid=incoming.sop_instance_uid,
+        )
+        return False
 
     def _forwards(self, header: Header, instance: ReceivedInstance) -> tuple[Forward, ...]:
         """Return where the Instance goes on to, by the rules of the site."""

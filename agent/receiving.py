@@ -38,7 +38,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             maximum_pdu_size=section.maximum_pdu_bytes,
             slots_file=config.store.folder / "associations.lock",
         ),
-        make_receiver(config, parts),
+        make_receiver(config, parts, rejecters=frozenset(peer.ae_title.strip() for peer in config.peers)),
         parts.store.spool,
         services=Services(
             archive=HeldArchive(parts.database, parts.store),
@@ -50,8 +50,10 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
     )
 
 
-def make_receiver(config: Config, parts: Parts, *, as_priors: bool = False) -> Receiver:
-    """Return the sink of what is received, by C-STORE or over HTTP."""
+def make_receiver(
+    config: Config, parts: Parts, *, as_priors: bool = False, rejecters: frozenset[str] | None = frozenset()
+) -> Receiver:
+    """Return the sink of what is received, by C-STORE or over HTTP. `rejecters`: see `ReceiveSettings`."""
     return Receiver(
         parts.database,
         parts.queue,
@@ -60,6 +62,7 @@ def make_receiver(config: Config, parts: Parts, *, as_priors: bool = False) -> R
             timing=timing(config),
             allowances=allowances(config),
             asks_orders=config.orders.peer is not None,
+            rejecters=rejecters,
         ),
         utc_now,
         make_router(config.forward, config.destinations),

@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from db.causes import Cause
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority, effective, ups_term
+from db.rejection import ObjectThere, objects_there
 from db.roles import Role
-from db.schema import image_result, instance, report, result, study
+from db.schema import delivery, image_result, instance, report, result, study
 from db.workitems import latest_task
 
 
@@ -76,6 +78,9 @@ class ConcludedStudy:
     images: tuple[ConcludedImage, ...]
     evidence: tuple[str, ...]
     facts: Facts
+    withdrawal_cause: Cause | None  # why earlier results were taken back with this one
+    withdrawal_reason: str
+    rejected: tuple[ObjectThere, ...]  # of a rejection note: what it takes back
     predecessors: tuple[tuple[str, str, str], ...]  # (SOP Class UID, SOP Instance UID, Series Instance UID)
 
 
@@ -83,7 +88,7 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
     """Return what the report has to say: the images and evidence as they stood when its revision was concluded."""
     with database.read() as connection:
         row = connection.execute(
-            select(result, report.c.kind, report.c.version, study.c.study_instance_uid)
+            select(result, report.c.kind, report.c.version, report.c.rejects, study.c.study_instance_uid)
             .select_from(report)
             .join(result)
             .join(study, study.c.id == result.c.study_id)
@@ -92,6 +97,7 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
         owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
         task = latest_task(connection, row.study_id)
         images = _images(connection, row)
+        rejected = _rejected(connection, report_id, row) if row.rejects else ()
         evidence = connection.scalars(
             select(instance.c.path)
             .where(
@@ -129,10 +135,19 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
         images=images,
         evidence=tuple(evidence),
         facts=_facts(owner, task),
+        withdrawal_cause=None if row.withdrawal_cause is None else Cause(row.withdrawal_cause),
+        withdrawal_reason=row.withdrawal_reason or "",
+        rejected=rejected,
         predecessors=tuple(
             (earlier.sop_class_uid, earlier.sop_instance_uid, earlier.series_instance_uid) for earlier in predecessors
         ),
     )
+
+
+def _rejected(connection: Connection, report_id: int, row: Row[Any]) -> tuple[ObjectThere, ...]:
+    """Return what a rejection note takes back: it has one delivery, and names what is at that destination."""
+    query = select(delivery.c.destination).where(delivery.c.report_id == report_id)
+    return objects_there(connection, row.study_id, connection.execute(query).scalar_one(), before=row.revision)
 
 
 def _facts(owner: Row[Any], task: Row[Any] | None) -> Facts:

@@ -1,6 +1,7 @@
 """Conclusions: the study's result and, in the same transaction, one delivery for each report and destination."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from db import kinds
 from db.advance import Position, advance, lock
+from db.causes import Cause
 from db.completion import outstanding
 from db.database import Database
 from db.delivery_state import DeliveryState
@@ -16,6 +18,7 @@ from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
 from db.performed import standing
 from db.queue import Queue
+from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
 from db.workitems import WITHDRAWN, schedule, withdraw_task
 
@@ -24,7 +27,8 @@ from db.workitems import WITHDRAWN, schedule, withdraw_task
 class StudyToConclude:
     """A study to conclude, every image settled. `analysed_at` is the start of its analysis, None if there was none.
 
-    `images` are those that count; `withdrawals` were withdrawn by their modality, the last of them for `withdrawn`.
+    `images` are those that count; `withdrawals` were withdrawn, the last of them for `withdrawn`. `takes_back` says why
+    what was reported before is to be taken back, None if it is not.
     """
 
     study_id: int
@@ -35,16 +39,30 @@ class StudyToConclude:
     images: tuple[ImageOutcome, ...]
     withdrawn: str
     withdrawals: int
+    takes_back: Cause | None = None
     analysed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """What was reported before is taken back: why, and the rejection note for whoever may have it."""
+
+    cause: Cause
+    reason: str
+    note: "ReportOrder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOrder:
-    """A report to render and the destinations it goes to. `kind` is the module's name in agent.reports."""
+    """A report to render and the destinations it goes to. `kind` is its name in the configuration.
+
+    `rejects`: it is a rejection note, which a later result does not supersede.
+    """
 
     kind: str
     media_type: str
     destinations: tuple[str, ...]
+    rejects: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +85,7 @@ class Conclusion:
     analysed_at: datetime
     concluded_at: datetime
     reports: tuple[ReportOrder, ...]
+    taken_back: TakenBack | None = None
 
 
 def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | None:
@@ -106,8 +125,9 @@ def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
             )
             for image in images
         ),
-        withdrawn=withdrawn[-1] or "" if withdrawn else "",
+        withdrawn=(row.withdrawing and row.withdrawal_reason) or (withdrawn[-1] if withdrawn else ""),
         withdrawals=len(withdrawn),
+        takes_back=Cause(row.withdrawal_cause) if row.withdrawing and row.withdrawal_cause else None,
         analysed_at=min((image.started_at for image in images), default=None),
     )
 
@@ -138,7 +158,8 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
     supersede(connection, conclusion.study_id, at=at)
     release_held(connection, queue, conclusion.study_id, conclusion.outcome.outcome, at=at)
     result_id = _insert_result(connection, conclusion, position.revision)
-    sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in conclusion.reports]
+    orders = (*conclusion.reports, *_notes(connection, conclusion, position.revision))
+    sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in orders]
     connection.execute(
         update(study)
         .where(study.c.id == conclusion.study_id)
@@ -148,6 +169,8 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
             probability=conclusion.outcome.probability,
             concluded_at=at,
             withdrawing=None,
+            withdrawal_cause=None,
+            withdrawal_reason=None,
             amending=None,
         )
     )
@@ -160,7 +183,7 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
 
 
 def count_withdrawn(connection: Connection, study_id: int) -> int:
-    """Return how many of the study's images their modality withdrew."""
+    """Return how many of the study's images were withdrawn."""
     query = select(func.count()).select_from(instance)
     return connection.execute(
         query.where(instance.c.study_id == study_id, instance.c.withdrawn.is_not(None))
@@ -168,8 +191,11 @@ def count_withdrawn(connection: Connection, study_id: int) -> int:
 
 
 def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:
-    """Take back what was not yet acknowledged of the study's deliveries (kept on record)."""
-    of_study = select(report.c.id).join(result).where(result.c.study_id == study_id)
+    """Take back what was not yet acknowledged of the study's deliveries (kept on record), but no rejection note.
+
+    Whatever the study comes to later, what a note names is to go.
+    """
+    of_study = select(report.c.id).join(result).where(result.c.study_id == study_id, ~report.c.rejects)
     connection.execute(
         update(delivery)
         .where(delivery.c.report_id.in_(of_study), delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.PARKED)))
@@ -199,6 +225,15 @@ def detail_of(outcome: StudyOutcome) -> str:
     return f"{outcome.outcome}: {outcome.reason}" if outcome.reason else outcome.outcome
 
 
+def _notes(connection: Connection, conclusion: Conclusion, revision: int) -> Iterator[ReportOrder]:
+    """Yield a rejection note for each destination that may have objects of ours; it names what that one may have."""
+    if conclusion.taken_back is not None:
+        note = conclusion.taken_back.note
+        for destination in note.destinations:
+            if objects_there(connection, conclusion.study_id, destination, before=revision):
+                yield replace(note, destinations=(destination,))
+
+
 def _insert_result(connection: Connection, conclusion: Conclusion, revision: int) -> int:
     result_id: int = connection.execute(
         insert(result)
@@ -216,6 +251,8 @@ def _insert_result(connection: Connection, conclusion: Conclusion, revision: int
             device_uid=conclusion.device_uid,
             analysed_at=conclusion.analysed_at,
             concluded_at=conclusion.concluded_at,
+            withdrawal_cause=None if conclusion.taken_back is None else conclusion.taken_back.cause,
+            withdrawal_reason=None if conclusion.taken_back is None else conclusion.taken_back.reason,
         )
         .returning(result.c.id)
     ).scalar_one()
@@ -234,7 +271,13 @@ def _insert_report(
     ).scalar_one()
     report_id = connection.execute(
         insert(report)
-        .values(result_id=result_id, kind=order.kind, version=earlier + 1, media_type=order.media_type)
+        .values(
+            result_id=result_id,
+            kind=order.kind,
+            version=earlier + 1,
+            media_type=order.media_type,
+            rejects=order.rejects,
+        )
         .returning(report.c.id)
     ).scalar_one()
     due = connection.execute(select(study.c.due_at).where(study.c.id == conclusion.study_id)).scalar_one()

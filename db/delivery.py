@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from db.attributes import InstanceAttributes
 from db.database import Database
@@ -69,7 +69,7 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
             .join(report)
             .join(result)
             .join(study, study.c.id == result.c.study_id)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, study.c.conflict == "")
+            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, may_be_sent())
         ).one_or_none()
     if row is None:
         return None
@@ -82,6 +82,11 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
         study_instance_uid=row.study_instance_uid,
         stored=None if row.sha256 is None else _stored(row),
     )
+
+
+def may_be_sent() -> ColumnElement[bool]:
+    """Tell whether a report may leave: none of a study in conflict, but a note that takes earlier ones back."""
+    return or_(study.c.conflict == "", report.c.rejects)
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredReport:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, exists, func, insert, or_, select, upda
 from db.advance import lock
 from db.conclusion import settle_delivered
 from db.database import Database
+from db.delivery import may_be_sent
 from db.delivery_state import DeliveryState
 from db.schema import delivery, report, result, study
 from db.schema_delivery import delivery_attempt
@@ -121,7 +122,7 @@ def _may_go(connection: Connection, delivery_id: int) -> bool:
         .join(report, report.c.id == delivery.c.report_id)
         .join(result)
         .join(study, study.c.id == result.c.study_id)
-        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, study.c.conflict == "")
+        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, may_be_sent())
     )
     return connection.execute(query).one_or_none() is not None
 

@@ -18,6 +18,7 @@ class IncomingInstance:
     `is_prior`: it was fetched for comparison, and is not to be analysed.
     `misread_text`: some of these texts is not valid in its declared character set. `unknown_class`: its SOP Class is
     private, or none that is known.
+    `rejects`: it is a rejection note of somebody who may send one; a job heeds it.
     `forwards` is where it goes on to, if it is accepted as a new object of its study.
     """
 
@@ -54,4 +55,5 @@ class IncomingInstance:
     is_prior: bool = False
     misread_text: bool = False
     unknown_class: bool = False
+    rejects: bool = False
     forwards: tuple[Forward, ...] = ()

@@ -1,5 +1,6 @@
 """Received Instances become rows: one transaction for the Instance, what it does to its study, and the next job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,13 +16,14 @@ from db.forwarding import plan_forwards
 from db.identity import role_of
 from db.incoming import IncomingInstance
 from db.intake_statements import CHANGE_STUDY, KNOWN_BYTES, LOCKED_STUDY, NEW_INSTANCE, NEW_STUDY
-from db.kinds import COMPARE, ORDER, SCORE
+from db.kinds import COMPARE, ORDER, REJECT, SCORE
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
-from db.performed import Image, steps_lock, steps_of, steps_say, withdrawal
+from db.performed import Image, Step, steps_lock, steps_of, steps_say, withdrawal
 from db.prior import begin_work, forget_prior
 from db.priority import Allowances, due_at
 from db.queue import Queue
+from db.rejected import rejected_before
 from db.roles import NO_WORK, Role
 from db.schema import instance, study
 
@@ -64,6 +66,7 @@ def record_within(
         return known
     role = role_of(connection, owner, incoming)
     makes_work = role not in NO_WORK and not (incoming.is_prior and role is Role.DUPLICATE)
+    makes_work &= not (incoming.rejects and owner.prior_only)  # a note alone is no study to conclude
     if owner.prior_only and makes_work:
         owner, is_new = begin_work(connection, owner, incoming, allowances), True
     position = Position(owner.id, State(owner.state), owner.revision)
@@ -72,7 +75,7 @@ def record_within(
         owner = begin_as_expected(connection, owner, at=incoming.received_at, allowances=allowances)
         _ask_order(connection, queue, owner, role, incoming)
     steps = steps_of(connection, incoming.study_instance_uid) if is_new or owner.steps else ()
-    withdrawn = withdrawal(steps, _image(incoming)) if role is Role.CANDIDATE else ""
+    withdrawn = _withdrawn(connection, owner, steps, incoming) if role is Role.CANDIDATE else ""
     moved = position if withdrawn else _apply(connection, position, owner, role, incoming)
     instance_id = _insert_instance(connection, moved, role, incoming, withdrawn)
     if withdrawn:  # a conclusion that is under way does not know of it, and is given up
@@ -153,7 +156,7 @@ def _study_of(
             "order_priority": incoming.order_priority,
             "due_at": due_at(at, incoming.order_priority, allowances),
             "reason": "",
-            "prior_only": incoming.is_prior,
+            "prior_only": incoming.is_prior or incoming.rejects,
         },
     )
     if inserted is not None:
@@ -199,7 +202,9 @@ def _apply(
 def _enqueue(
     connection: Connection, queue: Queue, owner: StudyRow, instance_id: int, role: Role, incoming: IncomingInstance
 ) -> None:
-    kind = {Role.CANDIDATE: SCORE, Role.UNVERIFIED: COMPARE}.get(role)
+    kind = {Role.CANDIDATE: SCORE, Role.UNVERIFIED: COMPARE, Role.EVIDENCE: REJECT if incoming.rejects else None}.get(
+        role
+    )
     if kind is not None:
         queue.enqueue(connection, kind, str(instance_id), due_at=owner.due_at, run_at=incoming.received_at)
 
@@ -237,6 +242,12 @@ def _insert_instance(
     )
     instance_id: int = new[0].id
     return instance_id
+
+
+def _withdrawn(connection: Connection, owner: StudyRow, steps: Sequence[Step], incoming: IncomingInstance) -> str:
+    """Return why a candidate counts for nothing from the beginning, "" if it counts."""
+    reason = withdrawal(steps, _image(incoming))
+    return reason or (rejected_before(connection, incoming) if owner.rejections else "")
 
 
 def _image(incoming: IncomingInstance) -> Image:

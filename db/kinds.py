@@ -4,6 +4,7 @@ SCORE = "score"  # key: instance id
 COMPARE = "compare"  # key: instance id
 CONCLUDE = "conclude"  # key: study id
 WITHDRAW = "withdraw"  # key: study id
+REJECT = "reject"  # key: instance id, of a rejection note
 AMEND = "amend"  # key: study id
 ORDER = "order"  # key: study id
 SHADOW = "shadow"  # key: instance id

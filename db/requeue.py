@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from db import kinds
 from db.advance import advance, lock
+from db.causes import How
 from db.completion import conclude_when_settled
 from db.database import Database
 from db.delivery_state import DeliveryState
@@ -18,6 +19,8 @@ from db.schema import delivery, instance, report, result, study
 
 def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, actor: str, now: datetime) -> int:
     """Begin a new revision of a concluded study in which every candidate image is analysed again; return the revision.
+
+    Images count again that were withdrawn with a result; those that their modality or a rejection note withdrew do not.
 
     Raises RefusedError for an unknown study and for one that is still being received or analysed.
     """
@@ -36,11 +39,15 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
         due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
         candidates = connection.scalars(
             select(instance.c.id).where(
-                instance.c.study_id == study_id, instance.c.role == Role.CANDIDATE, instance.c.withdrawn.is_(None)
+                instance.c.study_id == study_id,
+                instance.c.role == Role.CANDIDATE,
+                or_(instance.c.withdrawn.is_(None), instance.c.withdrawn_how == How.RESULT),
             )
         ).all()
         connection.execute(
-            update(instance).where(instance.c.id.in_(candidates)).values(analysis_revision=moved.revision)
+            update(instance)
+            .where(instance.c.id.in_(candidates))
+            .values(analysis_revision=moved.revision, withdrawn=None, withdrawn_how=None)
         )
         for instance_id in candidates:
             queue.enqueue(connection, kinds.SCORE, str(instance_id), due_at=due, run_at=now)

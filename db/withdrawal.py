@@ -68,7 +68,7 @@ def withdraw(
     connection: Connection,
     queue: Queue,
     position: Position,
-    withdrawal: Withdrawal,
+    what: Withdrawal,
     *,
     at: datetime,
     allowances: Allowances,
@@ -82,17 +82,18 @@ def withdraw(
     """
     connection.execute(
         update(instance)
-        .where(instance.c.id.in_(withdrawal.images))
-        .values(withdrawn=withdrawal.reason, withdrawn_how=withdrawal.how, analysis_revision=None)
+        .where(instance.c.id.in_(what.images))
+        .values(withdrawn=what.reason, withdrawn_how=what.how, analysis_revision=None)
     )
-    detail = f"{len(withdrawal.images)} images {withdrawal.reason}"
-    note(connection, position, "IMAGES_WITHDRAWN", position.state, at=at, detail=detail, actor=actor)
+    event = "RESULT_WITHDRAWN" if what.how is How.RESULT else "IMAGES_WITHDRAWN"
+    detail = f"{len(what.images)} images {what.reason}"
+    note(connection, position, event, position.state, at=at, detail=detail, actor=actor)
     supersede(connection, position.study_id, at=at)
-    _take_back(connection, position.study_id, withdrawal.reason, allowances)
+    _take_back(connection, position.study_id, what.reason, allowances)
     connection.execute(
         update(study)
         .where(study.c.id == position.study_id)
-        .values(withdrawing=True, withdrawal_cause=withdrawal.cause, withdrawal_reason=withdrawal.reason)
+        .values(withdrawing=True, withdrawal_cause=what.cause, withdrawal_reason=what.reason)
     )
     if position.state in CONCLUDED:
         enqueue_withdrawal(connection, queue, position.study_id, at=at)

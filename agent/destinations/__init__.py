@@ -95,6 +95,10 @@ class DestinationSettings(BaseModel):
     calling_ae_titles: tuple[str, ...] = Field(
         default=(), examples=[["CR_1"]], description="It gets the reports of studies that came from these; [] for all."
     )
+    rejection_notes: bool = Field(
+        default=True,
+        description="It gets a rejection note (IHE IOCM) for reports in DICOM that it may have and that are withdrawn.",
+    )
     ae_title: str = Field(default="", examples=["PACS"], description="The AE title under which it sends to this agent.")
 
     def at(self, folder: Path) -> Self:

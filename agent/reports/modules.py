@@ -14,16 +14,17 @@ from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid, report_uid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The Series that a report goes to."""
+    """The Series that a report goes to. Without a description it has that of the outcome."""
 
     modality: str
     number: int
     sop_class_uid: str
+    description: str = ""
 
 
 def begin(result: StudyResult, settings: DicomReportSettings, source: Instance, series: Series) -> Dataset:
     """Return a Dataset with everything but the content of the report, and but what is taken over from `source`."""
-    description = wording.series_description(result)
+    description = series.description or wording.series_description(result)
     local = local_zone(source, settings)
     concluded = result.concluded_at.astimezone(local)
     dataset = Dataset()

@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from agent import reports
 from agent.reports import Report
-from agent.reports.document import DICOM, ImageOutcome, ModelIdentity, StudyFacts, StudyResult
+from agent.reports.document import DICOM, ImageOutcome, ModelIdentity, SentObject, StudyFacts, StudyResult
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 IDENTITY = {
@@ -57,6 +57,21 @@ FACTS = StudyFacts(
     priority="MEDIUM",
 )
 """What the database holds of a study of radiographs with IDENTITY."""
+SENT = (
+    SentObject(
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
+        sop_instance_uid="1.2.826.0.1.99.8.1",
+        series_instance_uid="1.2.826.0.1.99.7.1",
+        is_image=False,
+    ),
+    SentObject(
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
+        sop_instance_uid="1.2.826.0.1.99.8.2",
+        series_instance_uid="1.2.826.0.1.99.7.2",
+        is_image=True,
+    ),
+)
+"""What a rejection note takes back; other reports do not look at it."""
 WriteRadiograph = Callable[..., Path]
 
 
@@ -156,6 +171,7 @@ def study() -> Callable[..., StudyResult]:
             installation="5b4b1c8e-1111-4222-8333-123456789abc",
             software_version="0.1.0",
             study=FACTS,
+            rejected=SENT,
         )
         return replace(result, **fields)
 

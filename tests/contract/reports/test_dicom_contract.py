@@ -18,6 +18,7 @@ from agent.reports import Report
 from agent.reports.document import OUTCOMES, DicomReportSettings, Document, StudyResult
 from agent.reports.evidence import TAKEN, read
 from agent.reports.identity import device_uid
+from agent.reports.wording import WITHDRAWN_SERIES
 from dicom_io.header import is_candidate, read_header
 
 Study = Callable[..., StudyResult]
@@ -86,7 +87,7 @@ def complaints(document: Document, folder: Path) -> list[str]:
     validator = Path(sys.executable).with_name("dciodvfy")
     done = subprocess.run([validator, path], check=False, capture_output=True, text=True)  # noqa: S603 - ours
     expected = re.compile(
-        r"(Comprehensive3DSR|SCImage|ParametricMap|EncapsulatedPDF)$"
+        r"(Comprehensive3DSR|SCImage|ParametricMap|EncapsulatedPDF|KeyObjectSelectionDocument)$"
         r"|Warning - (.*\(0x0018,0x1002\) UI Device UID|.*Standard Extended SOP Class"
         r"|.*needed to build DICOMDIR|.*Retired Person Name form|.*empty when actually unknown.*<Laterality>)"
     )
@@ -130,14 +131,18 @@ def test_the_patient_is_named_only_where_patients_are_named(
 
 
 def test_all_times_are_the_results_in_the_images_zone_or_the_images(document: Document) -> None:
-    """In +0530: the analysis began at 02:29:58 of the second of March and was concluded at 02:30:01."""
+    """In +0530: the analysis began at 02:29:58 of the second of March and was concluded at 02:30:01.
+
+    The content is as old as the analysis; that of a rejection note says what was concluded.
+    """
     dataset = parsed(document)
     assert dataset.TimezoneOffsetFromUTC == "+0530"
-    assert (dataset.ContentDate, dataset.ContentTime) == ("20260302", "022958.000007")
+    began = "022958.000007" if dataset.SeriesDescription != WITHDRAWN_SERIES else "023001.000000"
+    assert (dataset.ContentDate, dataset.ContentTime) == ("20260302", began)
     found = {str(element.value) for element in dataset.iterall() if element.VR in ("DA", "TM", "DT")}
     assert found - {"20260301", "081530", "20220107"} == {  # the study's own, and the birth date
         "20260302",
-        "022958.000007",
+        began,
         "023001.000000",
         "20260302023001.000000+0530",
     }
@@ -174,12 +179,16 @@ def test_the_series_description_says_the_outcome_to_those_who_see_nothing_else(
 ) -> None:
     description = parsed(document).SeriesDescription
     assert description.startswith("AI: ")
-    assert {
-        "flagged": "FLAGGED",
-        "not_flagged": "does not exclude",
-        "not_analysed": "not analysed",
-        "failed": "failed",
-    }[result.outcome] in description
+    assert (
+        description == WITHDRAWN_SERIES
+        or {
+            "flagged": "FLAGGED",
+            "not_flagged": "does not exclude",
+            "not_analysed": "not analysed",
+            "failed": "failed",
+        }[result.outcome]
+        in description
+    )
 
 
 def test_a_result_from_half_an_hour_zone_is_the_same_moment(

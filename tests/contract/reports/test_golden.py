@@ -64,6 +64,18 @@ def test_a_report_of_a_corrected_patient_is_what_was_reviewed(study: Study, sour
     compare(reports.load("sr"), amended, tmp_path / "sr-corrected.txt")
 
 
+def test_the_reports_of_a_withdrawn_result_are_what_was_reviewed(study: Study, source: Path, tmp_path: Path) -> None:
+    """The SR that says so, and the rejection note for what was sent before."""
+    reason = "withdrawn: rejected for patient safety reasons (wrong side marker)"
+    result = study("not_analysed", source)
+    earlier = Predecessor(sop_class_uid="1.2.3", sop_instance_uid="1.2.3.4", series_instance_uid="1.2.3.5")
+    images = tuple(replace(image, reason=reason) for image in result.images)
+    said = {"reason": reason, "withdrawal": "113037", "withdrawal_reason": reason, "images": images}
+    withdrawn = replace(result, revision=2, version=2, predecessors=(earlier,), **said)
+    compare(reports.load("sr"), withdrawn, tmp_path / "sr-withdrawn.txt")
+    compare(reports.load("rejection"), replace(withdrawn, version=1), tmp_path / "rejection.txt")
+
+
 def compare(report: Report, result: StudyResult, actual: Path) -> None:
     dataset = dcmread(io.BytesIO(report.render(result, report.Settings()).data))
     actual.write_text("".join(f"{line}\n" for line in (*lines(dataset.file_meta), *lines(dataset))), encoding="utf-8")

@@ -59,9 +59,9 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 
 def test_the_names_that_scripts_rely_on_exist() -> None:
     expected = (
-        "run demo analyse send echo find pull worklist show requeue rules check migrate models compare train evaluate"
+        "run demo analyse send echo find pull worklist show requeue withdraw rules check migrate models compare train"
     )
-    assert list(COMMANDS) == [*expected.split(), "operating-point", "token"]
+    assert list(COMMANDS) == [*expected.split(), "evaluate", "operating-point", "token"]
     with click.Context(tibabu) as context:
         assert all(tibabu.get_command(context, name) for name in COMMANDS)
 
@@ -84,6 +84,9 @@ def test_the_version_is_the_distributions(run: Run) -> None:
         ["analyse"],
         ["analyse", "absent.dcm"],
         ["requeue"],
+        ["withdraw", "1.2.3"],
+        ["withdraw", "1.2.3", "--reason", "mood"],
+        ["withdraw", "1.2.3", "--reason", "quality", "--note", "x" * 201],
         ["requeue", "1.2.3", "--destination", "pacs"],
         ["worklist", "--limit", "0"],
         ["train"],
@@ -144,7 +147,9 @@ def test_the_role_of_a_second_model_needs_one(run: Run) -> None:
     assert "model.shadow" in failed(run("run", "--only", "shadow"), 2)
 
 
-@pytest.mark.parametrize("command", [["worklist"], ["show", "1.2.3"], ["requeue", "1.2.3"]])
+@pytest.mark.parametrize(
+    "command", [["worklist"], ["show", "1.2.3"], ["requeue", "1.2.3"], ["withdraw", "1.2.3", "--reason", "safety"]]
+)
 def test_a_database_that_was_never_migrated_is_status_1_and_says_what_to_do(
     command: list[str], run: Run, tmp_path: Path
 ) -> None:
@@ -169,6 +174,7 @@ class TestOnAnEmptyDatabase:
     def test_a_study_that_is_not_on_record_is_status_1(self, run: Run) -> None:
         assert "Received: 1.2.3" in failed(run("show", "1.2.3"), 1)
         assert "Received: 1.2.3" in failed(run("requeue", "1.2.3"), 1)
+        assert "Received: 1.2.3" in failed(run("withdraw", "1.2.3", "--reason", "quality"), 1)
 
     def test_requeueing_parked_deliveries_where_none_is_parked_says_so(self, run: Run) -> None:
         assert run("requeue", "--deliveries").stdout == "0 parked deliveries queued again.\n"
