@@ -164,6 +164,11 @@ class DeliverSection(Section):
     first_retry_seconds: Seconds = Field(default=5, description="Wait after the first failure; doubles each time.")
     longest_retry_seconds: Seconds = Field(default=900, description="Longest wait between two attempts.")
     attempts: int = Field(default=50, ge=1, description="Attempts before a delivery is parked for a person to requeue.")
+    rest_after_failures: int = Field(
+        default=3,
+        ge=1,
+        description="Failures in a row that are a destination's own, after which it is only asked whether it is back.",
+    )
 
     @property
     def backoff(self) -> Backoff:

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from agent import VERSION, reports
+from agent.breaker import Breaker
 from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
 from agent.errors import AgentError, DeliveryError, Retry
@@ -74,6 +75,7 @@ class Deliverer:
     installation: str
     destinations: Mapping[str, Destination]
     report_settings: Mapping[str, ReportSettings]
+    breaker: Breaker
     backoff: Backoff
     clock: Callable[[], datetime]
     chance: Chance = random
@@ -93,18 +95,27 @@ class Deliverer:
         except Exception as error:
             log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
             return self._parked(task, f"the report could not be made: {type(error).__name__}")
+        return self._when_it_may(task, outgoing)
+
+    def _when_it_may(self, task: DeliveryTask, outgoing: Outgoing) -> Settlement:
+        """Attempt it, unless its destination rests or something else goes first."""
+        resting = self.breaker.wait(task.destination, self.destinations[task.destination])
+        if resting is not None:
+            return RetryAt(resting, "the destination rests")
         begun = begin_attempt(self.database, task.delivery_id, sha256=outgoing.sha256, at=self.clock())
-        if begun is Hold.SETTLED:
-            return Done()
+        if isinstance(begun, Begun):
+            return self._attempt(task, outgoing, begun)
+        self.breaker.ended(task.destination, None)  # nothing to send, but where it was asked it has answered
         if begun is Hold.BEHIND:
             return RetryAt(self.clock() + BEHIND, "an earlier version is on its way")
-        return self._attempt(task, outgoing, begun)
+        return Done()
 
     def _attempt(self, task: DeliveryTask, outgoing: Outgoing, begun: Begun) -> Settlement:
         """Send, and commit how it went."""
         try:
             detail = self.destinations[task.destination].send(outgoing)
         except DeliveryError as error:
+            self.breaker.ended(task.destination, error)
             if not (error.already_there and begun.sent_before):
                 return self._failed(task, begun, error)
             detail = f"{error.status}: these bytes were sent there before"
@@ -114,6 +125,8 @@ class Deliverer:
             log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
             reason = f"the report could not be sent: {type(error).__name__}"
             return self._failed(task, begun, DeliveryError(reason, retry=False, sent=True))
+        else:
+            self.breaker.ended(task.destination, None)
         acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock(), attempt_id=begun.attempt_id)
         _log(task, begun.number, "acknowledged", detail)
         return Done()

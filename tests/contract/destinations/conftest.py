@@ -9,7 +9,7 @@ that behaves as it is told. To add a type, add its file; nothing else changes. W
 - `settings()` returns the destination's table without its name, with time-outs of a second at most.
 - `report(number)` returns identifier and bytes of a report; another number, another identifier.
 - `be(behaviour)`: "up" again, or
-  "down": nothing listens there;
+  "down": nothing listens there (its port stays bound, or another test may get it);
   "slow": it takes what it is sent, keeps it, and answers after the time-out or never;
   "lying": it keeps nothing and acknowledges another message, or answers garbage;
   "busy": it keeps nothing and says, in its protocol's words, that it has no room now (what agent.statuses tries again);
@@ -33,6 +33,7 @@ import pytest
 from sqlalchemy import func, select
 
 from agent import destinations
+from agent.breaker import Breaker
 from agent.deliver import Deliverer
 from agent.destinations import Destination
 from agent.retry import Backoff
@@ -57,6 +58,7 @@ from db.worklist import StudyRecord, study_record, worklist_row
 from dicom_io.store import Store
 
 RECEIVERS = Path(__file__).parent / "receivers"
+BACKOFF = Backoff(first=timedelta(minutes=1), longest=timedelta(minutes=15), attempts=50)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -124,7 +126,8 @@ class Site:
             installation="0" * 8,
             destinations=self.made,
             report_settings={},
-            backoff=Backoff(first=timedelta(minutes=1), longest=timedelta(minutes=15), attempts=50),
+            breaker=Breaker(self.database, self.queue, BACKOFF, 3, self.clock, lambda: 0.5),
+            backoff=BACKOFF,
             clock=self.clock,
             chance=lambda: 0.5,
         )

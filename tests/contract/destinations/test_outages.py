@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from db.breaker import rests
 from db.lifecycle import State
 
 HOUR = timedelta(hours=1)
+LIMIT = 3  # failures of a destination in a row, before it rests
 
 
 def test_a_report_arrives_as_it_is_and_the_ledger_says_so(site: Any, exactly: Any) -> None:
@@ -33,6 +35,9 @@ def test_up_again_after_an_hour_it_has_every_report_once_and_the_others_had_thei
     assert {site.record(study).study.state for study in studies} == {State.CONCLUDED}, "it is not delivered"
     site.wait(HOUR)
     assert {*site.states("first"), *site.states("first", "1.2.4")} == {"QUEUED"}
+    if behaviour == "down":
+        assert [rest.destination for rest in rests(site.database, only_open=True)] == ["first"]
+        assert sum(len(site.story("first", study)) for study in studies) == LIMIT, "what waits is not burnt on attempts"
     site.receivers["first"].be("up")
     site.wait(HOUR)
     assert site.receivers["first"].kept() == exactly(*(sent["first"] for sent in reports))
@@ -41,6 +46,7 @@ def test_up_again_after_an_hour_it_has_every_report_once_and_the_others_had_thei
     for study in studies:
         assert site.story("first", study)[-1] == "acknowledged"
         assert site.story("other", study) == ["acknowledged"]
+    assert rests(site.database, only_open=True) == ()
     told = {"down": "failed", "slow": "broke", "lying": "broke", "busy": "refused"}[behaviour]
     assert set(site.story("first")[:-1]) == {told}
 

@@ -1,7 +1,9 @@
 """A Storage SCP made with pynetdicom."""
 
+import socket
 import threading
 from collections import defaultdict
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ class Receiver:
             self._entity.add_supported_context(sop_class)
         self._waiting = threading.Event()
         self._server: Any = None
+        self._held = ExitStack()
         self._port = 0
         self._listen()
 
@@ -54,7 +57,9 @@ class Receiver:
         self._waiting.set()
         if behaviour == "down":
             self._server.shutdown()
+            self._hold()
         elif self._behaviour == "down":
+            self._held.close()
             self._listen()
         self._behaviour = behaviour
         self._waiting = threading.Event()
@@ -64,8 +69,15 @@ class Receiver:
 
     def close(self) -> None:
         self._waiting.set()
+        self._held.close()
         if self._behaviour != "down":
             self._server.shutdown()
+
+    def _hold(self) -> None:
+        """Bind the port without listening, so that nobody else gets it."""
+        held = self._held.enter_context(socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", self._port))
 
     def _listen(self) -> None:
         handlers = [(evt.EVT_C_STORE, self._store)]

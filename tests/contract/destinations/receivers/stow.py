@@ -1,8 +1,10 @@
 """A STOW-RS server on Python's own HTTP server."""
 
 import json
+import socket
 import threading
 from collections import defaultdict
+from contextlib import ExitStack
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +26,7 @@ class Receiver:
         self._kept: dict[str, set[str]] = defaultdict(set)
         self._waiting = threading.Event()
         self._port = 0
+        self._held = ExitStack()
         self._listen()
 
     def settings(self) -> dict[str, Any]:
@@ -38,7 +41,9 @@ class Receiver:
         self._waiting.set()
         if behaviour == "down":
             self._stop()
+            self._hold()
         elif self.behaviour == "down":
+            self._held.close()
             self._listen()
         self.behaviour = behaviour
         self._waiting = threading.Event()
@@ -48,8 +53,15 @@ class Receiver:
 
     def close(self) -> None:
         self._waiting.set()
+        self._held.close()
         if self.behaviour != "down":
             self._stop()
+
+    def _hold(self) -> None:
+        """Bind the port without listening, so that nobody else gets it."""
+        held = self._held.enter_context(socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", self._port))
 
     def answer(self, body: bytes, boundary: str) -> tuple[int, bytes]:
         if self.behaviour in {"busy", "refusing"}:
