@@ -166,7 +166,7 @@ class Hl7Section(BaseModel):
     def meaning(self) -> MeaningSettings:
         """What sites do differently."""
         return MeaningSettings(
-            application=self.application,
+            ours=frozenset({self.application}),
             identifier_types=frozenset(kind.upper() for kind in self.identifier_types),
             accession_places=tuple(_place(value) for value in self.accession_fields),
             high=frozenset(term.upper() for term in self.high_priorities),

@@ -1,5 +1,7 @@
 """The role `hl7` put together: the MLLP listener, and what its messages mean."""
 
+from dataclasses import replace
+
 from agent.config import Config
 from agent.hl7.incoming import Incoming
 from agent.hl7.listener import MllpListener
@@ -12,5 +14,12 @@ def make_listener(config: Config, parts: Parts) -> MllpListener:
     """Return the listener with its port open; it accepts nothing yet."""
     section = config.hl7
     rules = Rules(allowances=allowances(config), home=section.assigning_authority, orders_last=section.orders_last)
-    incoming = Incoming(parts.database, parts.queue, Meaning(section.meaning), rules, section.incoming, utc_now)
+    meaning = Meaning(replace(section.meaning, ours=section.meaning.ours | sent_as(config)))
+    incoming = Incoming(parts.database, parts.queue, meaning, rules, section.incoming, utc_now)
     return MllpListener(section.listener, incoming.answer)
+
+
+def sent_as(config: Config) -> frozenset[str]:
+    """Return the names under which reports are sent in HL7: a receiver may route them back."""
+    told = (getattr(settings, "sending_application", "") for settings in config.reports.values())
+    return frozenset(name for one in ("TIBABU", *told) if (name := one.partition("^")[0].strip()))

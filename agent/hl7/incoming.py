@@ -88,6 +88,10 @@ class Incoming:
         if not arrived.control_id or not arrived.kind:
             missing = "MSH-9" if arrived.control_id else "MSH-10"
             outcome = _outcome(Answer(REJECTED, f"expected {missing}. Received: none", answers.FIELD_MISSING))
+        elif len(list(message.every("MSH"))) > 1:
+            outcome = _outcome(
+                Answer(REJECTED, "expected one message in a frame. Received: several", answers.SEQUENCE_ERROR)
+            )
         elif message.header.value(11).strip().upper() not in self.settings.processing_ids:
             detail = "expected a processing ID that is served here (MSH-11). Received: another one"
             outcome = _outcome(Answer(REJECTED, detail, answers.UNSUPPORTED_PROCESSING_ID))

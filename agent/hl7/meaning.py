@@ -29,7 +29,8 @@ _PATIENT_SEGMENTS: Final = frozenset({"PID", "MRG"})
 class MeaningSettings:
     """What sites do differently; see the table [hl7] of config.toml."""
 
-    application: str = "TIBABU"
+    ours: frozenset[str] = frozenset({"TIBABU"})
+    """Names under which this agent sends (MSH-3)."""
     identifier_types: frozenset[str] = frozenset({"MR", "PI", "PT"})
     accession_places: tuple[tuple[str, int], ...] = (("IPC", 1), ("OBR", 18), ("ORC", 3))
     high: frozenset[str] = frozenset({"S", "STAT", "A", "ASAP"})
@@ -108,7 +109,7 @@ class Meaning:
 
     def _results(self, message: Message, books: Books) -> Answer:
         """Take what is finally reported off the worklist. What came from this agent itself changes nothing."""
-        if message.header.value(3).strip() == self.settings.application:
+        if message.header.value(3).strip() in self.settings.ours:
             return Answer(ACCEPTED, "nothing to do: a report of this agent itself")
         return self._each(message, lambda group, about: self._result(group, about, books))
 

@@ -110,6 +110,26 @@ def test_what_cannot_be_done_is_said_with_its_code(
     assert [segment.split("|")[3].split("^")[0] for segment in segments[2:]] == ([error] if error else [])
 
 
+def test_several_messages_in_one_frame_are_refused_and_none_is_carried_out(hospital: Any, message: Any) -> None:
+    """An answer names one message: the others would be lost, or read as part of it."""
+    with hospital() as here:
+        here.receive()
+        both = message("ADT^A08", PID) + message("ADT^A08", PID.replace("P1", "P2"), control_id="M2")
+        segments = here.connect().send(both)
+        assert segments[1].split("|")[1:3] == ["AR", "M1"]
+        batch = "BHS|^~\\&|RIS\r" + message("ADT^A08", PID) + "BTS|1\r"
+        assert here.connect().code(batch) == "AR"
+
+
+def test_a_sender_that_writes_keep_alives_between_frames_is_served(hospital: Any, message: Any) -> None:
+    with hospital() as here:
+        here.receive()
+        sender = here.connect().raw(b"\r\n\0\r\n")
+        assert sender.code(message("ADT^A08", PID)) == "AA"
+        sender.raw(b"\r\n" * 100)
+        assert sender.code(message("ADT^A08", PID, control_id="M2")) == "AA"
+
+
 def test_messages_of_training_change_nothing(hospital: Any, message: Any) -> None:
     with hospital() as here:
         here.receive()

@@ -6,6 +6,8 @@ import pytest
 from hl7apy.core import Message
 from sqlalchemy import select
 
+from agent.config import Config
+from agent.listening import sent_as
 from db.messages import Rules
 from db.priority import Priority
 from db.schema import study
@@ -169,6 +171,16 @@ def test_a_report_that_is_this_agents_own_changes_nothing(hospital: Any, message
     with hospital() as here:
         here.receive()
         echo = message("ORU^R01", PID, segment("OBR", _3="A1", _25="F")).replace("|RIS|", "|TIBABU|", 1)
+        assert here.connect().code(echo) == "AA"
+        assert len(worklist(here.database)) == 1
+
+
+def test_a_report_that_this_agent_sent_under_another_name_is_its_own_too(hospital: Any, message: Any) -> None:
+    """A correction (C) reads as final, so that one of ours that is routed back would take its study off the list."""
+    config = Config(reports={"oru": {"sending_application": "AI^1.2.3^ISO", "corrected_status": "C"}})
+    with hospital(meaning={"ours": sent_as(config)}) as here:
+        here.receive()
+        echo = message("ORU^R01", PID, segment("OBR", _3="A1", _25="C")).replace("|RIS|", "|AI^1.2.3^ISO|", 1)
         assert here.connect().code(echo) == "AA"
         assert len(worklist(here.database)) == 1
 
