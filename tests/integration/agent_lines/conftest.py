@@ -99,6 +99,7 @@ class Agent:
     config: Config
     url: str
     dicomweb: str = ""  # where it is served, if it is enabled
+    hl7_port: int = 0  # where messages are taken, if they are
 
     def send(self, *datasets: Dataset, calling_ae_title: str = "SCANNER") -> list[StoreStatus]:
         return send(self.peer, [encode(one) for one in datasets], calling_ae_title=calling_ae_title)
@@ -215,7 +216,10 @@ def start(database: Database, tmp_path: Path, pacs_port: int, monkeypatch: pytes
         port = said["receive"]["port"]
         assert isinstance(port, int)
         dicomweb = str(said.get("dicomweb", {}).get("url", ""))
-        return Agent(Peer("TIBABU", "127.0.0.1", port), database, config, str(said["web"]["url"]), dicomweb)
+        hl7_port = said.get("hl7", {}).get("port", 0)
+        assert isinstance(hl7_port, int)
+        peer = Peer("TIBABU", "127.0.0.1", port)
+        return Agent(peer, database, config, str(said["web"]["url"]), dicomweb, hl7_port)
 
     yield run
     stop.set()
