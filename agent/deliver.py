@@ -1,32 +1,21 @@
 """The fifth line: a report is rendered once, its bytes are kept, and every attempt sends those bytes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from random import random
 from typing import Final
 
 import structlog
 
-from agent import VERSION, reports
 from agent.breaker import Breaker
 from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
 from agent.errors import AgentError, DeliveryError, Retry
-from agent.reports.document import (
-    DICOM,
-    ImageOutcome,
-    ModelIdentity,
-    Predecessor,
-    ReportSettings,
-    SentObject,
-    StudyFacts,
-    StudyResult,
-)
+from agent.rendering import Renderer
+from agent.reports.document import DICOM, ReportSettings
 from agent.retry import Backoff, Chance
-from db.causes import Cause
-from db.concluded import ConcludedImage, ConcludedStudy, concluded_study
+from db.concluded import concluded_study
 from db.database import Database
 from db.delivery import (
     DeliveryTask,
@@ -46,24 +35,14 @@ from db.delivery_attempt import (
 )
 from db.errors import DatabaseError
 from db.queue import Done, Job, RetryAt, Settlement
-from dicom_io import rejection
 from dicom_io.errors import StoreError
 from dicom_io.header import read_header
 from dicom_io.store import Store
-from model.heat_map import from_png
-from model.preprocess import DESCRIPTION as PREPROCESSING
 
 log = structlog.get_logger(__name__)
 
 BEHIND: Final = timedelta(seconds=1)
 """How long a report waits before it looks again whether an earlier version is still on its way."""
-
-TITLES: Final[Mapping[Cause | None, str]] = {
-    Cause.QUALITY: rejection.QUALITY,
-    Cause.SAFETY: rejection.PATIENT_SAFETY,
-    Cause.WORKLIST_ENTRY: rejection.WRONG_WORKLIST_ENTRY,
-}
-"""The title of the rejection note by cause of a withdrawal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +121,8 @@ class Deliverer:
         )
 
     def _render(self, task: DeliveryTask) -> StoredReport:
-        study = concluded_study(self.database, task.report_id)
-        named = self.report_settings.get(task.kind)
-        module = reports.load(task.kind if named is None or not named.type else named.type)
-        settings = named or module.Settings()
-        document = module.render(self._result(study, variant=_variant(task.kind, settings)), settings)
+        renderer = Renderer(self.store, self.installation, self.report_settings)
+        document = renderer.render(task.kind, concluded_study(self.database, task.report_id))
         file = self.store.put(document.data)
         stored = StoredReport(
             identifier=document.identifier,
@@ -161,50 +137,6 @@ class Deliverer:
             header = read_header(document.data)
             rendered = RenderedInstance(header.transfer_syntax_uid, header.is_image, instance_attributes(header))
         return record_rendered(self.database, task.report_id, stored, rendered, at=self.clock())
-
-    def _result(self, study: ConcludedStudy, *, variant: str) -> StudyResult:
-        return StudyResult(
-            study_instance_uid=study.study_instance_uid,
-            revision=study.revision,
-            outcome=study.outcome.value,
-            reason=study.reason,
-            probability=study.probability,
-            model=ModelIdentity(
-                name=study.model_name,
-                version=study.model_version,
-                sha256=study.model_sha256,
-                operating_point_name=study.operating_point,
-                threshold=study.threshold,
-                preprocessing=PREPROCESSING,
-            ),
-            analysed_at=study.analysed_at,
-            concluded_at=study.concluded_at,
-            images=tuple(self._image(image) for image in study.images),
-            evidence=tuple(self.store.path(path) for path in study.evidence),
-            version=study.version,
-            installation=self.installation,
-            software_version=VERSION,
-            predecessors=tuple(
-                Predecessor(sop_class_uid=klass, sop_instance_uid=uid, series_instance_uid=series)
-                for klass, uid, series in study.predecessors
-            ),
-            study=StudyFacts(**asdict(study.facts)),
-            variant=variant,
-            withdrawal=TITLES.get(study.withdrawal_cause, ""),
-            withdrawal_reason=study.withdrawal_reason,
-            rejected=tuple(SentObject(**asdict(one)) for one in study.rejected),
-        )
-
-    def _image(self, image: ConcludedImage) -> ImageOutcome:
-        return ImageOutcome(
-            sop_instance_uid=image.sop_instance_uid,
-            sop_class_uid=image.sop_class_uid,
-            path=Path(self.store.path(image.path)),
-            outcome=image.outcome.value,
-            reason=image.reason,
-            probability=image.probability,
-            heat_map=None if image.heat_map is None else from_png(image.heat_map),
-        )
 
     def _failed(self, task: DeliveryTask, begun: Begun, error: DeliveryError) -> Settlement:
         wait = self._wait(begun.tries, error) if error.retry else None
@@ -230,11 +162,6 @@ class Deliverer:
     def _wait(self, attempt: int, error: DeliveryError) -> timedelta | None:
         slowly = error.patience is Retry.SLOWLY
         return self.backoff.after(attempt, slowly=slowly, asked=error.retry_after, chance=self.chance)
-
-
-def _variant(name: str, settings: ReportSettings) -> str:
-    """Return the report's name where it is not its type."""
-    return name if settings.type not in {"", name} else ""
 
 
 def _ending(error: DeliveryError) -> Ending:

@@ -1,0 +1,100 @@
+"""From rows and files to a report's bytes: the one place where a concluded study becomes a `StudyResult`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from agent import VERSION, reports
+from agent.reports import Report
+from agent.reports.document import (
+    Document,
+    ImageOutcome,
+    ModelIdentity,
+    Predecessor,
+    ReportSettings,
+    SentObject,
+    StudyFacts,
+    StudyResult,
+)
+from db.causes import Cause
+from db.concluded import ConcludedImage, ConcludedStudy
+from dicom_io import rejection
+from dicom_io.store import Store
+from model.heat_map import from_png
+from model.preprocess import DESCRIPTION as PREPROCESSING
+
+TITLES: Final[Mapping[Cause | None, str]] = {
+    Cause.QUALITY: rejection.QUALITY,
+    Cause.SAFETY: rejection.PATIENT_SAFETY,
+    Cause.WORKLIST_ENTRY: rejection.WRONG_WORKLIST_ENTRY,
+}
+"""The title of the rejection note by cause of a withdrawal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Renders reports by their names in the configuration; it records nothing."""
+
+    store: Store
+    installation: str
+    report_settings: Mapping[str, ReportSettings]
+
+    def module(self, name: str) -> tuple[Report, ReportSettings]:
+        """Return the type and the settings of the report called `name`."""
+        named = self.report_settings.get(name)
+        module = reports.load(name if named is None or not named.type else named.type)
+        return module, named or module.Settings()
+
+    def render(self, name: str, study: ConcludedStudy) -> Document:
+        """Return the report called `name` of a concluded study: the same one each time."""
+        module, settings = self.module(name)
+        return module.render(self._result(study, variant=_variant(name, settings)), settings)
+
+    def _result(self, study: ConcludedStudy, *, variant: str) -> StudyResult:
+        return StudyResult(
+            study_instance_uid=study.study_instance_uid,
+            revision=study.revision,
+            outcome=study.outcome.value,
+            reason=study.reason,
+            probability=study.probability,
+            model=ModelIdentity(
+                name=study.model_name,
+                version=study.model_version,
+                sha256=study.model_sha256,
+                operating_point_name=study.operating_point,
+                threshold=study.threshold,
+                preprocessing=PREPROCESSING,
+            ),
+            analysed_at=study.analysed_at,
+            concluded_at=study.concluded_at,
+            images=tuple(self._image(image) for image in study.images),
+            evidence=tuple(self.store.path(path) for path in study.evidence),
+            version=study.version,
+            installation=self.installation,
+            software_version=VERSION,
+            predecessors=tuple(
+                Predecessor(sop_class_uid=klass, sop_instance_uid=uid, series_instance_uid=series)
+                for klass, uid, series in study.predecessors
+            ),
+            study=StudyFacts(**asdict(study.facts)),
+            variant=variant,
+            withdrawal=TITLES.get(study.withdrawal_cause, ""),
+            withdrawal_reason=study.withdrawal_reason,
+            rejected=tuple(SentObject(**asdict(one)) for one in study.rejected),
+        )
+
+    def _image(self, image: ConcludedImage) -> ImageOutcome:
+        return ImageOutcome(
+            sop_instance_uid=image.sop_instance_uid,
+            sop_class_uid=image.sop_class_uid,
+            path=self.store.path(image.path),
+            outcome=image.outcome.value,
+            reason=image.reason,
+            probability=image.probability,
+            heat_map=None if image.heat_map is None else from_png(image.heat_map),
+        )
+
+
+def _variant(name: str, settings: ReportSettings) -> str:
+    """Return the report's name where it is not its type."""
+    return name if settings.type not in {"", name} else ""
