@@ -132,10 +132,10 @@ class MllpListener:
         except OSError as error:
             how = error.strerror or type(error).__name__
         finally:
-            with suppress(OSError):
-                connection.close()
             with self._lock:
-                self._open.pop(threading.current_thread(), None)
+                last = self._open.pop(threading.current_thread())
+            with suppress(OSError):
+                last.close()
             log.info("hl7_connection", peer=peer, messages=served.messages, left_out=served.left_out, how=how)
 
     def _ready(self, connection: socket.socket) -> socket.socket:

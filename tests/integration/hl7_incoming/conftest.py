@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -118,10 +118,10 @@ class Hospital:
     received: list[Recorded] = field(default_factory=list)
 
 
-@pytest.fixture
-def hospital(database: Database) -> Iterator[Callable[..., Any]]:
-    """Return `hospital(meaning={}, incoming={}, **listener)`: a listener that serves for a block."""
+Serve = Callable[..., AbstractContextManager[Hospital]]
 
+
+def serving(database: Database) -> Serve:
     @contextmanager
     def serve(meaning: Any = None, incoming: Any = None, **settings: Any) -> Iterator[Hospital]:
         answering = Incoming(
@@ -143,6 +143,18 @@ def hospital(database: Database) -> Iterator[Callable[..., Any]]:
             listener.stop(10)
 
     return serve
+
+
+@pytest.fixture
+def hospital(database: Database) -> Serve:
+    """Return `hospital(meaning={}, incoming={}, **listener)`: a listener that serves for a block, on both databases."""
+    return serving(database)
+
+
+@pytest.fixture
+def sqlite_hospital(sqlite_database: Database) -> Serve:
+    """Return the same for what has little to do with the database."""
+    return serving(sqlite_database)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from agent.config import Config
 from agent.listening import sent_as
-from db.messages import Rules
 from db.priority import Priority
 from db.schema import study
 from db.worklist import worklist
@@ -21,14 +20,14 @@ def row(here: Any, uid: str = "1.2.3") -> Any:
         return connection.execute(select(study).where(study.c.study_instance_uid == uid)).one()
 
 
-def test_an_update_by_an_independent_library_reaches_the_study(hospital: Any) -> None:
+def test_an_update_by_an_independent_library_reaches_the_study(sqlite_hospital: Any) -> None:
     update = Message("ADT_A01", version="2.5.1")
     update.msh.msh_3, update.msh.msh_9, update.msh.msh_10, update.msh.msh_11 = "HIS", "ADT^A08^ADT_A01", "H1", "P"
     update.evn.evn_2 = "20260101"
     update.pid.pid_3, update.pid.pid_5, update.pid.pid_8 = "P1^^^HOSP^MR", "Doe^Jo", "M"
     update.pid.pid_7 = "20200101"
     update.pv1.pv1_2 = "I"
-    with hospital() as here:
+    with sqlite_hospital() as here:
         here.receive()
         assert here.connect().code(update.to_er7()) == "AA"
         assert (row(here).patient_name, row(here).patient_sex) == ("Doe^Jo", "M")
@@ -44,9 +43,9 @@ def test_an_update_gives_the_name_in_dicoms_order(hospital: Any, message: Any, e
 
 @pytest.mark.parametrize("event", ["A18", "A34", "A36", "A40", "A47"])
 def test_a_merge_moves_the_study_and_a_late_image_under_the_old_id_stays_with_it(
-    hospital: Any, message: Any, event: str
+    sqlite_hospital: Any, message: Any, event: str
 ) -> None:
-    with hospital() as here:
+    with sqlite_hospital() as here:
         here.receive()
         text = message(f"ADT^{event}", "PID|1||P2||Doe^John||20200101|M", "MRG|P1")
         assert here.connect().code(text) == "AA"
@@ -95,17 +94,19 @@ def test_names_come_through_in_the_character_sets_in_use(
         assert row(here).patient_name == name
 
 
-def test_a_message_that_declares_no_character_set_is_read_in_the_configured_one(hospital: Any, message: Any) -> None:
+def test_a_message_that_declares_no_character_set_is_read_in_the_configured_one(
+    sqlite_hospital: Any, message: Any
+) -> None:
     text = message("ADT^A08", "PID|1||P1||Житков^Борис||20200101").encode("iso8859_5")
-    with hospital(incoming={"character_set": "8859/5"}) as here:
+    with sqlite_hospital(incoming={"character_set": "8859/5"}) as here:
         here.receive()
         assert here.connect().code(text) == "AA"
         assert row(here).patient_name == "Житков^Борис"
 
 
-def test_alphabetic_ideographic_and_phonetic_names_are_the_groups_of_one(hospital: Any, message: Any) -> None:
+def test_alphabetic_ideographic_and_phonetic_names_are_the_groups_of_one(sqlite_hospital: Any, message: Any) -> None:
     name = "Yamada^Tarou^^^^^L^A~山田^太郎^^^^^L^I~やまだ^たろう^^^^^L^P"
-    with hospital() as here:
+    with sqlite_hospital() as here:
         here.receive()
         here.connect().code(message("ADT^A08", f"PID|1||P1||{name}||20200101", msh="||||||UNICODE UTF-8"))
         assert row(here).patient_name == "Yamada^Tarou=山田^太郎=やまだ^たろう"
@@ -141,9 +142,9 @@ def test_an_order_raises_a_study_that_begins_and_one_that_has_begun(hospital: An
     [("ASAP", Priority.HIGH), ("R", Priority.ROUTINE), ("T", Priority.MEDIUM)],
 )
 def test_priorities_are_read_where_old_senders_write_them(
-    hospital: Any, message: Any, term: str, expected: Priority
+    sqlite_hospital: Any, message: Any, term: str, expected: Priority
 ) -> None:
-    with hospital() as here:
+    with sqlite_hospital() as here:
         here.receive()
         here.connect().code(message("ORM^O01", PID, "ORC|XO||A1", segment("OBR", _5=term)))
         assert row(here).order_priority == expected
@@ -159,35 +160,35 @@ def test_priorities_are_read_where_old_senders_write_them(
     ],
 )
 def test_a_final_report_and_no_other_takes_its_study_off_the_worklist(
-    hospital: Any, message: Any, segments: Any, settings: Any, remaining: int
+    sqlite_hospital: Any, message: Any, segments: Any, settings: Any, remaining: int
 ) -> None:
-    with hospital(meaning=settings) as here:
+    with sqlite_hospital(meaning=settings) as here:
         here.receive()
         assert here.connect().code(message("ORU^R01", PID, *segments)) == "AA"
         assert len(worklist(here.database)) == remaining
 
 
-def test_a_report_that_is_this_agents_own_changes_nothing(hospital: Any, message: Any) -> None:
-    with hospital() as here:
+def test_a_report_that_is_this_agents_own_changes_nothing(sqlite_hospital: Any, message: Any) -> None:
+    with sqlite_hospital() as here:
         here.receive()
         echo = message("ORU^R01", PID, segment("OBR", _3="A1", _25="F")).replace("|RIS|", "|TIBABU|", 1)
         assert here.connect().code(echo) == "AA"
         assert len(worklist(here.database)) == 1
 
 
-def test_a_report_that_this_agent_sent_under_another_name_is_its_own_too(hospital: Any, message: Any) -> None:
+def test_a_report_that_this_agent_sent_under_another_name_is_its_own_too(sqlite_hospital: Any, message: Any) -> None:
     """A correction (C) reads as final, so that one of ours that is routed back would take its study off the list."""
     config = Config(reports={"oru": {"sending_application": "AI^1.2.3^ISO", "corrected_status": "C"}})
-    with hospital(meaning={"ours": sent_as(config)}) as here:
+    with sqlite_hospital(meaning={"ours": sent_as(config)}) as here:
         here.receive()
         echo = message("ORU^R01", PID, segment("OBR", _3="A1", _25="C")).replace("|RIS|", "|AI^1.2.3^ISO|", 1)
         assert here.connect().code(echo) == "AA"
         assert len(worklist(here.database)) == 1
 
 
-def test_a_final_report_on_another_patient_takes_nothing_off(hospital: Any, message: Any) -> None:
+def test_a_final_report_on_another_patient_takes_nothing_off(sqlite_hospital: Any, message: Any) -> None:
     result = (segment("OBR", _3="A1", _25="F"), "OBX|1|ST|113014^DICOM Study^DCM||1.2.3")
-    with hospital() as here:
+    with sqlite_hospital() as here:
         here.receive()
         assert here.connect().code(message("ORU^R01", PID.replace("P1", "P7"), *result)) == "AE"
         assert len(worklist(here.database)) == 1
@@ -195,20 +196,16 @@ def test_a_final_report_on_another_patient_takes_nothing_off(hospital: Any, mess
 
 @pytest.mark.parametrize(("is_read", "remaining"), [(True, 0), (False, 1)])
 def test_a_completed_order_is_taken_as_read_where_the_site_says_so(
-    hospital: Any, message: Any, *, is_read: bool, remaining: int
+    sqlite_hospital: Any, message: Any, *, is_read: bool, remaining: int
 ) -> None:
-    with hospital(meaning={"completed_orders_are_read": is_read}) as here:
+    with sqlite_hospital(meaning={"completed_orders_are_read": is_read}) as here:
         here.receive()
         assert here.connect().code(message("ORM^O01", PID, "ORC|SC||A1||CM", "OBR|1||A1|XR")) == "AA"
         assert len(worklist(here.database)) == remaining
 
 
-def test_the_accession_number_is_read_where_the_site_puts_it(hospital: Any, message: Any) -> None:
-    with hospital(meaning={"accession_places": (("OBR", 19),)}) as here:
+def test_the_accession_number_is_read_where_the_site_puts_it(sqlite_hospital: Any, message: Any) -> None:
+    with sqlite_hospital(meaning={"accession_places": (("OBR", 19),)}) as here:
         here.receive()
         here.connect().code(message("ORM^O01", PID, "ORC|NW||X1", segment("OBR", _3="X1", _5="S", _19="A1")))
         assert row(here).order_priority == Priority.HIGH
-
-
-def test_rules_stand_for_themselves() -> None:
-    assert Rules().orders_last.days == 30
