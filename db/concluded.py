@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, literal, select
 
 from db.causes import Cause
 from db.database import Database
@@ -94,30 +94,47 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
             .join(study, study.c.id == result.c.study_id)
             .where(report.c.id == report_id)
         ).one()
-        owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
-        task = latest_task(connection, row.study_id)
-        images = _images(connection, row)
-        rejected = _rejected(connection, report_id, row) if row.rejects else ()
-        evidence = connection.scalars(
-            select(instance.c.path)
-            .where(
-                instance.c.study_id == row.study_id,
-                instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)),
-                instance.c.received_at <= row.concluded_at,
-            )
-            .order_by(instance.c.is_image.desc(), instance.c.id)
-        ).all()
-        predecessors = connection.execute(
-            select(report.c.sop_class_uid, report.c.sop_instance_uid, report.c.series_instance_uid)
-            .join(result)
-            .where(
-                result.c.study_id == row.study_id,
-                result.c.revision < row.revision,
-                report.c.kind == row.kind,
-                report.c.sop_instance_uid.is_not(None),
-            )
-            .order_by(result.c.revision)
-        ).all()
+        return _said(connection, row, _rejected(connection, report_id, row) if row.rejects else ())
+
+
+def concluded_unordered(database: Database, result_id: int, kind: str) -> ConcludedStudy:
+    """Return what a report of that name would have to say of a result, if a destination had it ordered."""
+    with database.read() as connection:
+        study_id = select(result.c.study_id).where(result.c.id == result_id).scalar_subquery()
+        versions = select(report.c.version).join(result).where(result.c.study_id == study_id, report.c.kind == kind)
+        version = max(connection.scalars(versions), default=0) + 1
+        row = connection.execute(
+            select(result, literal(kind).label("kind"), literal(version).label("version"), study.c.study_instance_uid)
+            .join(study, study.c.id == result.c.study_id)
+            .where(result.c.id == result_id)
+        ).one()
+        return _said(connection, row, ())
+
+
+def _said(connection: Connection, row: Row[Any], rejected: tuple[ObjectThere, ...]) -> ConcludedStudy:
+    owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
+    task = latest_task(connection, row.study_id)
+    images = _images(connection, row)
+    evidence = connection.scalars(
+        select(instance.c.path)
+        .where(
+            instance.c.study_id == row.study_id,
+            instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)),
+            instance.c.received_at <= row.concluded_at,
+        )
+        .order_by(instance.c.is_image.desc(), instance.c.id)
+    ).all()
+    predecessors = connection.execute(
+        select(report.c.sop_class_uid, report.c.sop_instance_uid, report.c.series_instance_uid)
+        .join(result)
+        .where(
+            result.c.study_id == row.study_id,
+            result.c.revision < row.revision,
+            report.c.kind == row.kind,
+            report.c.sop_instance_uid.is_not(None),
+        )
+        .order_by(result.c.revision)
+    ).all()
     return ConcludedStudy(
         study_instance_uid=row.study_instance_uid,
         revision=row.revision,

@@ -19,6 +19,7 @@ COMMANDS = {
     "worklist": "studies",
     "show": "studies",
     "requeue": "studies",
+    "report": "report",
     "withdraw": "withdraw",
     "rules": "rules",
     "check": "installation",

@@ -4,12 +4,14 @@ For systems that show neither an SR nor a Secondary Capture, and for paper. It i
 it.
 """
 
+import io
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 
@@ -75,6 +77,12 @@ def render(result: StudyResult, settings: Settings) -> Document:
         sources = [(one.sop_class_uid, one.sop_instance_uid) for one in evidence.references]
         _add_document(dataset, data, sources)
         return write(dataset, evidence.source, result.study)
+
+
+def inside(data: bytes) -> bytes:
+    """Return the PDF in a rendered report, without the byte that makes its length even."""
+    dataset = dcmread(io.BytesIO(data))
+    return bytes(dataset.EncapsulatedDocument[: dataset.EncapsulatedDocumentLength])
 
 
 def _picture(result: StudyResult) -> NDArray[np.uint8]:

@@ -58,10 +58,8 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 
 
 def test_the_names_that_scripts_rely_on_exist() -> None:
-    expected = (
-        "run demo analyse send echo find pull worklist show requeue withdraw rules check migrate models compare train"
-    )
-    assert list(COMMANDS) == [*expected.split(), "evaluate", "operating-point", "token"]
+    expected = "run demo analyse send echo find pull worklist show requeue report withdraw rules check migrate models"
+    assert list(COMMANDS) == [*expected.split(), "compare", "train", "evaluate", "operating-point", "token"]
     with click.Context(tibabu) as context:
         assert all(tibabu.get_command(context, name) for name in COMMANDS)
 
@@ -84,6 +82,8 @@ def test_the_version_is_the_distributions(run: Run) -> None:
         ["analyse"],
         ["analyse", "absent.dcm"],
         ["requeue"],
+        ["report", "1.2.3"],
+        ["report", "1.2.3", "--format", "fax"],
         ["withdraw", "1.2.3"],
         ["withdraw", "1.2.3", "--reason", "mood"],
         ["withdraw", "1.2.3", "--reason", "quality", "--note", "x" * 201],
