@@ -13,7 +13,7 @@ from db.priority import Priority, effective, ups_term
 from db.rejection import ObjectThere, objects_there
 from db.roles import Role
 from db.schema import delivery, image_result, instance, report, result, study
-from db.workitems import latest_task
+from db.workitems import latest_task, previous_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ class Facts:
     due_at: datetime
     reading_task_uid: str
     reading_task_cancelled: str
+    reading_task_replaces: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,7 @@ def concluded_unordered(database: Database, result_id: int, kind: str) -> Conclu
 def _said(connection: Connection, row: Row[Any], rejected: tuple[ObjectThere, ...]) -> ConcludedStudy:
     owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
     task = latest_task(connection, row.study_id)
+    replaced = "" if task is None else previous_task(connection, task)
     images = _images(connection, row)
     evidence = connection.scalars(
         select(instance.c.path)
@@ -151,7 +153,7 @@ def _said(connection: Connection, row: Row[Any], rejected: tuple[ObjectThere, ..
         concluded_at=row.concluded_at,
         images=images,
         evidence=tuple(evidence),
-        facts=_facts(owner, task),
+        facts=_facts(owner, task, replaced),
         withdrawal_cause=None if row.withdrawal_cause is None else Cause(row.withdrawal_cause),
         withdrawal_reason=row.withdrawal_reason or "",
         rejected=rejected,
@@ -167,9 +169,9 @@ def _rejected(connection: Connection, report_id: int, row: Row[Any]) -> tuple[Ob
     return objects_there(connection, row.study_id, connection.execute(query).scalar_one(), before=row.revision)
 
 
-def _facts(owner: Row[Any], task: Row[Any] | None) -> Facts:
-    made = {"order_priority", "priority", "corrected", "reading_task_uid", "reading_task_cancelled"}
-    stored = [field.name for field in fields(Facts) if field.name not in made]
+def _facts(owner: Row[Any], task: Row[Any] | None, replaced: str) -> Facts:
+    made = {"order_priority", "priority", "corrected"}
+    stored = [field.name for field in fields(Facts) if field.name not in made and not field.name.startswith("reading_")]
     order = Priority(owner.order_priority)
     ai, person = (None if one is None else Priority(one) for one in (owner.ai_priority, owner.person_priority))
     return Facts(
@@ -179,6 +181,7 @@ def _facts(owner: Row[Any], task: Row[Any] | None) -> Facts:
         corrected=frozenset(owner.corrected.split()),
         reading_task_uid="" if task is None else task.sop_instance_uid,
         reading_task_cancelled="" if task is None else task.reason,
+        reading_task_replaces=replaced,
     )
 
 

@@ -16,11 +16,10 @@ from db.delivery_state import DeliveryState
 from db.forwarding import release_held
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
-from db.performed import standing
 from db.queue import Queue
 from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
-from db.workitems import WITHDRAWN, schedule, withdraw_task
+from db.workitems import follow_result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +173,7 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
             amending=None,
         )
     )
-    if conclusion.withdrawals and not standing(connection, conclusion.study_id):
-        withdraw_task(connection, queue, conclusion.study_id, WITHDRAWN, at=at)
-    else:
-        schedule(connection, queue, conclusion.study_id, at=at)
+    follow_result(connection, queue, conclusion.study_id, at=at)
     if not any(sent):
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
 

@@ -11,10 +11,11 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from db.advance import lock
+from db.causes import How
 from db.database import Database
 from db.lifecycle import State
 from db.queue import Queue
-from db.roles import NO_WORK
+from db.roles import NO_WORK, Role
 from db.schema import installation, instance, study
 from db.schema_workitems import workitem
 from db.subscriptions import EventType, announce
@@ -24,7 +25,7 @@ _NAMESPACE = UUID("2c8f5f0e-3f0a-4f57-9a55-6a9b1d0a7b60")
 
 _MOST_AT_ONCE = 200
 
-WITHDRAWN = "The images were withdrawn"
+WITHDRAWN = "Its images, or what was said of them, were withdrawn"
 READ = "The study has been read"
 
 
@@ -42,6 +43,30 @@ def schedule(connection: Connection, queue: Queue, study_id: int, *, at: datetim
         _confirm(connection, queue, latest, row, at)
     elif latest is None or again or row.revision > latest.revision:
         _insert(connection, queue, row, 1 if latest is None else latest.number + 1, at)
+
+
+def follow_result(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
+    """Let the study's task follow its new result. Where no image is left that counts, what the AI ordered is cancelled.
+
+    Only images that their modality or a rejection note took back need no reading: where the result was withdrawn, they
+    are as they were, and a new task says nothing of the AI.
+    """
+    query = select(instance.c.withdrawn_how).where(instance.c.study_id == study_id, instance.c.role == Role.CANDIDATE)
+    hows = connection.scalars(query).all()
+    if hows and None not in hows:
+        withdraw_task(connection, queue, study_id, WITHDRAWN, at=at)
+        if How.RESULT in hows:
+            schedule(connection, queue, study_id, at=at, again=True)
+        return
+    schedule(connection, queue, study_id, at=at)
+
+
+def previous_task(connection: Connection, task: Row[Any]) -> str:
+    """Return the UID of the study's task before this one, "" for the first."""
+    query = select(workitem.c.sop_instance_uid).where(
+        workitem.c.study_id == task.study_id, workitem.c.number == task.number - 1
+    )
+    return connection.execute(query).scalar_one_or_none() or ""
 
 
 def latest_task(connection: Connection, study_id: int) -> Row[Any] | None:

@@ -9,12 +9,14 @@ from typing import Final
 SUCCESS: Final = 0x0000
 OPTIONAL_ATTRIBUTES_NOT_SUPPORTED: Final = 0x0001
 INVALID_ATTRIBUTE_VALUE: Final = 0x0106
+ATTRIBUTE_LIST_ERROR: Final = 0x0107
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_SOP_INSTANCE: Final = 0x0111
 NO_SUCH_SOP_INSTANCE: Final = 0x0112
 NO_SUCH_EVENT_TYPE: Final = 0x0113
 NO_SUCH_ARGUMENT: Final = 0x0114
 INVALID_ARGUMENT: Final = 0x0115
+VALUE_OUT_OF_RANGE: Final = 0x0116
 INVALID_SOP_INSTANCE: Final = 0x0117
 NO_SUCH_SOP_CLASS: Final = 0x0118
 CLASS_INSTANCE_CONFLICT: Final = 0x0119
@@ -37,8 +39,10 @@ COERCED: Final = 0xB000
 SUBOPERATIONS_FAILED: Final = 0xB000
 ELEMENTS_DISCARDED: Final = 0xB006
 CLASS_DOES_NOT_FIT: Final = 0xB007
+MADE_WITH_CHANGES: Final = 0xB300
 LOCK_NOT_GRANTED: Final = 0xB301
 ALREADY_CANCELED: Final = 0xB304
+VALUES_COERCED: Final = 0xB305
 ALREADY_COMPLETED: Final = 0xB306
 CANNOT_UNDERSTAND: Final = 0xC000
 UNEXPECTED: Final = 0xC0FF
@@ -68,12 +72,14 @@ MEANINGS: Final = {
     SUCCESS: "Success",
     OPTIONAL_ATTRIBUTES_NOT_SUPPORTED: "Warning: requested optional attributes are not supported",
     INVALID_ATTRIBUTE_VALUE: "Invalid attribute value",
+    ATTRIBUTE_LIST_ERROR: "Warning: attribute list error",
     PROCESSING_FAILURE: "Processing failure",
     DUPLICATE_SOP_INSTANCE: "Duplicate SOP Instance",
     NO_SUCH_SOP_INSTANCE: "No such SOP Instance",
     NO_SUCH_EVENT_TYPE: "No such event type",
     NO_SUCH_ARGUMENT: "No such argument",
     INVALID_ARGUMENT: "Invalid argument value",
+    VALUE_OUT_OF_RANGE: "Warning: attribute value out of range",
     INVALID_SOP_INSTANCE: "Invalid SOP Instance",
     NO_SUCH_SOP_CLASS: "No such SOP Class",
     CLASS_INSTANCE_CONFLICT: "Class/instance conflict",
@@ -94,8 +100,10 @@ MEANINGS: Final = {
     COERCED: "Warning: coercion of data elements; sub-operations failed",
     ELEMENTS_DISCARDED: "Warning: elements discarded",
     CLASS_DOES_NOT_FIT: "Warning: data set does not match SOP Class",
+    MADE_WITH_CHANGES: "Warning: the UPS was created with modifications",
     LOCK_NOT_GRANTED: "Warning: deletion lock not granted",
     ALREADY_CANCELED: "Warning: the UPS is already in the requested state of CANCELED",
+    VALUES_COERCED: "Warning: invalid values were coerced",
     ALREADY_COMPLETED: "Warning: the UPS is already in the requested state of COMPLETED",
     CANNOT_UNDERSTAND: "Error: cannot understand, unable to process",
     UNEXPECTED: "Error: cannot understand, an unexpected condition",

@@ -24,6 +24,7 @@ FLAGGED_LABEL: Final = "Read: AI-flagged suspected pneumonia"
 LABEL: Final = "Read: imaging study"
 WORKLIST: Final = "Tibabu reading worklist"
 SCHEDULED, CANCELED = "SCHEDULED", "CANCELED"
+REPLACED: Final = "Another task takes its place"
 _INTERPRETATION: Final = ("110005", "DCM", "Interpretation")
 
 STATE: Final = "00741000"
@@ -69,7 +70,10 @@ def applies(outcome: str) -> bool:  # noqa: ARG001 - part of the contract
 
 
 def render(result: StudyResult, settings: Settings) -> Document:  # noqa: ARG001 - part of the contract
-    """Return the task, or that it is cancelled; the identifier is its UID, and /VERSION of the report."""
+    """Return the task, or that it is cancelled, after what is said of the one that it replaces.
+
+    The identifier is its UID, and /VERSION of the report.
+    """
     facts = result.study
     uid = facts.reading_task_uid or derived_uid("reading task", result.installation, result.study_instance_uid)
     if facts.reading_task_cancelled:
@@ -93,11 +97,13 @@ def render(result: StudyResult, settings: Settings) -> Document:  # noqa: ARG001
                 accession_number=facts.accession_number,
                 study_description=facts.study_description,
                 inputs=tuple((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in references),
+                replaces=facts.reading_task_replaces,
             )
         )
+    models = [cancellation(facts.reading_task_replaces, REPLACED)] if facts.reading_task_replaces else []
     return Document(
         media_type=MEDIA_TYPE,
-        data=json.dumps([model], ensure_ascii=False).encode(),
+        data=json.dumps([*models, model], ensure_ascii=False).encode(),
         identifier="/".join(filter(None, (uid, str(result.version), result.variant))),
     )
 

@@ -15,17 +15,20 @@ from pynetdicom import AE
 from pynetdicom.sop_class import UnifiedProcedureStepPull, UnifiedProcedureStepPush, UnifiedProcedureStepWatch
 
 from agent.workitems import Workitems
+from db.advance import lock
 from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
+from db.causes import Cause, How
 from db.closing import Timing
 from db.completion import close_due
-from db.conclusion import Conclusion, record_conclusion, study_to_conclude
+from db.conclusion import Conclusion, StudyToConclude, record_conclusion, study_to_conclude
 from db.database import Database
 from db.installation import installation_uuid
 from db.intake import IncomingInstance, Recorded, record_instance
 from db.outcome import Outcome, study_outcome
 from db.priority import Allowances, Priority
 from db.queue import open_queue
+from db.withdrawal import Withdrawal, record_withdrawal, withdraw, withdrawal_to_record
 from db.workitem_changes import WorkitemLedger
 from dicom_io.door import Door, KnownPeer, Verb
 from dicom_io.peer import Peer
@@ -92,7 +95,20 @@ class Hospital:
         close_due(self.database, self.queue, now=self.now)
         due = study_to_conclude(self.database, received.study_id)
         assert due is not None
-        conclusion = Conclusion(
+        assert record_conclusion(self.database, self.queue, self._conclusion(due))
+
+    def withdraw(self, received: Recorded, how: How) -> None:
+        """Withdraw the image of a concluded study, and record what that is without it."""
+        what = Withdrawal(how, Cause.QUALITY, "withdrawn", [received.instance_id])
+        with self.database.begin() as connection:
+            position = lock(connection, received.study_id)
+            withdraw(connection, self.queue, position, what, at=self.now, allowances=Allowances())
+        due = withdrawal_to_record(self.database, received.study_id)
+        assert due is not None
+        assert record_withdrawal(self.database, self.queue, self._conclusion(due))
+
+    def _conclusion(self, due: StudyToConclude) -> Conclusion:
+        return Conclusion(
             study_id=due.study_id,
             revision=due.revision,
             withdrawals=due.withdrawals,
@@ -107,7 +123,6 @@ class Hospital:
             concluded_at=self.now,
             reports=(),
         )
-        assert record_conclusion(self.database, self.queue, conclusion)
 
     def study(self, uid: str = "1.2.3", outcome: Outcome = Outcome.NOT_FLAGGED, **given: Any) -> int:
         """Return the id of a concluded study."""

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
+from db.causes import How
 from db.outcome import Outcome
 from db.priority import Priority
 from db.reading import record_read
@@ -84,6 +86,36 @@ def test_a_study_that_was_read_otherwise_is_no_task_any_more_unless_somebody_hol
     assert tidy(hospital.database, hospital.queue, now=hospital.now) == 0
     assert client.listed("SCHEDULED") == []
     assert [task.SOPInstanceUID for task in client.listed("IN PROGRESS")] == [held]
+
+
+@pytest.mark.parametrize(("how", "left"), [(How.MODALITY, 0), (How.REJECTED, 0), (How.RESULT, 1)])
+def test_what_was_withdrawn_is_no_task_and_a_study_whose_result_was_withdrawn_is_one_as_any_other(
+    hospital: Any, serve: Any, how: How, left: int
+) -> None:
+    client = serve(hospital)
+    received = hospital.receive()
+    hospital.score(received, Outcome.FLAGGED)
+    hospital.conclude(received)
+    (before,) = client.listed("SCHEDULED")
+    hospital.withdraw(received, how)
+    after = client.listed("SCHEDULED")
+    assert told(after) == [("LOW", "Read: imaging study")] * left
+    _, found = client.get(before.SOPInstanceUID)
+    assert found.ProcedureStepState == "CANCELED"
+    assert found.ProcedureStepProgressInformationSequence[0].ReasonForCancellation.startswith("Its images")
+
+
+def test_a_withdrawn_study_that_somebody_reads_is_left_to_that_one(hospital: Any, serve: Any) -> None:
+    client = serve(hospital)
+    received = hospital.receive()
+    hospital.score(received, Outcome.FLAGGED)
+    hospital.conclude(received)
+    uid = client.listed()[0].SOPInstanceUID
+    transaction = client.claim(uid)
+    hospital.withdraw(received, How.MODALITY)
+    assert [task.SOPInstanceUID for task in client.listed("IN PROGRESS")] == [uid]
+    assert client.change(uid, "CANCELED", transaction) == 0x0000
+    assert client.listed("SCHEDULED") == [], "nothing is left to read"
 
 
 def test_a_task_says_whose_study_it_is_and_what_to_read(hospital: Any, serve: Any) -> None:
