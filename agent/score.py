@@ -34,7 +34,7 @@ class Scorer:
     allowances: Allowances
     clock: Callable[[], datetime]
     shadowed: bool = False
-    same_content: Callable[[Path, Path], bool] = same_content
+    same_content: Callable[[Path, Path, frozenset[str]], bool] = same_content
 
     def score(self, job: Job) -> Settlement:
         """Analyse the candidate image whose instance id is the job's key. Safe to repeat."""
@@ -53,7 +53,7 @@ class Scorer:
         task = compare_task(self.database, int(job.key))
         if task is None:
             return Done()
-        same = self.same_content(self.store.path(task.first_path), self.store.path(task.path))
+        same = self.same_content(self.store.path(task.first_path), self.store.path(task.path), task.corrected)
         record_comparison(self.database, self.queue, task, same=same, at=self.clock())
         log.info("instance_compared", sop_instance_uid=task.sop_instance_uid, same=same)
         return Done()

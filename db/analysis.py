@@ -149,19 +149,25 @@ def _raise(connection: Connection, position: Position, *, at: datetime, allowanc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTask:
-    """An Instance whose SOP Instance UID was known with other bytes: its file, and the file stored first."""
+    """An Instance whose SOP Instance UID was known with other bytes: its file, and the file stored first.
+
+    `corrected` names what messages (HL7) have corrected of its study since.
+    """
 
     instance_id: int
     sop_instance_uid: str
     path: str
     first_path: str
+    corrected: frozenset[str]
 
 
 def compare_task(database: Database, instance_id: int) -> CompareTask | None:
     """Return the two files to compare, or None when that is settled."""
     with database.read() as connection:
         row = connection.execute(
-            select(instance).where(instance.c.id == instance_id, instance.c.role == Role.UNVERIFIED)
+            select(instance, study.c.corrected)
+            .join(study, study.c.id == instance.c.study_id)
+            .where(instance.c.id == instance_id, instance.c.role == Role.UNVERIFIED)
         ).one_or_none()
         if row is None:
             return None
@@ -171,7 +177,13 @@ def compare_task(database: Database, instance_id: int) -> CompareTask | None:
             .order_by(instance.c.id)
             .limit(1)
         ).scalar_one()
-    return CompareTask(instance_id=row.id, sop_instance_uid=row.sop_instance_uid, path=row.path, first_path=first)
+    return CompareTask(
+        instance_id=row.id,
+        sop_instance_uid=row.sop_instance_uid,
+        path=row.path,
+        first_path=first,
+        corrected=frozenset(row.corrected.split()),
+    )
 
 
 def record_comparison(database: Database, queue: Queue, task: CompareTask, *, same: bool, at: datetime) -> None:

@@ -18,6 +18,7 @@ from db.queue import Queue
 from db.schema_hl7 import hl7_message
 
 ACCEPTED = "AA"
+_KNOWN_FOR = timedelta(days=7)  # a sender that counts its control IDs anew may mean the same words again
 _TRIES = 3
 
 
@@ -129,7 +130,7 @@ def _carried_out(
 def _done_before(connection: Connection, message: ArrivedMessage, at: datetime) -> str | None:
     """Return what became of a message that was accepted before, and count that it came again; None for any other."""
     row = connection.execute(select(hl7_message).where(*_is(message))).one_or_none()
-    if row is None or row.answer != ACCEPTED:
+    if row is None or row.answer != ACCEPTED or at - row.last_received_at > _KNOWN_FOR:
         return None
     again = {"times": hl7_message.c.times + 1, "last_received_at": at}
     connection.execute(update(hl7_message).where(hl7_message.c.id == row.id).values(again))

@@ -1,5 +1,6 @@
 """Whether two files under one SOP Instance UID are the same Instance in other bytes, or two different ones."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +22,29 @@ _ENCODING: Final = frozenset(
     }
 )
 _PIXEL_GROUP: Final = 0x7FE0
+_CORRECTED: Final[Mapping[str, frozenset[int]]] = {
+    "patient_name": frozenset({0x00100010}),
+    "patient_id": frozenset({0x00100020, 0x00100024, 0x00101000, 0x00101002}),  # with its qualifiers, and other IDs
+    "issuer_of_patient_id": frozenset({0x00100021, 0x00100024}),
+    "patient_birth_date": frozenset({0x00100030, 0x00101010}),  # with Patient's Age
+    "patient_sex": frozenset({0x00100040}),
+}
+_ORIGINAL_ATTRIBUTES: Final = 0x04000561  # what an archive that corrects writes down (PS3.3 C.12.1)
 
 
-def same_content(first: Path, second: Path) -> bool:
+def same_content(first: Path, second: Path, corrected: Collection[str] = ()) -> bool:
     """Tell whether two files hold the same attributes and the same stored pixel values, whatever the transfer syntax.
 
     What only describes the encoding is not compared, nor are private attributes (a sender that changes to Implicit VR
-    changes their VR). What cannot be read or decoded is not the same: a person decides then.
+    changes their VR), nor the attributes of identity that were `corrected` since the first came (their PS3.6 keywords
+    in snake_case): an archive sends them corrected, too. What cannot be read or decoded is not the same: a person
+    decides then.
     """
     try:
         one, other = dcmread(first, force=True), dcmread(second, force=True)
+        for tag in _but_for(corrected):
+            one.pop(tag, None)
+            other.pop(tag, None)
         if not _same_attributes(one, other):
             return False
         if "PixelData" not in one and "PixelData" not in other:
@@ -40,6 +54,11 @@ def same_content(first: Path, second: Path) -> bool:
         return False
     except Exception:  # noqa: BLE001 - pydicom raises whatever a broken element provokes: ValueError, KeyError, ...
         return False
+
+
+def _but_for(corrected: Collection[str]) -> set[int]:
+    tags = {tag for name in corrected for tag in _CORRECTED.get(name, ())}
+    return tags | {_ORIGINAL_ATTRIBUTES} if tags else tags
 
 
 def _compared(dataset: Dataset) -> dict[BaseTag, object]:

@@ -10,7 +10,7 @@ dies, takes too long or wants too much memory is replaced, and its image gets a 
 import dataclasses
 import queue
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +92,12 @@ class Decoder:
         (view,) = self._ask(request, max_bytes=VIEW_LIMITS.max_bytes).frames
         return view
 
-    def same_content(self, first: Path, second: Path) -> bool:
+    def same_content(self, first: Path, second: Path, corrected: Collection[str] = ()) -> bool:
         """Return what `dicom_io.content.same_content` returns: what cannot be decoded is not the same.
 
         DecoderError where no process can be started.
         """
-        request = {"call": "same_content", "paths": [str(first), str(second)]}
+        request = {"call": "same_content", "paths": [str(first), str(second)], "corrected": sorted(corrected)}
         try:
             return self._ask(request, max_bytes=0).says.get("same") is True
         except PixelError:

@@ -56,7 +56,7 @@ def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[
     paths = [Path(path) for path in question["paths"]]
     try:
         if question["call"] == "same_content":
-            return {"same": same_content(*paths)}, ()
+            return {"same": same_content(paths[0], paths[1], question["corrected"])}, ()
         if question["call"] == "read_view":
             window = None if question["window"] is None else Window(*question["window"])
             view = read_view(paths[0], question["index"], window)

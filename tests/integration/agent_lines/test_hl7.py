@@ -3,11 +3,13 @@
 import itertools
 import socket
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import hl7
 from pydicom import Dataset
 
+from db.outcome import Outcome
 from db.priority import Priority
 from db.worklist import worklist
 
@@ -72,11 +74,15 @@ def test_a_corrected_and_then_merged_patient_has_new_versions_of_the_report_and_
         ("Żółw^Ähn", "PID-99"),
         ("Żółw^Ähn", "PID-99"),
     ]
+    study.PatientID, study.PatientName, study.SpecificCharacterSet = "PID-99", "Żółw^Ähn", "ISO_IR 192"
+    assert [status.status for status in agent.send(study)] == [0]
+    eventually(lambda: [one["role"] for one in agent.record(study).instances][-1] == "duplicate", 40)
+    assert (agent.row(study).revision, agent.row(study).outcome) == (4, Outcome.FLAGGED), "the PACS sent it corrected"
     assert ["PredecessorDocumentsSequence" in one for one in reports] == [False, True, True, True]
     assert all(len(digests) == 1 for digests in pacs.digests().values())
     record = agent.record(study)
     held = {one["path"]: one["sha256"] for one in record.instances if one["role"] == "candidate"}
     assert before.items() <= held.items()
-    assert (agent.config.store.folder / next(iter(before))).read_bytes()[-3072:] == study.PixelData
+    assert sha256((agent.config.store.folder / next(iter(before))).read_bytes()).hexdigest() in before.values()
     told = [event["detail"] for event in record.events if event["event"] == "IDENTITY_CORRECTED"]
     assert told == ["patient_name (ADT^A08)", "patient_id (ADT^A40)"]

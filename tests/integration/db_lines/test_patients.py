@@ -1,6 +1,7 @@
 """Corrected and merged patients on record: every study of the patient, no study of another, and what comes late."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -182,6 +183,19 @@ def test_a_message_is_carried_out_once_and_known_when_it_comes_again(ledger: Any
     with ledger.database.read() as connection:
         (kept,) = connection.execute(select(hl7_message)).all()
     assert (kept.answer, kept.times, kept.detail) == ("AA", 3, "told")
+
+
+def test_the_same_words_after_weeks_are_another_message(ledger: Any) -> None:
+    message = ArrivedMessage(sender="RIS|", control_id="7", sha256="f" * 64, kind="ADT^A08")
+
+    def work(_books: Books) -> MessageOutcome:
+        return MessageOutcome(answer="AA", error_code=None, detail="")
+
+    again = []
+    for days in (0, 6, 8):
+        ledger.now += timedelta(days=days)
+        again.append(carry_out(ledger.database, ledger.queue, message, Rules(), work, at=ledger.now).again)
+    assert again == [False, True, False]
 
 
 def test_priorities_of_messages_do_not_touch_those_of_studies(ledger: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from dicom_io import decoding_process, reasons
@@ -118,6 +119,17 @@ def test_files_are_compared_as_in_this_process(decoder: Decoder) -> None:
     pairs = ((one, one), (one, installed("CT_small.dcm")), (one, other), (one, Path("absent.dcm")))
     assert [decoder.same_content(*pair) for pair in pairs] == [same_content(*pair) for pair in pairs]
     assert decoder.same_content(one, one)
+
+
+def test_attributes_that_were_corrected_are_not_compared_and_all_others_are(decoder: Decoder, tmp_path: Path) -> None:
+    one, other = installed("MR_small.dcm"), tmp_path / "corrected.dcm"
+    dataset = dcmread(one)
+    dataset.PatientID, dataset.PatientName = "P2", "Roe^Jane"
+    dataset.OriginalAttributesSequence = []
+    dataset.save_as(other)
+    assert decoder.same_content(one, other, {"patient_id", "patient_name"})
+    assert not decoder.same_content(one, other, {"patient_id"})
+    assert not decoder.same_content(one, other)
 
 
 def test_a_hostile_file_at_which_native_code_aborts_costs_itself_only(decoder: Decoder, tmp_path: Path) -> None:
