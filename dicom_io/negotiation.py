@@ -4,6 +4,7 @@ Nothing is refused for its transfer syntax: what cannot be decoded is stored and
 """
 
 from collections.abc import Container, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -82,6 +83,7 @@ _UNKNOWN: Final = _LOSSY + 1
 _RANKS: Final = {uid: rank for rank, uid in enumerate(PREFERRED)}
 
 
+@lru_cache(maxsize=1024)  # asked for each Instance, and of the same few classes
 def is_storage(sop_class_uid: str, *, accept_unknown: bool = False) -> bool:
     """Tell whether objects of the SOP Class are sent by C-STORE, retired classes included.
 
