@@ -155,6 +155,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
     from agent.breaker import Breaker  # noqa: PLC0415
     from agent.complete import Completer  # noqa: PLC0415
+    from agent.confirm import Confirmer  # noqa: PLC0415
     from agent.deliver import Deliverer  # noqa: PLC0415
     from agent.forward import Forwarder  # noqa: PLC0415
     from agent.lanes import run_lanes  # noqa: PLC0415
@@ -163,9 +164,10 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     backoff = config.deliver.backoff
     breaker = Breaker(parts.database, parts.queue, backoff, config.deliver.rest_after_failures, utc_now)
     made = make_destinations(config)
+    confirmer = Confirmer(parts.database, made, breaker, backoff, utc_now)
     takers = {name: one for name, one in made.items() if isinstance(one, Forwarding)}
     deliverer = Deliverer(
-        parts.database, parts.store, parts.installation, made, config.reports, breaker, backoff, utc_now
+        parts.database, parts.store, parts.installation, made, config.reports, breaker, confirmer, backoff, utc_now
     )
     forwarder = Forwarder(parts.database, parts.store, takers, backoff, utc_now)
     # Lanes for each destination, one for reports and one for Instances: one that hangs until its time-outs holds back

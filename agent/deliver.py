@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from agent.breaker import Breaker
+from agent.confirm import Confirmer
 from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
 from agent.errors import AgentError, DeliveryError, Retry
@@ -16,6 +17,7 @@ from agent.rendering import Renderer
 from agent.reports.document import DICOM, ReportSettings
 from agent.retry import Backoff, Chance
 from db.concluded import concluded_study
+from db.confirmation import record_stored
 from db.database import Database
 from db.delivery import (
     DeliveryTask,
@@ -55,6 +57,7 @@ class Deliverer:
     destinations: Mapping[str, Destination]
     report_settings: Mapping[str, ReportSettings]
     breaker: Breaker
+    confirmer: Confirmer
     backoff: Backoff
     clock: Callable[[], datetime]
     chance: Chance = random
@@ -65,6 +68,8 @@ class Deliverer:
         if task is None:
             close_interrupted(self.database, int(job.key), at=self.clock())
             return Done()
+        if task.stored_at is not None:
+            return self.confirmer.confirm(task)
         try:
             outgoing = self._outgoing(task)
         except (StoreError, DatabaseError, OSError):
@@ -106,7 +111,16 @@ class Deliverer:
             return self._failed(task, begun, DeliveryError(reason, retry=False, sent=True))
         else:
             self.breaker.ended(task.destination, None)
-        acknowledge(self.database, task.delivery_id, detail=detail, at=self.clock(), attempt_id=begun.attempt_id)
+        return self._has_it(task, begun, detail)
+
+    def _has_it(self, task: DeliveryTask, begun: Begun, detail: str) -> Settlement:
+        """Commit that the receiver says so: that settles it, unless it is to be confirmed."""
+        now = self.clock()
+        if self.confirmer.wants(task.destination):
+            record_stored(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
+            _log(task, begun.number, "stored", detail)
+            return RetryAt(now, "to be confirmed")
+        acknowledge(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
         _log(task, begun.number, "acknowledged", detail)
         return Done()
 

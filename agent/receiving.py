@@ -5,6 +5,7 @@ from agent.commitment import Committer
 from agent.config import Config
 from agent.config_forward import make_router
 from agent.config_peers import make_door
+from agent.confirm import CommitmentTaker
 from agent.orders import OrderAsker
 from agent.parts import Parts, allowances, timing, utc_now
 from agent.receive import Receiver, ReceiveSettings
@@ -45,6 +46,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             maximum_answers=section.maximum_answers,
             steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
             commitment=make_committer(config, parts),
+            asked=CommitmentTaker(parts.database, parts.queue, utc_now),
             workitems=make_workitems(config, parts),
         ),
     )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from agent.errors import DeliveryError, Retry
 from agent.statuses import http_refusal, of_dimse
+from dicom_io.commitment_scu import Answer, Has, Way
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE
 
 _FAILED_SOP_SEQUENCE: Final = "00081198"
@@ -13,9 +14,13 @@ _REFERENCED_SOP_SEQUENCE: Final = "00081199"
 _REFERENCED_SOP_INSTANCE_UID: Final = "00081155"
 _FAILURE_REASON: Final = "00081197"
 _WARNING_REASON: Final = "00081196"
+_SOP_INSTANCE_UID: Final = "00080018"
 
 _STORED: Final = frozenset({200, 202})
 """All of it, and some of it: with 202 the list says what. 409 means none."""
+
+_SEARCHED: Final = frozenset({200, 204})
+_NO_SEARCH: Final = frozenset({400, 403, 404, 405, 406, 501})
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes, *, sop_instance_uid: str, server: str) -> str:
@@ -46,6 +51,27 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, *, sop_instance_
     redirected = " (redirections are not followed)" if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
     message = f"{expected}. Received: status={status}{redirected}"
     raise http_refusal(message, status, headers)
+
+
+def found(status: int, headers: Mapping[str, str], body: bytes, sop_instance_uid: str, *, server: str) -> Answer:
+    """Return what the answer to a search says: there, not there, or that searching is not offered.
+
+    Raises DeliveryError where the server says neither.
+    """
+    if status in _NO_SEARCH:
+        return Answer(Has.CANNOT)
+    if status not in _SEARCHED:
+        message = f"expected {server} to answer a search. Received: status={status}"
+        raise http_refusal(message, status, headers)
+    try:
+        matches = json.loads(body) if body.strip() else []
+    except (ValueError, RecursionError):
+        matches = None
+    if not isinstance(matches, list):
+        message = f"expected {server} to answer a search. Received: status={status}, and no list"
+        raise DeliveryError(message, retry=True, status=f"HTTP {status}")
+    there = any(isinstance(one, dict) and _value(one, _SOP_INSTANCE_UID) == sop_instance_uid for one in matches)
+    return Answer(Has.YES if there else Has.NO, Way.QUERY)
 
 
 def _listed(body: bytes) -> dict[str, Any]:

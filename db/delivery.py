@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from db.attributes import InstanceAttributes
 from db.database import Database
@@ -47,10 +47,16 @@ class DeliveryTask:
     media_type: str
     study_instance_uid: str
     stored: StoredReport | None
+    tries: int
+    stored_at: datetime | None  # since when its destination says that it has it, which is to be confirmed; else None
 
 
 def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
-    """Return the delivery to attempt, or None: acknowledged, parked, superseded, or its study is in conflict."""
+    """Return the delivery to attempt or to confirm.
+
+    None where it is acknowledged, parked, superseded, or not to be sent because its study is in conflict.
+    """
+    is_stored = delivery.c.state == DeliveryState.STORED
     with database.read() as connection:
         row = connection.execute(
             select(
@@ -69,7 +75,10 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
             .join(report)
             .join(result)
             .join(study, study.c.id == result.c.study_id)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, may_be_sent())
+            .where(
+                delivery.c.id == delivery_id,
+                or_(is_stored, and_(delivery.c.state == DeliveryState.QUEUED, may_be_sent())),
+            )
         ).one_or_none()
     if row is None:
         return None
@@ -81,6 +90,8 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
         media_type=row.media_type,
         study_instance_uid=row.study_instance_uid,
         stored=None if row.sha256 is None else _stored(row),
+        tries=row.attempts,
+        stored_at=row.stored_at if row.state == DeliveryState.STORED else None,
     )
 
 

@@ -161,7 +161,7 @@ def acknowledge(
     values = {"state": DeliveryState.ACKNOWLEDGED, "reason": detail, "updated_at": at, "acknowledged_at": at}
     with database.begin() as connection:
         position = lock(connection, study_of(connection, delivery_id))
-        _close(connection, attempt_id, Ending.ACKNOWLEDGED, detail, at)
+        close_attempt(connection, attempt_id, detail, at)
         connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(values))
         settle_delivered(connection, position, at=at)
 
@@ -190,6 +190,11 @@ def record_failed_attempt(  # noqa: PLR0913 - what the ledger says of a failure
             .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
             .values(values)
         )
+
+
+def close_attempt(connection: Connection, attempt_id: int | None, detail: str, at: datetime) -> None:
+    """Close an attempt that the receiver acknowledged."""
+    _close(connection, attempt_id, Ending.ACKNOWLEDGED, detail, at)
 
 
 def _close(connection: Connection, attempt_id: int | None, ending: Ending, detail: str, at: datetime) -> None:

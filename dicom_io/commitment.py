@@ -40,13 +40,13 @@ ALL_COMMITTED, SOME_FAILED = 1, 2
 MOST_INSTANCES: Final = 20_000
 """More in one request are refused."""
 
-_TRANSACTION_UID: Final = 0x00081195
+TRANSACTION_UID: Final = 0x00081195
 _RETRIEVE_AE_TITLE: Final = 0x00080054
-_FAILURE_REASON: Final = 0x00081197
-_FAILED_SEQUENCE: Final = 0x00081198
-_REFERENCED_SEQUENCE: Final = 0x00081199
-_REFERENCED_CLASS: Final = 0x00081150
-_REFERENCED_INSTANCE: Final = 0x00081155
+FAILURE_REASON: Final = 0x00081197
+FAILED_SEQUENCE: Final = 0x00081198
+REFERENCED_SEQUENCE: Final = 0x00081199
+REFERENCED_CLASS: Final = 0x00081150
+REFERENCED_INSTANCE: Final = 0x00081155
 _IMPLICIT: Final = "1.2.840.10008.1.2"
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
 
@@ -131,12 +131,12 @@ def _read(request: Any, transfer_syntax: str) -> CommitmentRequest:  # noqa: ANN
     try:
         values = scan_dataset(data, transfer_syntax).values
         items = read_items(
-            values.get(_REFERENCED_SEQUENCE, b""), syntax_of(transfer_syntax), (_REFERENCED_CLASS, _REFERENCED_INSTANCE)
+            values.get(REFERENCED_SEQUENCE, b""), syntax_of(transfer_syntax), (REFERENCED_CLASS, REFERENCED_INSTANCE)
         )
         instances = tuple(
-            (_uid(item.values.get(_REFERENCED_CLASS)), _uid(item.values.get(_REFERENCED_INSTANCE))) for item, _ in items
+            (_uid(item.values.get(REFERENCED_CLASS)), _uid(item.values.get(REFERENCED_INSTANCE))) for item, _ in items
         )
-        transaction_uid = _uid(values.get(_TRANSACTION_UID))
+        transaction_uid = _uid(values.get(TRANSACTION_UID))
     except (MatchingError, UidError):
         raise CommitmentError(INVALID_ARGUMENT) from None
     if not instances:
@@ -157,17 +157,17 @@ def _event(report: CommitmentReport, transfer_syntax: str) -> N_EVENT_REPORT:
     failed: list[bytes] = []
     for sop_class, sop_instance in report.instances:
         elements = {
-            _REFERENCED_CLASS: ("UI", sop_class.encode("ascii")),
-            _REFERENCED_INSTANCE: ("UI", sop_instance.encode("ascii")),
+            REFERENCED_CLASS: ("UI", sop_class.encode("ascii")),
+            REFERENCED_INSTANCE: ("UI", sop_instance.encode("ascii")),
         }
         if reason := report.failures.get(sop_instance, SUCCESS):
-            elements[_FAILURE_REASON] = ("US", struct.pack(order, reason))
+            elements[FAILURE_REASON] = ("US", struct.pack(order, reason))
         (failed if reason else committed).append(encode_elements(elements, native))
     information = {
-        _TRANSACTION_UID: ("UI", report.transaction_uid.encode("ascii")),
+        TRANSACTION_UID: ("UI", report.transaction_uid.encode("ascii")),
         _RETRIEVE_AE_TITLE: ("AE", report.retrieve_ae_title.encode("ascii")),
     }
-    for tag, items in ((_REFERENCED_SEQUENCE, committed), (_FAILED_SEQUENCE, failed)):
+    for tag, items in ((REFERENCED_SEQUENCE, committed), (FAILED_SEQUENCE, failed)):
         if items:
             information[tag] = ("SQ", encode_items(items, transfer_syntax))
     event = N_EVENT_REPORT()

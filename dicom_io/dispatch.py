@@ -35,7 +35,7 @@ _OPERATIONS: Final[dict[Verb, tuple[Any, ...]]] = {
     Verb.FIND: (C_FIND,),
     Verb.MOVE: (C_MOVE,),
     Verb.GET: (C_GET,),
-    Verb.COMMIT: (N_ACTION,),
+    Verb.COMMIT: (N_ACTION, N_EVENT_REPORT),
     Verb.MPPS: (N_CREATE, N_SET),
     Verb.UPS_PULL: (C_FIND, N_ACTION, N_CREATE, N_GET, N_SET),
 }

@@ -161,8 +161,14 @@ def _end_instead_of_dying(association: Any) -> None:  # noqa: ANN401  # what is 
 class PatientDimse(DIMSEServiceProvider):
     """A requestor's DIMSE provider that keeps responses for the thread that asked.
 
-    pynetdicom's own reactor polls for messages too, and would throw a response away.
+    pynetdicom's own reactor polls for messages too, and would throw a response away; and it serves an N-EVENT-REPORT
+    itself, in a thread of its own, which is here kept for the thread that asked as well.
     """
+
+    def __init__(self, association: Any) -> None:  # noqa: ANN401  # pynetdicom's types are not public
+        """Take the place of the association's own provider."""
+        super().__init__(association)
+        association._serve_request = lambda request, context_id: self.msg_queue.put((context_id, request))  # noqa: SLF001
 
     @property
     def maximum_pdu_size(self) -> int:

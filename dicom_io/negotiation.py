@@ -143,6 +143,8 @@ def supported_contexts(
         contexts.append(_context(sop_class, wanted))
         if Verb.GET in may and is_storage(sop_class, accept_unknown=accept_unknown):
             contexts[-1].scu_role = contexts[-1].scp_role = True
+        if sop_class == STORAGE_COMMITMENT:  # who reports on what we asked for is the SCP of an association of its own
+            contexts[-1].scu_role = contexts[-1].scp_role = True
     return contexts
 
 

@@ -155,16 +155,26 @@ class Requestor:
             if message.Status not in MATCHES:
                 return
 
-    def _await_message(self) -> tuple[int, Any]:
-        """Wait for as long as the peer takes what we send, and then for the DIMSE time-out."""
+    def listen(self, serve: Callable[[Any, int], Any], seconds: float) -> None:
+        """Answer the next thing that the peer asks with what `serve` returns; return then, or when it asks nothing."""
+        try:
+            context, message = self._await_message(seconds)
+        except NetworkError:  # it said nothing, or hung up: both are its right
+            return
+        if getattr(message, "MessageID", None) is not None:
+            self._association.dimse.send_msg(serve(message, context), context)
+
+    def _await_message(self, seconds: float | None = None) -> tuple[int, Any]:
+        """Wait for as long as the peer takes what we send, and then for the DIMSE time-out, or for `seconds`."""
+        patience = self._timeouts.dimse if seconds is None else seconds
         waiting = unsent(self._association)
-        deadline = time.monotonic() + self._timeouts.dimse
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             try:
                 context_id, response = self._association.dimse.await_message(_SLICE_SECONDS)
             except TimeoutError:
                 if (left := unsent(self._association)) < waiting:
-                    waiting, deadline = left, time.monotonic() + self._timeouts.dimse
+                    waiting, deadline = left, time.monotonic() + patience
                 if self._association.dul.is_alive():
                     continue
                 context_id, response = 0, None
@@ -172,7 +182,7 @@ class Requestor:
                 message = f"expected a response from {self._peer}. Received: the association was aborted"
                 raise AssociationAbortedError(message)
             return context_id, response
-        message = f"expected a response from {self._peer} within {self._timeouts.dimse:g} s. Received: nothing"
+        message = f"expected a response from {self._peer} within {patience:g} s. Received: nothing"
         raise PeerTimeoutError(message)
 
     def _on_asking(self, event: Event) -> None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
+
 from dicom_io.commitment import Commitment
 from dicom_io.commitment import serve as serve_commitment
+from dicom_io.commitment_scu import Asked, serve_report
 from dicom_io.dispatch import Service
 from dicom_io.door import Door, Verb
 from dicom_io.errors import ArchiveError
@@ -38,6 +41,7 @@ class Services:
     maximum_answers: int = 1000
     steps: Steps | None = None
     commitment: Commitment | None = None
+    asked: Asked | None = None
     workitems: Workitems | None = None
 
     @property
@@ -69,7 +73,7 @@ class Services:
         if self.steps is not None:
             serving[Verb.MPPS] = partial(serve_step, self.steps, association, caller)
         if self.commitment is not None:
-            serving[Verb.COMMIT] = partial(_commit, association, caller, self.commitment)
+            serving[Verb.COMMIT] = partial(_commit, association, caller, self.commitment, self.asked)
         if self.workitems is not None:
             ups = UpsService(
                 workitems=self.workitems,
@@ -121,11 +125,18 @@ def _commit(
     association: Any,  # noqa: ANN401  # as above
     caller: Caller,
     commitment: Commitment,
+    asked: Asked | None,
     request: Any,  # noqa: ANN401  # as above
     context_id: int,
 ) -> None:
-    """Serve one N-ACTION; what fails after its answer is made good by the job that it left."""
+    """Serve one N-ACTION, or the report on what we asked for ourselves.
+
+    What fails after an N-ACTION's answer is made good by the job that it left.
+    """
     try:
+        if isinstance(request, N_EVENT_REPORT):
+            serve_report(asked, association, request, context_id)
+            return
         serve_commitment(commitment, association, caller, request, context_id)
     except Exception as error:  # noqa: BLE001  # the SCP's edge, as above
         _report(caller, error)

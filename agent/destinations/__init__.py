@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from typing import Final, Literal, Protocol, Self, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import ConfigError, DeliveryError
+from dicom_io.commitment_scu import Answer, Question, Way
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 """What a destination's name looks like: it is part of the names of its jobs and threads."""
@@ -75,6 +77,21 @@ class Forwarding(Protocol):
         Raises DestinationDownError when it cannot be reached or is lost, or could take nothing else either: what had
         not ended has not been stored for all that is known.
         """
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """The contract of a destination that can be asked whether it has a DICOM report that it said it stored."""
+
+    ways: tuple[Way, ...]
+    """How it may be asked, the better way first; empty: not at all."""
+    may_be_unable: bool
+    """Whether a report counts as delivered where it offers no way to ask."""
+    patience: timedelta
+    """How long it may take to report on a commitment, or to find by a query what it has stored."""
+
+    def confirm(self, question: Question, ways: tuple[Way, ...]) -> Answer:
+        """Ask in the first of `ways` that it offers. Raises DeliveryError when it does not answer."""
 
 
 class DestinationSettings(BaseModel):

@@ -1,6 +1,7 @@
 """A PACS or any other Storage SCP, by C-STORE (PS3.4 annex B)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -10,12 +11,22 @@ from agent.config_tls import CalledOverTls
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import of_dimse, refusal
+from dicom_io.commitment_scu import Answer, Question, Way, ask
 from dicom_io.errors import NetworkError
 from dicom_io.peer import check_ae_title
 from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
+
+_REPORT_SECONDS: Final = 1.0
+"""A commitment's report that comes later comes over an association of the peer's own; the lane does not wait for it."""
+_WAYS: Final[dict[str, tuple[Way, ...]]] = {
+    "auto": (Way.COMMITMENT, Way.QUERY),
+    "commitment": (Way.COMMITMENT,),
+    "query": (Way.QUERY,),
+    "none": (),
+}
 
 
 class Settings(CalledOverTls, DestinationSettings):
@@ -28,6 +39,17 @@ class Settings(CalledOverTls, DestinationSettings):
     connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
     association_timeout_seconds: float = Field(default=30, gt=0, description="Longest wait for an association.")
     response_timeout_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer.")
+    confirm: Literal["auto", "commitment", "query", "none"] = Field(
+        default="auto",
+        description='How it is asked whether it has a report before that counts as delivered. "auto": by Storage '
+        "Commitment where it offers that, else by a query, else not at all.",
+    )
+    confirm_within_seconds: float = Field(
+        default=600,
+        gt=0,
+        description="How long it may take to confirm; then it is asked by a query, and what it does not have is sent "
+        "again.",
+    )
 
 
 class Destination:
@@ -42,6 +64,9 @@ class Destination:
             acse=settings.association_timeout_seconds,
             dimse=settings.response_timeout_seconds,
         )
+        self.ways = _WAYS[settings.confirm]
+        self.may_be_unable = settings.confirm == "auto"
+        self.patience = timedelta(seconds=settings.confirm_within_seconds)
 
     def send(self, outgoing: Outgoing) -> str:
         """Store one report at the peer; return its status. Raises DeliveryError if the peer does not have it."""
@@ -86,6 +111,20 @@ class Destination:
         if status.status == DUPLICATE_SOP_INSTANCE:
             return DeliveryError(message, retry=False, status=said, already_there=True)
         return refusal(message, of_dimse(status.status), status=said)
+
+    def confirm(self, question: Question, ways: tuple[Way, ...]) -> Answer:
+        """Ask whether the peer has a report. Raises DestinationDownError if it does not say."""
+        try:
+            return ask(
+                self._peer,
+                question,
+                ways,
+                seconds=_REPORT_SECONDS,
+                calling_ae_title=self._calling_ae_title,
+                timeouts=self._timeouts,
+            )
+        except NetworkError as error:
+            raise DestinationDownError(str(error)) from None
 
     def ping(self) -> None:
         """Ask with C-ECHO whether the peer is there. Raises DeliveryError if it is not."""

@@ -6,6 +6,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Final, Literal, Self
@@ -15,7 +16,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from agent.stow_answer import judge
+from agent.stow_answer import found, judge
+from dicom_io.commitment_scu import Answer, Question, Way
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import read_file_meta
 
@@ -68,6 +70,15 @@ class Settings(DestinationSettings):
         default=60, gt=0, description="Longest wait for an answer, and for the server to take or give the next bytes."
     )
 
+    confirm: Literal["auto", "query", "none"] = Field(
+        default="auto",
+        description='Whether it is searched for a report (QIDO-RS) before that counts as delivered. "auto": where the '
+        "server allows it.",
+    )
+    confirm_within_seconds: float = Field(
+        default=600, gt=0, description="How long it may take to find it; then it is sent again."
+    )
+
     @model_validator(mode="after")
     def _secret_is_one_and_safe(self) -> Self:
         if self.secret_file and self.secret_variable:
@@ -114,6 +125,9 @@ class Destination:
         """Keep the settings; nothing is connected yet. HTTP has no AE titles."""
         self._settings = settings
         self._calling_ae_title = calling_ae_title
+        self.ways: tuple[Way, ...] = () if settings.confirm == "none" else (Way.QUERY,)
+        self.may_be_unable = settings.confirm == "auto"
+        self.patience = timedelta(seconds=settings.confirm_within_seconds)
 
     def send(self, outgoing: Outgoing) -> str:
         """Store one report; return what the server said. Raises DeliveryError if it does not have it."""
@@ -139,6 +153,22 @@ class Destination:
                     progress.failed(index, error)
                 else:
                     progress.stored(index, said)
+
+    def confirm(self, question: Question, ways: tuple[Way, ...]) -> Answer:  # noqa: ARG002 - there is one way
+        """Search for a report by its UIDs (QIDO-RS, PS3.18 10.6). Raises DeliveryError if the server does not say."""
+        query = {
+            "StudyInstanceUID": question.study_instance_uid,
+            "SeriesInstanceUID": question.series_instance_uid,
+            "SOPInstanceUID": question.sop_instance_uid,
+        }
+        url = f"{self._settings.url}/instances"
+        with self._mapped(), self._client() as client, client.stream("GET", url, params=query) as response:
+            answer = b""
+            for chunk in response.iter_bytes():
+                answer += chunk
+                if len(answer) > _LONGEST_ANSWER:
+                    break
+        return found(response.status_code, response.headers, answer, question.sop_instance_uid, server=str(self))
 
     def ping(self) -> None:
         """Search for a study that cannot be: is the server there, and does it know us? Raises DeliveryError if not."""

@@ -34,6 +34,7 @@ from sqlalchemy import func, select
 
 from agent import destinations
 from agent.breaker import Breaker
+from agent.confirm import Confirmer
 from agent.deliver import Deliverer
 from agent.destinations import Destination
 from agent.retry import Backoff
@@ -120,13 +121,15 @@ class Site:
     def __post_init__(self) -> None:
         self.queue = open_queue(self.database, clock=self.clock)
         assert isinstance(self.queue, EmbeddedQueue)
+        breaker = Breaker(self.database, self.queue, BACKOFF, 3, self.clock, lambda: 0.5)
         self.deliverer = Deliverer(
             database=self.database,
             store=self.store,
             installation="0" * 8,
             destinations=self.made,
             report_settings={},
-            breaker=Breaker(self.database, self.queue, BACKOFF, 3, self.clock, lambda: 0.5),
+            breaker=breaker,
+            confirmer=Confirmer(self.database, self.made, breaker, BACKOFF, self.clock),
             backoff=BACKOFF,
             clock=self.clock,
             chance=lambda: 0.5,
