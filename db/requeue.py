@@ -56,9 +56,15 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
 
 
 def requeue_deliveries(
-    database: Database, queue: Queue, *, now: datetime, study_instance_uid: str = "", destination: str = ""
+    database: Database,
+    queue: Queue,
+    *,
+    now: datetime,
+    study_instance_uid: str = "",
+    destination: str = "",
+    delivery_id: int | None = None,
 ) -> int:
-    """Queue parked deliveries again, of reports and of Instances, all or those of one study or destination.
+    """Queue parked deliveries again, of reports and of Instances, all or those of one study or destination, or one.
 
     Return how many.
     """
@@ -78,6 +84,8 @@ def requeue_deliveries(
         query = query.where(study.c.study_instance_uid == study_instance_uid)
     if destination:
         query = query.where(delivery.c.destination == destination)
+    if delivery_id is not None:
+        query = query.where(delivery.c.id == delivery_id)
     with database.begin() as connection:
         rows = connection.execute(query).all()
         for row in rows:

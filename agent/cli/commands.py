@@ -18,6 +18,7 @@ COMMANDS = {
     "pull": "pull",
     "worklist": "studies",
     "show": "studies",
+    "deliveries": "deliveries",
     "requeue": "studies",
     "report": "report",
     "withdraw": "withdraw",

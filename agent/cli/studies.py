@@ -142,6 +142,7 @@ def _record_document(record: StudyRecord) -> dict[str, Any]:
 @click.argument("study_instance_uid", required=False)
 @click.option("--deliveries", is_flag=True, help="Send what is parked again instead of analysing again.")
 @click.option("--destination", default="", help="With --deliveries: only those of this destination.")
+@click.option("--delivery", type=int, help="Send this parked delivery again: a number of `tibabu deliveries`.")
 @click.option("--commitments", is_flag=True, help="Send again the reports of Storage Commitment that nobody took.")
 @config_option
 @json_option
@@ -150,18 +151,23 @@ def requeue(
     study_instance_uid: str | None,
     deliveries: bool,
     destination: str,
+    delivery: int | None,
     commitments: bool,
     config: Config,
     as_json: bool,
 ) -> None:
     """Analyse a study again as a new revision, or, with --deliveries, send parked reports and Instances again.
 
-    Without a study, --deliveries requeues every parked one. --commitments does so with reports of Storage Commitment.
+    Without a study, --deliveries requeues every parked one, --delivery one. --commitments does so with reports of
+    Storage Commitment.
     """
     if commitments and (deliveries or study_instance_uid is not None or destination):
         message = "--commitments stands alone: it sends all their parked reports again"
         raise click.UsageError(message)
-    if not deliveries and not commitments and (study_instance_uid is None or destination):
+    if delivery is not None and (deliveries or commitments or study_instance_uid is not None or destination):
+        message = "--delivery stands alone: it sends one delivery again"
+        raise click.UsageError(message)
+    if delivery is None and not deliveries and not commitments and (study_instance_uid is None or destination):
         message = "name a study to analyse again, or add --deliveries to send again what is parked"
         raise click.UsageError(message)
     with opened(config) as database:
@@ -171,7 +177,12 @@ def requeue(
             done, text = {"requeued_commitments": count}, f"{count} reports of Storage Commitment queued again."
         elif study_instance_uid is None or deliveries:
             count = requeue_deliveries(
-                database, queue, now=now, study_instance_uid=study_instance_uid or "", destination=destination
+                database,
+                queue,
+                now=now,
+                study_instance_uid=study_instance_uid or "",
+                destination=destination,
+                delivery_id=delivery,
             )
             done, text = {"requeued_deliveries": count}, f"{count} parked deliveries queued again."
         else:

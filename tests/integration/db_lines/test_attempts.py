@@ -17,6 +17,7 @@ from db.delivery_attempt import (
     close_interrupted,
     record_failed_attempt,
 )
+from db.delivery_list import count_deliveries, listed_deliveries
 from db.lifecycle import State
 from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_deliveries, requeue_study
@@ -197,3 +198,15 @@ def test_a_delivery_whose_job_was_given_up_is_parked_with_its_attempt_interrupte
     assert [ending for _, ending, _, _ in deliveries.story(pacs)] == ["interrupted"]
     assert deliveries.record.study.state is State.CONCLUDED
     assert deliveries.record.study.deliveries == {"PARKED": 1, "QUEUED": 1}
+
+
+def test_the_list_tells_what_is_parked_where_and_one_of_them_is_requeued_alone(deliveries: Any) -> None:
+    ledger, pacs, ris = deliveries.ledger, deliveries.id("pacs"), deliveries.id("ris")
+    for one in (pacs, ris):
+        deliveries.fail(deliveries.begin(one), one, parked=True)
+    assert count_deliveries(ledger.database) == {"pacs": {"PARKED": 1}, "ris": {"PARKED": 1}}
+    (found,) = listed_deliveries(ledger.database, state="PARKED", destination="pacs")
+    assert (found.id, found.attempts, found.reason) == (pacs, 1, "expected. Received: no")
+    assert len(listed_deliveries(ledger.database)) == len(listed_deliveries(ledger.database, limit=1)) + 1
+    assert requeue_deliveries(ledger.database, ledger.queue, now=ledger.now, delivery_id=pacs) == 1
+    assert count_deliveries(ledger.database) == {"pacs": {"QUEUED": 1}, "ris": {"PARKED": 1}}

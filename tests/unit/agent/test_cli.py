@@ -58,8 +58,10 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 
 
 def test_the_names_that_scripts_rely_on_exist() -> None:
-    expected = "run demo analyse send echo find pull worklist show requeue report withdraw rules check migrate models"
-    assert list(COMMANDS) == [*expected.split(), "compare", "train", "evaluate", "operating-point", "token"]
+    expected = (
+        "run demo analyse send echo find pull worklist show deliveries requeue report withdraw rules check migrate"
+    )
+    assert list(COMMANDS) == [*expected.split(), "models", "compare", "train", "evaluate", "operating-point", "token"]
     with click.Context(tibabu) as context:
         assert all(tibabu.get_command(context, name) for name in COMMANDS)
 
@@ -82,6 +84,8 @@ def test_the_version_is_the_distributions(run: Run) -> None:
         ["analyse"],
         ["analyse", "absent.dcm"],
         ["requeue"],
+        ["requeue", "--delivery", "1", "--deliveries"],
+        ["deliveries", "--state", "lost"],
         ["report", "1.2.3"],
         ["report", "1.2.3", "--format", "fax"],
         ["withdraw", "1.2.3"],
@@ -179,6 +183,11 @@ class TestOnAnEmptyDatabase:
     def test_requeueing_parked_deliveries_where_none_is_parked_says_so(self, run: Run) -> None:
         assert run("requeue", "--deliveries").stdout == "0 parked deliveries queued again.\n"
         assert json.loads(run("requeue", "--deliveries", "--json").stdout) == {"requeued_deliveries": 0}
+        assert json.loads(run("requeue", "--delivery", "1", "--json").stdout) == {"requeued_deliveries": 0}
+
+    def test_without_a_delivery_the_list_says_so(self, run: Run) -> None:
+        assert run("deliveries").stdout == "There is no delivery yet.\n"
+        assert json.loads(run("deliveries", "--json").stdout) == {"counts": {}, "resting": [], "deliveries": []}
 
     def test_check_looks_at_everything_and_tells_what_it_saw(self, run: Run) -> None:
         findings = {finding["check"]: finding for finding in json.loads(run("check", "--json").stdout)}
