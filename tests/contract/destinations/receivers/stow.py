@@ -9,6 +9,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from dicom_io.file_meta import encode_file_meta, read_file_meta
 
@@ -87,7 +88,9 @@ class Receiver:
                 self._say(status, answer)
 
             def do_GET(self) -> None:
-                self._say(200, b"[]")
+                wanted = parse_qs(urlsplit(self.path).query).get("SOPInstanceUID", [""])[0]
+                there = [{"00080018": {"vr": "UI", "Value": [wanted]}}] if wanted in receiver.kept() else []
+                self._say(200, json.dumps(there).encode())
 
             def _say(self, status: int, answer: bytes) -> None:
                 self.send_response(status)
