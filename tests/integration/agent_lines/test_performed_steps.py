@@ -141,6 +141,10 @@ def test_a_result_that_was_delivered_gets_a_report_that_names_it_as_its_predeces
     predecessors = str(second.get("PredecessorDocumentsSequence"))
     assert first.SOPInstanceUID in predecessors
     assert agent.row(image).reason == "withdrawn: discontinued at the modality"
+    (note,) = pacs.reports("KO")
+    assert note.ConceptNameCodeSequence[0].CodeValue == "113001"
+    assert first.SOPInstanceUID in str(note.CurrentRequestedProcedureEvidenceSequence)
+    assert second.SOPInstanceUID not in str(note.CurrentRequestedProcedureEvidenceSequence)
 
 
 def test_every_wrong_request_is_told_what_is_wrong(start: Callable[..., Any], radiograph: Make) -> None:

@@ -5,17 +5,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from agent.tokens import SCOPES, new_token
+from db.amendment import request_amendment
 from db.causes import Cause, reason_of
 from db.priority import Allowances
 from db.queue import open_queue
 from db.requeue import requeue_study
 from db.result_withdrawal import Why, withdraw_result
+from db.schema import study
 from db.schema_withdrawal import rejected_instance
+from db.tokens import create_token
 from db.worklist import worklist
 
 Make = Callable[..., Dataset]
@@ -38,6 +43,17 @@ def withdraw(agent: Any, study: Dataset, cause: Cause = Cause.SAFETY, note: str 
         at=datetime.now(UTC),
         allowances=Allowances(),
     )
+
+
+def correct_patient(agent: Any, study_: Dataset) -> None:
+    """Correct the name and report anew, as an admission message does."""
+    with agent.database.begin() as connection:
+        which = study.c.study_instance_uid == study_.StudyInstanceUID
+        study_id = connection.execute(select(study.c.id).where(which)).scalar_one()
+        values = {"patient_name": "Right^Name", "corrected": "patient_name"}
+        connection.execute(update(study).where(which).values(values))
+        queue = open_queue(agent.database)
+        assert request_amendment(connection, queue, study_id, reason="corrected", at=datetime.now(UTC))
 
 
 def note(title: str, study: Dataset, *rejected: Dataset, **changed: Any) -> Dataset:
@@ -136,7 +152,11 @@ def test_a_new_result_may_follow_and_be_withdrawn_in_its_turn(
     pictures = pacs.reports("OT")
     assert taken_back(first) == {reports[0].SOPInstanceUID, pictures[0].SOPInstanceUID}
     assert taken_back(second) == {one.SOPInstanceUID for one in (reports[1], reports[2], pictures[1])}
+    correct_patient(agent, image)
+    eventually(lambda: delivered(agent, image, 5))
+    assert str(pacs.reports("SR")[-1].PatientName) == "Right^Name"
     assert all(len(digests) == 1 for digests in pacs.digests().values()), "one UID, one sequence of bytes"
+    assert len(pacs.digests()) == 5 + 2 + 2, "SRs, pictures and notes: each version under a UID of its own"
 
 
 def test_only_who_may_have_our_reports_gets_a_note_and_only_of_what_it_may_have(
@@ -207,6 +227,22 @@ def test_a_note_that_names_our_report_withdraws_its_result_if_it_comes_from_a_li
     agent.send(other)
     eventually(lambda: delivered(agent, other, 1))
     assert (agent.row(image).outcome, agent.row(image).revision) == ("flagged", 1)
+
+
+def test_a_note_that_comes_over_http_is_heeded(
+    start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any
+) -> None:
+    """Whoever stores over STOW-RS has a token for it."""
+    agent = start(dicomweb={"enabled": True, "port": 0})
+    token = new_token()
+    create_token(agent.database, "qa", sha256=token.sha256, scopes=tuple(SCOPES), by="test", now=datetime.now(UTC))
+    image = radiograph(250)
+    agent.send(image)
+    eventually(lambda: delivered(agent, image, 1))
+    client = DICOMwebClient(agent.dicomweb, headers={"Authorization": f"Bearer {token.secret}"})
+    client.store_instances([note("113037", image, pacs.reports("SR")[0])])
+    eventually(lambda: delivered(agent, image, 2))
+    assert agent.row(image).reason == "withdrawn: rejected for patient safety reasons"
 
 
 def test_a_note_that_names_an_image_withdraws_the_image(
