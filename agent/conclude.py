@@ -124,7 +124,7 @@ class Concluder:
 
     def _conclusion(self, study: StudyToConclude) -> Conclusion:
         now = self.clock()
-        outcome = study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn)
+        outcome = study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn, missing=study.missing)
         return Conclusion(
             study_id=study.study_id,
             revision=study.revision,

@@ -41,6 +41,7 @@ class StepTaker:
             sop_instance_uid=step.sop_instance_uid,
             study_instance_uids=step.study_instance_uids,
             named=step.named,
+            radiographs=step.radiographs,
             calling_ae_title=step.calling_ae_title,
             at=self.clock(),
         )
@@ -54,6 +55,7 @@ class StepTaker:
             state=state,
             reason_code=step.reason_code,
             named=step.named,
+            radiographs=step.radiographs,
             at=self.clock(),
         )
         return self._taken(step, state or StepState.IN_PROGRESS, lambda: self.ledger.change(change))

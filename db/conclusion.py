@@ -16,6 +16,7 @@ from db.delivery_state import DeliveryState
 from db.forwarding import release_held
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
+from db.performed import count_withdrawn, missing_radiographs
 from db.queue import Queue
 from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
@@ -27,7 +28,7 @@ class StudyToConclude:
     """A study to conclude, every image settled. `analysed_at` is the start of its analysis, None if there was none.
 
     `images` are those that count; `withdrawals` were withdrawn, the last of them for `withdrawn`. `takes_back` says why
-    what was reported before is to be taken back, None if it is not.
+    what was reported before is to be taken back, None if it is not. `missing`: see `study_outcome`.
     """
 
     study_id: int
@@ -39,6 +40,7 @@ class StudyToConclude:
     withdrawn: str
     withdrawals: int
     takes_back: Cause | None = None
+    missing: tuple[int, int] = (0, 0)
     analysed_at: datetime | None
 
 
@@ -126,6 +128,7 @@ def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
         ),
         withdrawn=(row.withdrawing and row.withdrawal_reason) or (withdrawn[-1] if withdrawn else ""),
         withdrawals=len(withdrawn),
+        missing=missing_radiographs(connection, row.study_instance_uid) if row.steps else (0, 0),
         takes_back=Cause(row.withdrawal_cause) if row.withdrawing and row.withdrawal_cause else None,
         analysed_at=min((image.started_at for image in images), default=None),
     )
@@ -176,14 +179,6 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
     follow_result(connection, queue, conclusion.study_id, at=at)
     if not any(sent):
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
-
-
-def count_withdrawn(connection: Connection, study_id: int) -> int:
-    """Return how many of the study's images were withdrawn."""
-    query = select(func.count()).select_from(instance)
-    return connection.execute(
-        query.where(instance.c.study_id == study_id, instance.c.withdrawn.is_not(None))
-    ).scalar_one()
 
 
 def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:

@@ -40,8 +40,13 @@ class StudyOutcome:
     probability: float | None = None
 
 
-def study_outcome(images: Sequence[ImageOutcome], *, conflict: str = "", withdrawn: str = "") -> StudyOutcome:
+def study_outcome(
+    images: Sequence[ImageOutcome], *, conflict: str = "", withdrawn: str = "", missing: tuple[int, int] = (0, 0)
+) -> StudyOutcome:
     """Return the outcome: any flagged, else any failed, else any frontal declined, else any analysed, else none.
+
+    Nor does one that was not flagged speak for images that never came: `missing` is how many of how many that the
+    modality says it made.
 
     A study in conflict of identity is never analysed, whatever its images say. A failed or declined frontal image is
     never outvoted by one that was not flagged: that would be a false "clear". Images that their modality withdrew are
@@ -56,6 +61,9 @@ def study_outcome(images: Sequence[ImageOutcome], *, conflict: str = "", withdra
         if decisive := [image for image in counted if image.outcome is outcome]:
             reason = "" if outcome is Outcome.FLAGGED else _share(decisive, counted)
             return StudyOutcome(outcome=outcome, reason=reason, probability=_highest(decisive))
+    if counted and missing[0]:
+        reason = f"{missing[0]} of {missing[1]} images that the modality names did not arrive"
+        return StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason=reason)
     if counted:
         return StudyOutcome(outcome=Outcome.NOT_FLAGGED, probability=_highest(counted))
     reason = _share(list(images), list(images)) if images else NO_CANDIDATE

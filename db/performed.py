@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from db.closing import Steps
 from db.database import Lock
@@ -153,6 +153,22 @@ def steps_say(connection: Connection, study_id: int, steps: Sequence[Step]) -> S
     return summary(steps, list(standing(connection, study_id).values()), _on_record(connection, named))
 
 
+def missing_radiographs(connection: Connection, study_instance_uid: str) -> tuple[int, int]:
+    """Return how many radiographs that completed steps of the study name have not come, and how many they name."""
+    named = connection.scalars(
+        select(performed_step_instance.c.sop_instance_uid)
+        .distinct()
+        .join(performed_step, performed_step.c.id == performed_step_instance.c.step_id)
+        .join(performed_step_study, performed_step_study.c.step_id == performed_step.c.id)
+        .where(
+            performed_step_study.c.study_instance_uid == study_instance_uid,
+            performed_step.c.state == StepState.COMPLETED,
+            performed_step_instance.c.is_radiograph,
+        )
+    ).all()
+    return len(named) - len(_on_record(connection, sorted(named))), len(named)
+
+
 def standing(connection: Connection, study_id: int) -> dict[int, Image]:
     """Return the study's candidates that are not withdrawn, by their row's id."""
     rows = connection.execute(
@@ -181,3 +197,11 @@ def _on_record(connection: Connection, uids: Sequence[str]) -> set[str]:
             )
         )
     return found
+
+
+def count_withdrawn(connection: Connection, study_id: int) -> int:
+    """Return how many of the study's images were withdrawn."""
+    query = select(func.count()).select_from(instance)
+    return connection.execute(
+        query.where(instance.c.study_id == study_id, instance.c.withdrawn.is_not(None))
+    ).scalar_one()

@@ -1,6 +1,6 @@
 """The tables of what is still arriving: open associations with their studies, and performed procedure steps."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from db.metadata import metadata
 from db.types import UtcDateTime
@@ -48,4 +48,5 @@ performed_step_instance = Table(  # Performed Series Sequence (0040,0340): image
     metadata,
     Column("step_id", ForeignKey("performed_step.id"), primary_key=True),
     Column("sop_instance_uid", String(UID), primary_key=True),
+    Column("is_radiograph", Boolean, nullable=False, server_default=text("false")),  # CR or DX for presentation
 )

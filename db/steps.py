@@ -1,6 +1,6 @@
 """Performed procedure steps become rows: one transaction for the step and for what it does to its studies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -23,13 +23,17 @@ from db.withdrawal import withdraw_discontinued
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewStep:
-    """A performed procedure step that begins: IN PROGRESS. The studies need not have arrived."""
+    """A performed procedure step that begins: IN PROGRESS. The studies need not have arrived.
+
+    `radiographs` are the images among the `named` whose absence is missed.
+    """
 
     sop_instance_uid: str
     study_instance_uids: tuple[str, ...]
     named: tuple[str, ...]
     calling_ae_title: str
     at: datetime
+    radiographs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class StepChange:
     reason_code: str
     named: tuple[str, ...] | None
     at: datetime
+    radiographs: frozenset[str] = frozenset()
 
 
 class Taken(Enum):
@@ -71,7 +76,7 @@ class StepLedger:
                 return Taken.DUPLICATE
             for uid in sorted(set(step.study_instance_uids)):
                 connection.execute(insert(performed_step_study).values(step_id=step_id, study_instance_uid=uid))
-            _name(connection, step_id, step.named)
+            _name(connection, step_id, step.named, step.radiographs)
             self._tell(connection, step.study_instance_uids, step.sop_instance_uid, StepState.IN_PROGRESS, step.at)
         return Taken.RECORDED
 
@@ -102,7 +107,7 @@ class StepLedger:
                 )
             )
             if change.named is not None:
-                _name(connection, row.id, change.named)
+                _name(connection, row.id, change.named, change.radiographs)
             self._tell(connection, uids, change.sop_instance_uid, state, change.at)
         return Taken.RECORDED
 
@@ -163,8 +168,12 @@ def _insert(connection: Connection, step: NewStep) -> int | None:
     return step_id
 
 
-def _name(connection: Connection, step_id: int, named: Iterable[str]) -> None:
+def _name(connection: Connection, step_id: int, named: Iterable[str], radiographs: Collection[str]) -> None:
     table = performed_step_instance
     connection.execute(delete(table).where(table.c.step_id == step_id))
-    if rows := [{"step_id": step_id, "sop_instance_uid": uid} for uid in dict.fromkeys(named)]:
+    rows = [
+        {"step_id": step_id, "sop_instance_uid": uid, "is_radiograph": uid in radiographs}
+        for uid in dict.fromkeys(named)
+    ]
+    if rows:
         connection.execute(insert(table), rows)

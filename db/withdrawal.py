@@ -11,7 +11,6 @@ from db.causes import Cause, How, cause_of
 from db.conclusion import (
     Conclusion,
     StudyToConclude,
-    count_withdrawn,
     detail_of,
     supersede,
     to_conclude,
@@ -21,7 +20,7 @@ from db.database import Database
 from db.kinds import WITHDRAW
 from db.lifecycle import Event, State
 from db.outcome import Outcome
-from db.performed import Step, standing, withdrawal
+from db.performed import Step, count_withdrawn, standing, withdrawal
 from db.priority import Allowances, Priority, due_at, effective
 from db.queue import Queue
 from db.schema import image_result, instance, study

@@ -19,7 +19,7 @@ from pynetdicom.dimse_primitives import N_CREATE
 from dicom_io.charset import without_controls
 from dicom_io.errors import HeaderError, UidError
 from dicom_io.exchange import Caller
-from dicom_io.header import check_uid
+from dicom_io.header import CR_IMAGE_STORAGE, DX_FOR_PRESENTATION, check_uid
 from dicom_io.scan import DEFLATED, MAX_INFLATED, Elements, Syntax, read_elements, read_items
 from dicom_io.statuses import (
     INVALID_ATTRIBUTE_VALUE,
@@ -40,12 +40,17 @@ IN_PROGRESS: Final = "IN PROGRESS"
 STATES: Final = frozenset({IN_PROGRESS, "COMPLETED", "DISCONTINUED"})
 """Performed Procedure Step Status (0040,0252)."""
 
+RADIOGRAPHS: Final = frozenset({CR_IMAGE_STORAGE, DX_FOR_PRESENTATION})
+"""SOP Classes of radiographs that are meant to be looked at."""
+
 _log = logging.getLogger(__name__)
 
 _STUDY_INSTANCE_UID: Final = 0x0020000D
 _CODE_VALUE: Final = 0x00080100
 _REFERENCED_IMAGE_SEQUENCE: Final = 0x00081140
+_REFERENCED_SOP_CLASS_UID: Final = 0x00081150
 _REFERENCED_SOP_INSTANCE_UID: Final = 0x00081155
+_REFERENCE: Final = (_REFERENCED_SOP_CLASS_UID, _REFERENCED_SOP_INSTANCE_UID)
 _REFERENCED_NON_IMAGES: Final = 0x00400220
 _STATUS: Final = 0x00400252
 _SCHEDULED_STEP_ATTRIBUTES: Final = 0x00400270
@@ -60,11 +65,15 @@ _LONGEST_UID: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BegunStep:
-    """A step that a modality begins: the studies that it is for, and Instances (UIDs) that it has made already."""
+    """A step that a modality begins: the studies that it is for, and Instances (UIDs) that it has made already.
+
+    `radiographs` are those of them that are radiographs for presentation, by their SOP Class.
+    """
 
     sop_instance_uid: str
     study_instance_uids: tuple[str, ...]
     named: tuple[str, ...]
+    radiographs: frozenset[str]
     calling_ae_title: str
     association_id: str
 
@@ -80,6 +89,7 @@ class ChangedStep:
     state: str
     reason_code: str
     named: tuple[str, ...] | None
+    radiographs: frozenset[str]
     calling_ae_title: str
     association_id: str
 
@@ -144,6 +154,7 @@ def answer(steps: Steps, caller: Caller, request: Any, transfer_syntax: str) -> 
                     sop_instance_uid=uid,
                     study_instance_uids=_limited(_studies(elements, syntax), MOST_STUDIES),
                     named=_limited(_named(elements, syntax), MOST_NAMED),
+                    radiographs=frozenset(_radiographs(elements, syntax)),
                     calling_ae_title=caller.calling_ae_title,
                     association_id=caller.association_id,
                 )
@@ -159,6 +170,7 @@ def answer(steps: Steps, caller: Caller, request: Any, transfer_syntax: str) -> 
                     state=state,
                     reason_code=_reason(elements, syntax),
                     named=named,
+                    radiographs=frozenset(_radiographs(elements, syntax)),
                     calling_ae_title=caller.calling_ae_title,
                     association_id=caller.association_id,
                 )
@@ -229,15 +241,30 @@ def _studies(elements: Elements, syntax: Syntax) -> Iterator[str]:
 
 def _named(elements: Elements, syntax: Syntax) -> Iterator[str]:
     """Yield the SOP Instance UIDs that the Performed Series Sequence refers to, images and others; none that is odd."""
-    wanted = (_REFERENCED_IMAGE_SEQUENCE, _REFERENCED_NON_IMAGES)
+    for reference in _references(elements, syntax, (_REFERENCED_IMAGE_SEQUENCE, _REFERENCED_NON_IMAGES)):
+        if uid := _uid_or_nothing(reference):
+            yield uid
+
+
+def _radiographs(elements: Elements, syntax: Syntax) -> Iterator[str]:
+    """Yield those that are CR or DX images for presentation; one for processing often goes to somebody else."""
+    for reference in _references(elements, syntax, (_REFERENCED_IMAGE_SEQUENCE,)):
+        if _text(reference.values.get(_REFERENCED_SOP_CLASS_UID, b"")) in RADIOGRAPHS and _uid_or_nothing(reference):
+            yield _uid_or_nothing(reference)
+
+
+def _references(elements: Elements, syntax: Syntax, wanted: tuple[int, ...]) -> Iterator[Elements]:
     for series, inner in read_items(elements.values.get(_PERFORMED_SERIES, b""), syntax, wanted):
         for tag in wanted:
-            references = read_items(series.values.get(tag, b""), inner, (_REFERENCED_SOP_INSTANCE_UID,))
-            for reference, _ in references:
-                try:
-                    yield check_uid(_text(reference.values.get(_REFERENCED_SOP_INSTANCE_UID, b"")))
-                except UidError:
-                    continue
+            for reference, _ in read_items(series.values.get(tag, b""), inner, _REFERENCE):
+                yield reference
+
+
+def _uid_or_nothing(reference: Elements) -> str:
+    try:
+        return check_uid(_text(reference.values.get(_REFERENCED_SOP_INSTANCE_UID, b"")))
+    except UidError:
+        return ""
 
 
 def _reason(elements: Elements, syntax: Syntax) -> str:

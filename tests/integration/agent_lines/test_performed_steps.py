@@ -147,6 +147,28 @@ def test_a_result_that_was_delivered_gets_a_report_that_names_it_as_its_predeces
     assert second.SOPInstanceUID not in str(note.CurrentRequestedProcedureEvidenceSequence)
 
 
+def test_a_study_of_which_a_radiograph_never_came_is_not_said_to_be_not_flagged(
+    start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any
+) -> None:
+    """One for processing, and what is no image, often go to somebody else: they are not missed."""
+    agent = start(peers=LISTED, complete={"after_release_seconds": 0.2, "quiet_seconds": 1, "in_progress_seconds": 1})
+    modality = Modality(agent)
+    image = radiograph(20)
+    late = radiograph(20, StudyInstanceUID=image.StudyInstanceUID)
+    elsewhere = radiograph(20, StudyInstanceUID=image.StudyInstanceUID, SOPClassUID="1.2.840.10008.5.1.4.1.1.1.1.1")
+    modality.begin(image)
+    agent.send(image)
+    assert modality.tell("COMPLETED", image, late, elsewhere).Status == 0x0000
+    eventually(lambda: agent.is_in(image, "DELIVERED"))
+    row = agent.row(image)
+    assert (row.outcome, row.reason) == ("not_analysed", "1 of 2 images that the modality names did not arrive")
+    (report,) = pacs.reports()
+    assert "does not exclude pneumonia" in report.to_json()
+    agent.send(late)
+    eventually(lambda: agent.row(image).revision == 2 and agent.is_in(image, "DELIVERED"))
+    assert agent.row(image).outcome == "not_flagged"
+
+
 def test_every_wrong_request_is_told_what_is_wrong(start: Callable[..., Any], radiograph: Make) -> None:
     agent = start(peers=LISTED)
     modality = Modality(agent)

@@ -43,6 +43,17 @@ def test_the_probability_of_a_flagged_study_is_its_highest_flagged_image() -> No
     assert study_outcome([FLAGGED, higher, NOT_FLAGGED]).probability == higher.probability
 
 
+def test_no_false_clear_images_that_never_came_were_not_looked_at() -> None:
+    """But what was found in those that came stands."""
+    found = study_outcome([NOT_FLAGGED], missing=(2, 3))
+    assert found.outcome is Outcome.NOT_ANALYSED
+    assert found.reason == "2 of 3 images that the modality names did not arrive"
+    assert found.probability is None
+    assert study_outcome([NOT_FLAGGED, FLAGGED], missing=(2, 3)).outcome is Outcome.FLAGGED
+    assert study_outcome([FAILED], missing=(2, 3)).outcome is Outcome.FAILED
+    assert study_outcome([NOT_FLAGGED], missing=(0, 3)).outcome is Outcome.NOT_FLAGGED
+
+
 EVERY = (FLAGGED, NOT_FLAGGED, FAILED, DECLINED, LATERAL)
 
 
