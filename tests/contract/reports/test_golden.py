@@ -45,6 +45,7 @@ def lines(dataset: Dataset, indent: str = "") -> Iterator[str]:
         ("picture", "flagged"),
         ("parametric_map", "flagged"),
         ("pdf", "flagged"),
+        ("key_object", "flagged"),
     ],
 )
 def test_a_report_is_what_was_reviewed(study: Study, source: Path, kind: str, outcome: str, tmp_path: Path) -> None:
