@@ -80,6 +80,8 @@ def _findings(given: Path | None) -> Iterator[Finding]:
         yield _tried("shadow model", partial(_model, config.model.shadow), config)
     if config.dicomweb.enabled:
         yield _tried("dicomweb", _dicomweb, config)
+    if config.hl7.enabled:
+        yield _tried("hl7", _hl7, config)
     for name, destination in make_destinations(config).items():
         yield _tried(f"destination {name}", partial(_answers, destination), config)
     for section in config.peers:
@@ -146,6 +148,17 @@ def _dicomweb(config: Config) -> str:
     return (
         f"{config.dicomweb.host}:{config.dicomweb.port}, {'TLS' if certificate else 'no TLS'}, {active} active tokens"
     )
+
+
+def _hl7(config: Config) -> str:
+    from dicom_io.tls import TlsServer  # noqa: PLC0415 - only where it is enabled
+
+    section = config.hl7
+    settings = section.listener.tls
+    if settings is not None:
+        TlsServer(settings)
+    who = f"{len(section.senders)} addresses may connect" if section.senders else "this machine only"
+    return f"{section.host}:{section.port}, {'no TLS' if settings is None else 'TLS'}, {who}"
 
 
 def _echoes(peer: Peer, config: Config) -> str:

@@ -139,6 +139,14 @@ def test_check_reports_a_wrong_configuration_as_a_finding(run: Run, tmp_path: Pa
     assert (finding["check"], finding["ok"]) == ("config", False)
 
 
+def test_check_looks_at_the_listener_of_hl7_and_its_certificate(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "site.toml"
+    config.write_text("[hl7]\nenabled = true\ntls_certificate = 'absent.pem'\ntls_key = 'absent.key'\n")
+    result = run("check", "--config", str(config), "--json")
+    (found,) = [one for one in json.loads(result.stdout) if one["check"] == "hl7"]
+    assert (found["ok"], found["detail"].startswith("expected PEM files")) == (False, True)
+
+
 def test_check_looks_at_the_second_model_too(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[model]\nshadow = "absent"\n', encoding="utf-8")
     findings = {one["check"]: one for one in json.loads(run("check", "--json").stdout)}
