@@ -12,6 +12,7 @@ from agent.conclude import NOTE, Route
 from agent.config import Config
 from agent.config_tables import type_of
 from agent.destinations import Destination, Forwarding
+from agent.destinations.folder import Trial
 from agent.parts import Parts, allowances, parts_of, utc_now
 from agent.reports.document import DICOM
 from db import kinds
@@ -178,6 +179,9 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     if (asker := make_asker(config, parts)) is not None:
         handlers[kinds.ORDER] = asker.ask
     names = [settings.name for settings in config.destinations]
+    for settings in config.destinations:
+        if settings.test_folder is not None:
+            log.warning("destination_on_trial", destination=settings.name, folder=str(settings.test_folder))
     # Lost jobs come back although no worker runs, or none can start: a model that does not load holds no report up.
     completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
     clock = schedule.start({"reap": (completer.reap, 5), "tidy": (completer.tidy, 5)})
@@ -235,9 +239,11 @@ def _hl7(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
 
 
 def make_destinations(config: Config) -> dict[str, Destination]:
-    """Return the configured destinations by name."""
+    """Return the configured destinations by name; for one on trial a folder stands."""
     return {
         settings.name: destinations.load(settings.type).Destination(settings, config.receive.ae_title)
+        if settings.test_folder is None
+        else Trial(settings.name, settings.test_folder)
         for settings in config.destinations
     }
 

@@ -12,6 +12,7 @@ from agent.breaker import Breaker
 from agent.confirm import Confirmer
 from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
+from agent.destinations.folder import Trial
 from agent.errors import AgentError, DeliveryError, Retry
 from agent.rendering import Renderer
 from agent.reports.document import DICOM, ReportSettings
@@ -34,6 +35,7 @@ from db.delivery_attempt import (
     begin_attempt,
     close_interrupted,
     record_failed_attempt,
+    record_tested,
 )
 from db.errors import DatabaseError
 from db.queue import Done, Job, RetryAt, Settlement
@@ -116,6 +118,10 @@ class Deliverer:
     def _has_it(self, task: DeliveryTask, begun: Begun, detail: str) -> Settlement:
         """Commit that the receiver says so: that settles it, unless it is to be confirmed."""
         now = self.clock()
+        if isinstance(self.destinations[task.destination], Trial):
+            record_tested(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
+            _log(task, begun.number, "tested", detail)
+            return Done()
         if self.confirmer.wants(task.destination):
             record_stored(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
             _log(task, begun.number, "stored", detail)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from agent.destinations import Forwarding
+from agent.destinations.folder import Trial
 from agent.errors import DeliveryError
 from agent.retry import Backoff
 from db import kinds
@@ -104,7 +105,14 @@ class Sending:
         """See `Progress`."""
         task = self.tasks[index]
         self._end(
-            index, Ended(delivery_id=task.delivery_id, acknowledged=True, reason=detail, attempts=task.attempts + 1)
+            index,
+            Ended(
+                delivery_id=task.delivery_id,
+                acknowledged=True,
+                reason=detail,
+                attempts=task.attempts + 1,
+                on_trial=isinstance(self.forwarder.destinations[self.destination], Trial),
+            ),
         )
 
     def failed(self, index: int, error: DeliveryError) -> None:

@@ -19,6 +19,7 @@ class Ending(StrEnum):
     """How an attempt ended."""
 
     ACKNOWLEDGED = "acknowledged"  # the receiver says that it has it
+    TESTED = "tested"  # the destination is on trial: a folder has it
     REFUSED = "refused"  # the receiver says that it does not
     FAILED = "failed"  # nothing was sent
     BROKE = "broke"  # it was being sent, and no answer tells what became of it
@@ -164,6 +165,15 @@ def acknowledge(
         close_attempt(connection, attempt_id, detail, at)
         connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(values))
         settle_delivered(connection, position, at=at)
+
+
+def record_tested(database: Database, delivery_id: int, *, detail: str, at: datetime, attempt_id: int) -> None:
+    """Commit that a report was written to a folder on trial; no destination has it, and its study is not DELIVERED."""
+    values = {"state": DeliveryState.TESTED, "reason": detail, "updated_at": at}
+    still_open = (delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
+    with database.begin() as connection:
+        _close(connection, attempt_id, Ending.TESTED, detail, at)
+        connection.execute(update(delivery).where(*still_open).values(values))
 
 
 def record_failed_attempt(  # noqa: PLR0913 - what the ledger says of a failure

@@ -8,5 +8,6 @@ class DeliveryState:
     QUEUED = "QUEUED"
     STORED = "STORED"  # of a report only: the destination says that it has it, and that is still to be confirmed
     ACKNOWLEDGED = "ACKNOWLEDGED"
+    TESTED = "TESTED"  # written to a folder on trial: the destination has had nothing of it, and will not
     PARKED = "PARKED"
     SUPERSEDED = "SUPERSEDED"  # of a report only: a later revision has its own

@@ -51,6 +51,7 @@ class Ended:
     reason: str
     attempts: int
     not_before: datetime | None = None
+    on_trial: bool = False  # a folder has it: the destination has had nothing of it
     forget_sending: bool = False  # the destination said that what it has under that UID came from somebody else
 
 
@@ -195,7 +196,9 @@ def note_forwards(database: Database, ended: Sequence[Ended], begins: ForwardTas
 
 def _end(connection: Connection, ended: Ended, at: datetime) -> None:
     values: dict[str, object] = {"reason": ended.reason, "attempts": ended.attempts, "updated_at": at}
-    if ended.acknowledged:
+    if ended.acknowledged and ended.on_trial:
+        values |= {"state": DeliveryState.TESTED, "not_before": None, "sent_at": None}
+    elif ended.acknowledged:
         values |= {"state": DeliveryState.ACKNOWLEDGED, "acknowledged_at": at, "not_before": None}
     elif ended.not_before is None:
         values |= {"state": DeliveryState.PARKED, "not_before": None}

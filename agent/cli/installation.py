@@ -12,6 +12,7 @@ from agent.app import make_destinations
 from agent.cli.options import config_option, config_path, json_option, print_json
 from agent.config import Config, load
 from agent.destinations import Destination
+from agent.destinations.folder import Trial
 from agent.errors import AgentError, ConfigError, InstallationError
 from agent.parts import open_rows, opened
 from agent.site import adapted
@@ -168,4 +169,6 @@ def _echoes(peer: Peer, config: Config) -> str:
 
 def _answers(destination: Destination, _config: Config) -> str:
     destination.ping()
+    if isinstance(destination, Trial):
+        return "on trial: nothing is sent there; its test folder can be written"
     return "answers"

@@ -118,6 +118,12 @@ class DestinationSettings(BaseModel):
     )
     ae_title: str = Field(default="", examples=["PACS"], description="The AE title under which it sends to this agent.")
 
+    test_folder: Path | None = Field(
+        default=None,
+        examples=["/var/lib/tibabu/trial"],
+        description="On trial: all that would be sent there is written to this folder instead, and nothing is sent.",
+    )
+
     def at(self, folder: Path) -> Self:
         """Return the settings with their relative paths starting at `folder`."""
         return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Final, Literal
@@ -89,7 +90,7 @@ class Destination:
         except OSError as error:
             raise self._unusable(error) from None
         message = f"expected no other file of that name. Received: {name}"
-        raise DeliveryError(message, retry=False)
+        raise DeliveryError(message, retry=False, status="EEXIST")
 
     def _write(self, path: Path, source: bytes | Path) -> None:
         """Write, sync, rename, sync the folder: a reader never sees half a file under its name."""
@@ -107,6 +108,36 @@ class Destination:
 
     def _unusable(self, error: OSError) -> DestinationDownError:
         return DestinationDownError(f"expected a writable folder. Received: {self._folder} ({error.strerror})")
+
+
+class Trial(Destination):
+    """Stands for a destination on trial: what would be sent there is written to its test folder instead."""
+
+    def __init__(self, name: str, test_folder: Path) -> None:
+        """Keep the folder; it is made with the first file."""
+        super().__init__(Settings(name=name, type="folder", folder=test_folder), "")
+
+    def send(self, outgoing: Outgoing) -> str:
+        """Write one report as `Destination` does; what is returned, as the status of the ledger, says TEST."""
+        return f"TEST: not sent, but written as {super().send(outgoing)}"
+
+    def forward(self, files: Sequence[Path], progress: Progress) -> None:
+        """Write Instances as `Destination` does, and say TEST of each."""
+        super().forward(files, _Told(progress))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    progress: Progress
+
+    def begins(self, index: int) -> None:
+        self.progress.begins(index)
+
+    def stored(self, index: int, detail: str) -> None:
+        self.progress.stored(index, f"TEST: not sent, but written as {detail}")
+
+    def failed(self, index: int, error: DeliveryError) -> None:
+        self.progress.failed(index, error)
 
 
 def _opened(source: bytes | Path) -> io.BytesIO | io.BufferedReader:

@@ -29,6 +29,7 @@ _DELIVERIES = {
     DeliveryState.HELD: "held for the outcome",
     DeliveryState.STORED: "stored, to be confirmed",
     DeliveryState.ACKNOWLEDGED: "acknowledged",
+    DeliveryState.TESTED: "on trial: in a folder, not sent",
     DeliveryState.SUPERSEDED: "superseded",
 }
 _REPORTS = {"sr": "Structured report", "picture": "Picture with heat map"}
@@ -135,7 +136,7 @@ def priority_name(value: Priority | None) -> str:
 def deliveries(row: WorklistRow) -> tuple[DeliveryWords, ...]:
     """Return how many deliveries stand where, those that need a person first; never empty."""
     found = tuple(
-        DeliveryWords(state.lower(), f"{row.deliveries[state]} {word}")
+        DeliveryWords(_kind(state), f"{row.deliveries[state]} {word}")
         for state, word in _DELIVERIES.items()
         if row.deliveries.get(state)
     )
@@ -156,7 +157,12 @@ def forwards(row: WorklistRow) -> tuple[DeliveryWords, ...]:
 
 def _kind(state: str) -> str:
     """Return which symbol a delivery's state has."""
-    return (DeliveryState.QUEUED if state in {DeliveryState.HELD, DeliveryState.STORED} else state).lower()
+    alike = {
+        DeliveryState.HELD: DeliveryState.QUEUED,
+        DeliveryState.STORED: DeliveryState.QUEUED,
+        DeliveryState.TESTED: DeliveryState.SUPERSEDED,
+    }
+    return alike.get(state, state).lower()
 
 
 def delivery_state(state: str) -> DeliveryWords:
