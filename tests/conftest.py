@@ -33,6 +33,8 @@ def _absent() -> dict[str, str]:
     absent = {"tools": f"{', '.join(missing)} not on PATH"} if missing else {}
     if not os.environ.get("TIBABU_OHIF"):
         absent["viewer"] = "TIBABU_OHIF does not say where a distribution of OHIF lies"
+    if not os.environ.get("TIBABU_FHIR"):
+        absent["validators"] = "TIBABU_FHIR does not say where validators of FHIR lie"
     return absent if SHARED.is_dir() else absent | {"shared": f"no folder {SHARED}"}
 
 

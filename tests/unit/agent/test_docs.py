@@ -38,7 +38,9 @@ def test_every_file_of_the_program_that_is_named_exists(name: str) -> None:
         assert (REPOSITORY / named).exists(), named
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/dicomweb.md", "docs/routing.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/operations.md", "docs/dicomweb.md", "docs/routing.md", "docs/destinations.md"]
+)
 def test_every_example_of_a_configuration_loads(name: str) -> None:
     examples = re.findall(r"```toml\n(.*?)```", text(name), re.DOTALL)
     assert examples
