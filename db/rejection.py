@@ -9,8 +9,8 @@ from db.roles import Role
 from db.schema import delivery, instance, report, result
 from db.schema_delivery import delivery_attempt
 
-NOTHING_SENT = "failed"
-"""How an attempt ends that sent nothing: db.delivery_attempt.Ending.FAILED."""
+NOTHING_SENT = ("failed", "tested")
+"""How an attempt ends that sent nothing: db.delivery_attempt.Ending.FAILED and TESTED."""
 CLASS_REFUSED = "0122"
 """The status of a receiver that does not take objects of this SOP Class at all (PS3.7 C.5.6)."""
 
@@ -79,6 +79,6 @@ def _sent() -> ColumnElement[bool]:
     ending = delivery_attempt.c.ending
     return exists().where(
         delivery_attempt.c.delivery_id == delivery.c.id,
-        or_(ending.is_(None), ending != NOTHING_SENT),
+        or_(ending.is_(None), ending.not_in(NOTHING_SENT)),
         delivery_attempt.c.status != CLASS_REFUSED,
     )

@@ -16,6 +16,7 @@ _STATES = tuple(
         DeliveryState.QUEUED,
         DeliveryState.STORED,
         DeliveryState.ACKNOWLEDGED,
+        DeliveryState.TESTED,
         DeliveryState.SUPERSEDED,
     )
 )
