@@ -9,7 +9,7 @@ import structlog
 
 from agent.destinations import DestinationSettings
 from agent.reports import Report
-from agent.reports.document import DICOM, ModelIdentity, ReportSettings
+from agent.reports.document import DICOM, OUTCOMES, ModelIdentity, ReportSettings
 from agent.reports.identity import device_uid
 from db.amendment import amendment_to_record, record_amendment
 from db.causes import Cause
@@ -29,13 +29,15 @@ NOTE: Final = "rejection"
 class Route:
     """A report that goes to a destination, if the study's outcome and calling AE title are among these.
 
-    `calling_ae_titles` is empty where every one is.
+    `calling_ae_titles` is empty where every one is. `possible` are the outcomes of which there can be such a report: a
+    destination that has one gets the next one whatever the outcome, for what it was told may no longer hold.
     """
 
     report: str
     media_type: str
     destination: str
     outcomes: frozenset[str]
+    possible: frozenset[str]
     calling_ae_titles: frozenset[str]
 
     @classmethod
@@ -47,12 +49,21 @@ class Route:
             media_type=report.MEDIA_TYPE,
             destination=destination.name,
             outcomes=frozenset(filter(report.applies, wanted)),
+            possible=frozenset(filter(report.applies, OUTCOMES)),
             calling_ae_titles=frozenset(destination.calling_ae_titles),
         )
 
-    def takes(self, outcome: str, calling_ae_title: str) -> bool:
-        """Tell whether a study with this outcome, which came from this AE title, has the report sent there."""
-        return outcome in self.outcomes and (not self.calling_ae_titles or calling_ae_title in self.calling_ae_titles)
+    def takes(self, outcome: str) -> bool:
+        """Tell whether a study with this outcome has the report sent there."""
+        return outcome in self.outcomes
+
+    def follows(self, outcome: str) -> bool:
+        """Tell whether it goes there only as the next one of a study."""
+        return outcome in self.possible - self.outcomes
+
+    def serves(self, calling_ae_title: str) -> bool:
+        """Tell whether studies that came from this AE title go there."""
+        return not self.calling_ae_titles or calling_ae_title in self.calling_ae_titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +158,15 @@ class Concluder:
         return TakenBack(cause=cause, reason=reason, note=note)
 
     def _orders(self, outcome: Outcome, calling_ae_title: str) -> tuple[ReportOrder, ...]:
-        routes = [route for route in self.routes if route.takes(outcome.value, calling_ae_title)]
+        routes = [route for route in self.routes if route.serves(calling_ae_title) and outcome.value in route.possible]
         return tuple(
             ReportOrder(
                 kind=name,
                 media_type=media_type,
-                destinations=tuple(route.destination for route in routes if route.report == name),
+                destinations=tuple(
+                    one.destination for one in routes if one.report == name and one.takes(outcome.value)
+                ),
+                followers=tuple(one.destination for one in routes if one.report == name and one.follows(outcome.value)),
             )
             for name, media_type in dict.fromkeys((route.report, route.media_type) for route in routes)
         )

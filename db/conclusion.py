@@ -20,6 +20,7 @@ from db.performed import count_withdrawn, missing_radiographs
 from db.queue import Queue
 from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
+from db.told import may_have
 from db.workitems import follow_result
 
 
@@ -57,12 +58,14 @@ class TakenBack:
 class ReportOrder:
     """A report to render and the destinations it goes to. `kind` is its name in the configuration.
 
-    `rejects`: it is a rejection note, which a later result does not supersede.
+    `followers` do not want it for what it says, and get it only if they may have an earlier one: that would otherwise
+    stand there uncorrected. `rejects`: it is a rejection note, which a later result does not supersede.
     """
 
     kind: str
     media_type: str
     destinations: tuple[str, ...]
+    followers: tuple[str, ...] = ()
     rejects: bool = False
 
 
@@ -160,7 +163,7 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
     supersede(connection, conclusion.study_id, at=at)
     release_held(connection, queue, conclusion.study_id, conclusion.outcome.outcome, at=at)
     result_id = _insert_result(connection, conclusion, position.revision)
-    orders = (*conclusion.reports, *_notes(connection, conclusion, position.revision))
+    orders = (*_reports(connection, conclusion), *_notes(connection, conclusion, position.revision))
     sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in orders]
     connection.execute(
         update(study)
@@ -194,26 +197,17 @@ def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:
     )
 
 
-def settle_delivered(connection: Connection, position: Position, *, at: datetime) -> None:
-    """Advance a CONCLUDED study to DELIVERED once every delivery of its current result is acknowledged."""
-    waiting = connection.execute(
-        select(func.count())
-        .select_from(delivery)
-        .join(report)
-        .join(result)
-        .where(
-            result.c.study_id == position.study_id,
-            result.c.revision == position.revision,
-            delivery.c.state != DeliveryState.ACKNOWLEDGED,
-        )
-    ).scalar_one()
-    if not waiting:
-        advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at)
-
-
 def detail_of(outcome: StudyOutcome) -> str:
     """Return the outcome in words for the audit trail."""
     return f"{outcome.outcome}: {outcome.reason}" if outcome.reason else outcome.outcome
+
+
+def _reports(connection: Connection, conclusion: Conclusion) -> Iterator[ReportOrder]:
+    """Yield each report with all destinations that it goes to, followers too."""
+    for order in conclusion.reports:
+        told = tuple(name for name in order.followers if may_have(connection, conclusion.study_id, order.kind, name))
+        if told or not order.followers or order.destinations:
+            yield replace(order, destinations=order.destinations + told)
 
 
 def _notes(connection: Connection, conclusion: Conclusion, revision: int) -> Iterator[ReportOrder]:

@@ -8,13 +8,13 @@ from sqlalchemy import delete, exists, insert, select, update
 
 from db import kinds
 from db.advance import lock
-from db.conclusion import settle_delivered
 from db.database import Database
 from db.delivery_attempt import close_attempt, study_of
 from db.delivery_state import DeliveryState
 from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import commitment_asked
+from db.settling import settle_delivered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ from enum import StrEnum
 from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
 
 from db.advance import lock
-from db.conclusion import settle_delivered
 from db.database import Database
 from db.delivery import may_be_sent
 from db.delivery_state import DeliveryState
 from db.schema import delivery, report, result, study
 from db.schema_delivery import delivery_attempt
+from db.settling import settle_delivered
 
 
 class Ending(StrEnum):

@@ -56,7 +56,7 @@ def objects_there(connection: Connection, study_id: int, destination: str, *, be
             result.c.revision >= taken_back.scalar_subquery(),
             ~report.c.rejects,
             delivery.c.destination == destination,
-            or_(delivery.c.state.in_((DeliveryState.ACKNOWLEDGED, DeliveryState.STORED)), _sent()),
+            or_(delivery.c.state.in_((DeliveryState.ACKNOWLEDGED, DeliveryState.STORED)), sent()),
             instance.c.role == Role.OWN,
         )
         .order_by(report.c.id, instance.c.id)
@@ -74,7 +74,7 @@ def objects_there(connection: Connection, study_id: int, destination: str, *, be
     )
 
 
-def _sent() -> ColumnElement[bool]:
+def sent() -> ColumnElement[bool]:
     """Tell whether an attempt of the delivery may have brought bytes there."""
     ending = delivery_attempt.c.ending
     return exists().where(

@@ -107,7 +107,7 @@ class DestinationSettings(BaseModel):
     )
     outcomes: tuple[Literal["flagged", "not_flagged", "not_analysed", "failed"], ...] = Field(
         default=("flagged", "not_flagged", "not_analysed", "failed"),
-        description="It gets the reports of studies with these outcomes only.",
+        description="It gets the reports of studies with these outcomes only, and what later corrects one that it has.",
     )
     calling_ae_titles: tuple[str, ...] = Field(
         default=(), examples=[["CR_1"]], description="It gets the reports of studies that came from these; [] for all."

@@ -231,9 +231,8 @@ def test_a_destination_gets_the_reports_of_the_outcomes_and_scanners_that_it_and
     )
     sr, picture = routes_of(load(written(text)))
     assert (sr.outcomes, picture.outcomes) == ({"flagged"}, {"flagged"})
-    assert sr.takes("flagged", "CR_1")
-    assert not sr.takes("flagged", "CR_2")
-    assert not sr.takes("not_flagged", "CR_1")
+    assert (sr.takes("flagged"), sr.takes("not_flagged")) == (True, False)
+    assert (sr.serves("CR_1"), sr.serves("CR_2")) == (True, False)
 
 
 def test_two_destinations_of_one_name_are_refused(problems: Callable[[str], list[str]]) -> None:
