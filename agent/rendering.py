@@ -1,7 +1,7 @@
 """From rows and files to a report's bytes: the one place where a concluded study becomes a `StudyResult`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from agent import VERSION, reports
@@ -16,6 +16,7 @@ from agent.reports.document import (
     StudyFacts,
     StudyResult,
 )
+from agent.reports.parametric_map import named
 from db.causes import Cause
 from db.concluded import ConcludedImage, ConcludedStudy
 from dicom_io import rejection
@@ -29,6 +30,8 @@ TITLES: Final[Mapping[Cause | None, str]] = {
     Cause.WORKLIST_ENTRY: rejection.WRONG_WORKLIST_ENTRY,
 }
 """The title of the rejection note by cause of a withdrawal."""
+
+MAP: Final = "parametric_map"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,17 @@ class Renderer:
     def render(self, name: str, study: ConcludedStudy) -> Document:
         """Return the report called `name` of a concluded study: the same one each time."""
         module, settings = self.module(name)
-        return module.render(self._result(study, variant=_variant(name, settings)), settings)
+        result = self._result(study, variant=_variant(name, settings))
+        return module.render(replace(result, explanation=self._explanation(study, result)), settings)
+
+    def _explanation(self, study: ConcludedStudy, result: StudyResult) -> Predecessor | None:
+        """Return the Parametric Map that goes wherever the report goes, if there is one."""
+        for name, version in study.companions:
+            settings = self.report_settings.get(name)
+            if MAP in (name, settings.type if settings else ""):
+                variant = "" if settings is None else _variant(name, settings)
+                return named(replace(result, version=version, variant=variant))
+        return None
 
     def _result(self, study: ConcludedStudy, *, variant: str) -> StudyResult:
         return StudyResult(

@@ -82,6 +82,7 @@ class ConcludedStudy:
     withdrawal_cause: Cause | None  # why earlier results were taken back with this one
     withdrawal_reason: str
     rejected: tuple[ObjectThere, ...]  # of a rejection note: what it takes back
+    companions: tuple[tuple[str, int], ...]  # names and versions of those that go wherever this report goes
     predecessors: tuple[tuple[str, str, str], ...]  # (SOP Class UID, SOP Instance UID, Series Instance UID)
 
 
@@ -95,7 +96,8 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
             .join(study, study.c.id == result.c.study_id)
             .where(report.c.id == report_id)
         ).one()
-        return _said(connection, row, _rejected(connection, report_id, row) if row.rejects else ())
+        rejected = _rejected(connection, report_id, row) if row.rejects else ()
+        return _said(connection, row, rejected, _companions(connection, report_id, row.id))
 
 
 def concluded_unordered(database: Database, result_id: int, kind: str) -> ConcludedStudy:
@@ -109,10 +111,30 @@ def concluded_unordered(database: Database, result_id: int, kind: str) -> Conclu
             .join(study, study.c.id == result.c.study_id)
             .where(result.c.id == result_id)
         ).one()
-        return _said(connection, row, ())
+        return _said(connection, row, (), ())
 
 
-def _said(connection: Connection, row: Row[Any], rejected: tuple[ObjectThere, ...]) -> ConcludedStudy:
+def _companions(connection: Connection, report_id: int, result_id: int) -> tuple[tuple[str, int], ...]:
+    rows = connection.execute(
+        select(report.c.id, report.c.kind, report.c.version, delivery.c.destination)
+        .join(delivery, delivery.c.report_id == report.c.id)
+        .where(report.c.result_id == result_id, report.c.rejects.is_(False))
+        .order_by(report.c.id)
+    ).all()
+    destinations: dict[int, set[str]] = {}
+    for row in rows:
+        destinations.setdefault(row.id, set()).add(row.destination)
+    mine = destinations.pop(report_id, set())
+    versions = {row.id: (row.kind, row.version) for row in rows}
+    return tuple(versions[other] for other, theirs in destinations.items() if mine and mine <= theirs)
+
+
+def _said(
+    connection: Connection,
+    row: Row[Any],
+    rejected: tuple[ObjectThere, ...],
+    companions: tuple[tuple[str, int], ...],
+) -> ConcludedStudy:
     owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
     task = latest_task(connection, row.study_id)
     replaced = "" if task is None else previous_task(connection, task)
@@ -157,6 +179,7 @@ def _said(connection: Connection, row: Row[Any], rejected: tuple[ObjectThere, ..
         withdrawal_cause=None if row.withdrawal_cause is None else Cause(row.withdrawal_cause),
         withdrawal_reason=row.withdrawal_reason or "",
         rejected=rejected,
+        companions=companions,
         predecessors=tuple(
             (earlier.sop_class_uid, earlier.sop_instance_uid, earlier.series_instance_uid) for earlier in predecessors
         ),

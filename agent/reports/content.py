@@ -40,6 +40,7 @@ from agent.reports.evidence import (
 )
 from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid, tracking_uid
 from agent.reports.image_library import RADIOGRAPHY, SOURCE, container, image_library
+from agent.reports.parametric_map import frame_numbers
 
 PNEUMONIA: Final = CodedConcept("233604007", "SCT", "Pneumonia")
 LUNG: Final = codes.SCT.Lung
@@ -138,7 +139,23 @@ def _measurement_groups(
         )[0]
         group.ContinuityOfContent = "SEPARATE"
         group.ContentSequence.append(_comment(wording.image_sentence(image)))
+        if (explanation := _explanation(result, image.sop_instance_uid)) is not None:
+            group.ContentSequence.append(explanation)
         yield cast("ContainerContentItem", group)
+
+
+def _explanation(result: StudyResult, sop_instance_uid: str) -> ImageContentItem | None:
+    """Return the frame of the Parametric Map that shows where an image speaks for its flag."""
+    frame = frame_numbers(result).get(sop_instance_uid) if result.explanation is not None else None
+    if result.explanation is None or frame is None:
+        return None
+    return ImageContentItem(
+        codes.DCM.VisualExplanation,
+        result.explanation.sop_class_uid,
+        result.explanation.sop_instance_uid,
+        referenced_frame_numbers=[frame],
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
 
 
 def _algorithm(model: ModelIdentity) -> AlgorithmIdentification:

@@ -152,6 +152,8 @@ class StudyResult:
     software_version: str = ""
     predecessors: tuple[Predecessor, ...] = ()
     study: StudyFacts
+    explanation: Predecessor | None = None
+    """The Parametric Map of this very result, where every destination of the report gets it too."""
     variant: str = ""
     """The report's name in the configuration where that is not its type: part of its UIDs, for its bytes differ."""
     withdrawal: str = ""

@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, ReportError, StudyResult
+from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, Predecessor, ReportError, StudyResult
 from agent.reports.evidence import PIXEL_SPACING, Instance, read
-from agent.reports.identity import derived_uid
+from agent.reports.identity import derived_uid, report_uid, series_uid
 from agent.reports.image_library import SPACING
 from agent.reports.lossy import lossy_compression
 from agent.reports.modules import Series, begin, coded, hierarchy, reference
@@ -71,6 +71,21 @@ def render(result: StudyResult, settings: Settings) -> Document:
         _add_functional_groups(dataset, result, maps)
         dataset.ReferencedSeriesSequence = _common_references(result, maps)
         return write(dataset, maps[0].source, result.study, image=True)
+
+
+def named(result: StudyResult) -> Predecessor:
+    """Return the UIDs of the map of this version of a result, which are known before it is rendered."""
+    what = (result.installation, result.study_instance_uid)
+    return Predecessor(
+        sop_class_uid=SOP_CLASS_UIDS[0],
+        sop_instance_uid=report_uid(*what, result.revision, result.version, SOP_CLASS_UIDS[0], result.variant),
+        series_instance_uid=series_uid(*what, SOP_CLASS_UIDS[0], wording.series_description(result)),
+    )
+
+
+def frame_numbers(result: StudyResult) -> dict[str, int]:
+    """Return the frame of each image that has one, by its SOP Instance UID."""
+    return {one.source.sop_instance_uid: frame for frame, one in enumerate(_maps(result), start=1)}
 
 
 def _maps(result: StudyResult) -> Iterable[_Map]:

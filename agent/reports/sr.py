@@ -55,13 +55,15 @@ def render(result: StudyResult, settings: Settings) -> Document:
 def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dataset:
     series = Series(modality="SR", number=_SERIES_NUMBER, sop_class_uid=_CLASSES[settings.sop_class])
     dataset = begin(result, settings, evidence.source, series)
+    referred: list[Instance | Predecessor] = [*evidence.references]
+    referred += [result.explanation] if result.explanation else []
     # SR Document Series, SR Document General (C.17.1, C.17.2)
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
     dataset.CompletionFlag = "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PreliminaryFlag = "PRELIMINARY"
-    dataset.CurrentRequestedProcedureEvidenceSequence = [_references(result, evidence.references)]
+    dataset.CurrentRequestedProcedureEvidenceSequence = [_references(result, referred)]
     if result.predecessors:
         dataset.PredecessorDocumentsSequence = [_references(result, result.predecessors)]
     # SR Document Content (C.17.3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from agent.reports import parametric_map
+from agent.reports import parametric_map, sr
 from agent.reports.document import ReportError, StudyResult
 from model import explanation
 
@@ -112,3 +112,34 @@ def test_an_image_that_can_no_longer_be_read_has_no_frame(study: Study, radiogra
     gone.write_bytes(b"")
     groups = rendered(result).PerFrameFunctionalGroupsSequence
     assert [group.FrameContentSequence[0].FrameLabel for group in groups] == ["image 2"]
+
+
+def test_the_sr_points_to_the_frame_of_each_flagged_image_under_the_uids_that_the_map_will_have(
+    study: Study, radiograph: Radiograph
+) -> None:
+    """The map need not be rendered for it: its UIDs follow from the result."""
+    paths = [radiograph(), radiograph(), radiograph()]
+    flagged = study("flagged", *paths)
+    images = (flagged.images[0], study("not_flagged", paths[1]).images[0], flagged.images[2])
+    result = replace(flagged, images=images, version=3)
+    document = parametric_map.render(result, parametric_map.Settings())
+    pointing = replace(result, version=5, explanation=parametric_map.named(result))
+    report = highdicom.sr.srread(io.BytesIO(sr.render(pointing, sr.Settings()).data))
+    groups = report.content.get_image_measurement_groups()
+    shown = [
+        [
+            (item.referenced_sop_class_uid, item.referenced_sop_instance_uid, list(item.referenced_frame_numbers))
+            for item in group[0].ContentSequence
+            if item.ValueType == "IMAGE" and item.name.value == "130401"
+        ]
+        for group in groups
+    ]
+    uids = (parametric_map.SOP_CLASS_UIDS[0], document.identifier)
+    assert shown == [[(*uids, [1])], [], [(*uids, [2])]]
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert document.series_instance_uid in [series.SeriesInstanceUID for series in evidence]
+    assert document.identifier in [one.ReferencedSOPInstanceUID for s in evidence for one in s.ReferencedSOPSequence]
+
+
+def test_the_sr_points_to_no_map_that_is_not_sent(study: Study, source: Path) -> None:
+    assert b"130401" not in sr.render(study("flagged", source), sr.Settings()).data

@@ -109,3 +109,29 @@ def test_what_cannot_be_shown_is_told_and_nothing_is_overwritten(
     assert dcmread(there).Modality == "SR"
     status, message = told(hospital.dark, "--format", "sr", "--out", tmp_path / "no" / "folder.dcm")
     assert (status, "(No such file or directory)" in message) == (1, True)
+
+
+def explained_by(report: Dataset) -> set[str]:
+    """Return what an SR points to as visual explanation."""
+    shown = set()
+    for group in (item for one in report.ContentSequence for item in one.get("ContentSequence", [])):
+        for item in group.get("ContentSequence", []):
+            if item.ConceptNameCodeSequence[0].CodeValue == "130401":
+                shown.add(str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID))
+    return shown
+
+
+@pytest.mark.parametrize("second", [["parametric_map", "sr"], ["sr"]])
+def test_an_sr_points_to_the_map_of_its_result_only_where_every_receiver_of_the_one_gets_the_other(
+    start: Any, radiograph: Make, eventually: Callable[..., None], pacs: Any, pacs_port: int, second: list[str]
+) -> None:
+    pacs_like = {"type": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs_port}
+    first = {"name": "first", "reports": ["sr", "parametric_map"], **pacs_like}
+    running = start(destinations=[first, {"name": "second", "reports": second, **pacs_like}])
+    bright = radiograph(230)
+    running.send(bright)
+    eventually(lambda: running.is_in(bright, "DELIVERED"))
+    maps = {str(one.SOPInstanceUID) for one in pacs.reports("OT")}
+    assert len(maps) == 1
+    expected = maps if "parametric_map" in second else set()
+    assert [explained_by(one) for one in pacs.reports("SR")] == [expected, expected]
