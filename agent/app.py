@@ -160,7 +160,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     from agent.deliver import Deliverer  # noqa: PLC0415
     from agent.forward import Forwarder  # noqa: PLC0415
     from agent.lanes import run_lanes  # noqa: PLC0415
-    from agent.receiving import make_asker, make_committer  # noqa: PLC0415
+    from agent.receiving import make_announcer, make_asker, make_committer  # noqa: PLC0415
 
     backoff = config.deliver.backoff
     breaker = Breaker(parts.database, parts.queue, backoff, config.deliver.rest_after_failures, utc_now)
@@ -176,6 +176,10 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     handlers: dict[str, Handler] = {kinds.deliver(name): deliverer.deliver for name in made}
     handlers |= {kinds.forward(name): forwarder.forward for name in takers}
     handlers[kinds.COMMIT] = make_committer(config, parts).send
+    announcer = make_announcer(config, parts)
+    for peer in config.peers:
+        if peer.listens is not None:
+            handlers[kinds.ups_event(peer.listens.ae_title)] = announcer.tell
     if (asker := make_asker(config, parts)) is not None:
         handlers[kinds.ORDER] = asker.ask
     names = [settings.name for settings in config.destinations]

@@ -19,6 +19,7 @@ from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import ParkedJob, Queue
 from db.withdrawal import enqueue_withdrawals
+from db.workitem_events import park_events
 from db.workitems import tidy
 
 log = structlog.get_logger(__name__)
@@ -81,5 +82,7 @@ class Completer:
         elif parked.kind.startswith(prefix := kinds.forward("")):
             destination = parked.kind.removeprefix(prefix)
             park_forwards(self.database, int(parked.key), destination, reason=parked.reason, at=now)
+        elif parked.kind.startswith(kinds.ups_event("")):
+            park_events(self.database, parked.key, reason=parked.reason)
         elif parked.kind == kinds.COMMIT:
             record_failed_report(self.database, int(parked.key), reason=parked.reason, parked=True)

@@ -1,5 +1,6 @@
 """The role `receive` put together: the SCP, what it may do for whom, and what is behind it."""
 
+from agent.announce import Announcer
 from agent.archive import HeldArchive
 from agent.commitment import Committer
 from agent.config import Config
@@ -82,6 +83,13 @@ def make_workitems(config: Config, parts: Parts) -> Workitems:
     """Return who answers for the reading tasks, over DIMSE and over HTTP."""
     door = make_door(config.peers, config.receive.anyone_may)
     return Workitems(WorkitemLedger(parts.database, parts.queue), door, config.receive.ae_title, utc_now)
+
+
+def make_announcer(config: Config, parts: Parts) -> Announcer:
+    """Return who tells subscribers of what becomes of the reading tasks."""
+    door = make_door(config.peers, config.receive.anyone_may)
+    workitems = make_workitems(config, parts)
+    return Announcer(parts.database, workitems, door.peer_of, config.receive.ae_title, config.deliver.backoff, utc_now)
 
 
 def make_asker(config: Config, parts: Parts) -> OrderAsker | None:

@@ -9,7 +9,6 @@ AMEND = "amend"  # key: study id
 ORDER = "order"  # key: study id
 SHADOW = "shadow"  # key: instance id
 COMMIT = "commit"  # key: commitment id
-UPS_EVENT = "ups-event"  # key: AE title of who is told
 
 
 def deliver(destination: str) -> str:
@@ -23,3 +22,8 @@ def forward(destination: str) -> str:
     One job sends all that waits of a study: it takes one association for many Instances, and keeps their order.
     """
     return f"forward:{destination}"
+
+
+def ups_event(receiving_ae: str) -> str:
+    """Return the kind of the events of which an AE is told (key: its title), a lane of its own."""
+    return f"ups-event:{receiving_ae}"

@@ -90,7 +90,8 @@ def _tell(
         )
     )
     if subscription.channel == Channel.DIMSE:
-        queue.enqueue(connection, kinds.UPS_EVENT, subscription.receiving_ae, due_at=at, run_at=at)
+        title = subscription.receiving_ae
+        queue.enqueue(connection, kinds.ups_event(title), title, due_at=at, run_at=at)
 
 
 def subscribe_to_all(

@@ -15,6 +15,7 @@ from agent.parts import opened, utc_now
 from db.commitment import requeue_reports
 from db.queue import open_queue
 from db.requeue import requeue_deliveries, requeue_study
+from db.workitem_events import requeue_events
 from db.worklist import StudyRecord, WorklistRow, study_record
 from db.worklist import worklist as rows_of
 
@@ -159,7 +160,7 @@ def requeue(
     """Analyse a study again as a new revision, or, with --deliveries, send parked reports and Instances again.
 
     Without a study, --deliveries requeues every parked one, --delivery one. --commitments does so with reports of
-    Storage Commitment.
+    Storage Commitment and events of reading tasks (UPS).
     """
     if commitments and (deliveries or study_instance_uid is not None or destination):
         message = "--commitments stands alone: it sends all their parked reports again"
@@ -173,8 +174,9 @@ def requeue(
     with opened(config) as database:
         queue, now = open_queue(database), utc_now()
         if commitments:
-            count = requeue_reports(database, queue, now=now)
-            done, text = {"requeued_commitments": count}, f"{count} reports of Storage Commitment queued again."
+            count, events = requeue_reports(database, queue, now=now), requeue_events(database, queue, now=now)
+            done = {"requeued_commitments": count, "requeued_events": events}
+            text = f"{count} reports of Storage Commitment and {events} events of reading tasks queued again."
         elif study_instance_uid is None or deliveries:
             count = requeue_deliveries(
                 database,

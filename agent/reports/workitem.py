@@ -29,6 +29,7 @@ _INTERPRETATION: Final = ("110005", "DCM", "Interpretation")
 
 STATE: Final = "00741000"
 REASON: Final = "00741238"
+PROGRESS: Final = "00741002"
 SOP_INSTANCE_UID: Final = "00080018"
 Model = dict[str, Any]
 
