@@ -23,7 +23,7 @@ class Mark(Enum):
     )
     IN_DOUBT = (
         "patient in doubt",
-        "A message (HL7) about this Patient ID may be about another patient with the same ID: nothing of it was taken.",
+        "Two patients may have this Patient ID: the events say what left that open, and nothing of it was taken.",
     )
 
     def __init__(self, words: str, sentence: str) -> None:

@@ -62,7 +62,8 @@ class Correction:
     ) -> Corrected:
         """Move the studies of `prior` to `surviving`; images that still come under the old one belong there, too."""
         done = Corrected()
-        if not prior.patient_id or not surviving.patient_id or prior == surviving:
+        nothing_new = prior.authorities == surviving.authorities or not (prior.authorities and surviving.authorities)
+        if not prior.patient_id or (prior.patient_id == surviving.patient_id and nothing_new):
             return done
         self._lock((prior, surviving))
         moved_authority = surviving.authorities and not surviving.authorities & prior.authorities

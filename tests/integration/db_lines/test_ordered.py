@@ -1,5 +1,6 @@
 """Orders that come by message: before their images and after, for their patient only, and never lowering anything."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.addressed import About, Addressed, OrderDone
+from db.intake import record_within
 from db.messages import ArrivedMessage, Books, MessageOutcome, Rules, carry_out
 from db.patient_match import Identifier
 from db.priority import Priority
@@ -88,6 +90,33 @@ def test_a_kept_order_is_applied_to_its_patients_study_only(
     order(ledger, **given)
     ledger.receive(**incoming)
     assert row(ledger).order_priority == expected
+
+
+def test_a_study_that_begins_while_its_order_is_being_committed_waits_for_it(ledger: Any) -> None:
+    receiving = threading.Thread(target=ledger.receive, kwargs={"accession_number": "A1"})
+
+    def take(books: Books) -> OrderDone:
+        done = books.take_order(about(), Priority.HIGH, cancelled=False)
+        receiving.start()
+        receiving.join(0.3)
+        assert receiving.is_alive()
+        return done
+
+    do(ledger, take)
+    receiving.join(30)
+    assert row(ledger).order_priority == Priority.HIGH
+
+
+def test_an_order_that_comes_while_its_study_is_being_committed_waits_for_it(ledger: Any) -> None:
+    ordering = threading.Thread(target=order, args=(ledger,))
+    incoming = ledger.incoming(accession_number="A1")
+    with ledger.database.begin() as connection:
+        record_within(connection, ledger.queue, incoming, timing=ledger.timing, allowances=ledger.allowances)
+        ordering.start()
+        ordering.join(0.3)
+        assert ordering.is_alive()
+    ordering.join(30)
+    assert row(ledger).order_priority == Priority.HIGH
 
 
 def test_a_kept_order_fills_in_an_accession_number(ledger: Any) -> None:

@@ -160,6 +160,13 @@ def test_a_study_that_begins_under_a_merged_id_takes_the_surviving_one_if_it_is_
     assert (row(ledger, "1.9").patient_id, bool(row(ledger, "1.9").doubt)) == ("P1", True), "the ID was given again"
 
 
+def test_a_merge_of_an_id_into_itself_is_none(ledger: Any) -> None:
+    for prior, surviving in ((NEW, NEW), (NEW, Identifier("P2", "HOSP")), (Identifier("P2", "HOSP"), NEW)):
+        assert merge(ledger, prior, surviving) == Corrected()
+    ledger.receive(patient_id="P2", patient_name="Smith^Ann")
+    assert row(ledger).doubt == ""
+
+
 def test_a_merge_keeps_the_issuer_unless_the_authority_changes(ledger: Any) -> None:
     ledger.receive(issuer_of_patient_id="HOSP")
     merge(ledger, Identifier("P1", "HOSP"), Identifier("P2", "HOSP"))
