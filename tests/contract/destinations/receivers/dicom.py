@@ -18,7 +18,7 @@ BEHAVIOURS = ("down", "slow", "lying", "busy", "refusing")
 
 SR, EXPLICIT = str(Comprehensive3DSRStorage), "1.2.840.10008.1.2.1"
 STATUSES = {"busy": 0xA700, "refusing": 0xC000}
-SECONDS = 0.4
+SECONDS = 1
 
 
 def element(tag: bytes, value: str) -> bytes:

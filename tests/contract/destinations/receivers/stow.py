@@ -32,7 +32,7 @@ class Receiver:
 
     def settings(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._port}/dicom-web"
-        return {"url": url, "connection_timeout_seconds": 0.4, "response_timeout_seconds": 0.4}
+        return {"url": url, "connection_timeout_seconds": 1, "response_timeout_seconds": 1}
 
     def report(self, number: int) -> tuple[str, bytes]:
         uid = f"1.2.3.9.{number}"
