@@ -20,6 +20,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from dicom_io.errors import TlsError
 from dicom_io.hardening import HardenedHandler, cut, finish
 from dicom_io.negotiation import VERIFICATION
+from dicom_io.pdu_reader import forget_ahead
 from dicom_io.reactor import close_bell
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
 from dicom_io.slots import EVERYBODY, Slot, Slots
@@ -148,6 +149,7 @@ class _Handler(HardenedHandler):
             finish(association, self.request, seconds=_GRACE_SECONDS)
             close_bell(association)
             session.ended(association)
+            forget_ahead(association)
 
     def _watch(self, association: Association, session: Session) -> None:
         """Wait for the end; hang up on a peer whose request or message takes too long, since pynetdicom would wait."""

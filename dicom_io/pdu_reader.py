@@ -76,6 +76,10 @@ class PduReader:
         """Go on behind the PDU that holds this."""
         self._start += _HEAD + len(body)
 
+    def forget(self) -> None:
+        """Give back what was read ahead: an association that is over may be in memory for a while."""
+        self._buffer, self._start, self._end = memoryview(bytearray()), 0, 0
+
     def _fill(self, count: int) -> bool:
         """Read ahead until there are `count` bytes; return False where the stream ends before."""
         if self._start + count > len(self._buffer):
@@ -160,3 +164,10 @@ def received_of(association: Any) -> int:  # noqa: ANN401  # as above
     """Return how many bytes have come from the peer of an association."""
     reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
     return reader.received if isinstance(reader, PduReader) else 0
+
+
+def forget_ahead(association: Any) -> None:  # noqa: ANN401  # as above
+    """Give back what was read ahead of an association that is over."""
+    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
+    if isinstance(reader, PduReader):
+        reader.forget()
