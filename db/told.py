@@ -17,7 +17,7 @@ def may_have(connection: Connection, study_id: int, kind: str, destination: str)
             result.c.study_id == study_id,
             report.c.kind == kind,
             delivery.c.destination == destination,
-            or_(delivery.c.state.in_((DeliveryState.ACKNOWLEDGED, DeliveryState.STORED)), sent()),
+            or_(delivery.c.state.in_((DeliveryState.ACKNOWLEDGED, DeliveryState.STORED, DeliveryState.TESTED)), sent()),
         )
     )
     return connection.execute(found.limit(1)).one_or_none() is not None

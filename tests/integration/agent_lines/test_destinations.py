@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ import pytest
 from pydicom import Dataset
 from standardwebhooks import Webhook
 
+from db.causes import Cause
 from db.lifecycle import State
+from db.priority import Allowances
+from db.queue import open_queue
+from db.result_withdrawal import Why, withdraw_result
 
 BRIGHT, DARK = 200, 20
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -75,6 +80,27 @@ def test_a_webhook_may_get_flagged_studies_of_one_scanner_only(
         assert secret not in body
     deliveries = {key: agent.record(study).deliveries for key, study in sent.items()}
     assert [key for key, found in deliveries.items() if found] == [("CR_1", BRIGHT)]
+
+
+def test_who_has_been_told_of_a_flagged_study_is_told_that_it_was_withdrawn_whatever_else_is_left_out(
+    start: Start, hook: Hook, radiograph: Radiograph, eventually: Eventually
+) -> None:
+    """Who was never told of a study is not told now either."""
+    hooked = {"name": "hook", "type": "webhook", "url": hook.url, "secret_variable": "HOOK_SECRET"}
+    agent = start(destinations=[hooked | {"outcomes": ["flagged"]}])
+    flagged, dark = radiograph(BRIGHT), radiograph(DARK)
+    for study in (flagged, dark):
+        agent.send(study)
+    eventually(lambda: all(agent.is_in(study, State.DELIVERED) for study in (flagged, dark)))
+    why = Why(cause=Cause.QUALITY, reason="withdrawn: rejected for quality reasons", actor="user test")
+    queue, now = open_queue(agent.database), datetime.now(UTC)
+    for study in (flagged, dark):
+        withdraw_result(agent.database, queue, study.StudyInstanceUID, why, at=now, allowances=Allowances())
+    eventually(lambda: len(hook.posts) == 2)
+    eventually(lambda: all(agent.is_in(study, State.DELIVERED) for study in (flagged, dark)))
+    told = [(one["study_instance_uid"], one["outcome"], one["withdrawn"]) for one in hook.said()]
+    uid = flagged.StudyInstanceUID
+    assert told == [(uid, "flagged", False), (uid, "not_analysed", True)]
 
 
 def test_of_a_destination_on_trial_everything_is_in_its_folder_and_nothing_was_sent(
