@@ -210,7 +210,7 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
 def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.dicomweb.server import limits_of, serve  # noqa: PLC0415 - each role loads only what it runs
     from agent.dicomweb.services import Services  # noqa: PLC0415
-    from agent.receiving import make_receiver  # noqa: PLC0415
+    from agent.receiving import make_receiver, make_workitems  # noqa: PLC0415
     from dicom_io.decoding import Decoder, DecoderSettings  # noqa: PLC0415
 
     section, limits = config.dicomweb, config.decode
@@ -225,6 +225,7 @@ def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready)
             decoder=decoder,
             clock=utc_now,
             limits=limits_of(section),
+            workitems=make_workitems(config, parts),
             public_url=section.public_url,
             behind_proxy=section.behind_proxy,
             accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,

@@ -24,7 +24,7 @@ def is_loopback(host: str) -> bool:
 
 
 class DicomwebSection(BaseModel):
-    """DICOMweb: STOW-RS, QIDO-RS and WADO-RS below /dicom-web, for whoever holds a token (`tibabu token`)."""
+    """DICOMweb: STOW-RS, QIDO-RS, WADO-RS and UPS-RS below /dicom-web, for whoever holds a token (`tibabu token`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -8,9 +8,13 @@ from typing import Final
 
 DICOMWEB_READ: Final = "dicomweb:read"
 DICOMWEB_STORE: Final = "dicomweb:store"
+UPS_READ: Final = "ups:read"
+UPS_WRITE: Final = "ups:write"
 SCOPES: Final = {
     DICOMWEB_READ: "search and retrieve (QIDO-RS, WADO-RS)",
     DICOMWEB_STORE: "store (STOW-RS)",
+    UPS_READ: "list reading tasks (UPS-RS)",
+    UPS_WRITE: "claim, update, complete and cancel reading tasks (UPS-RS)",
 }
 """Each scope with what it allows."""
 

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.dicomweb.problems import problem
-from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE, digest
+from agent.dicomweb.services import BASE
+from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE, UPS_READ, UPS_WRITE, digest
 from db.database import Database
 from db.errors import DatabaseError
 from db.tokens import TokenRecord, active_token, note_use
@@ -19,10 +20,12 @@ from db.tokens import TokenRecord, active_token, note_use
 log = structlog.get_logger(__name__)
 
 _NEEDED: Final = {"GET": DICOMWEB_READ, "HEAD": DICOMWEB_READ, "POST": DICOMWEB_STORE}
+_NEEDED_OF_TASKS: Final = {"GET": UPS_READ, "HEAD": UPS_READ, "POST": UPS_WRITE, "PUT": UPS_WRITE}
+_TASKS: Final = f"{BASE}/workitems"
 
 NOBODY: Final = "expected the header Authorization: Bearer TOKEN. Received: none"
 UNKNOWN: Final = "expected a token that is on record and has not been revoked. Received: another"
-NOT_ALLOWED: Final = "expected one of the methods GET, HEAD and POST. Received: another"
+NOT_ALLOWED: Final = "expected a method that this address answers. Received: another"
 
 
 class Access:
@@ -59,9 +62,11 @@ class Access:
             challenge = 'Bearer realm="dicom-web", error="invalid_token"'
             return problem(401, UNKNOWN, {"WWW-Authenticate": challenge})
         scope["state"]["token"] = record
-        needed = _NEEDED.get(scope["method"])
+        is_task = scope["path"] == _TASKS or scope["path"].startswith(f"{_TASKS}/")
+        methods = _NEEDED_OF_TASKS if is_task else _NEEDED
+        needed = methods.get(scope["method"])
         if needed is None:
-            return problem(405, NOT_ALLOWED, {"Allow": ", ".join(_NEEDED)})
+            return problem(405, NOT_ALLOWED, {"Allow": ", ".join(methods)})
         if needed not in record.scopes:
             challenge = f'Bearer realm="dicom-web", error="insufficient_scope", scope="{needed}"'
             detail = f"expected a token with the scope {needed}. Received: one without"

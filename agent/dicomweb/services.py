@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.problems import ProblemError
+from agent.workitems import Workitems
 from db.database import Database
 from dicom_io.decoding import Decoder
 from dicom_io.errors import UidError
@@ -31,6 +32,7 @@ class Services:
     decoder: Decoder
     clock: Callable[[], datetime]
     limits: Limits
+    workitems: Workitems | None = None
     public_url: str = ""
     behind_proxy: bool = False
     accept_unknown_sop_classes: bool = False

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from agent.dicomweb import search
+from agent.dicomweb import search, workitems
 from agent.dicomweb.access import Access
 from agent.dicomweb.edge import Edge
 from agent.dicomweb.frames import frames
@@ -30,6 +30,7 @@ NOT_HERE: Final = "expected a method that this address answers. Received: anothe
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = _STUDY + "/series/{series}"
 _INSTANCE: Final = _SERIES + "/instances/{instance}"
+_TASK: Final = "/workitems/{workitem}"
 
 ADDRESSES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("POST", "/studies", store),
@@ -54,6 +55,14 @@ ADDRESSES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("GET", _SERIES + "/thumbnail", thumbnail),
     ("GET", _INSTANCE + "/thumbnail", thumbnail),
     ("GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail),
+    ("GET", "/workitems", workitems.search),
+    ("POST", "/workitems", workitems.create),
+    ("GET", _TASK, workitems.retrieve),
+    ("POST", _TASK, workitems.update),
+    ("PUT", _TASK + "/state", workitems.change_state),
+    ("PUT", _TASK + "/state/{requester}", workitems.change_state),
+    ("POST", _TASK + "/cancelrequest", workitems.request_cancellation),
+    ("POST", _TASK + "/cancelrequest/{requester}", workitems.request_cancellation),
 )
 """Method, address below the base, and what answers."""
 
@@ -74,7 +83,7 @@ def make_site(services: Services, *, allowed_origins: tuple[str, ...] = ()) -> S
             Middleware(
                 CORSMiddleware,
                 allow_origins=allowed_origins,
-                allow_methods=("GET", "HEAD", "POST"),
+                allow_methods=("GET", "HEAD", "POST", "PUT"),
                 allow_headers=("Authorization", "Content-Type", "Accept", "If-None-Match"),
                 expose_headers=("ETag", "Warning", "Content-Location", "Retry-After", "WWW-Authenticate"),
             ),
