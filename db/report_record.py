@@ -42,7 +42,7 @@ def report_record(database: Database, study_instance_uid: str, kind: str) -> Rep
             return None
         row = connection.execute(
             select(report)
-            .where(report.c.result_id == found.id, report.c.kind == kind, report.c.rejects.is_(False))
+            .where(report.c.result_id == found.id, report.c.kind == kind)
             .order_by(report.c.version.desc())
             .limit(1)
         ).one_or_none()
