@@ -53,6 +53,7 @@ def row() -> Row:
             "instances": 1,
             "misread_text": False,
             "unknown_class": False,
+            "doubt": "",
             "deliveries": {},
             "forwards": {},
         }
