@@ -13,6 +13,8 @@ from db.priority import Priority, effective
 from db.roles import NO_WORK
 from db.schema import delivery, image_result, instance, report, result, study, study_event
 from db.schema_delivery import delivery_attempt
+from db.schema_workitems import workitem
+from db.workitem_states import WorkitemState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class WorklistRow:
     concluded_at: datetime | None
     read_at: datetime | None = None  # when somebody reported on it: it is off the worklist
     read_how: str | None = None
+    reader: str = ""  # who holds its reading task: an AE title, or the name of a token
     instances: int
     misread_text: bool  # of any of its Instances
     unknown_class: bool  # of any of its Instances
@@ -109,6 +112,7 @@ def _studies() -> Select[Any]:
     return select(
         study,
         _instances().label("instances"),
+        _reader().label("reader"),
         _has_one(instance.c.misread_text).label("misread_text"),
         _has_one(instance.c.unknown_class).label("unknown_class"),
     )
@@ -120,6 +124,13 @@ def _waits_to_be_read() -> ColumnElement[bool]:
 
 def _has_one(*that_is: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK), *that_is)
+
+
+def _reader() -> Any:  # noqa: ANN401 - as below
+    held = select(workitem.c.performer).where(
+        workitem.c.study_id == study.c.id, workitem.c.state == WorkitemState.IN_PROGRESS
+    )
+    return held.correlate(study).scalar_subquery()
 
 
 def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is generic over the table's columns
@@ -170,6 +181,7 @@ def _worklist_row(row: Row[Any], deliveries: dict[str, int], forwards: dict[str,
     state = State(row.state)
     return WorklistRow(
         **{name: getattr(row, name) for name in _AS_STORED},
+        reader=row.reader or "",
         state=state,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         updating=row.outcome is not None and state in {State.RECEIVING, State.COMPLETE},

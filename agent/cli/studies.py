@@ -63,6 +63,7 @@ def worklist_document(row: WorklistRow) -> dict[str, Any]:
         "concluded_at": row.concluded_at,
         "read_at": row.read_at,
         "read_how": row.read_how,
+        "reader": row.reader,
         "instances": row.instances,
         "marks": [mark.name.lower() for mark in marks_of(row)],
         "deliveries": row.deliveries,

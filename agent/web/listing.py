@@ -32,6 +32,7 @@ class ListedStudy:
     deliveries: tuple[words.DeliveryWords, ...]
     forwards: tuple[words.DeliveryWords, ...]
     marks: tuple[Mark, ...]
+    reader: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         deliveries=words.deliveries(row),
         forwards=words.forwards(row),
         marks=marks_of(row),
+        reader=row.reader,
     )
 
 

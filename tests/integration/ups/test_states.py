@@ -27,6 +27,7 @@ def test_a_reader_claims_completes_and_the_study_leaves_the_list(hospital: Any, 
     assert len(worklist(hospital.database)) == 1
     assert client.change(uid, "COMPLETED", transaction) == 0xC310, "nothing is completed that nobody claimed"
     assert client.change(uid, "IN PROGRESS", transaction) == 0x0000
+    assert worklist(hospital.database)[0].reader == "RIS", "the list says who reads it"
     assert client.change(uid, "IN PROGRESS", transaction) == 0xC302
     assert client.change(uid, "IN PROGRESS", generate_uid()) == 0xC301, "somebody else's claim has another lock"
     assert client.change(uid, "COMPLETED", generate_uid()) == 0xC301
