@@ -168,7 +168,16 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     confirmer = Confirmer(parts.database, made, breaker, backoff, utc_now)
     takers = {name: one for name, one in made.items() if isinstance(one, Forwarding)}
     deliverer = Deliverer(
-        parts.database, parts.store, parts.installation, made, config.reports, breaker, confirmer, backoff, utc_now
+        parts.database,
+        parts.queue,
+        parts.store,
+        parts.installation,
+        made,
+        config.reports,
+        breaker,
+        confirmer,
+        backoff,
+        utc_now,
     )
     forwarder = Forwarder(parts.database, parts.store, takers, backoff, utc_now)
     # Lanes for each destination, one for reports and one for Instances: one that hangs until its time-outs holds back

@@ -38,7 +38,9 @@ from db.delivery_attempt import (
     record_tested,
 )
 from db.errors import DatabaseError
-from db.queue import Done, Job, RetryAt, Settlement
+from db.fall_back import fall_back
+from db.queue import Done, Job, Queue, RetryAt, Settlement
+from db.rejection import CLASS_REFUSED
 from dicom_io.errors import StoreError
 from dicom_io.header import read_header
 from dicom_io.store import Store
@@ -54,6 +56,7 @@ class Deliverer:
     """Handler of the jobs `deliver:<destination>`."""
 
     database: Database
+    queue: Queue
     store: Store
     installation: str
     destinations: Mapping[str, Destination]
@@ -161,18 +164,26 @@ class Deliverer:
     def _failed(self, task: DeliveryTask, begun: Begun, error: DeliveryError) -> Settlement:
         wait = self._wait(begun.tries, error) if error.retry else None
         now = self.clock()
+        falls_back = error.status == CLASS_REFUSED and task.fall_back < self._settings(task.kind).fall_backs
         record_failed_attempt(
             self.database,
             task.delivery_id,
             reason=str(error),
-            parked=wait is None,
+            parked=wait is None and not falls_back,
             at=now,
             attempt_id=begun.attempt_id,
             ending=_ending(error),
             status=error.status,
         )
+        if falls_back:
+            fall_back(self.database, self.queue, task.delivery_id, at=now)
+            _log(task, begun.number, "falls back", str(error))
+            return Done()
         _log(task, begun.number, "parked" if wait is None else "failed", str(error))
         return Done() if wait is None else RetryAt(now + wait, str(error))
+
+    def _settings(self, name: str) -> ReportSettings:
+        return Renderer(self.store, self.installation, self.report_settings).module(name)[1]
 
     def _parked(self, task: DeliveryTask, reason: str) -> Settlement:
         record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=True, at=self.clock())

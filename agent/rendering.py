@@ -91,6 +91,7 @@ class Renderer:
             ),
             study=StudyFacts(**asdict(study.facts)),
             variant=variant,
+            fall_back=study.fall_back,
             withdrawal=TITLES.get(study.withdrawal_cause, ""),
             withdrawal_reason=study.withdrawal_reason,
             rejected=tuple(SentObject(**asdict(one)) for one in study.rejected),

@@ -82,6 +82,7 @@ class ConcludedStudy:
     withdrawal_cause: Cause | None  # why earlier results were taken back with this one
     withdrawal_reason: str
     rejected: tuple[ObjectThere, ...]  # of a rejection note: what it takes back
+    fall_back: int  # how many forms of the report its destination refused
     companions: tuple[tuple[str, int], ...]  # names and versions of those that go wherever this report goes
     predecessors: tuple[tuple[str, str, str], ...]  # (SOP Class UID, SOP Instance UID, Series Instance UID)
 
@@ -90,7 +91,14 @@ def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
     """Return what the report has to say: the images and evidence as they stood when its revision was concluded."""
     with database.read() as connection:
         row = connection.execute(
-            select(result, report.c.kind, report.c.version, report.c.rejects, study.c.study_instance_uid)
+            select(
+                result,
+                report.c.kind,
+                report.c.version,
+                report.c.rejects,
+                report.c.fall_back,
+                study.c.study_instance_uid,
+            )
             .select_from(report)
             .join(result)
             .join(study, study.c.id == result.c.study_id)
@@ -107,7 +115,13 @@ def concluded_unordered(database: Database, result_id: int, kind: str) -> Conclu
         versions = select(report.c.version).join(result).where(result.c.study_id == study_id, report.c.kind == kind)
         version = max(connection.scalars(versions), default=0) + 1
         row = connection.execute(
-            select(result, literal(kind).label("kind"), literal(version).label("version"), study.c.study_instance_uid)
+            select(
+                result,
+                literal(kind).label("kind"),
+                literal(version).label("version"),
+                literal(0).label("fall_back"),
+                study.c.study_instance_uid,
+            )
             .join(study, study.c.id == result.c.study_id)
             .where(result.c.id == result_id)
         ).one()
@@ -179,6 +193,7 @@ def _said(
         withdrawal_cause=None if row.withdrawal_cause is None else Cause(row.withdrawal_cause),
         withdrawal_reason=row.withdrawal_reason or "",
         rejected=rejected,
+        fall_back=row.fall_back,
         companions=companions,
         predecessors=tuple(
             (earlier.sop_class_uid, earlier.sop_instance_uid, earlier.series_instance_uid) for earlier in predecessors

@@ -47,6 +47,7 @@ class DeliveryTask:
     media_type: str
     study_instance_uid: str
     stored: StoredReport | None
+    fall_back: int  # how many forms of the report its destination refused already
     tries: int
     stored_at: datetime | None  # since when its destination says that it has it, which is to be confirmed; else None
 
@@ -63,6 +64,7 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
                 delivery,
                 report.c.kind,
                 report.c.media_type,
+                report.c.fall_back,
                 report.c.identifier,
                 report.c.sop_class_uid,
                 report.c.series_instance_uid,
@@ -90,6 +92,7 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
         media_type=row.media_type,
         study_instance_uid=row.study_instance_uid,
         stored=None if row.sha256 is None else _stored(row),
+        fall_back=row.fall_back,
         tries=row.attempts,
         stored_at=row.stored_at if row.state == DeliveryState.STORED else None,
     )

@@ -205,6 +205,7 @@ report = Table(
     Column("path", Text),
     Column("size", BigInteger),
     Column("rendered_at", UtcDateTime),
+    Column("fall_back", Integer, nullable=False, server_default="0"),  # how many forms of it its destination refused
     Column("rejects", Boolean, nullable=False, server_default=text("false")),  # a rejection note, of one destination
     UniqueConstraint("result_id", "kind", "version"),
 )

@@ -11,7 +11,7 @@ from db.schema import delivery, report, result
 
 
 def settle_delivered(connection: Connection, position: Position, *, at: datetime) -> None:
-    """Advance a CONCLUDED study to DELIVERED once every delivery of its current result is acknowledged."""
+    """Advance a CONCLUDED study to DELIVERED once every delivery of its current result is acknowledged, or replaced."""
     waiting = connection.execute(
         select(func.count())
         .select_from(delivery)
@@ -20,7 +20,7 @@ def settle_delivered(connection: Connection, position: Position, *, at: datetime
         .where(
             result.c.study_id == position.study_id,
             result.c.revision == position.revision,
-            delivery.c.state != DeliveryState.ACKNOWLEDGED,
+            delivery.c.state.not_in((DeliveryState.ACKNOWLEDGED, DeliveryState.SUPERSEDED)),
         )
     ).scalar_one()
     if not waiting:

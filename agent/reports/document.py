@@ -156,6 +156,8 @@ class StudyResult:
     """The Parametric Map of this very result, where every destination of the report gets it too."""
     variant: str = ""
     """The report's name in the configuration where that is not its type: part of its UIDs, for its bytes differ."""
+    fall_back: int = 0
+    """How many forms of the report its destination refused: see `ReportSettings.fall_backs`."""
     withdrawal: str = ""
     """Why earlier results were taken back with this one: a rejection note's title code (CID 7011); "" if none were."""
     withdrawal_reason: str = ""
@@ -238,6 +240,11 @@ class ReportSettings(BaseModel):
         default="UTC",
         description="Zone of the times in the report where the images do not say theirs: an IANA name or +HHMM.",
     )
+
+    @property
+    def fall_backs(self) -> int:
+        """How many other forms the report has, for a destination that takes none of the first one's kind."""
+        return 0
 
     @field_validator("timezone")
     @classmethod

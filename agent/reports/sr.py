@@ -35,9 +35,20 @@ class Settings(DicomReportSettings):
         default="comprehensive-3d",
         description="The SOP Class; the others are for a PACS that refuses Comprehensive 3D SR.",
     )
+    fall_back: tuple[Literal["comprehensive-3d", "comprehensive", "enhanced"], ...] = Field(
+        default=(),
+        examples=[["comprehensive", "enhanced"]],
+        description="SOP Classes to send instead, one after the other, to a destination that does not take the first; "
+        "each is a new version of the report.",
+    )
     probability_when_not_flagged: bool = Field(
         default=False, description="Also give the probability of analysed images that are not flagged."
     )
+
+    @property
+    def fall_backs(self) -> int:
+        """How many other SOP Classes there are."""
+        return len(self.fall_back)
 
 
 def applies(outcome: str) -> bool:  # noqa: ARG001 - part of the contract
@@ -53,7 +64,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
 
 
 def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dataset:
-    series = Series(modality="SR", number=_SERIES_NUMBER, sop_class_uid=_CLASSES[settings.sop_class])
+    series = Series(modality="SR", number=_SERIES_NUMBER, sop_class_uid=_class_of(result, settings))
     dataset = begin(result, settings, evidence.source, series)
     referred: list[Instance | Predecessor] = [*evidence.references]
     referred += [result.explanation] if result.explanation else []
@@ -71,6 +82,12 @@ def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dat
         measurement_report(result, evidence, probability_when_not_flagged=settings.probability_when_not_flagged)
     )
     return dataset
+
+
+def _class_of(result: StudyResult, settings: Settings) -> str:
+    """Return the SOP Class: the configured one, or the first that the destination has not refused yet."""
+    classes = (settings.sop_class, *settings.fall_back)
+    return _CLASSES[classes[min(result.fall_back, len(classes) - 1)]]
 
 
 def _references(result: StudyResult, those: Iterable[Instance | Predecessor]) -> Dataset:

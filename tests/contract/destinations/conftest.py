@@ -124,6 +124,7 @@ class Site:
         breaker = Breaker(self.database, self.queue, BACKOFF, 3, self.clock, lambda: 0.5)
         self.deliverer = Deliverer(
             database=self.database,
+            queue=self.queue,
             store=self.store,
             installation="0" * 8,
             destinations=self.made,

@@ -9,7 +9,7 @@ import highdicom
 import pytest
 from pydicom import Dataset, dcmread
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import EnhancedSRStorage, SecondaryCaptureImageStorage, Verification
+from pynetdicom.sop_class import Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage, Verification
 
 Make = Callable[..., Dataset]
 
@@ -77,3 +77,29 @@ def test_a_named_report_of_another_sop_class_goes_to_the_pacs_that_refuses_the_f
     (group,) = said.get_image_measurement_groups()
     assert group.finding_type.meaning == "Pneumonia"
     assert len(older.received) == 2, "and the picture"
+
+
+def test_a_report_falls_back_by_itself_where_the_configuration_lists_what_to_send_instead(
+    start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any, pacs_port: int, older: OlderPacs
+) -> None:
+    """Each class is a version with a UID of its own; the PACS that took the first is not touched."""
+    agent = start(reports={"sr": {"fall_back": ["comprehensive", "enhanced"]}}, destinations=places(pacs_port, older))
+    image = radiograph(250)
+    agent.send(image)
+    eventually(lambda: agent.is_in(image, "DELIVERED"))
+    (modern,), (old,) = pacs.reports("SR"), older.reports
+    assert (modern.SOPClassUID, modern.InstanceNumber) == (Comprehensive3DSRStorage, 1)
+    assert (old.SOPClassUID, old.InstanceNumber) == (EnhancedSRStorage, 3)
+    assert "PredecessorDocumentsSequence" not in old, "it is the same result, said once to each"
+    ended = {(row["destination"], row["state"]) for row in agent.record(image).deliveries}
+    assert ended == {("pacs", "ACKNOWLEDGED"), ("older", "ACKNOWLEDGED"), ("older", "SUPERSEDED")}
+
+
+def test_a_report_that_nobody_told_to_fall_back_is_parked(
+    start: Callable[..., Any], radiograph: Make, eventually: Any, pacs_port: int, older: OlderPacs
+) -> None:
+    agent = start(reports={"sr": {"fall_back": ["comprehensive"]}}, destinations=places(pacs_port, older))
+    image = radiograph(20)
+    agent.send(image)
+    eventually(lambda: agent.row(image) and agent.row(image).deliveries.get("PARKED"))
+    assert older.reports == []
