@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote
+from uuid import UUID
 
 from agent.fhir.terms import Json
 from agent.fhir.values import uri_identifier
@@ -31,7 +32,8 @@ class Entry:
 
 def ours(id_: str, resource: Json, writing: Writing) -> Entry:
     """Return the entry of a resource that is the agent's own: written over what it said before."""
-    kind, urn = resource["resourceType"], f"urn:uuid:{id_}"
+    # Not the URN that the Bundle refers to it by: some servers put their own reference in its place wherever it stands.
+    kind, urn = resource["resourceType"], f"urn:oid:2.25.{UUID(id_).int}"
     if writing == "id":
         named = {"resourceType": kind, "id": id_, **_identified(resource, urn)}
         return Entry(id_, named, {"method": "PUT", "url": f"{kind}/{id_}"})

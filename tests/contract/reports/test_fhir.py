@@ -170,7 +170,7 @@ def test_what_is_the_agents_own_is_put_and_what_is_others_is_only_made_where_it_
     ours = {kind: how for kind, how in found.items() if kind not in {"Patient", "ImagingStudy"}}
     assert all(re.fullmatch(rf"PUT {kind}/[0-9a-f-]{{36}}", how) for kind, how in ours.items())
     by_identifier = requests(study("flagged", source), writing="identifier")
-    assert re.fullmatch(r"PUT Task\?identifier=urn:ietf:rfc:3986\|urn:uuid:[0-9a-f-]{36}", by_identifier["Task"])
+    assert re.fullmatch(r"PUT Task\?identifier=urn:ietf:rfc:3986\|urn:oid:2\.25\.\d{36,39}", by_identifier["Task"])
     assert by_identifier["Provenance"].startswith("PUT Provenance?_tag=urn:tibabu:resource|")
 
 
