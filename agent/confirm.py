@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 AGAIN: Final = timedelta(seconds=10)
 """A PACS may take some time to find by a query what it has just stored."""
+AWAITED: Final = "the report on its Storage Commitment is awaited"
+SILENCE: Final = timedelta(minutes=1)
+"""A PACS that has not reported on a commitment by then is also asked by a query: it may not be able to call us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +92,34 @@ class Confirmer:
             reason = asked.failure_reason
             has = Has.NO if reason else Has.YES
             return self._settle(task, destination, Answer(has, Way.COMMITMENT, reason), stored_at)
-        if asked is not None:
+        if asked is not None and now < (soon := asked.asked_at + min(destination.patience, SILENCE)):
+            return RetryAt(soon, AWAITED)
+        found = self._found(task, destination, ways if asked is None else (Way.QUERY,), stored_at)
+        if not isinstance(found, Answer):
+            return found
+        if asked is not None and found.has is Has.CANNOT:  # it has not said, and there is no other way to ask
             if now < (late := asked.asked_at + destination.patience):
-                return RetryAt(late, "the report on its Storage Commitment is awaited")
-            ways = (Way.QUERY,)
-        resting = self.breaker.wait(task.destination, destination)
+                return RetryAt(late, AWAITED)
+            found = Answer(Has.NO, Way.COMMITMENT)
+        return self._settle(task, destination, found, stored_at)
+
+    def _found(
+        self, task: DeliveryTask, destination: Confirming, ways: tuple[Way, ...], stored_at: datetime
+    ) -> Answer | RetryAt:
+        """Return what the destination says, or when to ask again where it rests or says nothing."""
+        resting = self.breaker.wait(task.destination, self.destinations[task.destination])
         if resting is not None:
             return RetryAt(resting, "the destination rests")
         try:
             answer = self._ask(task, destination, ways)
         except DeliveryError as error:
             self.breaker.ended(task.destination, error)
+            now = self.clock()
             if isinstance(error, DestinationDownError) or now < stored_at + destination.patience:
                 return RetryAt(now + AGAIN, str(error))
-            answer = Answer(Has.NO)
-        else:
-            self.breaker.ended(task.destination, None)
-        if asked is not None and answer.has is Has.CANNOT:
-            answer = Answer(Has.NO, Way.COMMITMENT)  # it never said, and there is no other way to ask
-        return self._settle(task, destination, answer, stored_at)
+            return Answer(Has.NO)
+        self.breaker.ended(task.destination, None)
+        return answer
 
     def _ask(self, task: DeliveryTask, destination: Confirming, ways: tuple[Way, ...]) -> Answer:
         stored = task.stored
@@ -133,17 +145,21 @@ class Confirmer:
     def _settle(self, task: DeliveryTask, destination: Confirming, answer: Answer, stored_at: datetime) -> Settlement:
         now = self.clock()
         if answer.has is Has.LATER:
-            return RetryAt(now + destination.patience, "the report on its Storage Commitment is awaited")
+            return RetryAt(now + min(destination.patience, SILENCE), "the report on its Storage Commitment is awaited")
         if answer.has is Has.YES:
             return self._confirmed(task, f"by {answer.way}")
-        if answer.has is Has.CANNOT and destination.may_be_unable:
-            return self._confirmed(task, "not confirmed: it offers no way to ask")
+        refused = answer.has is Has.CANNOT and answer.failure_reason
+        if (refused or answer.way is Way.QUERY) and now < stored_at + destination.patience:
+            return RetryAt(now + AGAIN, "it refuses to be asked" if refused else "it is not found yet")
         if answer.has is Has.CANNOT:
-            return self._lost(task, "expected a way to ask whether it is there. Received: none", parked=True)
-        if answer.way is Way.QUERY and now < stored_at + destination.patience:
-            return RetryAt(now + AGAIN, "it is not found yet")
+            return self._unable(task, destination)
         how = f"{answer.way} reason={answer.failure_reason:04X}" if answer.failure_reason else str(answer.way)
         return self._lost(task, f"expected it to be there, as it was said to be. Received: not there, by {how}")
+
+    def _unable(self, task: DeliveryTask, destination: Confirming) -> Settlement:
+        if destination.may_be_unable:
+            return self._confirmed(task, "not confirmed: it offers no way to ask")
+        return self._lost(task, "expected a way to ask whether it is there. Received: none", parked=True)
 
     def _confirmed(self, task: DeliveryTask, confirmation: str) -> Settlement:
         confirm(self.database, task.delivery_id, confirmation=confirmation, at=self.clock())

@@ -43,6 +43,7 @@ class Rest:
     reason: str
     opened_at: datetime | None
     probe_at: datetime | None
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ def rests(database: Database, *, only_open: bool = False) -> tuple[Rest, ...]:
             reason=row.reason,
             opened_at=row.opened_at,
             probe_at=row.probe_at,
+            updated_at=row.updated_at,
         )
         for row in rows
     )

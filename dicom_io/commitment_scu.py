@@ -63,7 +63,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a PACS said, and how it was asked. `failure_reason` (0008,1197) is 0 unless it refused to commit."""
+    """What a PACS said, and how it was asked.
+
+    `failure_reason` is why it did not commit (0008,1197), or with CANNOT the status of its refusal to be asked.
+    """
 
     has: Has
     way: Way | None = None
@@ -95,22 +98,26 @@ def ask(
     calling_ae_title: str,
     timeouts: Timeouts,
 ) -> Answer:
-    """Ask in the first of `ways` that the peer accepts; wait so long for a commitment's report. Raises NetworkError."""
+    """Ask for a commitment, else by a query; of these `ways` what the peer accepts. Raises NetworkError.
+
+    `seconds`: how long a commitment's report is waited for. A request for commitment that the peer refuses says nothing
+    of the Instance: it is asked by a query.
+    """
     classes = {Way.COMMITMENT: STORAGE_COMMITMENT, Way.QUERY: STUDY_ROOT_FIND}
     pairs = [(classes[way], syntax) for way in ways for syntax in _SYNTAXES]
+    answer = Answer(Has.CANNOT)
     with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
-        for way in ways:
-            for syntax in _SYNTAXES:
-                context_id = requestor.accepted.get((classes[way], syntax))
-                if context_id is None:
-                    continue
-                if way is Way.QUERY:
-                    return _find(requestor, peer, question, context_id, syntax)
-                return _Commitment(requestor, question, context_id, syntax).ask(seconds)
-    return Answer(Has.CANNOT)
+        accepted: dict[str, tuple[str, int]] = {}
+        for (sop_class, syntax), context_id in requestor.accepted.items():
+            accepted.setdefault(sop_class, (syntax, context_id))
+        if (commitment := accepted.get(STORAGE_COMMITMENT)) is not None:
+            answer = _Commitment(requestor, question, *commitment).ask(seconds)
+        if answer.has is Has.CANNOT and (query := accepted.get(STUDY_ROOT_FIND)) is not None:
+            answer = _find(requestor, peer, question, *query)
+    return answer
 
 
-def _find(requestor: Requestor, peer: Peer, question: Question, context_id: int, syntax: str) -> Answer:
+def _find(requestor: Requestor, peer: Peer, question: Question, syntax: str, context_id: int) -> Answer:
     """Query at IMAGE level with all unique keys (PS3.4 C.6.2.1)."""
     keys = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
     elements = {KEYS[name].tag: ("UI", str(getattr(question, name)).encode("ascii")) for name in keys}
@@ -133,7 +140,7 @@ def _find(requestor: Requestor, peer: Peer, question: Question, context_id: int,
 class _Commitment:
     """One request for commitment, with its report if that comes over the same association."""
 
-    def __init__(self, requestor: Requestor, question: Question, context_id: int, syntax: str) -> None:
+    def __init__(self, requestor: Requestor, question: Question, syntax: str, context_id: int) -> None:
         self._requestor = requestor
         self._question = question
         self._context_id = context_id
@@ -145,7 +152,7 @@ class _Commitment:
         for response in self._requestor.converse(self._request(), self._context_id, self._serve):
             status = response.Status
         if status != SUCCESS:
-            return Answer(Has.NO, Way.COMMITMENT, status)
+            return Answer(Has.CANNOT, Way.COMMITMENT, status)
         if self._result is None:
             self._requestor.listen(self._serve, seconds)
         if self._result is None:
@@ -168,10 +175,11 @@ class _Commitment:
         request.ActionInformation = BytesIO(encode_elements(information, self._syntax))
         return request
 
-    def _serve(self, request: Any, _: int) -> Any:  # noqa: ANN401  # pynetdicom's primitives have no common name
+    def _serve(self, request: Any, context_id: int) -> Any:  # noqa: ANN401  # pynetdicom's primitives have no common name
         """Take the report if it is ours; what belongs to another transaction is not taken here."""
+        syntaxes = {number: pair[1] for pair, number in self._requestor.accepted.items()}
         try:
-            result = read_report(request, self._syntax)
+            result = read_report(request, syntaxes.get(context_id, self._syntax))
         except CommitmentError as error:
             return response_to(request, error.status)
         if result.transaction_uid != self._question.transaction_uid:

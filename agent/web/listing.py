@@ -5,6 +5,7 @@ from datetime import datetime, tzinfo
 
 from agent.marks import Mark, marks_of
 from agent.web import people, times, words
+from db.breaker import Rest
 from db.worklist import WorklistCounts, WorklistRow
 
 PER_PAGE = 50
@@ -82,6 +83,21 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         marks=marks_of(row),
         reader=row.reader,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RestingDestination:
+    """A destination to which nothing is sent, since when and why."""
+
+    destination: str
+    since: times.Moment
+    reason: str
+
+
+def resting(rest: Rest, zone: tzinfo | None = None) -> RestingDestination:
+    """Return a destination that rests in words."""
+    since = times.exact(rest.opened_at or rest.updated_at, zone)
+    return RestingDestination(people.readable(rest.destination), since, people.readable(rest.reason))
 
 
 def summary(counts: WorklistCounts, now: datetime) -> Summary:

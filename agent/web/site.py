@@ -18,6 +18,7 @@ from starlette.types import Scope
 from agent.web import listing, times, words
 from agent.web.edge import Edge
 from agent.web.study import study_page
+from db.breaker import rests
 from db.database import Database
 from db.worklist import study_record, worklist, worklist_counts
 from dicom_io.errors import UidError
@@ -64,6 +65,7 @@ class Pages:
             updated=times.exact(now, self._zone),
             summary=listing.summary(counts, now),
             paging=paging,
+            resting=[listing.resting(rest, self._zone) for rest in rests(self._database, only_open=True)],
             studies=[listing.listed(row, paging.offset + n, now, self._zone) for n, row in enumerate(rows, 1)],
         )
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
 from agent.web import people, times, words
 from agent.web.listing import ListedStudy, listed
 from db.worklist import StudyRecord
 
 Row = Mapping[str, Any]
+
+LAST_ATTEMPTS: Final = 5
+"""So many of a delivery's attempts are shown; `tibabu show` prints all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ class DeliveryLine:
     destination: str
     state: words.DeliveryWords
     attempts: str
+    story: tuple[str, ...]
     reason: str
+    confirmation: str
     changed: times.Moment
 
 
@@ -180,23 +185,33 @@ def _reports(record: StudyRecord, zone: tzinfo | None) -> tuple[ReportLine, ...]
             version=report["version"],
             sop_instance_uid=report["sop_instance_uid"] or "",
             rendered=None if report["rendered_at"] is None else times.exact(report["rendered_at"], zone),
-            deliveries=_deliveries([row for row in record.deliveries if row["report_id"] == report["id"]], zone),
+            deliveries=_deliveries(
+                [row for row in record.deliveries if row["report_id"] == report["id"]], record, zone
+            ),
         )
         for report in record.reports
     )
 
 
-def _deliveries(rows: Sequence[Row], zone: tzinfo | None) -> tuple[DeliveryLine, ...]:
+def _deliveries(rows: Sequence[Row], record: StudyRecord, zone: tzinfo | None) -> tuple[DeliveryLine, ...]:
     return tuple(
         DeliveryLine(
             destination=people.readable(row["destination"]),
             state=words.delivery_state(row["state"]),
             attempts="1 attempt" if row["attempts"] == 1 else f"{row['attempts']} attempts",
+            story=tuple(_attempt(one) for one in record.attempts if one["delivery_id"] == row["id"])[-LAST_ATTEMPTS:],
             reason=people.readable(row["reason"]),
+            confirmation=people.readable(row["confirmation"]),
             changed=times.exact(row["updated_at"], zone),
         )
         for row in rows
     )
+
+
+def _attempt(row: Row) -> str:
+    """Return how one attempt went, in a few words."""
+    how = row["ending"] or "on its way"
+    return f"{row['number']}: {how} {people.readable(row['status'])}".rstrip()
 
 
 def _forwards(rows: Sequence[Row], zone: tzinfo | None) -> tuple[ForwardLine, ...]:

@@ -25,6 +25,7 @@ class Archive:
         self.loses = 0  # so many of the next objects are acknowledged and not kept
         self.kept: list[str] = []
         self.reports = SAME
+        self.refuses = False  # to be asked for a commitment
         self.asked: list[str] = []
         self.agent_port = 0
         self.answers: list[int] = []
@@ -65,6 +66,8 @@ class Archive:
 
     def commit(self, event: Any) -> tuple[int, None]:
         self.asked.append("commit")
+        if self.refuses:
+            return 0x0110, None
         report = threading.Thread(target=self.report, args=(event.assoc, event.action_information))
         self.threads.append(report)
         if self.reports != NEVER:
@@ -166,6 +169,16 @@ def test_without_commitment_a_query_confirms_and_what_it_does_not_find_is_sent_a
     agent, study = run(StudyRootQueryRetrieveInformationModelFind, confirm_within_seconds=0.1)
     eventually(lambda: agent.is_in(study, "DELIVERED"))
     assert told(agent, study) == ("by query", ["acknowledged", "acknowledged"])
+
+
+def test_a_pacs_that_refuses_to_be_asked_for_a_commitment_is_searched(
+    run: Any, archive: Archive, eventually: Any
+) -> None:
+    archive.refuses = True
+    agent, study = run(StorageCommitmentPushModel, StudyRootQueryRetrieveInformationModelFind)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
+    assert archive.asked == ["commit", "find"]
+    assert told(agent, study) == ("by query", ["acknowledged"])
 
 
 def test_where_neither_is_offered_the_ledger_says_that_it_was_not_confirmed(run: Any, eventually: Any) -> None:

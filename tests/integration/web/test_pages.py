@@ -11,11 +11,13 @@ import pytest
 
 from agent.marks import Mark
 from db.attributes import InstanceAttributes
+from db.breaker import note_fault
 from db.database import Database
+from db.delivery_attempt import Begun, Ending, begin_attempt, record_failed_attempt
 from db.outcome import Outcome
 from db.priority import Priority
 from db.queue import open_queue
-from db.worklist import WorklistCounts, worklist_counts
+from db.worklist import WorklistCounts, study_record, worklist_counts
 
 Ledger = Any  # tests/integration/web/conftest.py
 UID = "1.2.826.0.1.3680043.10.1505"
@@ -259,3 +261,30 @@ def test_the_counts_are_those_of_the_worklist(database: Database, make_ledger: C
     assert worklist_counts(database, now=now) == WorklistCounts(
         studies=2, flagged=1, overdue=1, oldest_received_at=oldest
     )
+
+
+def test_a_destination_that_rests_and_what_was_tried_are_seen(client: httpx.Client, ledger: Any, now: datetime) -> None:
+    at = now - timedelta(minutes=5)
+    note_fault(ledger.database, "PACS", reason="no answer", limit=1, probe_in=timedelta(minutes=1), at=at)
+    instance = ledger.receive(f"{UID}.1", at=at)
+    ledger.score(instance, Outcome.FLAGGED, at=at)
+    ledger.close(now)
+    ledger.conclude(instance.study_id, at=now, destinations=("PACS",))
+    record = study_record(ledger.database, f"{UID}.1")
+    assert record is not None
+    delivery = record.deliveries[0]
+    begun = begin_attempt(ledger.database, delivery["id"], sha256="", at=now)
+    assert isinstance(begun, Begun)
+    record_failed_attempt(
+        ledger.database,
+        delivery["id"],
+        attempt_id=begun.attempt_id,
+        reason="no room",
+        parked=False,
+        at=now,
+        ending=Ending.REFUSED,
+        status="A700",
+    )
+    begin_attempt(ledger.database, delivery["id"], sha256="", at=now)
+    assert "Nothing is sent to PACS since" in text(client.get("/").text)
+    assert "PACS queued 2 attempts 1: refused A700 2: on its way no room" in text(client.get(f"/studies/{UID}.1").text)
