@@ -52,7 +52,6 @@ _PRESENCES: Final = {FLAGGED: codes.cid240.Present, NOT_FLAGGED: codes.cid240.Un
 """CID 240. Never absent: a triage aid does not state absence."""
 _ALL_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.AllAlgorithmsSucceededWithFindings)
 _SOME_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.NotAllAlgorithmsSucceededWithFindings)
-_NONE_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.NoAlgorithmsSucceededWithoutFindings)
 _DIGITS: Final = 4
 _LO: Final = 64
 
@@ -187,13 +186,11 @@ def _evaluations(result: StudyResult, evidence: Evidence) -> Iterator[ContentIte
 
 
 def _run_status(result: StudyResult) -> CodedConcept | None:
-    """Return how the analysis went (CID 6047), None where the code would say of an analysed image "without findings".
+    """Return how the analysis of a flagged study went (CID 6047); None of any other.
 
-    A triage aid does not say so: see `_PRESENCES`.
+    The codes for these say "without findings" of what nobody looked at, or what is below the operating point.
     """
     outcomes = {image.outcome for image in result.images}
-    if not outcomes & {FLAGGED, NOT_FLAGGED}:
-        return _NONE_SUCCEEDED
     if FLAGGED not in outcomes:
         return None
     return _SOME_SUCCEEDED if FAILED in outcomes else _ALL_SUCCEEDED

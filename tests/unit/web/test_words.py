@@ -109,7 +109,7 @@ def test_every_state_role_and_event_of_the_ledger_has_words() -> None:
     states = [value for name, value in vars(DeliveryState).items() if name.isupper()]
     assert len({words.delivery_state(state).text for state in states}) == len(states)
     assert len({words.role(role) for role in Role}) == len(Role)
-    others = ["RECEIVED", "RAISED", "PERFORMED_STEP", "IMAGES_WITHDRAWN"]
+    others = ["RECEIVED", "RAISED", "PERFORMED_STEP", "IMAGES_WITHDRAWN", "RESULT_WITHDRAWN"]
     assert len({words.event(event) for event in [*Event, *others]}) == len(Event) + len(others)
     assert words.event("PRIORITY_CHANGED") == "Priority changed"
 
