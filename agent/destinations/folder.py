@@ -27,6 +27,8 @@ _SUFFIXES: Final = {
     "application/hl7-v2": ".hl7",
     "x-application/hl7-v2+er7": ".hl7",
 }
+_READABLE: Final = 0o640
+"""Reports name patients: they are not for everybody on this machine."""
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -96,7 +98,8 @@ class Destination:
         """Write, sync, rename, sync the folder: a reader never sees half a file under its name."""
         part = self._folder / f".{token_hex(8)}.part"
         try:
-            with _opened(source) as whole, part.open("xb") as file:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _READABLE)
+            with os.fdopen(descriptor, "wb") as file, _opened(source) as whole:
                 shutil.copyfileobj(whole, file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -32,7 +32,12 @@ _DELIVERIES = {
     DeliveryState.TESTED: "on trial: in a folder, not sent",
     DeliveryState.SUPERSEDED: "superseded",
 }
-_REPORTS = {"sr": "Structured report", "picture": "Picture with heat map"}
+_REPORTS = {
+    "sr": "Structured report",
+    "picture": "Picture with heat map",
+    "fhir": "FHIR resources",
+    "summary": "Summary in JSON",
+}
 _ROLES = {
     Role.CANDIDATE: "image for analysis",
     Role.EVIDENCE: "kept, not for analysis",

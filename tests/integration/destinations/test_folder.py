@@ -32,6 +32,11 @@ def test_any_report_becomes_a_file_named_by_its_identifier(tmp_path: Path, media
     assert [(file.name, file.read_bytes()) for file in out.iterdir()] == [(f"1.2.840.99{suffix}", b"report\0")]
 
 
+def test_a_file_is_not_for_everybody_on_the_machine(tmp_path: Path) -> None:
+    destination(tmp_path).send(Outgoing("application/dicom", b"report", "1.2", "1.2.3"))
+    assert (tmp_path / "1.2.dcm").stat().st_mode & 0o777 & ~0o640 == 0
+
+
 def test_sent_again_it_is_the_same_file(tmp_path: Path) -> None:
     report = Outgoing("application/dicom", b"report", "1.2", "1.2.3")
     destination(tmp_path).send(report)

@@ -147,6 +147,18 @@ def test_check_looks_at_the_listener_of_hl7_and_its_certificate(run: Run, tmp_pa
     assert (found["ok"], found["detail"].startswith("expected PEM files")) == (False, True)
 
 
+def test_check_says_which_destination_is_on_trial_and_asks_its_folder_instead(run: Run, tmp_path: Path) -> None:
+    place = 'type = "dicom"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
+    config = tmp_path / "site.toml"
+    for folder, ok in (("trial", True), ("site.toml", False)):
+        config.write_text(f'[[destinations]]\nname = "pacs"\ntest_folder = "{folder}"\n{place}', encoding="utf-8")
+        result = run("check", "--config", str(config), "--json")
+        (found,) = [one for one in json.loads(result.stdout) if one["check"] == "destination pacs"]
+        assert found["ok"] is ok
+        assert ("on trial: nothing is sent there" in found["detail"]) is ok
+    assert list((tmp_path / "trial").iterdir()) == []
+
+
 def test_check_looks_at_the_second_model_too(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[model]\nshadow = "absent"\n', encoding="utf-8")
     findings = {one["check"]: one for one in json.loads(run("check", "--json").stdout)}
