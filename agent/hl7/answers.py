@@ -39,6 +39,7 @@ ERRORS: Final[Mapping[int, str]] = {
 
 _COMMIT: Final = {ACCEPTED: "CA", ERROR: "CE", REJECTED: "CR"}
 _CONTROL_ID: Final = 20  # longest MSH-10
+_VERSION: Final = re.compile(r"2(\.\d){0,2}")
 _EVENT: Final = re.compile(r"[A-Z0-9]{3}")
 
 
@@ -95,7 +96,7 @@ def _written(
         9: ("ACK", event, "ACK") if _EVENT.fullmatch(event) else ("ACK",),
         10: uuid4().hex[:_CONTROL_ID].upper(),
         11: "P" if header is None else (header.value(11) or "P"),
-        12: "2.5.1" if header is None else (header.value(12) or "2.5.1"),
+        12: header.value(12) if header is not None and _VERSION.fullmatch(header.value(12)) else "2.5.1",
     }
     control_id = "" if message is None else message.control_id
     texts = [control_id, *(value for value in msh.values() if isinstance(value, str))]
