@@ -4,7 +4,7 @@ Written in the transactions that make them needed; what peers do with them is `d
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -27,6 +27,9 @@ _MOST_AT_ONCE = 200
 
 WITHDRAWN = "Its images, or what was said of them, were withdrawn"
 READ = "The study has been read"
+FORGOTTEN = "Its performer has said nothing for too long"
+ABANDONED = timedelta(hours=12)
+"""Who holds a task and says nothing for so long is taken to have forgotten it (PS3.4 CC.2.1.3)."""
 
 
 def schedule(connection: Connection, queue: Queue, study_id: int, *, at: datetime, again: bool = False) -> None:
@@ -90,8 +93,9 @@ def withdraw_task(connection: Connection, queue: Queue, study_id: int, reason: s
 def tidy(database: Database, queue: Queue, *, now: datetime) -> int:
     """Cancel the tasks of studies that were read otherwise, unless somebody holds them: that one will say so itself.
 
-    And let concluded studies have a task that have had none: they were concluded by an earlier version of this program.
-    Returns how many of both there were. Safe to run twice, anywhere, and to miss.
+    Let concluded studies have a task that have had none: they were concluded by an earlier version of this program. And
+    give to others what somebody has held for too long without a word: no study is lost with a system that forgot it.
+    Returns how many of all there were. Safe to run twice, anywhere, and to miss.
     """
     read = (
         select(study.c.id)
@@ -109,8 +113,12 @@ def tidy(database: Database, queue: Queue, *, now: datetime) -> int:
         )
         .limit(_MOST_AT_ONCE)
     )
+    forgotten = select(workitem.c.study_id).where(
+        workitem.c.state == WorkitemState.IN_PROGRESS, workitem.c.modified_at < now - ABANDONED
+    )
     with database.read() as connection:
         ended, missing = connection.scalars(read).all(), connection.scalars(without).all()
+        held = connection.scalars(forgotten.limit(_MOST_AT_ONCE)).all()
     for study_id in ended:
         with database.begin() as connection:
             lock(connection, study_id)
@@ -121,18 +129,30 @@ def tidy(database: Database, queue: Queue, *, now: datetime) -> int:
         with database.begin() as connection:
             lock(connection, study_id)
             schedule(connection, queue, study_id, at=now)
-    return len(ended) + len(missing)
+    for study_id in held:
+        with database.begin() as connection:
+            lock(connection, study_id)
+            task = latest_task(connection, study_id)
+            if task is not None and task.state == WorkitemState.IN_PROGRESS and task.modified_at < now - ABANDONED:
+                _cancel(connection, task, FORGOTTEN, now)
+                report_state(connection, queue, task.id, WorkitemState.CANCELED, reason=FORGOTTEN, at=now)
+                schedule(connection, queue, study_id, at=now, again=task.cancel_requested_at is None)
+    return len(ended) + len(missing) + len(held)
 
 
 def cancel_scheduled(connection: Connection, queue: Queue, task: Row[Any], reason: str, *, at: datetime) -> None:
     """Cancel a task that nobody holds: by way of IN PROGRESS, as the standard has it (PS3.4 CC.2.2.3)."""
+    _cancel(connection, task, reason, at)
+    for state in (WorkitemState.IN_PROGRESS, WorkitemState.CANCELED):
+        report_state(connection, queue, task.id, state, reason=reason, at=at)
+
+
+def _cancel(connection: Connection, task: Row[Any], reason: str, at: datetime) -> None:
     connection.execute(
         update(workitem)
         .where(workitem.c.id == task.id)
         .values(state=WorkitemState.CANCELED, reason=reason, ended_at=at, modified_at=at)
     )
-    for state in (WorkitemState.IN_PROGRESS, WorkitemState.CANCELED):
-        report_state(connection, queue, task.id, state, reason=reason, at=at)
 
 
 def report_state(
@@ -143,7 +163,9 @@ def report_state(
 
 
 def _confirm(connection: Connection, queue: Queue, task: Row[Any], row: Row[Any], at: datetime) -> None:
-    """Note that an open task speaks of this revision; its subscribers look again."""
+    """Note that an open task speaks of this revision; if that is news its subscribers look again."""
+    if row.revision == task.revision:
+        return
     connection.execute(update(workitem).where(workitem.c.id == task.id).values(revision=row.revision, modified_at=at))
     report_state(connection, queue, task.id, task.state, at=at)
 

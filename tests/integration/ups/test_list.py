@@ -118,6 +118,22 @@ def test_a_withdrawn_study_that_somebody_reads_is_left_to_that_one(hospital: Any
     assert client.listed("SCHEDULED") == [], "nothing is left to read"
 
 
+def test_a_task_that_its_reader_forgot_is_given_to_others(hospital: Any, serve: Any) -> None:
+    client = serve(hospital)
+    hospital.study()
+    forgotten = client.listed()[0].SOPInstanceUID
+    transaction = client.claim(forgotten)
+    hospital.now += timedelta(hours=11)
+    assert client.performed(forgotten, transaction) == 0x0000
+    hospital.now += timedelta(hours=11)
+    assert tidy(hospital.database, hospital.queue, now=hospital.now) == 0, "it has said something meanwhile"
+    hospital.now += timedelta(hours=2)
+    assert tidy(hospital.database, hospital.queue, now=hospital.now) == 1
+    (again,) = client.listed("SCHEDULED")
+    assert again.SOPInstanceUID != forgotten
+    assert client.change(forgotten, "COMPLETED", transaction) == 0xC300
+
+
 def test_a_task_says_whose_study_it_is_and_what_to_read(hospital: Any, serve: Any) -> None:
     received = hospital.receive()
     hospital.receive()
