@@ -7,7 +7,15 @@ import pytest
 
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion
-from db.delivery import delivery_task
+from db.confirmation import (
+    answer_commitment,
+    ask_commitment,
+    asked_commitment,
+    confirm,
+    record_stored,
+    record_unconfirmed,
+)
+from db.delivery import StoredReport, delivery_task, record_rendered
 from db.delivery_attempt import (
     Begun,
     Ending,
@@ -210,3 +218,67 @@ def test_the_list_tells_what_is_parked_where_and_one_of_them_is_requeued_alone(d
     assert len(listed_deliveries(ledger.database)) == len(listed_deliveries(ledger.database, limit=1)) + 1
     assert requeue_deliveries(ledger.database, ledger.queue, now=ledger.now, delivery_id=pacs) == 1
     assert count_deliveries(ledger.database) == {"pacs": {"QUEUED": 1}, "ris": {"PARKED": 1}}
+
+
+def stored(deliveries: Any, delivery_id: int) -> None:
+    ledger, begun = deliveries.ledger, deliveries.begin(delivery_id)
+    record_stored(ledger.database, delivery_id, detail="0000", at=ledger.now, attempt_id=begun.attempt_id)
+
+
+def test_what_is_stored_is_not_delivered_until_it_is_confirmed(deliveries: Any) -> None:
+    ledger, pacs, ris = deliveries.ledger, deliveries.id("pacs"), deliveries.id("ris")
+    stored(deliveries, pacs)
+    acknowledge(ledger.database, ris, detail="AA", at=ledger.now)
+    assert deliveries.record.study.deliveries == {"STORED": 1, "ACKNOWLEDGED": 1}
+    assert deliveries.record.study.state is State.CONCLUDED
+    confirm(ledger.database, pacs, confirmation="by query", at=ledger.now)
+    assert deliveries.record.study.state is State.DELIVERED
+    assert deliveries.story(pacs) == [(1, "acknowledged", "0000", "")]
+
+
+def test_what_turns_out_not_to_be_there_is_sent_again_and_may_then_be_there_already(deliveries: Any) -> None:
+    ledger, pacs = deliveries.ledger, deliveries.id("pacs")
+    stored(deliveries, pacs)
+    assert record_unconfirmed(ledger.database, pacs, reason="not there", parked=False, at=ledger.now)
+    begun = deliveries.begin(pacs)
+    assert (begun.number, begun.sent_before) == (2, True)
+
+
+def test_an_earlier_version_that_turns_out_not_to_be_there_is_not_sent_after_a_later_one(deliveries: Any) -> None:
+    ledger, pacs = deliveries.ledger, deliveries.id("pacs")
+    stored(deliveries, pacs)
+    deliveries.again()
+    assert not record_unconfirmed(ledger.database, pacs, reason="not there", parked=False, at=ledger.now)
+    states = [row["state"] for row in deliveries.record.deliveries if row["destination"] == "pacs"]
+    assert states == ["SUPERSEDED", "QUEUED"]
+
+
+@pytest.mark.parametrize(
+    ("committed", "failures", "reason"), [(True, {}, 0), (False, {"2.25.1": 0x0110}, 0x0110), (False, {}, 0x0112)]
+)
+def test_a_report_on_a_commitment_is_kept_and_the_first_one_counts(
+    deliveries: Any, reason: int, failures: dict[str, int], *, committed: bool
+) -> None:
+    ledger, pacs = deliveries.ledger, deliveries.id("pacs")
+    report = StoredReport(
+        identifier="2.25.1", sop_class_uid="1.2", series_instance_uid="1.2.3", sha256=DIGEST, path="p", size=1
+    )
+    record_rendered(ledger.database, deliveries.record.deliveries[0]["report_id"], report, at=ledger.now)
+    stored(deliveries, pacs)
+    ask_commitment(ledger.database, pacs, "2.25.7", at=ledger.now)
+    asked = asked_commitment(ledger.database, pacs, since=ledger.now)
+    assert asked is not None
+    assert asked.failure_reason is None
+
+    def answer(uid: str, there: frozenset[str], failed: dict[str, int]) -> bool:
+        return answer_commitment(
+            ledger.database, ledger.queue, uid, failed, committed=there, missing=0x0112, at=ledger.now
+        )
+
+    assert not answer("2.25.8", frozenset(), {}), "it is not ours"
+    assert answer("2.25.7", frozenset({"2.25.1"} if committed else ()), failures)
+    assert answer("2.25.7", frozenset(), {"2.25.1": 0x0119})
+    asked = asked_commitment(ledger.database, pacs, since=ledger.now)
+    assert asked is not None
+    assert asked.failure_reason == reason
+    assert ledger.waiting()["deliver:pacs"] == 1

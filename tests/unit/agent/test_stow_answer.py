@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import DeliveryError, DestinationDownError
-from agent.stow_answer import judge
+from agent.stow_answer import found, judge
+from dicom_io.commitment_scu import Has
 
 UID = "1.2.3"
 
@@ -119,3 +120,26 @@ def test_whatever_a_server_says_it_is_stored_only_by_a_200_or_202(status: int, b
     except DeliveryError:
         return
     assert status in {200, 202}
+
+
+HERE = json.dumps([{"00080018": {"vr": "UI", "Value": [UID]}}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "has"),
+    [
+        (200, HERE, Has.YES),
+        (200, HERE.replace(b"1.2.3", b"1.2.4"), Has.NO),
+        (200, b"[]", Has.NO),
+        (204, b"", Has.NO),
+        *((status, b"<html>", Has.CANNOT) for status in (400, 403, 404, 405, 406, 501)),
+    ],
+)
+def test_a_search_says_whether_it_is_there_or_that_searching_is_not_offered(status: int, body: bytes, has: Has) -> None:
+    assert found(status, {}, body, UID, server="http://pacs").has is has
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"{}"), (401, b""), (500, b""), (302, b"")])
+def test_an_answer_that_says_neither_confirms_nothing(status: int, body: bytes) -> None:
+    with pytest.raises(DeliveryError, match="expected http://pacs to answer a search"):
+        found(status, {}, body, UID, server="http://pacs")
