@@ -96,6 +96,8 @@ def _service(association: Any, request: Any, context_id: int) -> Service | None:
     services: Mapping[Verb, Service] = getattr(association, "services_of_ours", {})
     if context is None or getattr(request, "MessageID", None) is None:
         return None
+    if isinstance(request, C_STORE):  # refused there under a context that is for something else
+        return services.get(Verb.STORE)
     verb = verb_of(UID(context.abstract_syntax or ""), accept_unknown=True)
     return services.get(verb) if verb is not None and isinstance(request, _OPERATIONS[verb]) else None
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, Literal
 
+from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
@@ -18,7 +19,7 @@ from dicom_io.dispatch import offer
 from dicom_io.door import Door, Verb
 from dicom_io.exchange import Caller
 from dicom_io.hardening import wake
-from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, VERIFICATION, supported_contexts
+from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, supported_contexts, verb_of
 from dicom_io.pdu_reader import protocol_of
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool, SpoolingDimse, StoreRequest, begin
@@ -175,7 +176,7 @@ class Session:
 
     def _refusal(self, abstract_syntax: str) -> int | None:
         """Return the status of a request that must not be served (PS3.7 9.1.1.1.9), None for one that may."""
-        if abstract_syntax == VERIFICATION:
+        if verb_of(UID(abstract_syntax), accept_unknown=True) is not Verb.STORE:
             return SOP_CLASS_NOT_SUPPORTED
         return None if Verb.STORE in self._may else NOT_AUTHORISED
 

@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+from pynetdicom.sop_class import ComputedRadiographyImageStorage
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
 
 from agent.archive import HeldArchive
@@ -259,3 +262,17 @@ def test_findscu_finds_a_list_of_uids(hold: Any, radiograph: Any, run: Any) -> N
 
 def test_an_unknown_study_is_no_match(hold: Any) -> None:
     assert [status for status, _ in find(hold(), QueryRetrieveLevel="STUDY", StudyInstanceUID=generate_uid())] == [0]
+
+
+def test_a_store_in_the_place_of_a_query_is_refused_although_its_peer_may_store(hold: Any) -> None:
+    association = associate(hold())
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
+    request.DataSet = BytesIO(b"\x08\x00\x05\x00CS\x00\x00")
+    association._reactor_checkpoint.clear()
+    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+    _, response = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    assert response.Status == 0x0122
+    association.release()

@@ -1,12 +1,14 @@
 """Whatever stands in a C-STORE request, it is answered with a status and the association stays up."""
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 SOP_CLASS, INSTANCE, MESSAGE_RESPONDED = 0x00000002, 0x00001000, 0x00000120
 EXPLICIT = "1.2.840.10008.1.2.1"
+VERIFICATION = "1.2.840.10008.1.1"
 LONG_UID = b"1.2." + b"1" * 61
 
 
@@ -116,15 +118,23 @@ def test_requests_that_do_not_wait_for_their_answers_are_all_answered_with_their
     assert sink.only_summary().stored == len(uids)
 
 
+@pytest.mark.parametrize("way", ["plain", "command in two fragments", "no dataset"])
 def test_a_store_under_the_verification_context_is_refused_by_a_c_store_response(
-    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any, tmp_path: Path, way: str
 ) -> None:
-    """The library would answer it with a C-ECHO response that says success."""
+    """The library would answer it with a C-ECHO response that says success, or with a status that nobody documents."""
     peer = raw_peer(start_scp())
-    peer.associate([(1, "1.2.840.10008.1.1", [EXPLICIT])])
-    response = peer.store(sample().dataset)
+    peer.associate([(1, VERIFICATION, [EXPLICIT])])
+    command = peer.store_command(**({"_00000800": b"\1\1"} if way == "no dataset" else {}))
+    head = 30 if way == "command in two fragments" else 0
+    if head:
+        peer.send_pdv(1, 0x01, command[:head])
+    peer.send_pdv(1, 0x03, command[head:])
+    if way != "no dataset":
+        peer.send_pdv(1, 0x02, sample().dataset)
+    response = peer.read_response()
     assert status(response) == 0x0122
     assert response[0x00000100] == b"\x01\x80"
-    assert sink.instances == []
+    assert (sink.instances, list(tmp_path.iterdir())) == ([], [])
     assert status(peer.echo()) == 0x0000
     peer.release()

@@ -16,7 +16,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import DT_2, StateMachine
+from pynetdicom.fsm import AR_7, DT_2, StateMachine
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
@@ -39,9 +39,12 @@ RELIED_ON: dict[Callable[..., Any], str] = {
     DIMSEServiceProvider.__init__: "bbecd186810e7700",
     DIMSEServiceProvider.receive_primitive: "5f99c86b14a15cef",
     DIMSEServiceProvider.get_msg: "890e3e04283f5aeb",
+    DIMSEMessage.__init__: "b9c44307ebf25f19",
     DIMSEMessage.decode_msg: "f51c777e841a76be",
     DIMSEMessage.message_to_primitive: "f8f43d34e43450ef",
+    StateMachine.__init__: "13802ade1a356dce",
     StateMachine.do_action: "9a883f44c7f31641",
+    AR_7: "9a8d68182bf5c9fd",
     DT_2: "9ec543394e0b49eb",
     Timer: "77ddae7423f544b1",
     ACSE.is_aborted: "ad2eb3f545a9ed05",
