@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 
 from db import kinds
 from db.advance import lock
@@ -127,7 +127,8 @@ def confirm(database: Database, delivery_id: int, *, confirmation: str, at: date
 def record_unconfirmed(database: Database, delivery_id: int, *, reason: str, parked: bool, at: datetime) -> bool:
     """Commit that the destination does not have the report after all; return whether it is to be sent again.
 
-    It is not where a person has to look (`parked`), nor where a later version has been made since.
+    It is not where a person has to look (`parked`), nor where a later version has been made since or its result is
+    being withdrawn. A rejection note is: whatever the study comes to later, what it names is to go.
     """
     with database.begin() as connection:
         study_id = study_of(connection, delivery_id)
@@ -136,15 +137,16 @@ def record_unconfirmed(database: Database, delivery_id: int, *, reason: str, par
         if parked:
             state = DeliveryState.PARKED
         own = (
-            select(result.c.revision)
+            select(result.c.revision, report.c.rejects)
             .select_from(delivery)
             .join(report, report.c.id == delivery.c.report_id)
             .join(result)
             .where(delivery.c.id == delivery_id)
-            .scalar_subquery()
         )
-        later = exists().where(result.c.study_id == study_id, result.c.revision > own)
-        if connection.execute(select(later)).scalar_one():
+        revision, rejects = connection.execute(own).one()
+        later = exists().where(result.c.study_id == study_id, result.c.revision > revision)
+        taken_back = exists().where(study.c.id == study_id, study.c.withdrawing)
+        if not rejects and connection.execute(select(or_(later, taken_back))).scalar_one():
             state = DeliveryState.SUPERSEDED
         changed = connection.execute(
             update(delivery)

@@ -187,18 +187,21 @@ def record_failed_attempt(  # noqa: PLR0913 - what the ledger says of a failure
     ending: Ending = Ending.FAILED,
     status: str = "",
 ) -> None:
-    """Commit a failed attempt and its reason; a parked delivery waits, visibly, for a person to requeue it."""
+    """Commit a failed attempt and its reason; a parked delivery waits, visibly, for a person to requeue it.
+
+    So does one whose job was given up (no attempt) while it was to be confirmed.
+    """
     values: dict[str, object] = {"reason": reason, "updated_at": at}
+    states = [DeliveryState.QUEUED]
     if parked:
         values["state"] = DeliveryState.PARKED
     with database.begin() as connection:
         if attempt_id is None:
             interrupt(connection, delivery_id, at=at)
+            states.append(DeliveryState.STORED)
         _close(connection, attempt_id, ending, f"{status}: {reason}", at)
         connection.execute(
-            update(delivery)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
-            .values(values)
+            update(delivery).where(delivery.c.id == delivery_id, delivery.c.state.in_(states)).values(values)
         )
 
 
