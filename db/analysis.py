@@ -205,7 +205,7 @@ def _quarantine(connection: Connection, position: Position, task: CompareTask, a
     query = select(study.c.conflict).where(study.c.id == position.study_id)
     if connection.execute(query).scalar_one():  # of conflicts only the first is an event
         return position
-    values: dict[str, object] = {"conflict": CONFLICTING_IDENTITY}
+    values: dict[str, object] = {"conflict": CONFLICTING_IDENTITY, "read_at": None, "read_how": None}
     moved = advance(connection, position, Event.CANDIDATE_STORED, at=at, detail=f"conflict: {task.sop_instance_uid}")
     if moved is not None and moved.revision != position.revision:
         values |= {"started_at": at, "closes_at": at}

@@ -12,6 +12,9 @@ from db.patient_match import Identifier
 from db.prior import set_aside_priors
 from db.roles import Role
 
+OF_PATIENT = ("patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex", "patient_age")
+"""What an Instance says of its patient (PS3.3 C.7.1.1 and C.7.2.2)."""
+
 
 def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance) -> Role:
     """Return what a new Instance is to its study `owner`."""

@@ -13,7 +13,7 @@ from db.completion import conclude_when_settled
 from db.database import Database, take
 from db.expected import begin_as_expected
 from db.forwarding import plan_forwards
-from db.identity import role_of
+from db.identity import OF_PATIENT, role_of
 from db.incoming import IncomingInstance
 from db.intake_statements import CHANGE_STUDY, KNOWN_BYTES, LOCKED_STUDY, NEW_INSTANCE, NEW_STUDY
 from db.kinds import COMPARE, ORDER, REJECT, SCORE
@@ -202,9 +202,8 @@ def _apply(
 def _enqueue(
     connection: Connection, queue: Queue, owner: StudyRow, instance_id: int, role: Role, incoming: IncomingInstance
 ) -> None:
-    kind = {Role.CANDIDATE: SCORE, Role.UNVERIFIED: COMPARE, Role.EVIDENCE: REJECT if incoming.rejects else None}.get(
-        role
-    )
+    work = {Role.CANDIDATE: SCORE, Role.UNVERIFIED: COMPARE, Role.EVIDENCE: REJECT if incoming.rejects else None}
+    kind = work.get(role)
     if kind is not None:
         queue.enqueue(connection, kind, str(instance_id), due_at=owner.due_at, run_at=incoming.received_at)
 
@@ -262,7 +261,9 @@ def _changes(moved: Position, owner: StudyRow, role: Role, incoming: IncomingIns
     """Return what the Instance changes in its study's row beside its state."""
     changes: dict[str, object] = {}
     if moved.revision != owner.revision:
-        changes |= {"started_at": incoming.received_at, "read_at": None, "read_how": None}
+        changes["started_at"] = incoming.received_at
+    if role in {Role.CANDIDATE, Role.CONFLICT} and not owner.conflict:  # whatever was read, this was not
+        changes |= {"read_at": None, "read_how": None} if owner.read_at is not None else {}
     if role is Role.CONFLICT:
         changes["conflict"] = owner.conflict or CONFLICTING_IDENTITY
     return changes if role is Role.OWN else changes | _filled(owner, role, incoming)
@@ -285,10 +286,12 @@ def _arrival(
 
 
 def _filled(owner: StudyRow, role: Role, incoming: IncomingInstance) -> dict[str, object]:
-    """Return what earlier Instances of the study did not say."""
+    """Return what earlier Instances of the study did not say, but nothing of an ID that was merged since."""
     if owner.conflict or role is Role.CONFLICT:
         return {}
-    return {name: text for name, text in _described(incoming).items() if text and not getattr(owner, name)}
+    kept = {*owner.corrected.split(), *(OF_PATIENT if incoming.patient_id != owner.patient_id else ())}
+    told = _described(incoming)
+    return {name: told[name] for name in told if told[name] and name not in kept and not getattr(owner, name)}
 
 
 def count_instances(database: Database) -> int:

@@ -12,7 +12,7 @@ def record_read(connection: Connection, study_id: int, *, how: str, at: datetime
     """Take a study off the worklist, in the caller's transaction; False when it is off already.
 
     `how` is shown and kept in the audit trail, such as "final report (HL7)": no patient data. A new candidate image
-    that begins a new revision puts the study back.
+    puts the study back, and so does a conflict of identity.
     """
     position = lock(connection, study_id)
     if connection.execute(select(study.c.read_at).where(study.c.id == study_id)).scalar_one() is not None:

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from db.amendment import amendment_to_record, enqueue_amendments, record_amendment, request_amendment
-from db.analysis import ImageResult, record_image_result, score_task
+from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.delivery_attempt import acknowledge
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.reading import record_read
-from db.schema import study
+from db.schema import instance, study
 from db.worklist import StudyRecord, study_record, worklist, worklist_counts
 
 SR = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
@@ -134,3 +134,25 @@ def test_a_read_study_leaves_the_worklist_until_a_new_image_comes(ledger: Any, s
     assert [row.study_instance_uid for row in worklist(ledger.database)] == [UID]
     with ledger.database.read() as connection:
         assert connection.execute(select(study.c.read_at, study.c.read_how)).one() == (None, None)
+
+
+def test_an_image_that_comes_after_a_study_was_read_puts_it_back_also_while_it_arrives(ledger: Any) -> None:
+    first = ledger.receive()
+    with ledger.database.begin() as connection:
+        assert record_read(connection, first.study_id, how="final report (HL7)", at=ledger.now)
+    ledger.receive()
+    with ledger.database.read() as connection:
+        found = connection.execute(select(study.c.revision, study.c.read_at, study.c.read_how)).one()
+    assert found == (1, None, None)
+
+
+def test_a_read_study_whose_identity_turns_out_to_be_in_conflict_is_there_for_a_person_to_decide(ledger: Any) -> None:
+    first = ledger.receive()
+    with ledger.database.begin() as connection:
+        assert record_read(connection, first.study_id, how="final report (HL7)", at=ledger.now)
+        uid = connection.execute(select(instance.c.sop_instance_uid)).scalar_one()
+    other = ledger.receive(sop_instance_uid=uid)
+    task = compare_task(ledger.database, other.instance_id)
+    assert task is not None
+    record_comparison(ledger.database, ledger.queue, task, same=False, at=ledger.now)
+    assert [one.study_instance_uid for one in worklist(ledger.database)] == [UID]

@@ -209,3 +209,28 @@ def test_priorities_of_messages_do_not_touch_those_of_studies(ledger: Any) -> No
     ledger.receive(order_priority=Priority.MEDIUM)
     correct(ledger, Identifier("P1"))
     assert row(ledger).order_priority == Priority.MEDIUM
+
+
+def test_a_circle_of_merges_ends_at_the_last_survivor_whoever_names_the_authority(ledger: Any) -> None:
+    merge(ledger, Identifier("P1"))
+    merge(ledger, NEW, Identifier("P1", "HOSP"))
+    for number, patient_id in enumerate(("P1", "P2")):
+        ledger.receive(study_instance_uid=f"1.{number}", patient_id=patient_id, patient_name="Roe^Jane")
+        assert row(ledger, f"1.{number}").patient_id == "P1"
+
+
+def test_a_late_image_under_the_old_id_says_nothing_of_the_patient_that_its_study_is_of_now(ledger: Any) -> None:
+    ledger.receive()
+    merge(ledger, Identifier("P1"), said=Demographics(patient_name="Roe^Jane", patient_birth_date=""))
+    late = ledger.receive(issuer_of_patient_id="OLD", patient_birth_date="19500505", study_description="Thorax")
+    assert late.role is Role.CANDIDATE
+    found = row(ledger)
+    assert (found.patient_id, found.issuer_of_patient_id, found.patient_birth_date) == ("P2", "", "")
+    assert found.study_description == "Thorax"
+
+
+def test_what_a_correction_emptied_is_not_filled_in_by_a_late_image(ledger: Any) -> None:
+    ledger.receive(patient_birth_date="19500505")
+    correct(ledger, Identifier("P1"), said=Demographics(patient_birth_date=""))
+    ledger.receive(patient_birth_date="19500505")
+    assert row(ledger).patient_birth_date == ""
