@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, exists, func, select, update
 
 from db import subscriptions
 from db.advance import lock, note
 from db.database import Database
+from db.lifecycle import Event
 from db.queue import Queue
 from db.reading import record_read
-from db.schema import study
+from db.schema import study, study_event
 from db.schema_workitems import workitem, workitem_subscription
 from db.subscriptions import Channel, EventType, announce
 from db.workitem_states import Answer, WorkitemState, change
@@ -171,16 +172,36 @@ class WorkitemLedger:
         self._note(connection, task, to, by, at)
 
     def _ended(self, connection: Connection, task: Row[Any], to: WorkitemState, by: str, at: datetime) -> None:
-        """Take a study off the list that was read; of one whose reading was broken off make a new task."""
-        if to is WorkitemState.COMPLETED:
+        """Take a study off the list that was read; of one whose reading was broken off make a new task.
+
+        So too of one that got an image after it was claimed: its performer may have read those before it only.
+        """
+        got_more = to is WorkitemState.COMPLETED and _came_since(connection, task)
+        if to is WorkitemState.COMPLETED and not got_more:
             record_read(connection, task.study_id, how=f"reading task completed by {by}", at=at)
-        if to is WorkitemState.CANCELED and task.cancel_requested_at is None:
+        if got_more or (to is WorkitemState.CANCELED and task.cancel_requested_at is None):
             schedule(connection, self.queue, task.study_id, at=at, again=True)
 
     def _note(self, connection: Connection, task: Row[Any], to: WorkitemState, by: str, at: datetime) -> None:
         position = lock(connection, task.study_id)
-        event = f"READING_{to.replace(' ', '_')}"
+        event = _event(to)
         note(connection, position, event, position.state, at=at, detail=task.sop_instance_uid, actor=by)
+
+
+def _event(to: WorkitemState) -> str:
+    """Return the name in the audit trail of a task's change to a state."""
+    return f"READING_{to.replace(' ', '_')}"
+
+
+def _came_since(connection: Connection, task: Row[Any]) -> bool:
+    """Tell whether a candidate image has come since a task was claimed, by the order of the audit trail."""
+    of_study = study_event.c.study_id == task.study_id
+    is_claim = (study_event.c.event == _event(WorkitemState.IN_PROGRESS), study_event.c.detail == task.sop_instance_uid)
+    claimed = select(func.max(study_event.c.id)).where(of_study, *is_claim)
+    came = exists().where(
+        of_study, study_event.c.event == Event.CANDIDATE_STORED, study_event.c.id > claimed.scalar_subquery()
+    )
+    return bool(connection.execute(select(came)).scalar_one())
 
 
 def _locked(connection: Connection, sop_instance_uid: str) -> Row[Any] | None:

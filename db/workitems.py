@@ -44,8 +44,24 @@ def schedule(connection: Connection, queue: Queue, study_id: int, *, at: datetim
     latest = latest_task(connection, study_id)
     if latest is not None and latest.state in OPEN:
         _confirm(connection, queue, latest, row, at)
-    elif latest is None or again or row.revision > latest.revision:
+    elif latest is None or again or row.revision > latest.revision or _has_come_since(connection, latest):
         _insert(connection, queue, row, 1 if latest is None else latest.number + 1, at)
+
+
+def _has_come_since(connection: Connection, task: Row[Any]) -> bool:
+    """Tell whether an image that counts has come since a task ended: it may be one of the same revision."""
+    return bool(
+        connection.execute(
+            select(
+                exists().where(
+                    instance.c.study_id == task.study_id,
+                    instance.c.role == Role.CANDIDATE,
+                    instance.c.withdrawn.is_(None),
+                    instance.c.received_at > task.ended_at,
+                )
+            )
+        ).scalar_one()
+    )
 
 
 def follow_result(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
@@ -163,7 +179,12 @@ def report_state(
 
 
 def _confirm(connection: Connection, queue: Queue, task: Row[Any], row: Row[Any], at: datetime) -> None:
-    """Note that an open task speaks of this revision; if that is news its subscribers look again."""
+    """Note that an open task speaks of this revision; if that is news its subscribers look again.
+
+    One that was asked to end is needed after all: if its performer ends it all the same, there is another.
+    """
+    if task.cancel_requested_at is not None:
+        connection.execute(update(workitem).where(workitem.c.id == task.id).values(cancel_requested_at=None))
     if row.revision == task.revision:
         return
     connection.execute(update(workitem).where(workitem.c.id == task.id).values(revision=row.revision, modified_at=at))

@@ -1,5 +1,6 @@
 """Clients on pynetdicom walk the states of a reading task (PS3.4 table CC.1.1-2), over the wire."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pynetdicom.sop_class import UnifiedProcedureStepPush as Push
 from pynetdicom.sop_class import UnifiedProcedureStepQuery as Query
 from pynetdicom.sop_class import UnifiedProcedureStepWatch as Watch
 
+from db.causes import How
 from db.outcome import Outcome
 from db.worklist import worklist
 from dicom_io.door import Verb
@@ -158,3 +160,50 @@ def test_tasks_are_not_taken_from_others(sqlite_hospital: Any, serve: Any) -> No
     status, _ = association.send_n_create(task, Push, generate_uid())
     association.release()
     assert status.Status == 0x0124
+
+
+def test_who_completes_a_task_without_the_image_that_came_meanwhile_leaves_the_study_on_the_list(
+    hospital: Any, serve: Any
+) -> None:
+    received = hospital.receive()
+    hospital.score(received)
+    hospital.conclude(received)
+    client = serve(hospital)
+    uid = only_uid(client)
+    transaction = client.claim(uid)
+    late = hospital.receive()
+    hospital.score(late, Outcome.FLAGGED)
+    assert client.performed(uid, transaction) == 0x0000
+    assert client.change(uid, "COMPLETED", transaction) == 0x0000
+    assert len(worklist(hospital.database)) == 1
+    client.complete(only_uid(client))
+    assert worklist(hospital.database) == ()
+    assert client.listed("SCHEDULED") == []
+
+
+def test_a_task_whose_study_is_needed_after_all_is_followed_by_another_if_its_performer_heeds_the_cancellation(
+    hospital: Any, serve: Any
+) -> None:
+    received = hospital.receive()
+    hospital.score(received)
+    hospital.conclude(received)
+    client = serve(hospital)
+    uid = only_uid(client)
+    transaction = client.claim(uid)
+    hospital.withdraw(received, How.RESULT)
+    assert client.change(uid, "CANCELED", transaction) == 0x0000
+    assert only_uid(client) != uid
+
+
+def test_an_image_that_comes_after_the_reading_is_another_task_also_in_the_same_revision(
+    hospital: Any, serve: Any
+) -> None:
+    hospital.score(hospital.receive(), Outcome.FLAGGED)
+    client = serve(hospital)
+    client.complete(only_uid(client))
+    hospital.now += timedelta(seconds=1)
+    late = hospital.receive()
+    hospital.score(late)
+    hospital.conclude(late)
+    assert len(worklist(hospital.database)) == 1
+    assert only_uid(client)
