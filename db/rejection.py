@@ -14,6 +14,8 @@ NOTHING_SENT = ("failed", "tested")
 CLASS_REFUSED = "0122"
 """The status of a receiver that does not take objects of this SOP Class at all (PS3.7 C.5.6)."""
 
+_HAS_IT = (DeliveryState.ACKNOWLEDGED, DeliveryState.STORED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectThere:
@@ -40,7 +42,7 @@ def objects_there(connection: Connection, study_id: int, destination: str, *, be
             result.c.study_id == study_id,
             report.c.rejects,
             delivery.c.destination == destination,
-            delivery.c.state == DeliveryState.ACKNOWLEDGED,
+            delivery.c.state.in_(_HAS_IT),
             result.c.revision < before,
         )
     )
@@ -56,7 +58,7 @@ def objects_there(connection: Connection, study_id: int, destination: str, *, be
             result.c.revision >= taken_back.scalar_subquery(),
             ~report.c.rejects,
             delivery.c.destination == destination,
-            or_(delivery.c.state.in_((DeliveryState.ACKNOWLEDGED, DeliveryState.STORED)), sent()),
+            or_(delivery.c.state.in_(_HAS_IT), sent()),
             instance.c.role == Role.OWN,
         )
         .order_by(report.c.id, instance.c.id)
