@@ -82,10 +82,10 @@ class Hl7Section(BaseModel):
         description="Where this site puts the accession number: the first field that has a value.",
     )
     high_priorities: tuple[str, ...] = Field(
-        default=("S", "STAT", "A", "ASAP"), description="What in TQ1-9, OBR-27.6, ORC-7.6 or OBR-5 means HIGH."
+        default=("S", "STAT"), description="What in TQ1-9, OBR-27.6, ORC-7.6 or OBR-5 means HIGH."
     )
     medium_priorities: tuple[str, ...] = Field(
-        default=("P", "C", "T"), description="What there means MEDIUM; all else is ROUTINE."
+        default=("A", "ASAP", "P", "C", "T"), description="What there means MEDIUM; all else is ROUTINE."
     )
     orders_days: float = Field(default=30, gt=0, description="How long an order is kept for images that are to come.")
     completed_orders_are_read: bool = Field(

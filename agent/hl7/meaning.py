@@ -33,8 +33,8 @@ class MeaningSettings:
     """Names under which this agent sends (MSH-3)."""
     identifier_types: frozenset[str] = frozenset({"MR", "PI", "PT"})
     accession_places: tuple[tuple[str, int], ...] = (("IPC", 1), ("OBR", 18), ("ORC", 3))
-    high: frozenset[str] = frozenset({"S", "STAT", "A", "ASAP"})
-    medium: frozenset[str] = frozenset({"P", "C", "T"})
+    high: frozenset[str] = frozenset({"S", "STAT"})
+    medium: frozenset[str] = frozenset({"A", "ASAP", "P", "C", "T"})
     completed_orders_are_read: bool = True
     accepts_unknown: bool = False
 

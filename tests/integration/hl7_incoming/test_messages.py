@@ -139,7 +139,7 @@ def test_an_order_raises_a_study_that_begins_and_one_that_has_begun(hospital: An
 
 @pytest.mark.parametrize(
     ("term", "expected"),
-    [("ASAP", Priority.HIGH), ("R", Priority.ROUTINE), ("T", Priority.MEDIUM)],
+    [("ASAP", Priority.MEDIUM), ("STAT", Priority.HIGH), ("R", Priority.ROUTINE), ("T", Priority.MEDIUM)],
 )
 def test_priorities_are_read_where_old_senders_write_them(
     sqlite_hospital: Any, message: Any, term: str, expected: Priority
