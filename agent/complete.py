@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -26,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 _OLD_ASSOCIATION = timedelta(days=1)
 """What is said to bring a study for longer than that is a process that died."""
+
+_NOTE_AGAIN: Final = timedelta(minutes=1)
+"""How long a rejection note waits that could not be heeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +88,9 @@ class Completer:
             park_forwards(self.database, int(parked.key), destination, reason=parked.reason, at=now)
         elif parked.kind.startswith(kinds.ups_event("")):
             park_events(self.database, parked.key, reason=parked.reason)
+        elif parked.kind == kinds.REJECT:  # what it takes back must not count for ever: it is tried until it is heeded
+            log.error("rejection_note_waits", instance=parked.key, reason=parked.reason)
+            with self.database.begin() as connection:
+                self.queue.enqueue(connection, kinds.REJECT, parked.key, due_at=now, run_at=now + _NOTE_AGAIN)
         elif parked.kind == kinds.COMMIT:
             record_failed_report(self.database, int(parked.key), reason=parked.reason, parked=True)
