@@ -12,7 +12,7 @@ from db.database import take
 from db.expected import ExpectedOrder, keep_order
 from db.lifecycle import State
 from db.orders import apply_within
-from db.patient_match import Identifier, speaks_of
+from db.patient_match import Identifier, speaks_of, told_apart
 from db.patients import patient_lock
 from db.priority import Allowances, Priority
 from db.queue import Queue
@@ -32,10 +32,14 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """The studies that a message is about; whether the one whose UID it names is another patient's."""
+    """The studies that a message is about; whether the one whose UID it names is another patient's.
+
+    `doubtful` counts those that two patients with one ID may have: they are left alone.
+    """
 
     studies: Sequence[Row[Any]]
     is_anothers: bool = False
+    doubtful: int = 0
 
 
 def addressed(connection: Connection, about: About, *, home: str) -> Addressed:
@@ -47,7 +51,8 @@ def addressed(connection: Connection, about: About, *, home: str) -> Addressed:
         mine = [row for row in rows if speaks_of(about.identifiers, about.patient_name, row, home=home)]
         is_anothers = bool(rows) and not mine and column is study.c.study_instance_uid
         if mine or is_anothers:
-            return Addressed(mine, is_anothers)
+            sure = told_apart(about.identifiers, about.patient_name, mine, home=home)
+            return Addressed(sure, is_anothers, doubtful=len(mine) - len(sure))
     return Addressed(())
 
 

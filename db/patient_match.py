@@ -126,6 +126,30 @@ def speaks_of(identifiers: Iterable[Identifier], patient_name: str, row: Row, *,
     return any(one.is_of(row.patient_id, row.issuer_of_patient_id, home) for one in given)
 
 
+def told_apart(
+    identifiers: Iterable[Identifier], patient_name: str, rows: Sequence[Row], *, home: str = ""
+) -> list[Row]:
+    """Return which studies of those that a message may be about surely are: all, if they are of one person.
+
+    Else those whose authority it names, and of the others those under its patient's name if one authority issued them.
+    """
+    issuers = {row.issuer_of_patient_id or home for row in rows} - {""}
+    if len(issuers) <= 1 and _one_person(rows):
+        return list(rows)
+    given = [one for one in identifiers if one.patient_id]
+    sure = [row for row in rows if any(_is_named(one, row, home) for one in given)]
+    unclear = [row for row in rows if row not in sure]
+    named = [row for row in unclear if patient_name and same_name(patient_name, row.patient_name)]
+    one_issuer = len({row.issuer_of_patient_id or home for row in named} - {""}) <= 1
+    return [row for row in rows if row in sure or (one_issuer and row in named)]
+
+
+def _is_named(identifier: Identifier, row: Row, home: str) -> bool:
+    """Tell whether both sides name the same authority of the same ID."""
+    own, theirs = identifier.authorities or frozenset({home} - {""}), row.issuer_of_patient_id or home
+    return identifier.patient_id == row.patient_id and theirs in own
+
+
 def packed(identifiers: Iterable[Identifier]) -> str:
     """Return identifiers as text, to be kept with an order."""
     return json.dumps([(one.patient_id, one.namespace, one.universal_id) for one in identifiers], ensure_ascii=False)

@@ -143,6 +143,9 @@ def _taken_off(about: About, books: Books, how: str) -> Answer:
     found = books.take_off(about, how=how)
     if found.is_anothers:
         return Answer(ERROR, "the study that is named is another patient's", answers.UNKNOWN_KEY)
+    if found.doubtful:
+        detail = f"{found.doubtful} studies left on the list: two patients may have this ID and accession number"
+        return Answer(ERROR, detail, answers.DUPLICATE_KEY)
     kept = sum(1 for row in found.studies if row.conflict)
     return Answer(ACCEPTED, f"read; studies on record: {len(found.studies)}, in quarantine and kept: {kept}")
 

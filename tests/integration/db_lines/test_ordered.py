@@ -184,3 +184,18 @@ def test_a_final_report_leaves_a_quarantined_study_on_the_list(ledger: Any) -> N
     ledger.receive(patient_id="P7")
     do(ledger, lambda books: books.take_off(about(), how="final report (HL7)"))
     assert len(worklist(ledger.database)) == 1
+
+
+def test_a_final_report_that_may_be_of_either_of_two_patients_with_one_id_takes_no_study_off(ledger: Any) -> None:
+    """Both have the accession number, too, and the report names no authority and neither's name."""
+    ledger.receive(accession_number="A1", issuer_of_patient_id="HOSP")
+    ledger.receive(study_instance_uid="1.9", accession_number="A1", issuer_of_patient_id="CLINIC", patient_name="Roe^A")
+    nobodys = about(identifiers=(Identifier("P1"),), patient_name="")
+    done: Addressed = do(ledger, lambda books: books.take_off(nobodys, how="final report (HL7)"))
+    assert (len(done.studies), done.doubtful, len(worklist(ledger.database))) == (0, 2, 2)
+    named = about(identifiers=(Identifier("P1"),), patient_name="ROE^A")
+    done = do(ledger, lambda books: books.take_off(named, how="final report (HL7)"))
+    assert (len(done.studies), done.doubtful) == (1, 1)
+    assert [one.study_instance_uid for one in worklist(ledger.database)] == ["1.2.3"]
+    do(ledger, lambda books: books.take_off(about(), how="final report (HL7)"))
+    assert worklist(ledger.database) == (), "its authority says whose it is"
