@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 NOTE: Final = "rejection"
 """The module of agent.reports that makes rejection notes."""
+REPLACED: Final = "replaced by a later result"
+"""Why the reports of a flagged result are taken back when the study is no longer flagged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,19 @@ class Concluder:
             analysed_at=study.analysed_at or now,
             concluded_at=now,
             reports=() if study.conflict else self._orders(outcome.outcome, study.calling_ae_title),
-            taken_back=None if study.takes_back is None else self._take_back(study.takes_back, study.withdrawn),
+            taken_back=self._taken_back(study, outcome.outcome),
         )
+
+    def _taken_back(self, study: StudyToConclude, outcome: Outcome) -> TakenBack | None:
+        """Return what is taken back: a withdrawn result, or one that was flagged and, analysed anew, is not.
+
+        Pictures and maps of a flagged study have no next version: left alone they would say FLAGGED for ever.
+        """
+        if study.takes_back is not None:
+            return self._take_back(study.takes_back, study.withdrawn)
+        if study.last is Outcome.FLAGGED and outcome is not Outcome.FLAGGED and not study.conflict:
+            return self._take_back(Cause.QUALITY, REPLACED)
+        return None
 
     def _take_back(self, cause: Cause, reason: str) -> TakenBack:
         note = ReportOrder(kind=NOTE, media_type=DICOM, destinations=self.note_takers, rejects=True)

@@ -29,7 +29,8 @@ class StudyToConclude:
     """A study to conclude, every image settled. `analysed_at` is the start of its analysis, None if there was none.
 
     `images` are those that count; `withdrawals` were withdrawn, the last of them for `withdrawn`. `takes_back` says why
-    what was reported before is to be taken back, None if it is not. `missing`: see `study_outcome`.
+    what was reported before is to be taken back, None if it is not. `missing`: see `study_outcome`. `last` is the
+    outcome until now, None for the first result.
     """
 
     study_id: int
@@ -42,6 +43,7 @@ class StudyToConclude:
     withdrawals: int
     takes_back: Cause | None = None
     missing: tuple[int, int] = (0, 0)
+    last: Outcome | None = None
     analysed_at: datetime | None
 
 
@@ -133,6 +135,7 @@ def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
         withdrawals=len(withdrawn),
         missing=missing_radiographs(connection, row.study_instance_uid) if row.steps else (0, 0),
         takes_back=Cause(row.withdrawal_cause) if row.withdrawing and row.withdrawal_cause else None,
+        last=None if row.outcome is None else Outcome(row.outcome),
         analysed_at=min((image.started_at for image in images), default=None),
     )
 
