@@ -141,14 +141,20 @@ def _dicomweb(config: Config) -> str:
     from agent.dicomweb.server import certificate_of  # noqa: PLC0415 - only where it is enabled
     from agent.http_server import make_tls  # noqa: PLC0415
 
-    with opened(config) as database:
-        active = sum(record.revoked_at is None for record in tokens(database))
     certificate = certificate_of(config.dicomweb)
     if certificate is not None:
         make_tls(certificate)
-    return (
-        f"{config.dicomweb.host}:{config.dicomweb.port}, {'TLS' if certificate else 'no TLS'}, {active} active tokens"
-    )
+    tls = "TLS" if certificate else "no TLS"
+    return f"{config.dicomweb.host}:{config.dicomweb.port}, {tls}, {_active_tokens(config)} active tokens"
+
+
+def _active_tokens(config: Config) -> int:
+    """Return how many tokens there are; none where there is no database yet, or it has its own finding."""
+    try:
+        with opened(config) as database:
+            return sum(record.revoked_at is None for record in tokens(database))
+    except (AgentError, DatabaseError):
+        return 0
 
 
 def _hl7(config: Config) -> str:

@@ -147,6 +147,12 @@ def test_check_looks_at_the_listener_of_hl7_and_its_certificate(run: Run, tmp_pa
     assert (found["ok"], found["detail"].startswith("expected PEM files")) == (False, True)
 
 
+def test_check_finds_nothing_wrong_with_dicomweb_before_there_is_a_database(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[dicomweb]\nenabled = true\n", encoding="utf-8")
+    (found,) = [one for one in json.loads(run("check", "--json").stdout) if one["check"] == "dicomweb"]
+    assert (found["ok"], found["detail"]) == (True, "127.0.0.1:8042, no TLS, 0 active tokens")
+
+
 def test_check_says_which_destination_is_on_trial_and_asks_its_folder_instead(run: Run, tmp_path: Path) -> None:
     place = 'type = "dicom"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
     config = tmp_path / "site.toml"
