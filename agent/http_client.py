@@ -12,11 +12,18 @@ from agent.config_http import CalledOverHttp
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import http_refusal
 from dicom_io.errors import TlsError
-from dicom_io.tls import client_context
+from dicom_io.tls import TlsClientContext, client_context
+
+HINTS: Final = dict.fromkeys(range(300, 400), " (redirections are not followed)") | {
+    401: " (it wants another secret or token)",
+    403: " (whoever it takes us for may not do that)",
+}
+"""What a status means that needs a person."""
+NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
+PLAIN: Final = {"Accept-Encoding": "identity"}
+"""Nothing is decompressed: an answer of some kilobytes could become one of any size (RFC 9110 8.4 allows layers)."""
 
 _LONGEST_ANSWER: Final = 4 << 20
-_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
-_REDIRECTED: Final = range(300, 400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,30 @@ class Http:
         login: httpx.Auth | None = None,
     ) -> Answer:
         """Return the answer to a request. Raises DestinationDownError if it is too long, or takes too long."""
-        asked = {"headers": dict(headers), "content": content, "data": form, "auth": login}
+        asked = {"headers": PLAIN | dict(headers), "content": content, "data": form, "auth": login}
         with self.client.stream(method, url, **asked) as response:  # type: ignore[arg-type]
-            body, begun = b"", time.monotonic()
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > _LONGEST_ANSWER or time.monotonic() - begun > self.seconds:
-                    message = f"expected a short answer from {self.server}. Received: more, or too slowly"
-                    raise DestinationDownError(message, status=f"HTTP {response.status_code}", sent=True)
+            body = short_body(response, self.server, self.seconds)
             return Answer(response.status_code, response.headers, body)
+
+
+def short_body(response: httpx.Response, server: str, seconds: float) -> bytes:
+    """Return the body as it came. Raises DestinationDownError if it is too long, or takes more than so many seconds."""
+    body, begun = bytearray(), time.monotonic()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > _LONGEST_ANSWER or time.monotonic() - begun > seconds:
+            message = f"expected a short answer from {server}. Received: more, or too slowly"
+            raise DestinationDownError(message, status=f"HTTP {response.status_code}", sent=True)
+    return bytes(body)
+
+
+def reason(error: Exception, context: TlsClientContext) -> str:
+    """Return what went wrong, and why in the system's words if it was the connection: they quote nothing sent."""
+    why: BaseException | None = error
+    while why is not None and not isinstance(why, OSError):
+        why = why.__cause__ or why.__context__
+    said = context.failure or (why.strerror if why is not None else "")
+    return f"{type(error).__name__}{f', {said}' if said else ''}"
 
 
 @contextmanager
@@ -75,12 +97,11 @@ def opened(settings: CalledOverHttp, server: str) -> Iterator[Http]:
         with httpx.Client(verify=context, timeout=timeout, follow_redirects=False, trust_env=False) as client:
             yield Http(client, server, seconds)
     except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-        why = f"{type(error).__name__}{f', {context.failure}' if context.failure else ''}"
-        message = f"expected an answer from {server}. Received: {why}"
-        raise DestinationDownError(message, sent=not isinstance(error, _NOTHING_SENT)) from None
+        message = f"expected an answer from {server}. Received: {reason(error, context)}"
+        raise DestinationDownError(message, sent=not isinstance(error, NOTHING_SENT)) from None
 
 
 def refused(message: str, answer: Answer) -> DeliveryError:
     """Return the error for an answer whose status is no success; `message` says what was expected."""
-    redirected = " (redirections are not followed)" if answer.status in _REDIRECTED else ""
-    return http_refusal(f"{message}. Received: status={answer.status}{redirected}", answer.status, answer.headers)
+    hint = HINTS.get(answer.status, "")
+    return http_refusal(f"{message}. Received: status={answer.status}{hint}", answer.status, answer.headers)

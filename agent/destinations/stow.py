@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,17 +15,17 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
+from agent.http_client import HINTS, NOTHING_SENT, PLAIN, reason, short_body
 from agent.stow_answer import found, judge
 from dicom_io.commitment_scu import Answer, Question, Way
-from dicom_io.errors import HeaderError
+from dicom_io.errors import HeaderError, TlsError
 from dicom_io.file_meta import read_file_meta
+from dicom_io.tls import TlsClientSettings, client_context
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
 _CHUNK: Final = 1 << 18
-_LONGEST_ANSWER: Final = 1 << 20
 _NOBODY: Final = "2.25.0"  # no study has this UID, so that a query for it asks for no data
-_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
 _THERE: Final = frozenset({403, 405, 501})  # it is there, though it lets us search nothing
 
 
@@ -131,7 +130,7 @@ class Destination:
 
     def send(self, outgoing: Outgoing) -> str:
         """Store one report; return what the server said. Raises DeliveryError if it does not have it."""
-        with self._client() as client, self._mapped():
+        with self._client() as client:
             return self._post(client, outgoing.data, len(outgoing.data), outgoing.identifier)
 
     def forward(self, files: Sequence[Path], progress: Progress) -> None:
@@ -145,8 +144,7 @@ class Destination:
                     continue
                 progress.begins(index)
                 try:
-                    with self._mapped():
-                        said = self._post(client, file, file.stat().st_size, meta.sop_instance_uid)
+                    said = self._post(client, file, file.stat().st_size, meta.sop_instance_uid)
                 except DestinationDownError:
                     raise
                 except DeliveryError as error:
@@ -162,22 +160,17 @@ class Destination:
             "SOPInstanceUID": question.sop_instance_uid,
         }
         url = f"{self._settings.url}/instances"
-        with self._mapped(), self._client() as client, client.stream("GET", url, params=query) as response:
-            answer = b""
-            for chunk in response.iter_bytes():
-                answer += chunk
-                if len(answer) > _LONGEST_ANSWER:
-                    break
+        with self._client() as client, client.stream("GET", url, params=query) as response:
+            answer = short_body(response, str(self), self._settings.response_timeout_seconds)
         return found(response.status_code, response.headers, answer, question.sop_instance_uid, server=str(self))
 
     def ping(self) -> None:
         """Search for a study that cannot be: is the server there, and does it know us? Raises DeliveryError if not."""
-        with self._client() as client, self._mapped():
-            query = {"StudyInstanceUID": _NOBODY, "limit": "1"}
-            with client.stream("GET", f"{self._settings.url}/studies", params=query) as response:
-                status = response.status_code
+        query, url = {"StudyInstanceUID": _NOBODY, "limit": "1"}, f"{self._settings.url}/studies"
+        with self._client() as client, client.stream("GET", url, params=query) as response:
+            status = response.status_code
         if not (200 <= status < 300 or status in _THERE):  # noqa: PLR2004 - 2xx
-            message = f"expected {self} to be there. Received: status={status}"
+            message = f"expected {self} to be there. Received: status={status}{HINTS.get(status, '')}"
             raise DestinationDownError(message, status=f"HTTP {status}")
 
     def __str__(self) -> str:
@@ -186,22 +179,24 @@ class Destination:
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:
+        """Give a client. Maps everything that it raises; its messages may quote what was sent."""
         settings = self._settings
-        with httpx.Client(
-            verify=self._trust(),
-            headers={"Accept": "application/dicom+json"} | self._credentials(),
-            timeout=httpx.Timeout(settings.response_timeout_seconds, connect=settings.connection_timeout_seconds),
-            follow_redirects=False,
-            trust_env=False,
-        ) as client:
-            yield client
-
-    def _trust(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self._settings.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            message = f"expected certificates (PEM) in {self._settings.ca_file}. Received: {type(error).__name__}"
-            raise DeliveryError(message, retry=True) from None
+            context = client_context(TlsClientSettings(ca_file=settings.ca_file))
+        except TlsError as error:
+            raise DestinationDownError(str(error)) from None
+        try:
+            with httpx.Client(
+                verify=context,
+                headers={"Accept": "application/dicom+json"} | PLAIN | self._credentials(),
+                timeout=httpx.Timeout(settings.response_timeout_seconds, connect=settings.connection_timeout_seconds),
+                follow_redirects=False,
+                trust_env=False,
+            ) as client:
+                yield client
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            message = f"expected an answer from {self}. Received: {reason(error, context)}"
+            raise DestinationDownError(message, sent=not isinstance(error, NOTHING_SENT)) from None
 
     def _credentials(self) -> dict[str, str]:
         if not self._settings.has_secret:
@@ -210,15 +205,6 @@ class Destination:
         if self._settings.authorization == "basic":
             secret = b64encode(secret.encode("ascii")).decode("ascii")
         return {"Authorization": f"{self._settings.authorization.capitalize()} {secret}"}
-
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """Map everything that the HTTP client raises; its messages may quote what was sent."""
-        try:
-            yield
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-            message = f"expected an answer from {self}. Received: {type(error).__name__}"
-            raise DestinationDownError(message, sent=not isinstance(error, _NOTHING_SENT)) from None
 
     def _post(self, client: httpx.Client, source: Path | bytes, size: int, sop_instance_uid: str) -> str:
         boundary = token_hex(16)
@@ -231,12 +217,7 @@ class Destination:
         with client.stream(
             "POST", f"{self._settings.url}/studies", content=_body(head, source, tail), headers=headers
         ) as response:
-            answer = b""
-            for chunk in response.iter_bytes():
-                answer += chunk
-                if len(answer) > _LONGEST_ANSWER:
-                    message = f"expected a short answer from {self}. Received: more than {_LONGEST_ANSWER} bytes"
-                    raise DeliveryError(message, retry=True, status=f"HTTP {response.status_code}", sent=True)
+            answer = short_body(response, str(self), self._settings.response_timeout_seconds)
         return judge(
             response.status_code, response.headers, answer, sop_instance_uid=sop_instance_uid, server=str(self)
         )

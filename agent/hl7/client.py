@@ -126,7 +126,7 @@ class Client:
         try:
             stream = socket.create_connection((receiver.host, receiver.port), receiver.connection_timeout)
         except OSError as error:
-            self._away("a connection to", type(error).__name__)
+            self._away("a connection to", error.strerror or type(error).__name__)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if receiver.tls is None:

@@ -1,6 +1,8 @@
 """The FHIR destination against a real HTTP server: what counts as taken, tokens, and what is told to nobody."""
 
+import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -141,7 +143,7 @@ def test_an_answer_that_is_lost_may_mean_that_the_server_has_it(http_server: Any
 
 
 def test_a_server_that_is_away_has_nothing(make: Make, free_port: int) -> None:
-    with pytest.raises(DestinationDownError, match="ConnectError") as caught:
+    with pytest.raises(DestinationDownError, match="ConnectError, Connection refused") as caught:
         make(url=f"http://127.0.0.1:{free_port}/r4").send(REPORT)
     assert not caught.value.sent
 
@@ -150,6 +152,19 @@ def test_an_endless_answer_is_cut_off(http_server: Any, make: Make) -> None:
     http_server.answers = lambda _: (200, {}, b" " * (5 << 20))
     with pytest.raises(DestinationDownError, match="short answer"):
         make().send(REPORT)
+
+
+def test_no_answer_unfolds_in_memory(http_server: Any, make: Make) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(64 << 20)))
+    http_server.answers = lambda _: (200, {"Content-Encoding": "gzip, gzip"}, bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DeliveryError, match="no transaction-response"):
+            make().send(REPORT)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert http_server.asked[0].headers["accept-encoding"] == "identity"
 
 
 def test_a_token_goes_along_and_is_shown_nowhere(http_server: Any, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The STOW-RS destination against a real HTTP server that answers as it is told, and forgets nothing it was sent."""
 
+import gzip
 import hashlib
 import json
 import threading
@@ -29,6 +30,7 @@ class Server:
     status: int = 200
     silent: bool = False
     location: str = ""
+    folded: bytes = b""
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     connections: set[int] = field(default_factory=set)
 
@@ -68,6 +70,9 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.send_response(server.status)
             if server.location:
                 self.send_header("Location", server.location)
+            if server.folded:
+                self.send_header("Content-Encoding", "gzip, gzip")
+                answer = server.folded
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -218,10 +223,21 @@ def test_no_proxy_of_the_environment_is_asked(
     assert len(server.requests) == 1
 
 
+def test_no_answer_unfolds_in_memory_or_is_believed(server: Server, make: Make, files: list[Path]) -> None:
+    server.folded = gzip.compress(gzip.compress(bytes(64 << 20)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DeliveryError, match="does not name it"):
+            make().send(report(files[0]))
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_port_that_nobody_listens_on_and_one_that_says_nothing_are_tried_again(
     make: Make, files: list[Path], closed_port: int
 ) -> None:
-    with pytest.raises(DestinationDownError, match="ConnectError"):
+    with pytest.raises(DestinationDownError, match="ConnectError, Connection refused"):
         make(url=f"http://127.0.0.1:{closed_port}/x").send(report(files[0]))
 
 
