@@ -19,6 +19,7 @@ from agent.config_tls import TlsTrust
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.secret import is_this_machine, read_secret
+from agent.smtp import Smtp, SmtpOverTls
 from agent.statuses import of_smtp, refusal
 from dicom_io.errors import TlsError
 from dicom_io.tls import TlsClientContext, client_context
@@ -150,11 +151,11 @@ class Destination:
         settings = self._settings
         # The host's name stays out of EHLO: it is nobody's business, and looking it up may take long.
         options: dict[str, Any] = {"local_hostname": "localhost", "timeout": settings.connection_timeout_seconds}
-        server: smtplib.SMTP
+        server: Smtp
         if settings.encryption == "tls":
-            server = smtplib.SMTP_SSL(settings.host, settings.port, context=context, **options)
+            server = SmtpOverTls(settings.host, settings.port, context=context, **options)
         else:
-            server = smtplib.SMTP(settings.host, settings.port, **options)
+            server = Smtp(settings.host, settings.port, **options)
         try:
             if server.sock is not None:
                 server.sock.settimeout(settings.response_timeout_seconds)
@@ -190,10 +191,11 @@ class Destination:
 def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield from data["sentences"]
     yield ""
-    yield f"Priority: {data['priority']['effective']} (ordered: {data['priority']['order']})"
+    order, effective = (data["priority"][name] for name in ("order", "effective"))
+    yield f"Priority: {effective}" + (f", raised from {order}" if effective != order else "")
     if model := data["model"]:
         yield f"Model: {model['name']} {model['version']}, operating point {model['operating_point']}"
-    yield f"Concluded: {data['concluded_at']}"
+    yield f"Concluded: {datetime.fromisoformat(data['concluded_at']):%Y-%m-%d %H:%M:%S %Z}"
     yield f"Study Instance UID: {data['study_instance_uid']}"
     yield from (f"Open: {link}" for link in data["links"].values())
     patient = data.get("patient", {})

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import Field, field_validator
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, Document, ImageOutcome, ReportSettings, StudyResult
+from agent.reports.document import FLAGGED, Document, ImageOutcome, ReportSettings, StudyResult, zone
 from agent.reports.identity import derived_uid, device_uid
 
 MEDIA_TYPE: Final = "application/json"
@@ -72,7 +72,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
     payload = {
         "schema": SCHEMA,
         "type": _TYPE,
-        "timestamp": _moment(result.concluded_at),
+        "timestamp": _moment(result.concluded_at, settings),
         "data": _data(result, settings),
     }
     return Document(
@@ -91,9 +91,9 @@ def _data(result: StudyResult, settings: Settings) -> dict[str, Any]:
         **_probability(result.outcome, result.probability, settings),
         "priority": {"order": result.study.order_priority, "effective": result.study.priority},
         "calling_ae_title": result.study.calling_ae_title,
-        "received_at": _moment(result.study.received_at),
-        "analysed_at": _moment(result.analysed_at),
-        "concluded_at": _moment(result.concluded_at),
+        "received_at": _moment(result.study.received_at, settings),
+        "analysed_at": _moment(result.analysed_at, settings),
+        "concluded_at": _moment(result.concluded_at, settings),
         "images": [_image(image, settings) for image in result.images],
         "model": _model(result),
         "sentences": list(wording.summary(result)),
@@ -135,5 +135,5 @@ def _probability(outcome: str, probability: float | None, settings: Settings) ->
     return {"probability": round(probability, _DIGITS)}
 
 
-def _moment(moment: datetime) -> str:
-    return moment.isoformat()
+def _moment(moment: datetime, settings: Settings) -> str:
+    return moment.astimezone(zone(settings.timezone)).isoformat()

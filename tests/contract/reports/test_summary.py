@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,19 @@ def test_only_flagged_studies_and_images_have_a_number_unless_a_site_asks_for_mo
         data, more = (rendered(made, probability_when_not_flagged=asked)["data"] for asked in (False, True))
         assert ("probability" in data) == ("probability" in data["images"][0]) == (outcome == "flagged")
         assert ("probability" in more) == (outcome in {"flagged", "not_flagged"})
+
+
+def test_its_times_are_in_the_zone_of_its_setting_and_the_same_moments(study: Study, source: Path) -> None:
+    made = study("flagged", source)
+    said = rendered(made, timezone="+0530")
+    for name, moment in (
+        ("received_at", made.study.received_at),
+        ("analysed_at", made.analysed_at),
+        ("concluded_at", made.concluded_at),
+    ):
+        assert said["data"][name].endswith("+05:30")
+        assert datetime.fromisoformat(said["data"][name]) == moment
+    assert said["timestamp"] == said["data"]["concluded_at"]
 
 
 def test_a_later_version_has_an_identifier_of_its_own(study: Study, source: Path) -> None:

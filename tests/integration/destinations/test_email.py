@@ -3,10 +3,11 @@
 import asyncio
 import email.policy
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,16 @@ def test_all_recipients_get_the_summary_in_words_encrypted(post: Post, make: Mak
     assert letter["Message-ID"] == "<2.25.77@hospital.example>"
     assert letter["Date"].datetime.isoformat() == "2026-03-01T21:00:01+00:00"
     said = letter.get_content()
-    for line in (*DATA["sentences"], "Priority: MEDIUM (ordered: LOW)", "Open: https://tibabu.example/studies/1.2.3"):
+    told = ("Priority: MEDIUM, raised from LOW", "Concluded: 2026-03-01 21:00:01 UTC")
+    for line in (*DATA["sentences"], *told, "Open: https://tibabu.example/studies/1.2.3"):
         assert line in said.splitlines()
+
+
+def test_times_are_in_the_summarys_zone_and_no_order_is_made_up(post: Post, make: Make) -> None:
+    priority = {"order": "LOW", "effective": "LOW"}
+    make(post).send(summary(concluded_at="2026-03-02T02:30:01.25+05:30", priority=priority))
+    said = letter_of(post).get_content().splitlines()
+    assert {"Priority: LOW", "Concluded: 2026-03-02 02:30:01 UTC+05:30"} <= set(said)
 
 
 def test_whoever_gets_it_twice_can_tell(post: Post, make: Make) -> None:
@@ -261,6 +270,31 @@ def test_a_server_that_is_away_is_tried_again(make: Make, free_port: int) -> Non
     with pytest.raises(DestinationDownError, match="Connection refused") as caught:
         make(Post(free_port)).send(summary())
     assert not caught.value.sent
+
+
+@contextmanager
+def talking(words: bytes, pause: float) -> Iterator[Post]:
+    """Serve one connection, which says these words over and over until it is let go of."""
+    gone = threading.Event()
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while not gone.wait(pause):
+                connection.sendall(words)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        yield Post(listener.getsockname()[1])
+        gone.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(("words", "pause"), [(b"220-welcome\r\n" * 1000, 0), (b"2", 0.02)])
+def test_a_server_that_goes_on_and_on_or_drips_is_left(make: Make, words: bytes, pause: float) -> None:
+    with talking(words, pause) as post, pytest.raises(DestinationDownError, match="SMTPServerDisconnected"):
+        make(post, connection_timeout_seconds=1).ping()
 
 
 @pytest.mark.parametrize(
