@@ -1,7 +1,7 @@
 """Character sets of HL7 messages: MSH-18 (v2.5.1 2.15.9.18, table 0211), read for any bytes and written without loss.
 
 What MSH-18 leaves out or declares wrongly is read as UTF-8 if it is that, else as Latin-1: a name is then perhaps
-misspelt, but the message is read, and it is told that its character set was guessed.
+misspelt, but the message is read, and it is told that its character set was guessed. python-hl7 does not read MSH-18.
 """
 
 import re

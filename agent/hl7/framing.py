@@ -1,6 +1,7 @@
 """MLLP, the Minimal Lower Layer Protocol (HL7 v2.5.1 implementation guide, appendix C): <VT> message <FS><CR>.
 
-Nothing here reads a socket: bytes go in as they come, frames come out.
+Nothing here reads a socket: bytes go in as they come, frames come out. Not python-hl7's: its server side is asyncio's,
+refuses what stands between frames and takes two halves for one message; its client waits for ever and reads once.
 """
 
 from typing import Final

@@ -1,9 +1,15 @@
-"""HL7 v2 messages as segments, fields and components (v2.5.1 chapter 2, 2.5), read from any bytes and written."""
+"""HL7 v2 messages as segments, fields and components (v2.5.1 chapter 2, 2.5), read from any bytes and written.
 
+python-hl7 divides and joins them. Texts are unescaped, escaped, decoded and encoded here (`text`, `charsets`).
+"""
+
+import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+import hl7
 
 from agent.hl7 import charsets
 from agent.hl7.errors import MessageError
@@ -19,37 +25,52 @@ Field: TypeAlias = Repetition | list[Repetition]
 Written: TypeAlias = tuple[str, Mapping[int, Field]]
 """A segment to write: its name, and its fields by number."""
 
+Part: TypeAlias = hl7.Container | str
+"""A part of a message as the library holds it; a text where nothing divides it."""
+
+MOST_PARTS: Final = 100_000
+"""Of a message that is read: the library makes objects of all (about 8 microseconds and 700 bytes for each)."""
+
+_NO_MESSAGE: Final = "expected a message that begins with MSH and its delimiters. Received: something else"
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 _HEADERS: Final = frozenset({"MSH", "FHS", "BHS"})  # whose first field is the field separator itself
+
+for _module in (hl7.containers, hl7.util):  # it names its loggers by file, and what they log quotes values
+    logging.getLogger(_module.__file__).disabled = True
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A segment that was read. Fields, repetitions and components count from 1, as in the standard."""
 
-    name: str
-    fields: tuple[str, ...]
+    parts: hl7.Segment
     delimiters: Delimiters
     codec: str = "ascii"
 
+    @property
+    def name(self) -> str:
+        """What it begins with."""
+        return str(self.parts[0])
+
     def field(self, number: int) -> str:
         """Return a field as it was sent; "" where there is none."""
-        return self.fields[number - 1] if number <= len(self.fields) else ""
+        return str(self._field(number))
 
-    def repetitions(self, number: int) -> tuple[str, ...]:
-        """Return each repetition of a field as it was sent; none of an empty field."""
-        whole = self.field(number)
-        return tuple(whole.split(self.delimiters.repetition)) if whole else ()
+    def repetitions(self, number: int) -> tuple[Part, ...]:
+        """Return each repetition of a field, for `part`; none of an empty field."""
+        return tuple(self._field(number)) if self.field(number) else ()
 
     def value(self, number: int, component: int = 1, subcomponent: int = 1, *, repetition: int = 1) -> str:
         """Return a value without escape sequences; "" where there is none."""
-        part = _part(self.field(number), self.delimiters.repetition, repetition)
-        return self.part(part, component, subcomponent)
+        return self.part(_child(self._field(number), repetition), component, subcomponent)
 
-    def part(self, repetition: str, component: int = 1, subcomponent: int = 1) -> str:
+    def part(self, repetition: Part, component: int = 1, subcomponent: int = 1) -> str:
         """Return a value of one of the `repetitions`, without escape sequences; "" where there is none."""
-        part = _part(repetition, self.delimiters.component, component)
-        return self.delimiters.unescaped(_part(part, self.delimiters.subcomponent, subcomponent), self.codec)
+        leaf = _child(_child(repetition, component), subcomponent)
+        return self.delimiters.unescaped(str(leaf), self.codec)
+
+    def _field(self, number: int) -> Part:
+        return self.parts[number] if number < len(self.parts) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,63 +102,64 @@ class Message:
 def parse(message: bytes, *, default_charset: str = charsets.ASCII) -> Message:
     r"""Return the message in a frame. Segments may end with \n or \r\n too; lines that are none are left out.
 
-    Raises MessageError unless it begins with MSH and delimiters that can be.
+    Raises MessageError unless it begins with MSH and delimiters that can be, and has no more than MOST_PARTS.
     """
     decoded = charsets.decode(message.lstrip(b"\r\n \t"), default=default_charset)
     delimiters = delimiters_of(decoded.text)
     if delimiters is None:
-        detail = "expected a message that begins with MSH and its delimiters. Received: something else"
+        raise MessageError(_NO_MESSAGE)
+    lines = [line for line in re.split(r"[\r\n]+", decoded.text) if _NAME.match(line)]
+    lines[0] += delimiters.field  # the library looks for the end of MSH-2, and takes MSH for its own fields without
+    if len(lines) + sum(decoded.text.count(one) for one in delimiters.dividing) > MOST_PARTS:
+        detail = f"expected a message of at most {MOST_PARTS} fields and parts of fields. Received: more"
         raise MessageError(detail)
-    lines = re.split(r"[\r\n]+", decoded.text)
-    segments = tuple(_segment(line, delimiters, decoded.codec) for line in lines if _NAME.match(line))
-    return Message(segments, decoded.as_declared)
+    try:
+        found = hl7.parse("\r".join(lines))
+    except (hl7.HL7Exception, LookupError, ValueError):  # they quote what they did not expect
+        raise MessageError(_NO_MESSAGE) from None
+    return Message(tuple(Segment(one, delimiters, decoded.codec) for one in found), decoded.as_declared)
 
 
 def write(segments: Iterable[Written], charset: str) -> bytes:
     """Return a message: segments with their fields by number, each text escaped, empty ones at an end left out."""
-    text = "".join(f"{_written(name, fields)}\r" for name, fields in segments)
-    return charsets.encode(text, charset)
+    message = hl7.Message(sequence=[_segment(name, fields) for name, fields in segments])
+    return charsets.encode(str(message), charset)
 
 
-def _segment(line: str, delimiters: Delimiters, codec: str) -> Segment:
-    name, *fields = line.split(delimiters.field)
+def _child(part: Part, number: int) -> Part:
+    """Return a part's part; what nothing divides is its own first one."""
+    if isinstance(part, str):
+        return part if number == 1 else ""
+    return part(number) if number <= len(part) else ""
+
+
+def _segment(name: str, fields: Mapping[int, Field]) -> hl7.Segment:
+    parts: list[Part] = [name]
     if name in _HEADERS:
-        fields.insert(0, delimiters.field)
-    return Segment(name, tuple(fields), delimiters, codec)
+        parts += [STANDARD.field, STANDARD.encoding_characters]
+    parts += [_field(fields.get(number, "")) for number in range(len(parts), max(fields, default=0) + 1)]
+    return hl7.Segment(sequence=_trimmed(parts))
 
 
-def _part(text: str, delimiter: str, number: int) -> str:
-    parts = text.split(delimiter, number)
-    return parts[number - 1] if number <= len(parts) else ""
-
-
-def _written(name: str, fields: Mapping[int, Field]) -> str:
-    first = 1
-    parts = [name]
-    if name in _HEADERS:
-        parts.append(STANDARD.encoding_characters)
-        first = 3
-    parts += [_field(fields.get(number, "")) for number in range(first, max(fields, default=0) + 1)]
-    return STANDARD.field.join(parts).rstrip(STANDARD.field)
-
-
-def _field(value: Field) -> str:
+def _field(value: Field) -> Part:
     if isinstance(value, list):
-        return STANDARD.repetition.join(_repetition(one) for one in value)
+        return hl7.Field(sequence=[_repetition(one) for one in value])
     return _repetition(value)
 
 
-def _repetition(value: Repetition) -> str:
+def _repetition(value: Repetition) -> Part:
     if isinstance(value, str):
         return STANDARD.escaped(value)
-    return _joined(STANDARD.component, [_component(one) for one in value])
+    return hl7.Repetition(sequence=_trimmed([_component(one) for one in value]))
 
 
-def _component(value: Component) -> str:
+def _component(value: Component) -> Part:
     if isinstance(value, str):
         return STANDARD.escaped(value)
-    return _joined(STANDARD.subcomponent, [STANDARD.escaped(one) for one in value])
+    return hl7.Component(sequence=_trimmed([STANDARD.escaped(one) for one in value]))
 
 
-def _joined(delimiter: str, parts: Sequence[str]) -> str:
-    return delimiter.join(parts).rstrip(delimiter)
+def _trimmed(parts: list[Part]) -> list[Part]:
+    while parts and not str(parts[-1]):
+        parts.pop()
+    return parts

@@ -1,6 +1,7 @@
 """Delimiters and escape sequences of HL7 v2 (v2.5.1 chapter 2, 2.5.4 and 2.7).
 
-What cannot be an escape sequence is left as it is: many senders write backslashes that are none.
+What cannot be an escape sequence is left as it is: many senders write backslashes that are none. Not python-hl7's:
+its `escape` writes code points for bytes, its `unescape` drops such backslashes with what follows, and logs the value.
 """
 
 import re
@@ -31,6 +32,11 @@ class Delimiters:
     def encoding_characters(self) -> str:
         """MSH-2."""
         return self.component + self.repetition + self.escape + self.subcomponent
+
+    @property
+    def dividing(self) -> str:
+        """All but the one that escapes."""
+        return self.field + self.component + self.repetition + self.subcomponent
 
     def escaped(self, text: str) -> str:
         """Return a text that can stand in any field: delimiters and control characters become escape sequences."""
@@ -100,7 +106,9 @@ def delimiters_of(start: str) -> Delimiters | None:
     if subcomponent == field:  # old senders leave those out that they do not use
         subcomponent = STANDARD.subcomponent
     found = (field, component, repetition, escape, subcomponent)
-    if len(set(found)) < _DELIMITERS or any(letter.isalnum() or not letter.isprintable() for letter in found):
+    if len(set(found)) < _DELIMITERS or any(
+        letter.isalnum() or letter.isspace() or not letter.isprintable() for letter in found
+    ):
         return None
     return Delimiters(*found)
 

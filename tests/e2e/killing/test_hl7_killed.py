@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hl7
 import pytest
 
 from db.worklist import study_record
@@ -50,7 +49,7 @@ class Ris:
 
 
 def control_id(message: bytes) -> str:
-    return str(hl7.parse(message).extract_field("MSH", field_num=10))
+    return message.split(b"|")[9].decode()
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """Messages are read from what senders really send, and written so that other libraries read the same."""
 
+import tracemalloc
 from contextlib import suppress
 
 import hl7
 import pytest
+from hl7apy.parser import parse_message
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.hl7.ack import acknowledgement
 from agent.hl7.errors import MessageError, WrongAnswerError
-from agent.hl7.message import parse, write
+from agent.hl7.message import MOST_PARTS, parse, write
 
 ADT = (
     b"MSH|^~\\&|HIS|KLINIK|TIBABU|RAD|20260301120000+0530||ADT^A40^ADT_A39|17|P|2.5.1||||||UNICODE UTF-8\r"
@@ -67,11 +69,62 @@ def test_what_is_written_is_read_back_by_us(first: str, second: str, third: str)
 
 
 def test_what_is_written_is_read_by_another_library() -> None:
-    written = write([("MSH", {3: "A|B", 10: "17"}), ("ZZZ", {3: [("a^b", ("c&d", "e"))], 5: "f~g"})], "ASCII")
-    assert written == b"MSH|^~\\&|A\\F\\B|||||||17\rZZZ|||a\\S\\b^c\\T\\d&e||f\\R\\g\r"
-    other = hl7.parse(written)
-    assert other.extract_field("MSH", field_num=3) == "A|B"
-    assert other.extract_field("ZZZ", field_num=3, component_num=2, subcomponent_num=1) == "c&d"
+    written = write(
+        [("MSH", {3: "A|B", 10: "17", 12: "2.5.1"}), ("ZZZ", {3: [("a^b", ("c&d", "e"))], 5: "f~g"})], "ASCII"
+    )
+    assert written == b"MSH|^~\\&|A\\F\\B|||||||17||2.5.1\rZZZ|||a\\S\\b^c\\T\\d&e||f\\R\\g\r"
+    other = parse_message(written.decode(), find_groups=False)
+    assert (other.msh.msh_3.to_er7(), other.msh.msh_10.to_er7()) == ("A\\F\\B", "17")
+    zzz = other.zzz.to_er7().split("|")
+    assert zzz == ["ZZZ", "", "", "a\\S\\b^c\\T\\d&e", "", "f\\R\\g"]
+
+
+@pytest.mark.parametrize(
+    "text", ["PID|||4711^^^A&1.2&ISO~0815||Roe^Jane|", "PID|1", "PID|||^a~b&c^d", "ZZZ||a&b|~", "OBX|1|TX|||x^"]
+)
+def test_every_field_is_where_another_library_finds_it(text: str) -> None:
+    head = "MSH|^~\\&|HIS||||20260301||ADT^A08^ADT_A01|17|P|2.5.1"
+    segment = parse(f"{head}\r{text}\r".encode()).segments[1]
+    (other,) = [one for one in parse_message(f"{head}\r{text}\r", find_groups=False).children if one.name != "MSH"]
+    assert [segment.field(number) for number in range(1, 9)] == [
+        "~".join(one.to_er7() for one in getattr(other, f"{text[:3]}_{number}".lower())) for number in range(1, 9)
+    ]
+
+
+@pytest.mark.parametrize("text", ["|", "~", "^", "&", "^~", "~|", "a~b^"])
+def test_a_message_of_nothing_but_delimiters_is_refused_before_it_fills_the_memory(text: str) -> None:
+    data = b"MSH|^~\\&|\rPID|||" + text.encode() * (1_000_000 // len(text))
+    tracemalloc.start()
+    with pytest.raises(MessageError, match=f"at most {MOST_PARTS} fields"):
+        parse(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(data)
+
+
+def test_a_long_text_is_read_whatever_its_length() -> None:
+    message = parse(b"MSH|^~\\&|\rOBX|1|ED|PDF||^^PDF^Base64^" + b"A" * 900_000)
+    assert len(message.segments[1].value(5, 5)) == 900_000
+
+
+@pytest.mark.parametrize("end", ["MSH", "MSH|", "MSH|^~\\&", "MSHX|", "BHS", "FHS^~", "PID"])
+def test_what_comes_twice_or_cut_off_leaves_the_header_as_it_is(end: str) -> None:
+    message = parse(f"MSH|^~\\&|HIS|||||||17\r{end}".encode())
+    assert (message.control_id, len(message.segments), message.segments[1].value(9)) == ("17", 2, "")
+    assert parse(b"MSH|^~\\&").header.value(3) == ""
+
+
+def test_delimiters_of_a_senders_own_are_the_ones_that_divide() -> None:
+    pid = parse(b"MSH$%+!#$HIS\rPID$$$4711%%%A#1.2+08|15^~&").segments[1]
+    assert (pid.value(3), pid.value(3, 4, 2), pid.value(3, repetition=2)) == ("4711", "1.2", "08|15^~&")
+
+
+def test_the_library_logs_no_value(caplog: pytest.LogCaptureFixture) -> None:
+    """It would quote a whole field; nothing of it that the product uses logs, and nothing else of it is heard."""
+    message = hl7.parse(ADT.decode())
+    assert message.unescape("\\QZoe\\") == message.unescape("\\XZoe\\") == ""
+    assert parse(ADT + b"NTE|1||\\QZoe\\ \\XZZ\\").segments[-1].value(3) == "\\QZoe\\ \\XZZ\\"
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
