@@ -31,6 +31,7 @@ _SUBJECTS: Final = {
     "not_flagged": "AI triage: a study was processed - does not exclude disease",
     "not_analysed": "AI triage: a study was not analysed",
     "failed": "AI triage: the analysis of a study failed",
+    "withdrawn": "AI triage: a result was withdrawn",
 }
 _PATIENT: Final = {
     "patient_name": "Name",
@@ -180,7 +181,7 @@ class Destination:
         message = EmailMessage(policy=_POLICY)
         message["From"] = self._settings.sender
         message["To"] = ", ".join(self._settings.recipients)
-        message["Subject"] = _SUBJECTS[data["outcome"]]
+        message["Subject"] = _SUBJECTS["withdrawn" if data.get("withdrawn") else data["outcome"]]
         message["Date"] = format_datetime(datetime.fromisoformat(payload["timestamp"]))
         message["Message-ID"] = f"<{outgoing.identifier}@{self._settings.sender.partition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence shall answer

@@ -81,13 +81,8 @@ def _texts(result: StudyResult, marks: Marks) -> Iterator[dict[int, Field]]:
         f"Image {number} ({wording.plain(image.sop_instance_uid)}): {wording.image_sentence(image)}"
         for number, image in enumerate(result.images, start=1)
     ]
-    for number, text in enumerate((*_taken_back(result), *caveats, *_algorithm(result), *images), start=1):
+    for number, text in enumerate((*caveats, *_algorithm(result), *images), start=1):
         yield _text(_COMMENT, str(number), text, marks)
-
-
-def _taken_back(result: StudyResult) -> Iterator[str]:
-    if result.withdrawal_reason:
-        yield f"Earlier AI triage results of this study are {wording.reason(result.withdrawal_reason)}."
 
 
 def _algorithm(result: StudyResult) -> Iterator[str]:

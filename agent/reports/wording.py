@@ -62,9 +62,15 @@ def summary(result: StudyResult) -> tuple[str, ...]:
             first = f"NOT ANALYSED: {reason(result.reason)}."
         case _:
             first = f"ANALYSIS FAILED: {reason(result.reason)}."
+    earlier = (taken_back(result),) if result.withdrawal_reason else ()
     if analysed == 0:
-        return first, AID, NOT_ASSESSED
-    return first, AID, f"{SCOPE} {NO_OTHER_RULE_OUT if result.outcome == FLAGGED else NO_RULE_OUT}"
+        return first, *earlier, AID, NOT_STATED if earlier else NOT_ASSESSED
+    return first, *earlier, AID, f"{SCOPE} {NO_OTHER_RULE_OUT if result.outcome == FLAGGED else NO_RULE_OUT}"
+
+
+def taken_back(result: StudyResult) -> str:
+    """Return that what was reported before does not hold, and why: whoever was told FLAGGED has to read it."""
+    return f"Earlier AI triage results of this study are {reason(result.withdrawal_reason)}."
 
 
 def image_sentence(image: ImageOutcome) -> str:
@@ -88,8 +94,7 @@ def image_lines(result: StudyResult) -> tuple[str, ...]:
 
 def withdrawal(result: StudyResult) -> str:
     """Return why earlier reports are taken back."""
-    why = reason(result.withdrawal_reason)
-    return f"Earlier AI triage results of this study are {why}. Do not use the objects named here. {NOT_STATED}"
+    return f"{taken_back(result)} Do not use the objects named here. {NOT_STATED}"
 
 
 def reason(text: str) -> str:

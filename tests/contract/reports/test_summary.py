@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,10 @@ def test_a_later_version_has_an_identifier_of_its_own(study: Study, source: Path
 def test_a_withdrawn_result_says_so(study: Study, source: Path) -> None:
     assert rendered(study("not_analysed", source, reason="withdrawn: rejected"))["data"]["withdrawn"]
     assert not rendered(study("not_analysed", source))["data"]["withdrawn"]
+    reason = "withdrawn: rejected for quality reasons"
+    for outcome in ("not_analysed", "not_flagged"):  # all of it, and what is left
+        result = replace(study(outcome, source), withdrawal="113001", withdrawal_reason=reason)
+        assert f"Earlier AI triage results of this study are {reason}." in rendered(result)["data"]["sentences"]
 
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "tibabu.example", "https://tibabu.example/ä"])

@@ -187,6 +187,11 @@ def test_the_subject_says_the_outcome_and_nothing_of_the_patient(post: Post, mak
     assert "does not exclude disease" in subject or outcome != "not_flagged"
 
 
+def test_whoever_was_told_can_see_by_the_subject_that_it_is_withdrawn(post: Post, make: Make) -> None:
+    make(post).send(summary(outcome="not_analysed", withdrawn=True))
+    assert letter_of(post)["Subject"] == "AI triage: a result was withdrawn"
+
+
 def test_the_patient_is_named_if_the_summary_does_in_any_script(post: Post, make: Make) -> None:
     make(post).send(summary(patient=PATIENT))
     assert "Name: Öztürk^Zoë" in letter_of(post).get_content().splitlines()
