@@ -42,6 +42,31 @@ def information(event: PendingEvent, own_ae_title: str) -> dict[str, Any]:
     return {**who, **reason, **{tag: said[tag] for tag in _FROM_REQUEST if tag in said}}
 
 
+def wanted_events(workitems: Workitems, receiver: str) -> list[PendingEvent]:
+    """Return the next events for a subscriber, without those that a filtered subscription does not ask for."""
+    database = workitems.ledger.database
+    while events := pending_events(database, receiver):
+        wanted = [event for event in events if _matches(workitems, event)]
+        for event in events:
+            if event not in wanted:
+                settle_event(database, event.id, is_wanted=False, at=workitems.clock())
+        if wanted:
+            return wanted
+    return []
+
+
+def _matches(workitems: Workitems, event: PendingEvent) -> bool:
+    try:
+        model = workitems.get(event.sop_instance_uid)
+        if model is None:  # of a study in conflict nothing is told
+            return False
+        return event.match_keys is None or workitem_query(event.match_keys).fulfilled_by(model)
+    except MatchingError:
+        return False
+    except ArchiveError as error:
+        raise NetworkError(str(error)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Announcer:
     """Handler of the jobs `ups-event:<AE title>`."""
@@ -55,35 +80,13 @@ class Announcer:
 
     def tell(self, job: Job) -> Settlement:
         """Tell the AE whose title is the job's key all that it has not heard of. Safe to repeat."""
-        while events := self._wanted(job.key):
+        while events := wanted_events(self.workitems, job.key):
             try:
                 if (failed := self._tell(job.key, events)) is not None:
                     return failed
             except NetworkError as error:
                 return self._failed(job.key, events[0], str(error))
         return Done()
-
-    def _wanted(self, title: str) -> list[PendingEvent]:
-        """Return the next events, without those that a filtered subscription does not ask for."""
-        while events := pending_events(self.database, title):
-            wanted = [event for event in events if self._matches(event)]
-            for event in events:
-                if event not in wanted:
-                    settle_event(self.database, event.id, is_wanted=False, at=self.clock())
-            if wanted:
-                return wanted
-        return []
-
-    def _matches(self, event: PendingEvent) -> bool:
-        try:
-            model = self.workitems.get(event.sop_instance_uid)
-            if model is None:  # of a study in conflict nothing is told
-                return False
-            return event.match_keys is None or workitem_query(event.match_keys).fulfilled_by(model)
-        except MatchingError:
-            return False
-        except ArchiveError as error:
-            raise NetworkError(str(error)) from error
 
     def _tell(self, title: str, events: list[PendingEvent]) -> Settlement | None:
         peer = self.peer_of(title)

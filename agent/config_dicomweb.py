@@ -55,6 +55,9 @@ class DicomwebSection(BaseModel):
         default=(), description="Origins of viewers' pages that may ask from browsers, as https://viewer.example."
     )
     maximum_requests: int = Field(default=32, ge=1, le=1024, description="Requests served at once.")
+    maximum_channels: int = Field(
+        default=32, ge=1, le=1024, description="WebSockets open at once, on which subscribers hear of reading tasks."
+    )
     pause_seconds: float = Field(default=30, gt=0, description="Longest pause of a peer within a request or an answer.")
     maximum_body_megabytes: int = Field(default=4000, ge=1, description="Largest body of one STOW-RS request.")
     maximum_instance_megabytes: int = Field(default=1000, ge=1, description="Largest Instance taken by STOW-RS.")

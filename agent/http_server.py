@@ -15,9 +15,11 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.errors import InstallationError
+from agent.websocket import Channel
 
 _DRAIN_SECONDS: Final = 5  # for what is under way when it is told to stop
 _HEAD_SECONDS: Final = 15.0  # to send the head of a request, from the connection on and after each answer
+_LARGEST_MESSAGE: Final = 4096  # nothing is expected by WebSocket
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, by BCP 195; those of TLS 1.3 are all fine
 
 
@@ -36,15 +38,20 @@ def serve_application(
     stop: threading.Event,
     ready: Callable[[], None],
     certificate: Certificate | None = None,
+    channels: bool = False,
 ) -> None:
     """Serve on `listener` until `stop` is set, then finish what is under way and return.
 
-    `ready` is called once, when connections are accepted. Nothing is logged but what the application logs.
+    With `channels` also WebSockets. `ready` is called once, when connections are accepted.
+    Nothing is logged but what the application logs.
     """
     config = uvicorn.Config(
         application,
         http=_PatientProtocol,
-        ws="none",
+        ws=Channel if channels else "none",
+        ws_max_size=_LARGEST_MESSAGE,
+        ws_ping_interval=None,  # the application asks for acknowledgements itself
+        ws_per_message_deflate=False,
         lifespan="off",
         loop="asyncio",
         log_config=None,
@@ -114,6 +121,11 @@ class _PatientProtocol(H11Protocol):
             self._wait()
             if not self.cycle.response_complete:  # one that had come already has begun by now
                 self._stop_waiting()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+        """Stop waiting: the connection is another protocol's from here on."""
+        self._stop_waiting()
+        super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

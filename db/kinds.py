@@ -9,6 +9,7 @@ AMEND = "amend"  # key: study id
 ORDER = "order"  # key: study id
 SHADOW = "shadow"  # key: instance id
 COMMIT = "commit"  # key: commitment id
+WEB_EVENT = "web-event"  # no jobs: only announced, to who holds the channels of subscribers
 
 
 def deliver(destination: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, updat
 from db import kinds
 from db.delivery_state import DeliveryState
 from db.queue import Queue
+from db.queue.announcements import say
 from db.schema_workitems import workitem, workitem_event, workitem_subscription
 from db.workitem_states import OPEN
 
@@ -92,6 +93,8 @@ def _tell(
     if subscription.channel == Channel.DIMSE:
         title = subscription.receiving_ae
         queue.enqueue(connection, kinds.ups_event(title), title, due_at=at, run_at=at)
+    else:
+        say(connection, kinds.WEB_EVENT)
 
 
 def subscribe_to_all(
@@ -153,6 +156,13 @@ def unsubscribe_from_all(connection: Connection, receiving_ae: str) -> None:
     """Let an AE hear of no task any more."""
     table = workitem_subscription
     connection.execute(delete(table).where(table.c.receiving_ae == receiving_ae))
+
+
+def forget_token(connection: Connection, name: str) -> None:
+    """Let whoever subscribed by HTTP with a token hear of nothing any more: the next of that name is another's."""
+    for table in (workitem_subscription, workitem_event):
+        theirs = (table.c.channel == Channel.WEB, table.c.receiving_ae.endswith(f"\\{name}", autoescape=True))
+        connection.execute(delete(table).where(*theirs))
 
 
 def suspend(connection: Connection, receiving_ae: str, *, at: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from db.database import Database
 from db.errors import ConstraintError, RefusedError
 from db.schema_tokens import NAME, api_token
+from db.subscriptions import forget_token
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME - 1}}}")
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -74,6 +75,13 @@ def active_token(database: Database, sha256: str) -> TokenRecord | None:
     return _record(row)
 
 
+def is_active(database: Database, token_id: int) -> bool:
+    """Tell whether a token has not been revoked since it was looked up."""
+    query = select(api_token.c.id).where(api_token.c.id == token_id, api_token.c.revoked_at.is_(None))
+    with database.read() as connection:
+        return connection.execute(query).one_or_none() is not None
+
+
 def note_use(database: Database, record: TokenRecord, *, now: datetime) -> None:
     """Record that a token is used, once a minute at most: a viewer asks a hundred times a second."""
     before = now - _USE_IS_NOTED_EVERY
@@ -89,13 +97,14 @@ def note_use(database: Database, record: TokenRecord, *, now: datetime) -> None:
 
 
 def revoke_token(database: Database, name: str, *, by: str, now: datetime) -> None:
-    """Let the active token of that name in no more. RefusedError where there is none."""
+    """Let the active token of that name in no more, and end its subscriptions. RefusedError where there is none."""
     with database.begin() as connection:
         revoked = connection.execute(
             update(api_token)
             .where(api_token.c.name == name, api_token.c.revoked_at.is_(None))
             .values(revoked_at=now, revoked_by=by)
         )
+        forget_token(connection, name)
     if not revoked.rowcount:
         message = "expected the name of an active token. Received: another"
         raise RefusedError(message)

@@ -1,5 +1,6 @@
 """Who may do what: every request bears a token (RFC 6750), and writing and reading are scopes of their own."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 _NEEDED: Final = {"GET": DICOMWEB_READ, "HEAD": DICOMWEB_READ, "POST": DICOMWEB_STORE}
 _NEEDED_OF_TASKS: Final = {"GET": UPS_READ, "HEAD": UPS_READ, "POST": UPS_WRITE, "PUT": UPS_WRITE}
 _TASKS: Final = f"{BASE}/workitems"
+_WATCHING: Final = re.compile(rf"{BASE}(/workitems/[^/]+)?/subscribers/.*")
+_NEEDED_TO_WATCH: Final = dict.fromkeys(("GET", "HEAD", "POST", "DELETE"), UPS_READ)
 
 NOBODY: Final = "expected the header Authorization: Bearer TOKEN. Received: none"
 UNKNOWN: Final = "expected a token that is on record and has not been revoked. Received: another"
@@ -62,9 +65,8 @@ class Access:
             challenge = 'Bearer realm="dicom-web", error="invalid_token"'
             return problem(401, UNKNOWN, {"WWW-Authenticate": challenge})
         scope["state"]["token"] = record
-        is_task = scope["path"] == _TASKS or scope["path"].startswith(f"{_TASKS}/")
-        methods = _NEEDED_OF_TASKS if is_task else _NEEDED
-        needed = methods.get(scope["method"])
+        methods = _methods(scope["path"])
+        needed = methods.get(scope.get("method", "GET"))  # a WebSocket is opened by GET (RFC 6455)
         if needed is None:
             return problem(405, NOT_ALLOWED, {"Allow": ", ".join(methods)})
         if needed not in record.scopes:
@@ -76,3 +78,10 @@ class Access:
     def _record(self, secret: str) -> TokenRecord | None:
         sha256 = digest(secret)
         return None if sha256 is None else active_token(self._database, sha256)
+
+
+def _methods(path: str) -> dict[str, str]:
+    """Return the methods that an address may answer, and the scope that each needs."""
+    if _WATCHING.fullmatch(path):
+        return _NEEDED_TO_WATCH
+    return _NEEDED_OF_TASKS if path == _TASKS or path.startswith(f"{_TASKS}/") else _NEEDED

@@ -38,9 +38,10 @@ BUSY: Final = "expected fewer requests at once. Received: more than are served"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a peer may ask of this process: requests at once, seconds of pause within one, and bytes."""
+    """What a peer may ask of this process: requests and channels at once, seconds of pause within one, and bytes."""
 
     requests: int = 32
+    channels: int = 32
     pause: float = 30.0
     body: int = 4_000_000_000
     instance: int = 1_000_000_000

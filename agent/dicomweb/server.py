@@ -3,7 +3,10 @@
 import threading
 from collections.abc import Callable
 
+from starlette.types import Receive, Scope, Send
+
 from agent.config_dicomweb import DicomwebSection
+from agent.dicomweb.channels import EventChannels
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.site import make_site
@@ -14,6 +17,7 @@ def limits_of(section: DicomwebSection) -> Limits:
     """Return what a peer may ask."""
     return Limits(
         requests=section.maximum_requests,
+        channels=section.maximum_channels,
         pause=section.pause_seconds,
         body=section.maximum_body_megabytes * 1_000_000,
         instance=section.maximum_instance_megabytes * 1_000_000,
@@ -38,10 +42,18 @@ def serve(services: Services, section: DicomwebSection, *, stop: threading.Event
     host = f"[{section.host}]" if ":" in section.host else section.host
     scheme = "http" if certificate is None else "https"
     with listen(address, section.port, setting="dicomweb.port") as listener:
-        serve_application(
-            make_site(services, allowed_origins=section.allowed_origins),
-            listener,
-            stop=stop,
-            ready=lambda: ready(f"{scheme}://{host}:{listener.getsockname()[1]}{BASE}"),
-            certificate=certificate,
-        )
+        channels = EventChannels(services, allowed_origins=section.allowed_origins)
+        site = make_site(services, allowed_origins=section.allowed_origins)
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await (channels if scope["type"] == "websocket" else site)(scope, receive, send)
+
+        with channels.listening():
+            serve_application(
+                application,
+                listener,
+                stop=stop,
+                ready=lambda: ready(f"{scheme}://{host}:{listener.getsockname()[1]}{BASE}"),
+                certificate=certificate,
+                channels=True,
+            )

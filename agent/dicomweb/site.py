@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from agent.dicomweb import search, workitems
+from agent.dicomweb import search, subscriptions, workitems
 from agent.dicomweb.access import Access
 from agent.dicomweb.edge import Edge
 from agent.dicomweb.frames import frames
@@ -63,6 +63,10 @@ ADDRESSES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("PUT", _TASK + "/state/{requester}", workitems.change_state),
     ("POST", _TASK + "/cancelrequest", workitems.request_cancellation),
     ("POST", _TASK + "/cancelrequest/{requester}", workitems.request_cancellation),
+    ("POST", _TASK + "/subscribers/{subscriber}", subscriptions.subscribe),
+    ("DELETE", _TASK + "/subscribers/{subscriber}", subscriptions.unsubscribe),
+    ("POST", _TASK + "/subscribers/{subscriber}/suspend", subscriptions.suspend),
+    ("GET", "/subscribers/{subscriber}", subscriptions.no_upgrade),
 )
 """Method, address below the base, and what answers."""
 
@@ -83,7 +87,7 @@ def make_site(services: Services, *, allowed_origins: tuple[str, ...] = ()) -> S
             Middleware(
                 CORSMiddleware,
                 allow_origins=allowed_origins,
-                allow_methods=("GET", "HEAD", "POST", "PUT"),
+                allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
                 allow_headers=("Authorization", "Content-Type", "Accept", "If-None-Match"),
                 expose_headers=("ETag", "Warning", "Content-Location", "Retry-After", "WWW-Authenticate"),
             ),

@@ -27,6 +27,7 @@ from dicom_io.keywords import path_of
 from dicom_io.statuses import (
     ALREADY_CANCELED,
     ALREADY_COMPLETED,
+    INVALID_ARGUMENT,
     MEANINGS,
     NO_SUCH_STEP,
     OPTIONAL_ATTRIBUTES_NOT_SUPPORTED,
@@ -45,7 +46,12 @@ _TRANSACTION: Final = ("transaction-uid", "transaction")
 _EXPLICIT: Final = "1.2.840.10008.1.2.1"
 _MAX_DIGITS: Final = 9
 _GOOD: Final = frozenset({SUCCESS, OPTIONAL_ATTRIBUTES_NOT_SUPPORTED, ALREADY_CANCELED, ALREADY_COMPLETED})
-_FAILURES: Final = {NO_SUCH_STEP: 404, SCHEDULED_BY_CREATION_ONLY: 400, PROCESSING_FAILURE: 503}
+_FAILURES: Final = {
+    NO_SUCH_STEP: 404,
+    INVALID_ARGUMENT: 400,
+    SCHEDULED_BY_CREATION_ONLY: 400,
+    PROCESSING_FAILURE: 503,
+}
 """HTTP status by that of DIMSE; all others are 409: the request does not fit the task's state."""
 
 OURS: Final = "expected to read and change tasks. Received: one to make; tasks are made by this agent only"
@@ -59,7 +65,7 @@ NO_TRANSACTION: Final = "expected a Transaction UID (0008,1195). Received: none"
 
 def search(request: Request) -> Response:
     """Answer with the tasks that match, in the order in which they are due (PS3.18 11.9)."""
-    workitems, base = _of(request), base_url(request.app.state.services, request)
+    workitems, base = workitems_of(request), base_url(request.app.state.services, request)
     accepts(request, DICOM_JSON)
     keys, limit, offset = _question(request)
     try:
@@ -77,7 +83,7 @@ def search(request: Request) -> Response:
 
 def retrieve(request: Request) -> Response:
     """Answer with one task (PS3.18 11.5)."""
-    workitems = _of(request)
+    workitems = workitems_of(request)
     accepts(request, DICOM_JSON)
     try:
         model = workitems.get(uid_of(request, "workitem"))
@@ -98,8 +104,8 @@ async def update(request: Request) -> Response:
     model = await _body(request)
     named = next((request.query_params[name] for name in _TRANSACTION if name in request.query_params), "")
     transaction = named or text_of(model, TRANSACTION_UID)
-    workitems, uid, caller = _of(request), uid_of(request, "workitem"), _caller(request)
-    return await _answered(request, lambda: workitems.update(uid, model, transaction, caller), 200)
+    workitems, uid, caller = workitems_of(request), uid_of(request, "workitem"), caller_of(request)
+    return await answered(request, lambda: workitems.update(uid, model, transaction, caller), 200)
 
 
 async def change_state(request: Request) -> Response:
@@ -112,24 +118,26 @@ async def change_state(request: Request) -> Response:
         transaction = check_uid(text_of(model, TRANSACTION_UID))
     except UidError:
         raise ProblemError(400, NO_TRANSACTION) from None
-    workitems, uid, caller = _of(request), uid_of(request, "workitem"), _caller(request)
-    return await _answered(request, lambda: workitems.change_state(uid, state, transaction, caller), 200)
+    workitems, uid, caller = workitems_of(request), uid_of(request, "workitem"), caller_of(request)
+    return await answered(request, lambda: workitems.change_state(uid, state, transaction, caller), 200)
 
 
 async def request_cancellation(request: Request) -> Response:
     """Ask that a task be cancelled (PS3.18 11.8)."""
     model = await _body(request, may_be_empty=True)
-    workitems, uid, caller = _of(request), uid_of(request, "workitem"), _caller(request)
-    return await _answered(request, lambda: workitems.request_cancel(uid, model, caller), 202)
+    workitems, uid, caller = workitems_of(request), uid_of(request, "workitem"), caller_of(request)
+    return await answered(request, lambda: workitems.request_cancel(uid, model, caller), 202)
 
 
-async def _answered(request: Request, act: Callable[[], int], done: int) -> Response:
+async def answered(request: Request, act: Callable[[], int], done: int, **headers: str) -> Response:
     """Act, and answer with the HTTP status for that of DIMSE; both a warning and a failure say which that was."""
     base = base_url(request.app.state.services, request)
     status = await run_in_threadpool(act)
     said = {} if status == SUCCESS else {"Warning": f'299 {base} "{status:04X}: {MEANINGS[status]}"'}
     if status in _GOOD:
-        return Response(status_code=done, headers=said)
+        return Response(
+            status_code=done, headers=said | {name.replace("_", "-"): value for name, value in headers.items()}
+        )
     return problem(_FAILURES.get(status, 409), f"{status:04X}: {MEANINGS[status]}", said)
 
 
@@ -166,11 +174,11 @@ def _question(request: Request) -> tuple[dict[str, Any], int, int]:
         if name.lower() in _CONTROLS:
             controls[name.lower()] = value
         else:
-            _put(keys, name, value)
+            put_key(keys, name, value)
     return keys, min(_number(controls, "limit", MOST), MOST), _number(controls, "offset", 0)
 
 
-def _put(keys: dict[str, Any], name: str, value: str) -> None:
+def put_key(keys: dict[str, Any], name: str, value: str) -> None:
     """Add the key that a parameter names by a path of keywords or tags (PS3.18 8.3.4.1)."""
     path = path_of(name)
     if path is None:
@@ -198,13 +206,15 @@ def _number(controls: dict[str, str], name: str, default: int) -> int:
     return int(text) if text else default
 
 
-def _of(request: Request) -> Workitems:
+def workitems_of(request: Request) -> Workitems:
+    """Return the tasks; 404 where this process has none."""
     services: Services = request.app.state.services
     if services.workitems is None:
         raise ProblemError(404, NO_TASK)
     return services.workitems
 
 
-def _caller(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
+    """Return who asks: the name of its token stands for an AE title."""
     address = request.client.host if request.client else ""
     return Caller(association_id="", calling_ae_title=request.state.token.name, called_ae_title="", address=address)

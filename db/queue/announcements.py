@@ -7,6 +7,7 @@ from typing import cast
 
 import psycopg
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import Connection, func, select
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError
@@ -14,6 +15,12 @@ from db.foreign import translated
 
 _SLICE = 0.2  # seconds until a listener looks at `stop` again
 _CHANNEL = "procrastinate_queue_v1#"
+
+
+def say(connection: Connection, kind: str) -> None:
+    """Wake who waits for announcements of a kind of which there are no jobs, when the transaction commits."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(_CHANNEL + kind, "")))
 
 
 class Announcements:

@@ -105,7 +105,7 @@ def running(database: Database, folder: Path, store: dict[str, Any], settings: d
     """Run the role with these settings for a block."""
     config = Config.model_validate(
         {
-            "database": {"url": SecretStr(database.url.render_as_string())},
+            "database": {"url": SecretStr(database.url.render_as_string(hide_password=False))},
             "store": {"folder": folder, "minimum_free_megabytes": 0, **store},
             "dicomweb": {"enabled": True, "port": 0, **settings},
         }
@@ -135,6 +135,12 @@ def serve(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., W
         yield lambda store=None, **settings: stack.enter_context(
             running(sqlite_database, tmp_path / "store", store or {}, settings)
         )
+
+
+@pytest.fixture
+def serve_on() -> Callable[..., Any]:
+    """Return `serve_on(database, folder)`: runs the role on a database for a block."""
+    return lambda database, folder: running(database, folder, {}, {})
 
 
 @pytest.fixture(scope="session")
