@@ -36,12 +36,12 @@ def request_amendment(connection: Connection, queue: Queue, study_id: int, *, re
     """Let a job report the study anew; in the caller's transaction, in which the study's row is locked.
 
     `reason` stands in the audit trail: no patient data. Returns False for a study that is not concluded: the result
-    that it comes to will be reported as things are then.
+    that it comes to will be reported as things are then. What still waits of its earlier reports leaves no more.
     """
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    connection.execute(update(study).where(study.c.id == study_id).values(amending=reason))
     if row.state not in _CONCLUDED:
         return False
-    connection.execute(update(study).where(study.c.id == study_id).values(amending=reason))
     queue.enqueue(connection, AMEND, str(study_id), due_at=row.due_at, run_at=at)
     return True
 

@@ -55,7 +55,7 @@ class DeliveryTask:
 def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
     """Return the delivery to attempt or to confirm.
 
-    None where it is acknowledged, parked, superseded, or not to be sent because its study is in conflict.
+    None where it is acknowledged, parked, superseded, or not to be sent because its study is in conflict or amended.
     """
     is_stored = delivery.c.state == DeliveryState.STORED
     with database.read() as connection:
@@ -99,8 +99,11 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
 
 
 def may_be_sent() -> ColumnElement[bool]:
-    """Tell whether a report may leave: none of a study in conflict, but a note that takes earlier ones back."""
-    return or_(study.c.conflict == "", report.c.rejects)
+    """Tell whether a report may leave: none of a study in conflict, nor one whose identity was corrected since.
+
+    The next version says the corrected one. A note that takes earlier ones back always may.
+    """
+    return or_(and_(study.c.conflict == "", study.c.amending.is_(None)), report.c.rejects)
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredReport:

@@ -10,7 +10,8 @@ from db.amendment import amendment_to_record, enqueue_amendments, record_amendme
 from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
-from db.delivery_attempt import acknowledge
+from db.delivery import delivery_task
+from db.delivery_attempt import Hold, acknowledge, begin_attempt
 from db.lifecycle import State
 from db.outcome import Outcome, study_outcome
 from db.reading import record_read
@@ -110,6 +111,28 @@ def test_an_amendment_is_recorded_once_however_often_it_is_asked_for(ledger: Any
 def test_an_amendment_whose_job_was_lost_is_enqueued_again(ledger: Any, study_id: int) -> None:
     request(ledger, study_id)
     assert enqueue_amendments(ledger.database, ledger.queue, now=ledger.now) == 1
+
+
+def test_a_report_of_who_the_patient_no_longer_is_does_not_leave_even_if_it_was_rendered_before(
+    ledger: Any, study_id: int
+) -> None:
+    (waiting,) = record(ledger).deliveries
+    assert delivery_task(ledger.database, waiting["id"]) is not None
+    request(ledger, study_id)
+    assert begin_attempt(ledger.database, waiting["id"], sha256="0" * 64, at=ledger.now) is Hold.SETTLED
+    assert delivery_task(ledger.database, waiting["id"]) is None
+    assert amend(ledger, study_id)
+    *_, corrected = record(ledger).deliveries
+    assert delivery_task(ledger.database, corrected["id"]) is not None
+
+
+def test_nor_does_it_while_a_late_image_is_received(ledger: Any, study_id: int) -> None:
+    (waiting,) = record(ledger).deliveries
+    ledger.receive()
+    assert delivery_task(ledger.database, waiting["id"]) is not None
+    assert not request(ledger, study_id)
+    assert delivery_task(ledger.database, waiting["id"]) is None
+    assert enqueue_amendments(ledger.database, ledger.queue, now=ledger.now) == 0
 
 
 def test_a_study_that_is_being_received_needs_no_amendment(ledger: Any) -> None:
