@@ -22,7 +22,9 @@ MERGES: Final = frozenset({"A18", "A34", "A36", "A40", "A47"})
 """Those by which an identifier (MRG-1) gives way to another (PID-3)."""
 
 ORDERS: Final = frozenset({"ORM", "OMG", "OMI"})
-_PATIENT_SEGMENTS: Final = frozenset({"PID", "MRG"})
+_ASKING: Final = frozenset({"PID", "MRG", "ORC", "OBR"})
+_MOST: Final = 300
+"""What one message may ask for, which is one transaction: nothing else is written as long as it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class Meaning:
 
     def of(self, message: Message, books: Books) -> Answer:
         """Do what a message asks for; return what became of it."""
+        if _asked(message) > _MOST:
+            detail = f"expected at most {_MOST} patients and orders in a message. Received: more"
+            return Answer(REJECTED, detail, answers.SEQUENCE_ERROR)
         kind = message.header.value(9).strip().upper()
         event = message.header.value(9, 2).strip().upper()
         if kind == "ADT" and event in UPDATES:
@@ -57,6 +62,9 @@ class Meaning:
             return self._each_order(message, books)
         if (kind, event or "R01") == ("ORU", "R01"):
             return self._results(message, books)
+        return self._unknown(kind)
+
+    def _unknown(self, kind: str) -> Answer:
         if self.settings.accepts_unknown:
             return Answer(ACCEPTED, "nothing to do: not a kind of message that is used here")
         known = kind in {"ADT", "ORU"}
@@ -148,6 +156,13 @@ def _taken_off(about: About, books: Books, how: str) -> Answer:
         return Answer(ERROR, detail, answers.DUPLICATE_KEY)
     kept = sum(1 for row in found.studies if row.conflict)
     return Answer(ACCEPTED, f"read; studies on record: {len(found.studies)}, in quarantine and kept: {kept}")
+
+
+def _asked(message: Message) -> int:
+    """Count what a message names: patients by each of their identifiers, orders and results."""
+    asking = [segment for segment in message.segments if segment.name in _ASKING]
+    named = {"PID": 3, "MRG": 1}
+    return sum(max(1, len(one.repetitions(named[one.name])) if one.name in named else 1) for one in asking)
 
 
 def _pairs(message: Message) -> list[tuple[Segment, Segment]]:

@@ -62,6 +62,19 @@ def test_one_message_may_merge_several_patients(hospital: Any, message: Any) -> 
         assert (row(here).patient_id, row(here, "1.9").patient_id) == ("P2", "P6")
 
 
+def test_a_message_that_would_hold_back_all_others_is_refused(sqlite_hospital: Any, message: Any) -> None:
+    """One message is one transaction: forty thousand merges in one kept images from being stored for half a minute."""
+    merge, many = ("PID|1||P2||Doe^John", "MRG|P1"), "~".join(f"P{number}" for number in range(1, 400))
+    with sqlite_hospital() as here:
+        here.receive()
+        ris = here.connect()
+        assert ris.code(message("ADT^A40", *merge * 151, control_id="1")) == "AR"
+        assert ris.code(message("ADT^A08", f"PID|1||{many}||Roe^Jane", control_id="2")) == "AR"
+        assert ris.code(message("ORM^O01", "PID|1||P1", *("ORC|NW", "OBR|1") * 150, control_id="3")) == "AR"
+        assert (row(here).patient_id, row(here).patient_name) == ("P1", "Doe^John")
+        assert ris.code(message("ADT^A40", *merge * 150, control_id="4")) == "AA"
+
+
 def test_two_patients_with_one_id_are_an_error_and_nothing_is_mixed(hospital: Any, message: Any) -> None:
     with hospital() as here:
         here.receive()
