@@ -154,6 +154,7 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
+    from agent.alerts import Alerter  # noqa: PLC0415
     from agent.breaker import Breaker  # noqa: PLC0415
     from agent.complete import Completer  # noqa: PLC0415
     from agent.confirm import Confirmer  # noqa: PLC0415
@@ -197,7 +198,10 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
             log.warning("destination_on_trial", destination=settings.name, folder=str(settings.test_folder))
     # Lost jobs come back although no worker runs, or none can start: a model that does not load holds no report up.
     completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
-    clock = schedule.start({"reap": (completer.reap, 5), "tidy": (completer.tidy, 5)})
+    ticks: dict[str, tuple[schedule.Tick, float]] = {"reap": (completer.reap, 5), "tidy": (completer.tidy, 5)}
+    if config.alerts.to:
+        ticks["alert"] = (Alerter(parts.database, made, config.alerts, utc_now).look, 60)
+    clock = schedule.start(ticks)
     run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
     clock.shutdown()
 

@@ -17,11 +17,13 @@ from pydantic import (
     field_validator,
 )
 
+from agent.config_alerts import AlertsSection, check_alerts
 from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
+from agent.config_gate import GateSection
 from agent.config_hl7 import Hl7Section
 from agent.config_orders import OrdersSection
-from agent.config_peers import AeTitle, PeerSection, check_peers
+from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
 from agent.config_tables import check_reports, destination_settings, report_settings
@@ -78,34 +80,6 @@ class CompleteSection(Section):
         default=300, description="After its last Instance, while its modality says (MPPS) that it is still at work."
     )
     forced_seconds: Seconds = Field(default=900, description="After its first Instance, however many still come.")
-
-
-class GateSection(Section):
-    """Which images are analysed. The model's validated age range is the default."""
-
-    minimum_age_years: float | None = Field(
-        default=None, ge=0, examples=[1.0], description="Youngest age analysed; unset: the model's."
-    )
-    maximum_age_years: float | None = Field(
-        default=None,
-        gt=0,
-        examples=[6.0],
-        description="Analysed below this age (6 means up to 5 years old); unset: the model's.",
-    )
-    accept_unknown_view: bool = Field(
-        default=False,
-        description="Analyse images whose header says nothing of the view; only for a site that sends no laterals.",
-    )
-    paediatric_ae_titles: tuple[AeTitle, ...] = Field(
-        default=(), description="Calling AE titles that image children only: an unknown age is accepted from them."
-    )
-    readmit_by_pixels: Literal["never", "unknown", "text"] = Field(
-        default="never",
-        description=(
-            "What the pixels of a sure frontal chest overrule: nothing; a body part or view that the header leaves"
-            " unknown; or also what its texts say of body part, view and modality. See docs/gate.md before changing it."
-        ),
-    )
 
 
 class ModelSection(Section):
@@ -214,6 +188,7 @@ class Config(Section):
     reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
+    alerts: AlertsSection = AlertsSection()
 
     @field_validator("forward")
     @classmethod
@@ -222,6 +197,13 @@ class Config(Section):
     ) -> tuple[ForwardSettings, ...]:
         if "destinations" in info.data:  # else their own problems are told first
             check_rules(value, info.data["destinations"])
+        return value
+
+    @field_validator("alerts")
+    @classmethod
+    def _somebody_carries_alerts(cls, value: AlertsSection, info: ValidationInfo) -> AlertsSection:
+        if "destinations" in info.data:  # as above
+            check_alerts(value, info.data["destinations"])
         return value
 
     @field_validator("destinations")

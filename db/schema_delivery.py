@@ -49,3 +49,21 @@ destination_rest = Table(  # a destination that failed several times in a row is
     ),  # when it is asked next; of a half-open one: when the process that asks is given up
     Column("updated_at", UtcDateTime, nullable=False),
 )
+
+alert = (
+    Table(  # what those who look after this have been told stands wrong; gone when they have been told that it is over
+        "alert",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("trouble", String(16), nullable=False),  # db.trouble.Trouble
+        Column("destination", String(32), nullable=False),  # whose
+        Column("channel", String(32), nullable=False),  # the destination that carries the alert
+        Column("token", String(32), nullable=False),  # from this the identifiers of its messages derive
+        Column("told", Integer, nullable=False),  # how often
+        Column(
+            "told_at", UtcDateTime
+        ),  # last; null: it may have been, by a process that died or a connection that broke
+        Column("claimed_until", UtcDateTime),  # a process tells it; a later one does if it has not by then
+        UniqueConstraint("trouble", "destination", "channel"),
+    )
+)

@@ -2,14 +2,14 @@
 
 Such a file defines `Settings` (a frozen pydantic model with `name`, `type`, `reports`), `MEDIA_TYPES` (what it accepts)
 and `Destination`, made from its settings, which keeps the contract below; one that takes received Instances too has a
-`forward` (contract: `Forwarding`).
+`forward` (contract: `Forwarding`), one that can tell people what stands wrong an `alert` (`Alerting`).
 """
 
 import importlib
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -77,6 +77,27 @@ class Forwarding(Protocol):
         Raises DestinationDownError when it cannot be reached or is lost, or could take nothing else either: what had
         not ended has not been stored for all that is known.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What stands wrong, or does no more: counts, names of destinations, reasons. Nothing of a patient or study."""
+
+    identifier: str
+    """The same in every attempt: a file name, too."""
+    at: datetime
+    subject: str
+    lines: tuple[str, ...]
+    data: bytes
+    """The same as JSON."""
+
+
+@runtime_checkable
+class Alerting(Protocol):
+    """The contract of a destination that can tell people what stands wrong."""
+
+    def alert(self, alert: Alert) -> None:
+        """Tell it. Raises agent.errors.DeliveryError when it is not told, for all that is known."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 import json
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from agent.config_http import TimeOuts
 from agent.config_tls import TlsTrust
-from agent.destinations import NAME, DestinationSettings, Outgoing
+from agent.destinations import NAME, Alert, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.secret import is_this_machine, read_secret
 from agent.smtp import Smtp, SmtpOverTls
@@ -99,7 +99,14 @@ class Destination:
 
     def send(self, outgoing: Outgoing) -> str:
         """Send one summary; return the server's status. Raises DeliveryError unless it took it for all recipients."""
-        message, recipients = self._message(outgoing), self._settings.recipients
+        return self._post(self._message(outgoing))
+
+    def alert(self, alert: Alert) -> None:
+        """Send an alert as one message. Raises DeliveryError unless the server took it for all recipients."""
+        self._post(self._letter(alert.subject, alert.at, alert.identifier, alert.lines))
+
+    def _post(self, message: bytes) -> str:
+        recipients = self._settings.recipients
         with self._session() as server:
             self._expect(server.mail(self._settings.sender)[0], "the sender")
             for number, recipient in enumerate(recipients, start=1):
@@ -178,14 +185,19 @@ class Destination:
         """Return the message: the same for the same summary, with a Message-ID by which a second copy is known."""
         payload = json.loads(outgoing.data)
         data = payload["data"]
+        moment = datetime.fromisoformat(payload["timestamp"])
+        subject = _SUBJECTS["withdrawn" if data.get("withdrawn") else data["outcome"]]
+        return self._letter(subject, moment, outgoing.identifier, _lines(data))
+
+    def _letter(self, subject: str, at: datetime, identifier: str, lines: Iterable[str]) -> bytes:
         message = EmailMessage(policy=_POLICY)
         message["From"] = self._settings.sender
         message["To"] = ", ".join(self._settings.recipients)
-        message["Subject"] = _SUBJECTS["withdrawn" if data.get("withdrawn") else data["outcome"]]
-        message["Date"] = format_datetime(datetime.fromisoformat(payload["timestamp"]))
-        message["Message-ID"] = f"<{outgoing.identifier}@{self._settings.sender.partition('@')[2]}>"
+        message["Subject"] = subject
+        message["Date"] = format_datetime(at)
+        message["Message-ID"] = f"<{identifier}@{self._settings.sender.partition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence shall answer
-        message.set_content("\n".join(_lines(data)) + "\n")
+        message.set_content("\n".join(lines) + "\n")
         return message.as_bytes()
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
+from agent.destinations import NAME, Alert, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 
 MEDIA_TYPES: Final[frozenset[str]] = frozenset()
@@ -29,6 +29,7 @@ _SUFFIXES: Final = {
 }
 _READABLE: Final = 0o640
 """Reports name patients: they are not for everybody on this machine."""
+_OTHER: Final = "EEXIST"
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -68,6 +69,14 @@ class Destination:
             else:
                 progress.stored(index, said)
 
+    def alert(self, alert: Alert) -> None:
+        """Write an alert, unless a process that died has: its words may differ by a count. Raises DeliveryError."""
+        try:
+            self._put(f"{alert.identifier}.json", alert.data)
+        except DeliveryError as error:
+            if error.status != _OTHER:
+                raise
+
     def ping(self) -> None:
         """Ask whether files can be made there; raises DeliveryError if not. Leaves nothing behind but the folder."""
         try:
@@ -92,7 +101,7 @@ class Destination:
         except OSError as error:
             raise self._unusable(error) from None
         message = f"expected no other file of that name. Received: {name}"
-        raise DeliveryError(message, retry=False, status="EEXIST")
+        raise DeliveryError(message, retry=False, status=_OTHER)
 
     def _write(self, path: Path, source: bytes | Path) -> None:
         """Write, sync, rename, sync the folder: a reader never sees half a file under its name."""

@@ -17,7 +17,7 @@ import httpx
 from pydantic import Field, model_validator
 
 from agent.config_http import CalledOverHttp, Url
-from agent.destinations import NAME, DestinationSettings, Outgoing
+from agent.destinations import NAME, Alert, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.http_client import opened, refused
 from agent.secret import read_secret
@@ -79,6 +79,10 @@ class Destination:
             expected = f"expected {self} to take it"
             raise refused(expected, got)
         return f"HTTP {got.status}"
+
+    def alert(self, alert: Alert) -> None:
+        """POST an alert, signed as reports are. Raises DeliveryError unless the answer is 2xx."""
+        self.send(Outgoing("application/json", alert.data, alert.identifier, ""))
 
     def ping(self) -> None:
         """Ask for its headers: does anything answer, and can we sign? Raises DeliveryError if not."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from pydantic import ValidationError
 
-from agent.destinations import Outgoing
+from agent.destinations import Alert, Outgoing
 from agent.destinations import email as module
 from agent.errors import DeliveryError, DestinationDownError, Retry
 
@@ -320,3 +321,18 @@ def test_settings_that_make_no_sense_or_would_give_the_password_away_are_refused
     module.Settings(**given)
     with pytest.raises(ValidationError):
         module.Settings(**given | settings)
+
+
+def test_an_alert_is_a_letter_with_its_sentence_as_subject(post: Post, make: Make) -> None:
+    subject, noon = "Tibabu: 3 reports parked for destination ris", datetime(2026, 1, 1, 12, tzinfo=UTC)
+    make(post).alert(Alert("alert-1", noon, subject, ("3 reports parked.", "tibabu requeue --deliveries"), b"{}"))
+    letter = letter_of(post)
+    assert (letter["subject"], letter["auto-submitted"]) == (subject, "auto-generated")
+    assert letter["message-id"].startswith("<alert-1@")
+    assert letter.get_content().splitlines() == ["3 reports parked.", "tibabu requeue --deliveries"]
+
+
+def test_an_alert_that_the_server_does_not_take_has_failed(post: Post, make: Make) -> None:
+    post.says["DATA"] = "451 later"
+    with pytest.raises(DeliveryError):
+        make(post).alert(Alert("alert-1", datetime(2026, 1, 1, 12, tzinfo=UTC), "Tibabu: x", ("x",), b"{}"))

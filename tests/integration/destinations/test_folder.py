@@ -3,11 +3,12 @@
 import hashlib
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from agent.destinations import Outgoing, folder
+from agent.destinations import Alert, Outgoing, folder
 from agent.errors import DeliveryError, DestinationDownError
 
 
@@ -125,3 +126,18 @@ def test_received_instances_are_written_as_they_are_by_their_digests(tmp_path: P
     assert said.calls == [call for index, end in ends for call in (("begins", index), (end, index))]
     written = {file.name: file.read_bytes() for file in out.iterdir()}
     assert written == {f"{hashlib.sha256(file.read_bytes()).hexdigest()}.dcm": file.read_bytes() for file in files[:2]}
+
+
+def test_an_alert_is_a_file_and_one_that_a_process_that_died_has_written_is_left(tmp_path: Path) -> None:
+    facts = ("alert-1", datetime(2026, 1, 1, 12, tzinfo=UTC), "Tibabu: x", ("x",))
+    destination(tmp_path).alert(Alert(*facts, b"3 reports"))
+    destination(tmp_path).alert(Alert(*facts, b"4 reports"))
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("alert-1.json", b"3 reports")]
+
+
+def test_an_alert_that_cannot_be_written_has_failed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DestinationDownError):
+        destination(tmp_path / "file").alert(
+            Alert("alert-1", datetime(2026, 1, 1, 12, tzinfo=UTC), "Tibabu: x", ("x",), b"{}")
+        )

@@ -1,0 +1,127 @@
+"""What stands wrong with deliveries until somebody looks: counts and reasons, nothing of a patient, no study."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from db.breaker import BreakerState
+from db.delivery_attempt import Ending
+from db.delivery_state import DeliveryState
+from db.forwarding import QUARANTINED
+from db.schema import delivery
+from db.schema_delivery import delivery_attempt, destination_rest
+
+_LONGEST: Final = 300
+
+
+class Trouble(StrEnum):
+    """What can stand wrong with a destination."""
+
+    PARKED = "parked"  # deliveries that are not sent again by themselves
+    RESTS = "rests"  # it does not answer, and is only asked whether it is back
+    UNCONFIRMED = "unconfirmed"  # it said that it has reports, and was not seen to have them in time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One trouble of one destination. `status` is the receiver's, empty if it gave none; `reason` has no values."""
+
+    trouble: Trouble
+    destination: str
+    since: datetime
+    reports: int = 0
+    instances: int = 0
+    status: str = ""
+    reason: str = ""
+
+
+def standing(connection: Connection, patience: Mapping[str, timedelta | None], *, now: datetime) -> Iterator[Standing]:
+    """Yield what stands wrong. `patience` has the destinations, and how long each may take to confirm; None: unasked.
+
+    Instances held back because their study is quarantined are no trouble of their destination.
+    """
+    yield from _parked(connection)
+    yield from _resting(connection, patience)
+    for destination, longest in patience.items():
+        if longest is not None:
+            yield from _unconfirmed(connection, destination, longest, now)
+
+
+def _parked(connection: Connection) -> Iterator[Standing]:
+    stands = (delivery.c.state == DeliveryState.PARKED, delivery.c.reason != QUARANTINED)
+    groups = connection.execute(
+        select(
+            delivery.c.destination,
+            func.count(delivery.c.report_id).label("reports"),
+            func.count(delivery.c.instance_id).label("instances"),
+        )
+        .where(*stands)
+        .group_by(delivery.c.destination)
+        .order_by(delivery.c.destination)
+    ).all()
+    for group in groups:
+        first = connection.execute(
+            select(delivery.c.id, delivery.c.updated_at, delivery.c.reason)
+            .where(*stands, delivery.c.destination == group.destination)
+            .order_by(delivery.c.updated_at, delivery.c.id)
+            .limit(1)
+        ).one()
+        status = connection.execute(
+            select(delivery_attempt.c.status)
+            .where(delivery_attempt.c.delivery_id == first.id)
+            .order_by(delivery_attempt.c.number.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        yield Standing(
+            trouble=Trouble.PARKED,
+            destination=group.destination,
+            since=first.updated_at,
+            reports=group.reports,
+            instances=group.instances,
+            status=status or "",
+            reason=_without_values(first.reason),
+        )
+
+
+def _resting(connection: Connection, known: Mapping[str, timedelta | None]) -> Iterator[Standing]:
+    table = destination_rest
+    rows = connection.execute(
+        select(table.c.destination, table.c.opened_at, table.c.reason)
+        .where(table.c.state != BreakerState.CLOSED, table.c.opened_at.is_not(None), table.c.destination.in_(known))
+        .order_by(table.c.destination)
+    )
+    for row in rows:
+        yield Standing(
+            trouble=Trouble.RESTS,
+            destination=row.destination,
+            since=row.opened_at,
+            reason=_without_values(row.reason),
+        )
+
+
+def _unconfirmed(connection: Connection, destination: str, patience: timedelta, now: datetime) -> Iterator[Standing]:
+    """Yield what the destination said that it stored, whether it is being asked now or being sent again."""
+    count, first = connection.execute(
+        select(
+            func.count(delivery.c.id.distinct()),
+            func.min(delivery_attempt.c.ended_at, type_=delivery_attempt.c.ended_at.type),
+        )
+        .select_from(delivery)
+        .join(delivery_attempt, delivery_attempt.c.delivery_id == delivery.c.id)
+        .where(
+            delivery.c.destination == destination,
+            delivery.c.state.in_((DeliveryState.STORED, DeliveryState.QUEUED)),
+            delivery_attempt.c.ending == Ending.ACKNOWLEDGED,
+            delivery_attempt.c.ended_at <= now - patience,
+        )
+    ).one()
+    if count:
+        yield Standing(trouble=Trouble.UNCONFIRMED, destination=destination, since=first + patience, reports=count)
+
+
+def _without_values(reason: str) -> str:
+    return reason.partition(" Received: ")[0].removesuffix(".")[:_LONGEST]
