@@ -13,7 +13,7 @@ from db.priority import Priority, effective, ups_term
 from db.rejection import ObjectThere, objects_there
 from db.roles import Role
 from db.schema import delivery, image_result, instance, report, result, study
-from db.workitems import latest_task, previous_task
+from db.workitems import latest_task, tasks_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Facts:
     due_at: datetime
     reading_task_uid: str
     reading_task_cancelled: str
-    reading_task_replaces: str
+    reading_tasks_before: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ def _said(
 ) -> ConcludedStudy:
     owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
     task = latest_task(connection, row.study_id)
-    replaced = "" if task is None else previous_task(connection, task)
+    before = () if task is None else tasks_before(connection, task)
     images = _images(connection, row)
     evidence = connection.scalars(
         select(instance.c.path)
@@ -189,7 +189,7 @@ def _said(
         concluded_at=row.concluded_at,
         images=images,
         evidence=tuple(evidence),
-        facts=_facts(owner, task, replaced),
+        facts=_facts(owner, task, before),
         withdrawal_cause=None if row.withdrawal_cause is None else Cause(row.withdrawal_cause),
         withdrawal_reason=row.withdrawal_reason or "",
         rejected=rejected,
@@ -207,7 +207,7 @@ def _rejected(connection: Connection, report_id: int, row: Row[Any]) -> tuple[Ob
     return objects_there(connection, row.study_id, connection.execute(query).scalar_one(), before=row.revision)
 
 
-def _facts(owner: Row[Any], task: Row[Any] | None, replaced: str) -> Facts:
+def _facts(owner: Row[Any], task: Row[Any] | None, before: tuple[str, ...]) -> Facts:
     made = {"order_priority", "priority", "corrected"}
     stored = [field.name for field in fields(Facts) if field.name not in made and not field.name.startswith("reading_")]
     order = Priority(owner.order_priority)
@@ -219,7 +219,7 @@ def _facts(owner: Row[Any], task: Row[Any] | None, replaced: str) -> Facts:
         corrected=frozenset(owner.corrected.split()),
         reading_task_uid="" if task is None else task.sop_instance_uid,
         reading_task_cancelled="" if task is None else task.reason,
-        reading_task_replaces=replaced,
+        reading_tasks_before=before,
     )
 
 

@@ -19,6 +19,11 @@ from db.patient_match import Demographics, Identifier, match, same_name
 from db.queue import Queue
 from db.schema import study
 from db.schema_hl7 import patient_alias
+from db.workitems import replace_task
+
+_OF_TASKS = frozenset(
+    {"patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex"}
+)  # whose they are
 
 AMBIGUOUS = "two patients may have this ID"
 """Why a study is marked: an update came for its Patient ID, and nobody could tell whether it is about its patient."""
@@ -115,6 +120,8 @@ class Correction:
             update(study).where(study.c.id == row.id).values(**changed, corrected=corrected, doubt="")
         )
         self._note(position, "IDENTITY_CORRECTED", f"{names} ({self.source})")
+        if _OF_TASKS & changed.keys():
+            replace_task(self.connection, self.queue, row.id, at=self.at)
         reason = f"corrected: {names}"
         done.amended += request_amendment(self.connection, self.queue, row.id, reason=reason, at=self.at)
 

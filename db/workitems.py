@@ -27,6 +27,7 @@ _MOST_AT_ONCE = 200
 
 WITHDRAWN = "Its images, or what was said of them, were withdrawn"
 READ = "The study has been read"
+CORRECTED = "Its patient was corrected"
 FORGOTTEN = "Its performer has said nothing for too long"
 ABANDONED = timedelta(hours=12)
 """Who holds a task and says nothing for so long is taken to have forgotten it (PS3.4 CC.2.1.3)."""
@@ -80,12 +81,23 @@ def follow_result(connection: Connection, queue: Queue, study_id: int, *, at: da
     schedule(connection, queue, study_id, at=at)
 
 
-def previous_task(connection: Connection, task: Row[Any]) -> str:
-    """Return the UID of the study's task before this one, "" for the first."""
+def replace_task(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
+    """Let a new task take the place of one that nobody holds: whose task it is cannot be changed (PS3.4 CC.2.6).
+
+    The study's row is locked. Who holds a task goes on with it, and finds the corrected patient in it here.
+    """
+    task = latest_task(connection, study_id)
+    if task is not None and task.state == WorkitemState.SCHEDULED:
+        cancel_scheduled(connection, queue, task, CORRECTED, at=at)
+        schedule(connection, queue, study_id, at=at, again=True)
+
+
+def tasks_before(connection: Connection, task: Row[Any]) -> tuple[str, ...]:
+    """Return the UIDs of the study's tasks before this one, the oldest first."""
     query = select(workitem.c.sop_instance_uid).where(
-        workitem.c.study_id == task.study_id, workitem.c.number == task.number - 1
+        workitem.c.study_id == task.study_id, workitem.c.number < task.number
     )
-    return connection.execute(query).scalar_one_or_none() or ""
+    return tuple(connection.scalars(query.order_by(workitem.c.number)))
 
 
 def latest_task(connection: Connection, study_id: int) -> Row[Any] | None:

@@ -122,8 +122,8 @@ class StudyFacts:
     """The SOP Instance UID of its reading task (agent.reports.workitem)."""
     reading_task_cancelled: str = ""
     """Why that is no longer to be done; "" as long as it is."""
-    reading_task_replaces: str = ""
-    """The one before it, which is no longer to be done; "" for the first."""
+    reading_tasks_before: tuple[str, ...] = ()
+    """Those of the study that came before it and are no longer to be done, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

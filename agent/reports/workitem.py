@@ -98,10 +98,10 @@ def render(result: StudyResult, settings: Settings) -> Document:  # noqa: ARG001
                 accession_number=facts.accession_number,
                 study_description=facts.study_description,
                 inputs=tuple((one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in references),
-                replaces=facts.reading_task_replaces,
+                replaces=facts.reading_tasks_before[-1] if facts.reading_tasks_before else "",
             )
         )
-    models = [cancellation(facts.reading_task_replaces, REPLACED)] if facts.reading_task_replaces else []
+    models = [cancellation(before, REPLACED) for before in facts.reading_tasks_before]  # some may never have arrived
     return Document(
         media_type=MEDIA_TYPE,
         data=json.dumps([*models, model], ensure_ascii=False).encode(),

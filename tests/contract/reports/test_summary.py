@@ -52,7 +52,7 @@ def test_nothing_that_tells_whose_study_it_is_leaves_unless_a_site_asks_for_it(
 def test_every_fact_of_the_patient_and_the_order_is_among_those_that_are_withheld(study: Study, source: Path) -> None:
     """A fact that is added to StudyFacts is withheld or named here as telling nothing."""
     tells_nothing = {"corrected", "modality", "calling_ae_title", "received_at", "order_priority", "priority"}
-    tells_nothing |= {"due_at", "reading_task_uid", "reading_task_cancelled", "reading_task_replaces"}
+    tells_nothing |= {"due_at", "reading_task_uid", "reading_task_cancelled", "reading_tasks_before"}
     assert set(study("flagged", source).study.__slots__) == set(summary._PATIENT) | tells_nothing
 
 

@@ -85,9 +85,10 @@ def test_a_cancelled_task_says_why_and_nothing_else(result: Any) -> None:
     assert "PatientName" not in task
 
 
-def test_a_task_that_takes_anothers_place_cancels_that_first(result: Any) -> None:
-    document = workitem.render(result("flagged", reading_task_replaces="2.25.9"), workitem.Settings())
-    before, model = (Dataset.from_json(one) for one in json.loads(document.data))
+def test_a_task_that_takes_anothers_place_cancels_all_before_it_first(result: Any) -> None:
+    document = workitem.render(result("flagged", reading_tasks_before=("2.25.8", "2.25.9")), workitem.Settings())
+    earlier, before, model = (Dataset.from_json(one) for one in json.loads(document.data))
+    assert (earlier.SOPInstanceUID, earlier.ProcedureStepState) == ("2.25.8", "CANCELED")  # it may be there still
     assert (before.SOPInstanceUID, before.ProcedureStepState) == ("2.25.9", "CANCELED")
     assert (model.SOPInstanceUID, model.ProcedureStepState) == (UID, "SCHEDULED")
     assert model.ReplacedProcedureStepSequence[0].ReferencedSOPInstanceUID == "2.25.9"
