@@ -18,7 +18,8 @@ from db.outcome import Outcome, StudyOutcome
 from db.queue import Queue
 from db.schema import result, study
 
-_CONCLUDED = (State.CONCLUDED, State.DELIVERED)
+CONCLUDED = (State.CONCLUDED, State.DELIVERED)
+"""States of a study whose result is on record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ def request_amendment(connection: Connection, queue: Queue, study_id: int, *, re
     """
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
     connection.execute(update(study).where(study.c.id == study_id).values(amending=reason))
-    if row.state not in _CONCLUDED:
+    if row.state not in CONCLUDED:
         return False
     queue.enqueue(connection, AMEND, str(study_id), due_at=row.due_at, run_at=at)
     return True
@@ -50,7 +51,7 @@ def amendment_to_record(database: Database, study_id: int) -> Amendment | None:
     """Return the study to report anew; None when that is done or will be with another result."""
     with database.read() as connection:
         row = connection.execute(select(study).where(study.c.id == study_id)).one()
-        if row.state not in _CONCLUDED or row.amending is None or row.withdrawing:
+        if row.state not in CONCLUDED or row.amending is None or row.withdrawing:
             return None
         current = connection.execute(
             select(result).where(result.c.study_id == study_id).order_by(result.c.revision.desc()).limit(1)
@@ -97,7 +98,7 @@ def enqueue_amendments(database: Database, queue: Queue, *, now: datetime) -> in
     """Enqueue every amendment that waits to be recorded; heals what a parked job left behind. Return how many."""
     with database.begin() as connection:
         rows = connection.execute(
-            select(study.c.id, study.c.due_at).where(study.c.amending.is_not(None), study.c.state.in_(_CONCLUDED))
+            select(study.c.id, study.c.due_at).where(study.c.amending.is_not(None), study.c.state.in_(CONCLUDED))
         ).all()
         for row in rows:
             queue.enqueue(connection, AMEND, str(row.id), due_at=row.due_at, run_at=now)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select, update
 
 from db.advance import lock, note
+from db.amendment import CONCLUDED, request_amendment
 from db.database import Database
 from db.identity import Patient, patient_of
 from db.kinds import SCORE
@@ -74,7 +75,11 @@ def apply_within(
     at: datetime,
     allowances: Allowances,
 ) -> bool:
-    """Do what `apply_order` does in the caller's transaction."""
+    """Do what `apply_order` does in the caller's transaction.
+
+    A concluded study is reported anew where its reports say otherwise: they must not go on asking for less haste than
+    the order does.
+    """
     position = lock(connection, study_id)
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
     values = added_by(row, priority=priority, accession_number=accession_number, allowances=allowances)
@@ -84,6 +89,8 @@ def apply_within(
     note(connection, position, "ORDERED", position.state, at=at, detail=ordered_detail(row, priority))
     if "due_at" in values:
         _bring_forward(connection, queue, study_id, at=at)
+    if (said := _said_anew(row, values, priority)) and position.state in CONCLUDED:
+        request_amendment(connection, queue, study_id, reason=said, at=at)
     return True
 
 
@@ -91,13 +98,23 @@ def added_by(row: Row[Any], *, priority: Priority, accession_number: str, allowa
     """Return what an order changes in its study's row: nothing is ever lowered or replaced."""
     values: dict[str, object] = {}
     if priority > row.order_priority:
-        ai = None if row.ai_priority is None else Priority(row.ai_priority)
-        person = None if row.person_priority is None else Priority(row.person_priority)
-        due = due_at(row.received_at, effective(priority, ai, person), allowances)
+        due = due_at(row.received_at, _effective(row, priority), allowances)
         values |= {"order_priority": priority, "due_at": min(row.due_at, due)}
     if accession_number and not row.accession_number and not row.conflict:
         values["accession_number"] = accession_number
     return values
+
+
+def _said_anew(row: Row[Any], values: dict[str, object], priority: Priority) -> str:
+    """Return what reports will say otherwise because of the order, for the audit trail; "" for nothing."""
+    rises = "order_priority" in values and _effective(row, priority) > _effective(row, Priority(row.order_priority))
+    changes = {"priority raised by its order": rises, "accession number from its order": "accession_number" in values}
+    return ", ".join(said for said, is_so in changes.items() if is_so)
+
+
+def _effective(row: Row[Any], order: Priority) -> Priority:
+    ai, person = (None if one is None else Priority(one) for one in (row.ai_priority, row.person_priority))
+    return effective(order, ai, person)
 
 
 def ordered_detail(row: Row[Any], priority: Priority) -> str:

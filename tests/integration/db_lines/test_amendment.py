@@ -13,7 +13,9 @@ from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_c
 from db.delivery import delivery_task
 from db.delivery_attempt import Hold, acknowledge, begin_attempt
 from db.lifecycle import State
+from db.orders import apply_order
 from db.outcome import Outcome, study_outcome
+from db.priority import Priority
 from db.reading import record_read
 from db.schema import instance, study
 from db.worklist import StudyRecord, study_record, worklist, worklist_counts
@@ -179,3 +181,37 @@ def test_a_read_study_whose_identity_turns_out_to_be_in_conflict_is_there_for_a_
     assert task is not None
     record_comparison(ledger.database, ledger.queue, task, same=False, at=ledger.now)
     assert [one.study_instance_uid for one in worklist(ledger.database)] == [UID]
+
+
+def order(ledger: Any, study_id: int, priority: Priority, accession_number: str = "") -> bool:
+    return apply_order(
+        ledger.database,
+        ledger.queue,
+        study_id,
+        priority=priority,
+        accession_number=accession_number,
+        at=ledger.now,
+        allowances=ledger.allowances,
+    )
+
+
+@pytest.mark.parametrize(
+    ("priority", "accession_number", "said"),
+    [
+        (Priority.HIGH, "", "priority raised by its order"),
+        (Priority.ROUTINE, "A1", "accession number from its order"),
+        (Priority.HIGH, "A1", "priority raised by its order, accession number from its order"),
+    ],
+)
+def test_an_order_that_comes_after_the_conclusion_is_told_to_whoever_had_the_reports(
+    ledger: Any, study_id: int, priority: Priority, accession_number: str, said: str
+) -> None:
+    """A task at another system must not go on asking for less haste than the order does."""
+    assert order(ledger, study_id, priority, accession_number)
+    assert amend(ledger, study_id)
+    assert record(ledger).events[-1]["detail"] == said
+
+
+def test_an_order_that_asks_for_no_more_haste_than_the_ai_changes_no_report(ledger: Any, study_id: int) -> None:
+    assert order(ledger, study_id, Priority.MEDIUM), "it is on record"
+    assert amendment_to_record(ledger.database, study_id) is None
