@@ -52,7 +52,6 @@ _PRESENCES: Final = {FLAGGED: codes.cid240.Present, NOT_FLAGGED: codes.cid240.Un
 """CID 240. Never absent: a triage aid does not state absence."""
 _ALL_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.AllAlgorithmsSucceededWithFindings)
 _SOME_SUCCEEDED: Final = CodedConcept.from_code(codes.cid6047.NotAllAlgorithmsSucceededWithFindings)
-_DIGITS: Final = 4
 _LO: Final = 64
 
 
@@ -169,7 +168,7 @@ def _algorithm(model: ModelIdentity) -> AlgorithmIdentification:
 
 
 def _probability(value: float | None) -> list[Measurement] | None:
-    return None if value is None else [Measurement(PROBABILITY, round(value, _DIGITS), codes.UCUM.NoUnits)]
+    return None if value is None else [Measurement(PROBABILITY, wording.measured(value), codes.UCUM.NoUnits)]
 
 
 def _evaluations(result: StudyResult, evidence: Evidence) -> Iterator[ContentItem]:

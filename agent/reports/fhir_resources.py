@@ -15,7 +15,6 @@ from agent.reports.fhir_settings import Settings
 from agent.reports.fhir_study import instant, service_request
 from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid
 
-_DIGITS: Final = 4
 _READ: Final = {
     FLAGGED: "Read: AI-flagged suspected pneumonia",
     NOT_FLAGGED: "Read: processed by AI, not flagged; this does not exclude disease",
@@ -75,7 +74,7 @@ def observation(made: Context, device: Json) -> Json:
         "derivedFrom": [made.imaging_study],
     }
     if result.probability is not None and (result.outcome == FLAGGED or made.settings.probability_when_not_flagged):
-        number = {"value": round(result.probability, _DIGITS), "unit": "1", "system": terms.UCUM, "code": "1"}
+        number = {"value": wording.measured(result.probability), "unit": "1", "system": terms.UCUM, "code": "1"}
         resource["component"] = [{"code": concept("Probability", terms.PROBABILITY), "valueQuantity": number}]
     return resource
 

@@ -28,7 +28,6 @@ _NO_UNITS: Final = ("1", "no units", "UCUM")
 _ORDER_DETAIL: Final = "O"  # IHE RAD: the study's UID is no result
 _NOT_OBTAINED: Final = "X"
 _WRONG: Final = "W"
-_DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def _probability(result: StudyResult, marks: Marks) -> Iterator[dict[int, Field]
     known = [image.probability for image in result.images if image.probability is not None]
     may_be_said = result.outcome == FLAGGED or (result.outcome == NOT_FLAGGED and marks.probability_when_not_flagged)
     if known and may_be_said:
-        value = f"{max(known):.{_DIGITS}f}"
+        value = f"{wording.measured(max(known)):.4f}"
         yield _how(result, marks) | {2: "NM", 3: _PROBABILITY, 5: value, 6: _NO_UNITS, 11: marks.status}
     elif _takes_back(result):
         yield {3: _PROBABILITY, 11: _WRONG}

@@ -19,7 +19,6 @@ SCHEMA: Final = "tibabu-summary-1"
 """Changes when a receiver written for an earlier one could misread it; new members alone do not change it."""
 
 _TYPE: Final = "tibabu.study.result"
-_DIGITS: Final = 4
 _PLACE: Final = "{study_instance_uid}"
 _PATIENT: Final = (
     *("patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex"),
@@ -132,7 +131,7 @@ def _probability(outcome: str, probability: float | None, settings: Settings) ->
     """Return the number where one may be given: of a flagged image, of others only if a site asks for it."""
     if probability is None or not (outcome == FLAGGED or settings.probability_when_not_flagged):
         return {}
-    return {"probability": round(probability, _DIGITS)}
+    return {"probability": wording.measured(probability)}
 
 
 def _moment(moment: datetime, settings: Settings) -> str:

@@ -27,6 +27,8 @@ _MAX_LONG_STRING: Final = 64
 _NOTHING_GIVEN: Final = "no reason recorded"
 _ALMOST_ONE: Final = 0.995
 _ALMOST_ZERO: Final = 0.005
+_DIGITS: Final = 4
+_STEP: Final = 0.0001
 
 
 def plain(text: str) -> str:
@@ -132,6 +134,11 @@ def map_derivation(rows: int, columns: int, map_rows: int, map_columns: int) -> 
         f"Saliency of an AI model by occlusion, {map_rows} rows by {map_columns} columns over the whole image of {rows}"
         f" by {columns}: a pixel of the map covers {covers} of the image. {AID}"
     )
+
+
+def measured(value: float) -> float:
+    """Return a probability as the number in a report, with four digits; certainty is never claimed."""
+    return min(max(round(value, _DIGITS), _STEP), 1 - _STEP)
 
 
 def probability(value: float) -> str:

@@ -119,3 +119,10 @@ def test_the_algorithm_is_described_by_all_that_makes_it_another_one(model: Mode
     text = "\n".join(wording.algorithm_parameters(model))
     for part in ("sensitive", "0.3125", model.sha256, "preprocessing: 156"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.0, 0.9999), (0.99996, 0.9999), (0.0, 0.0001), (0.00004, 0.0001), (0.97312, 0.9731)]
+)
+def test_no_number_claims_certainty(value: float, said: float) -> None:
+    assert wording.measured(value) == said
