@@ -12,7 +12,7 @@ from agent.reports import Report
 from agent.reports.document import DICOM, OUTCOMES, ModelIdentity, ReportSettings
 from agent.reports.identity import device_uid
 from db.amendment import amendment_to_record, record_amendment
-from db.causes import Cause
+from db.causes import CORRECTED, Cause
 from db.conclusion import Conclusion, ReportOrder, StudyToConclude, TakenBack, record_conclusion, study_to_conclude
 from db.database import Database
 from db.outcome import Outcome, study_outcome
@@ -124,7 +124,8 @@ class Concluder:
         if basis is None:
             return Done()
         orders = () if basis.conflict else self._orders(basis.conclusion.outcome.outcome, basis.calling_ae_title)
-        amended = replace(basis.conclusion, concluded_at=self.clock(), reports=orders)
+        corrected = self._corrected(basis.conflict)
+        amended = replace(basis.conclusion, concluded_at=self.clock(), reports=orders, corrected=corrected)
         if record_amendment(self.database, self.queue, amended):
             log.info(
                 "study_amended",
@@ -153,6 +154,7 @@ class Concluder:
             concluded_at=now,
             reports=() if study.conflict else self._orders(outcome.outcome, study.calling_ae_title),
             taken_back=self._taken_back(study, outcome.outcome),
+            corrected=self._corrected(study.conflict),
         )
 
     def _taken_back(self, study: StudyToConclude, outcome: Outcome) -> TakenBack | None:
@@ -165,6 +167,15 @@ class Concluder:
         if study.last is Outcome.FLAGGED and outcome is not Outcome.FLAGGED and not study.conflict:
             return self._take_back(Cause.QUALITY, REPLACED)
         return None
+
+    def _corrected(self, conflict: str) -> TakenBack | None:
+        """Return what is taken back where the patient was corrected: pictures, maps and pages have no successor.
+
+        (113037, DCM) is for objects whose use may harm the patient, as by improper labelling (PS3.16 CID 7010); 113038
+        is for the wrong entry of a worklist, and what 113001 names may still be shown (IHE IOCM). The SR goes too: it
+        names the patient as before, as they do.
+        """
+        return None if conflict else self._take_back(Cause.SAFETY, CORRECTED)
 
     def _take_back(self, cause: Cause, reason: str) -> TakenBack:
         note = ReportOrder(kind=NOTE, media_type=DICOM, destinations=self.note_takers, rejects=True)

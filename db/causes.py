@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """Why: the titles of rejection notes (PS3.16 CID 7011), as far as they say that something was wrong."""
+    """Why: the titles of rejection notes (PS3.16 CID 7010), as far as they say that something was wrong."""
 
     QUALITY = "quality"
     SAFETY = "safety"
@@ -25,6 +25,9 @@ REASONS = {
     Cause.WORKLIST_ENTRY: "withdrawn: incorrect worklist entry selected",
 }
 """The reason as it is shown, by cause."""
+
+CORRECTED = "replaced: the identity of the patient was corrected"
+"""Why what names the patient as before a correction is taken back: the result itself stands."""
 
 
 def reason_of(cause: Cause, note: str = "") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, literal, select
 
-from db.causes import Cause
+from db.causes import CORRECTED, Cause
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority, effective, ups_term
@@ -173,6 +173,7 @@ def _said(
         )
         .order_by(result.c.revision)
     ).all()
+    stands = row.withdrawal_reason == CORRECTED and not row.rejects  # only who the patient is has changed
     return ConcludedStudy(
         study_instance_uid=row.study_instance_uid,
         revision=row.revision,
@@ -190,8 +191,8 @@ def _said(
         images=images,
         evidence=tuple(evidence),
         facts=_facts(owner, task, before),
-        withdrawal_cause=None if row.withdrawal_cause is None else Cause(row.withdrawal_cause),
-        withdrawal_reason=row.withdrawal_reason or "",
+        withdrawal_cause=None if row.withdrawal_cause is None or stands else Cause(row.withdrawal_cause),
+        withdrawal_reason="" if stands else row.withdrawal_reason or "",
         rejected=rejected,
         fall_back=row.fall_back,
         companions=companions,

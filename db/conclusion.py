@@ -20,7 +20,7 @@ from db.performed import count_withdrawn, missing_radiographs
 from db.queue import Queue
 from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
-from db.told import may_have
+from db.told import corrected_since, may_have
 from db.workitems import follow_result
 
 
@@ -75,7 +75,8 @@ class ReportOrder:
 class Conclusion:
     """What a study came to, by which model at which operating point, and the reports to send.
 
-    `withdrawals` counts the withdrawn images that it takes into account.
+    `withdrawals` counts the withdrawn images that it takes into account. `corrected` is what is taken back if the
+    patient was corrected since the last result.
     """
 
     study_id: int
@@ -92,6 +93,7 @@ class Conclusion:
     concluded_at: datetime
     reports: tuple[ReportOrder, ...]
     taken_back: TakenBack | None = None
+    corrected: TakenBack | None = None
 
 
 def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | None:
@@ -163,6 +165,7 @@ def record_conclusion(database: Database, queue: Queue, conclusion: Conclusion) 
 def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, position: Position) -> None:
     """Write the result of the revision at `position`, its reports and deliveries; older ones are superseded."""
     at = conclusion.concluded_at
+    conclusion = _as_corrected(connection, conclusion, position.revision)
     supersede(connection, conclusion.study_id, at=at)
     release_held(connection, queue, conclusion.study_id, conclusion.outcome.outcome, at=at)
     result_id = _insert_result(connection, conclusion, position.revision)
@@ -185,6 +188,14 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
     follow_result(connection, queue, conclusion.study_id, at=at)
     if not any(sent):
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
+
+
+def _as_corrected(connection: Connection, conclusion: Conclusion, revision: int) -> Conclusion:
+    """Return it with what names the patient as before a correction taken back; that is the title of the note then."""
+    if conclusion.corrected is None or not corrected_since(connection, conclusion.study_id, before=revision):
+        return conclusion
+    taken_back = conclusion.taken_back or conclusion.corrected
+    return replace(conclusion, taken_back=replace(taken_back, cause=conclusion.corrected.cause))
 
 
 def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:

@@ -19,6 +19,7 @@ from db.patient_match import Demographics, Identifier, match, same_name
 from db.queue import Queue
 from db.schema import study
 from db.schema_hl7 import patient_alias
+from db.told import IDENTITY_CORRECTED
 from db.workitems import replace_task
 
 _OF_TASKS = frozenset(
@@ -119,7 +120,7 @@ class Correction:
         self.connection.execute(
             update(study).where(study.c.id == row.id).values(**changed, corrected=corrected, doubt="")
         )
-        self._note(position, "IDENTITY_CORRECTED", f"{names} ({self.source})")
+        self._note(position, IDENTITY_CORRECTED, f"{names} ({self.source})")
         if _OF_TASKS & changed.keys():
             replace_task(self.connection, self.queue, row.id, at=self.at)
         reason = f"corrected: {names}"

@@ -1,10 +1,15 @@
 """Who has been told of a study: whoever may have a report of it gets the later ones too, whatever they say."""
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from db.delivery_state import DeliveryState
+from db.lifecycle import Event
 from db.rejection import sent
-from db.schema import delivery, report, result
+from db.schema import delivery, report, result, study_event
+
+IDENTITY_CORRECTED = "IDENTITY_CORRECTED"
+"""The event in the audit trail of a patient who was corrected (db.patients)."""
+_WITH_RESULT = (Event.CONCLUDED, Event.WITHDRAWN, Event.AMENDED)
 
 
 def may_have(connection: Connection, study_id: int, kind: str, destination: str) -> bool:
@@ -19,5 +24,21 @@ def may_have(connection: Connection, study_id: int, kind: str, destination: str)
             delivery.c.destination == destination,
             or_(delivery.c.state.in_((DeliveryState.ACKNOWLEDGED, DeliveryState.STORED, DeliveryState.TESTED)), sent()),
         )
+    )
+    return connection.execute(found.limit(1)).one_or_none() is not None
+
+
+def corrected_since(connection: Connection, study_id: int, *, before: int) -> bool:
+    """Tell whether the patient was corrected since the last result of a revision before `before`.
+
+    By the order of the audit trail, which is written with the study's row locked; a study may be amended for another
+    reason too, and the later reason is the one that it keeps.
+    """
+    event = study_event.c
+    last = select(func.coalesce(func.max(event.id), 0)).where(
+        event.study_id == study_id, event.event.in_(_WITH_RESULT), event.revision < before
+    )
+    found = select(event.id).where(
+        event.study_id == study_id, event.event == IDENTITY_CORRECTED, event.id > last.scalar_subquery()
     )
     return connection.execute(found.limit(1)).one_or_none() is not None

@@ -21,7 +21,7 @@ TITLES: Final = {
     WRONG_WORKLIST_ENTRY: "Incorrect Modality Worklist Entry",
     RETENTION_EXPIRED: "Data Retention Policy Expired",
 }
-"""Document titles of a rejection note and their meanings (DCM; PS3.16 CID 7011)."""
+"""Document titles of a rejection note and their meanings (DCM; PS3.16 CID 7010)."""
 MOST_REJECTED: Final = 10_000
 
 _BIGGEST_SEQUENCE: Final = 8 << 20

@@ -159,7 +159,7 @@ class StudyResult:
     fall_back: int = 0
     """How many forms of the report its destination refused: see `ReportSettings.fall_backs`."""
     withdrawal: str = ""
-    """Why earlier results were taken back with this one: a rejection note's title code (CID 7011); "" if none were."""
+    """Why earlier results were taken back with this one: a rejection note's title code (CID 7010); "" if none were."""
     withdrawal_reason: str = ""
     rejected: tuple[SentObject, ...] = ()
     """Of a rejection note: what it takes back."""

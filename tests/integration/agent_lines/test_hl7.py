@@ -83,5 +83,13 @@ def test_a_corrected_and_then_merged_patient_has_new_versions_of_the_report_and_
     held = {one["path"]: one["sha256"] for one in record.instances if one["role"] == "candidate"}
     assert before.items() <= held.items()
     assert sha256((agent.config.store.folder / next(iter(before))).read_bytes()).hexdigest() in before.values()
+    notes, pictures = pacs.reports("KO"), pacs.reports("OT")
+    identities = [(str(one.PatientName), one.PatientID, one.StudyInstanceUID) for one in notes]
+    assert identities == [("Żółw^Ähn", of, study.StudyInstanceUID) for of in ("PID-4711", "PID-99")]
+    for note, old in zip(notes, (reports[:1] + pictures[:1], reports[1:2] + pictures[1:2]), strict=True):
+        assert note.ConceptNameCodeSequence[0].CodeValue == "113037"
+        (evidence,) = note.CurrentRequestedProcedureEvidenceSequence
+        named = [one for series in evidence.ReferencedSeriesSequence for one in series.ReferencedSOPSequence]
+        assert {one.ReferencedSOPInstanceUID for one in named} >= {one.SOPInstanceUID for one in old}
     told = [event["detail"] for event in record.events if event["event"] == "IDENTITY_CORRECTED"]
     assert told == ["patient_name (ADT^A08)", "patient_id (ADT^A40)"]

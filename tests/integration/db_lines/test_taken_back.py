@@ -1,4 +1,4 @@
-"""What said FLAGGED is taken back when the study, analysed anew, is not: a picture has no next version."""
+"""What was sent is taken back when the study is no longer flagged, or its patient corrected: it has no successor."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,11 +10,16 @@ from agent.conclude import REPLACED, Concluder, Route
 from agent.reports.document import ModelIdentity
 from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
+from db.causes import CORRECTED, Cause
 from db.completion import close_due
 from db.concluded import concluded_study
 from db.delivery import RenderedInstance, StoredReport, record_rendered
 from db.delivery_attempt import Begun, acknowledge, begin_attempt
+from db.orders import apply_within
 from db.outcome import Outcome
+from db.patient_match import Demographics, Identifier
+from db.patients import Correction
+from db.priority import Priority
 from db.queue import Job
 from db.requeue import requeue_study
 from db.schema import delivery, report
@@ -38,14 +43,13 @@ def route(report_: str, destination: str, outcomes: frozenset[str]) -> Route:
 class Line:
     """One radiograph; a PACS gets SR and picture, a viewer the picture alone, an archive nothing."""
 
-    def __init__(self, ledger: Any) -> None:
+    def __init__(self, ledger: Any, takers: tuple[str, ...] = ("pacs", "viewer", "archive")) -> None:
         self.ledger, self.database, self.queue = ledger, ledger.database, ledger.queue
         routes = (
             route("sr", "pacs", ANY),
             route("picture", "pacs", FLAGGED_ONLY),
             route("picture", "viewer", FLAGGED_ONLY),
         )
-        takers = ("pacs", "viewer", "archive")
         self.concluder = Concluder(self.database, self.queue, "i", MODEL, routes, takers, lambda: ledger.now)
         self.received = ledger.receive()
 
@@ -62,6 +66,23 @@ class Line:
     def again(self, outcome: Outcome) -> None:
         requeue_study(self.database, self.queue, "1.2.3", actor="test", now=self.ledger.now)
         self.conclude(outcome)
+
+    def correct(self, name: str) -> None:
+        """Have the hospital system say who the patient is."""
+        with self.database.begin() as connection:
+            correction = Correction(connection=connection, queue=self.queue, source="ADT^A08", at=self.ledger.now)
+            correction.update_patient((Identifier("P1"),), Demographics(patient_name=name))
+
+    def amend(self) -> None:
+        self.concluder.amend(Job(kind="amend", key=str(self.received.study_id), attempt=1, due_at=self.ledger.now))
+
+    def sent(self) -> dict[str, set[str]]:
+        """Name what each destination has."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows(rejects=False):
+            if row.state == "ACKNOWLEDGED":
+                found.setdefault(row.destination, set()).add(f"1.9.{row.report_id}")
+        return found
 
     def rows(self, *, rejects: bool) -> list[Any]:
         query = (
@@ -93,11 +114,11 @@ class Line:
                 assert isinstance(begun, Begun)
                 acknowledge(self.database, row.id, detail="0000", at=self.ledger.now, attempt_id=begun.attempt_id)
 
-    def notes(self) -> dict[str, set[str]]:
+    def notes(self, cause: Cause = Cause.QUALITY, reason: str = REPLACED) -> dict[str, set[str]]:
         found = {}
         for row in self.rows(rejects=True):
             said = concluded_study(self.database, row.report_id)
-            assert said.withdrawal_reason == REPLACED
+            assert (said.withdrawal_cause, said.withdrawal_reason) == (cause, reason)
             found[row.destination] = {one.sop_instance_uid for one in said.rejected}
         return found
 
@@ -110,11 +131,10 @@ def line(ledger: Any) -> Line:
 def test_whoever_may_have_what_said_flagged_gets_a_note_that_names_it(line: Line) -> None:
     line.conclude(Outcome.FLAGGED)
     line.send_all()
-    sent = line.rows(rejects=False)
+    sent = line.sent()
     line.again(Outcome.NOT_FLAGGED)
-    of = {name: {f"1.9.{row.report_id}" for row in sent if row.destination == name} for name in ("pacs", "viewer")}
-    assert line.notes() == of
-    assert {len(of["pacs"]), len(of["viewer"])} == {2, 1}
+    assert line.notes() == sent
+    assert {name: len(of) for name, of in sent.items()} == {"pacs": 2, "viewer": 1}
 
 
 def test_it_is_taken_back_once_and_nothing_is_where_nothing_was_sent(line: Line) -> None:
@@ -138,3 +158,88 @@ def test_a_study_that_stays_flagged_has_next_versions_and_no_note(line: Line) ->
     line.send_all()
     line.again(Outcome.FLAGGED)
     assert line.notes() == {}
+
+
+def test_what_names_the_patient_as_before_a_correction_is_taken_back_and_the_result_stands(line: Line) -> None:
+    line.conclude(Outcome.FLAGGED)
+    line.send_all()
+    sent = line.sent()
+    line.correct("Roe^Jane")
+    line.amend()
+    line.send_all()
+    assert line.notes(Cause.SAFETY, CORRECTED) == sent
+    assert {name: len(of) for name, of in sent.items()} == {"pacs": 2, "viewer": 1}
+    (*_, later) = line.rows(rejects=False)
+    said = concluded_study(line.database, later.report_id)
+    assert (said.outcome, said.withdrawal_cause, said.withdrawal_reason) == (Outcome.FLAGGED, None, "")
+    assert {name: len(of) for name, of in line.sent().items()} == {"pacs": 4, "viewer": 2}
+
+
+def test_so_it_is_where_the_correction_came_while_the_study_was_worked_on(line: Line) -> None:
+    line.conclude(Outcome.FLAGGED)
+    line.send_all()
+    sent = line.sent()
+    requeue_study(line.database, line.queue, "1.2.3", actor="test", now=line.ledger.now)
+    line.correct("Roe^Jane")
+    line.conclude(Outcome.FLAGGED)
+    assert line.notes(Cause.SAFETY, CORRECTED) == sent
+
+
+def test_a_note_of_another_cause_says_that_its_objects_name_the_wrong_patient(line: Line) -> None:
+    line.conclude(Outcome.FLAGGED)
+    line.send_all()
+    requeue_study(line.database, line.queue, "1.2.3", actor="test", now=line.ledger.now)
+    line.correct("Roe^Jane")
+    line.conclude(Outcome.NOT_FLAGGED)
+    assert line.notes(Cause.SAFETY, REPLACED).keys() == {"pacs", "viewer"}
+
+
+def test_a_correction_takes_nothing_back_where_nothing_was_sent(line: Line) -> None:
+    line.conclude(Outcome.FLAGGED)
+    line.correct("Roe^Jane")
+    line.amend()
+    assert line.notes() == {}
+
+
+def test_nor_where_nobody_that_has_something_takes_notes(ledger: Any) -> None:
+    line = Line(ledger, takers=("archive",))
+    line.conclude(Outcome.FLAGGED)
+    line.send_all()
+    line.correct("Roe^Jane")
+    line.amend()
+    line.send_all()
+    assert line.notes() == {}
+    assert len(line.sent()["pacs"]) == 4
+
+
+def order(line: Line) -> None:
+    at, allowances = line.ledger.now, line.ledger.allowances
+    with line.database.begin() as connection:
+        apply_within(
+            connection,
+            line.queue,
+            line.received.study_id,
+            priority=Priority.HIGH,
+            accession_number="A1",
+            at=at,
+            allowances=allowances,
+        )
+
+
+def test_what_an_order_amends_takes_nothing_back_unless_the_patient_was_corrected_too(line: Line) -> None:
+    line.correct("Roe^Jane")
+    line.conclude(Outcome.NOT_FLAGGED)
+    line.send_all()
+    order(line)
+    line.amend()
+    assert len(line.rows(rejects=False)) == 2
+    assert line.notes() == {}
+
+
+def test_an_order_right_after_a_correction_hides_it_not(line: Line) -> None:
+    line.conclude(Outcome.FLAGGED)
+    line.send_all()
+    line.correct("Roe^Jane")
+    order(line)
+    line.amend()
+    assert line.notes(Cause.SAFETY, CORRECTED).keys() == {"pacs", "viewer"}
