@@ -65,7 +65,12 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
         answers = iter([OUT_OF_RESOURCES, CANNOT_UNDERSTAND])
         pacs.answer = lambda _: next(answers, 0x0000)
         destinations = {"pacs": pacs.peer, "closed": Peer("CLOSED", "127.0.0.1", free_port())}
-        agent = configure(tmp_path, destinations, log={"level": "DEBUG", "format": "json"}, deliver={"attempts": 2})
+        agent = configure(
+            tmp_path,
+            destinations,
+            log={"level": "DEBUG", "format": "json"},
+            deliver={"attempts": 2, "rest_after_failures": 1000},
+        )
         with running(agent):
             good = radiograph()
             statuses = [agent.send(file)[0].status for file in [good, *damaged(agent, radiograph)]]
