@@ -13,6 +13,7 @@ import pytest
 from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import ModalityWorklistInformationFind
+from structlog.testing import capture_logs
 
 from db.priority import Priority
 
@@ -136,22 +137,17 @@ def test_an_order_that_is_entered_after_its_images_is_found_all_the_same(
 
 @pytest.mark.tools
 def test_an_order_of_another_patient_is_not_applied(
-    start: Callable[..., Any], radiograph: Make, eventually: Any, dcmtk: Worklist, capsys: pytest.CaptureFixture[str]
+    start: Callable[..., Any], radiograph: Make, eventually: Any, dcmtk: Worklist
 ) -> None:
     image = radiograph(20, AccessionNumber="")
     dcmtk.add(image, "STAT", patient="SOMEBODY-ELSE")
-    agent = start(orders=dcmtk.section)
-    agent.send(image)
-    eventually(lambda: agent.is_in(image, "DELIVERED"))
-    said: list[str] = []
-
-    def is_logged() -> bool:
-        said.append(capsys.readouterr().out)
-        return "order_of_another_patient" in "".join(said)
-
-    eventually(is_logged)
+    with capture_logs() as said:
+        agent = start(orders=dcmtk.section)
+        agent.send(image)
+        eventually(lambda: agent.is_in(image, "DELIVERED"))
+        eventually(lambda: any(line["event"] == "order_of_another_patient" for line in said))
     assert (agent.row(image).order_priority, agent.row(image).accession_number) == (Priority.ROUTINE, "")
-    assert "SOMEBODY" not in "".join(said)
+    assert "SOMEBODY" not in str(said)
 
 
 def answer(image: Dataset, **changed: str) -> Dataset:

@@ -161,7 +161,8 @@ def test_with_a_second_model_that_breaks_a_study_is_what_it_is_without_one(
         depths = queue.depth(datetime.now(UTC))
         return {depth.kind: (depth.waiting + depth.later + depth.running, depth.parked) for depth in depths}
 
-    assert states() == {"shadow": (1, 0)}, "it is tried again, with growing pauses, and only then parked"
+    # It is tried again, with growing pauses, and only then parked.
+    eventually(lambda: states() == {"shadow": (1, 0)})
     second.error = None
     without = radiograph(200, StudyDate="20260101")
     agent.send(without)
