@@ -9,7 +9,9 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,15 @@ class StoredFile:
     path: str
     sha256: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file that lies in the store, whatever rows say of it; `written_at` is aware UTC."""
+
+    path: str
+    size: int
+    written_at: datetime
 
 
 class Store:
@@ -102,6 +113,34 @@ class Store:
         except OSError:
             return False
         return digest.hexdigest() == sha256
+
+    def delete(self, relative: str) -> bool:
+        """Remove a file durably; tell whether it was there. Raises StoreError. Who reads it meanwhile reads on."""
+        path = self.path(relative)
+        with mapped("a stored file to be removed"):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            _sync_folder(path.parent)
+        return True
+
+    def listed(self) -> Iterator[ListedFile]:
+        """Yield what lies in the store, in the order of the names. Raises StoreError.
+
+        What is put meanwhile may be missing, and a file that was put a moment ago may not have its row yet:
+        `written_at` tells.
+        """
+        for name in _FOLDERS[1:]:
+            with mapped("the store's folders"), os.scandir(self._root / name) as entries:
+                found = sorted(f"{name}/{one.name}" for one in entries)
+            for relative in filter(_RELATIVE.fullmatch, found):
+                with mapped("a stored file"):
+                    try:
+                        facts = (self._root / relative).stat()
+                    except FileNotFoundError:
+                        continue
+                yield ListedFile(relative, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
 
 
 def _sync_folder(folder: Path | str) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from dicom_io.errors import NoSpaceError, StoreError
-from dicom_io.store import Store, StoredFile
+from dicom_io.store import ListedFile, Store, StoredFile
 
 DATA = b"some bytes" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -202,3 +203,32 @@ def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path: Path) -> 
     assert stored == [stored[0]] * 8
     assert files(tmp_path) == [stored[0].path]
     assert store.path(stored[0].path).read_bytes() == DATA
+
+
+def test_what_is_deleted_is_gone_and_deleting_it_again_does_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept, gone = store.put(DATA), store.put(DATA + b"more")
+    with store.path(gone.path).open("rb") as file:
+        assert [store.delete(gone.path), store.delete(gone.path)] == [True, False]
+        assert file.read() == DATA + b"more", "expected a reader to read on"
+    assert files(tmp_path) == [kept.path]
+    with pytest.raises(StoreError, match="expected a path that the store gave"):
+        store.delete("../elsewhere")
+
+
+def test_what_lies_in_the_store_is_listed_with_its_size_and_time(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    stored = sorted((store.put(DATA[:size]) for size in range(9)), key=lambda one: one.path)
+    for one in stored:
+        os.utime(tmp_path / one.path, (0, 0))
+    (tmp_path / "incoming" / "half.tmp").write_bytes(b"half")
+    (tmp_path / stored[0].path).with_suffix(".tmp").write_bytes(b"half")
+    expected = [ListedFile(one.path, one.size, datetime.fromtimestamp(0, UTC)) for one in stored]
+    assert list(store.listed()) == expected
+    beside = f"{stored[0].path[:3]}{stored[0].path[3:5]}{'f' * 62}.dcm"
+    (tmp_path / beside).write_bytes(b"")
+    listing = store.listed()
+    assert next(listing) == expected[0]
+    for path in (beside, *(one.path for one in stored[1:])):
+        store.delete(path)
+    assert list(listing) == [], "expected what is deleted while it is listed not to stop the listing"
