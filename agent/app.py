@@ -42,8 +42,16 @@ def roles_of(config: Config) -> tuple[str, ...]:
 
 
 def processes_of(config: Config, roles: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the role of each process that serves `roles`: several may receive."""
-    return tuple(role for role in roles for _ in range(config.receive.processes if role == "receive" else 1))
+    """Return the role of each process that serves `roles` on this host."""
+    numbers = {
+        "receive": config.receive.processes,
+        "work": config.work.processes,
+        "deliver": config.deliver.processes,
+        "web": config.web.processes,
+        DICOMWEB: config.dicomweb.processes,
+        HL7: config.hl7.processes,
+    }
+    return tuple(role for role in roles for _ in range(numbers.get(role, 1)))
 
 
 class Ready(Protocol):
@@ -215,6 +223,7 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
         parts.database,
         host=config.web.host,
         port=config.web.port,
+        share_port=config.web.processes > 1,
         stop=stop,
         ready=lambda port: ready("web", url=f"http://{host}:{port}/"),
     )

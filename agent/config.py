@@ -1,7 +1,6 @@
 """config.toml: every setting with its name, default and sentence; checked whole, at once, before anything starts."""
 
 import tomllib
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,13 +25,12 @@ from agent.config_orders import OrdersSection
 from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
+from agent.config_roles import DeliverSection, WebSection, WorkSection
 from agent.config_tables import check_reports, destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
-from agent.retry import Backoff
 
-Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -93,7 +91,9 @@ class ModelSection(Section):
         description='What executes the network. "auto": OpenVINO, some times faster, where `pip install '
         "tibabu[openvino]` brought it, else TensorFlow. The scores are the same.",
     )
-    threads: int = Field(default=0, ge=0, description="Threads of the network; 0: as many as cores.")
+    threads: int = Field(
+        default=0, ge=0, description="Threads of the network; 0: as many as cores, divided by work.processes."
+    )
     images_at_once: int = Field(
         default=0,
         ge=0,
@@ -132,34 +132,6 @@ class PrioritySection(Section):
     routine_minutes: float = Field(default=480, ge=0, description="ROUTINE, LOW and none.")
 
 
-class DeliverSection(Section):
-    """Trying again when a destination does not take a report."""
-
-    first_retry_seconds: Seconds = Field(default=5, description="Wait after the first failure; doubles each time.")
-    longest_retry_seconds: Seconds = Field(default=900, description="Longest wait between two attempts.")
-    attempts: int = Field(default=50, ge=1, description="Attempts before a delivery is parked for a person to requeue.")
-    rest_after_failures: int = Field(
-        default=3,
-        ge=1,
-        description="Failures in a row that are a destination's own, after which it is only asked whether it is back.",
-    )
-
-    @property
-    def backoff(self) -> Backoff:
-        """The waiting times as a value."""
-        first, longest = timedelta(seconds=self.first_retry_seconds), timedelta(seconds=self.longest_retry_seconds)
-        return Backoff(first=first, longest=longest, attempts=self.attempts)
-
-
-class WebSection(Section):
-    """The worklist page."""
-
-    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
-        default="127.0.0.1", description="Address to listen on. Only loopback until the page has accounts."
-    )
-    port: Port = Field(default=8080, description="Port to listen on; 0 picks a free one.")
-
-
 class LogSection(Section):
     """What is written to standard error."""
 
@@ -175,6 +147,7 @@ class Config(Section):
     receive: ReceiveSection = ReceiveSection()
     complete: CompleteSection = CompleteSection()
     gate: GateSection = GateSection()
+    work: WorkSection = WorkSection()
     model: ModelSection = ModelSection()
     decode: DecodeSection = DecodeSection()
     priority: PrioritySection = PrioritySection()

@@ -6,6 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from agent.config_processes import MOST, check_shared_port
+
 
 def _check_origin(value: str) -> str:
     scheme, separator, rest = value.partition("://")
@@ -34,6 +36,12 @@ class DicomwebSection(BaseModel):
         description="Address to listen on. One that others can reach wants a certificate, or behind_proxy.",
     )
     port: int = Field(default=8042, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="Processes that share the port; each counts its own requests and channels.",
+    )
     tls_certificate: Path | None = Field(
         default=None,
         examples=["/etc/tibabu/dicomweb.pem"],
@@ -70,6 +78,11 @@ class DicomwebSection(BaseModel):
         if not is_loopback(self.host) and self.tls_certificate is None and not self.behind_proxy:
             message = f"expected tls_certificate and tls_key, or behind_proxy = true. Received: host={self.host}"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _shares_a_port_that_is_known(self) -> Self:
+        check_shared_port(self.processes, self.port)
         return self
 
     def resolved(self, folder: Path) -> Self:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from agent.config_dicomweb import is_loopback
+from agent.config_processes import MOST, check_shared_port
 from agent.hl7 import charsets
 from agent.hl7.incoming import IncomingSettings
 from agent.hl7.listener import ListenerSettings
@@ -51,6 +52,12 @@ class Hl7Section(BaseModel):
         default="127.0.0.1", description="Address to listen on. One that others can reach wants `senders`."
     )
     port: int = Field(default=2575, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="Listening processes that share the port; each counts its own connections.",
+    )
     senders: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
         default=(),
         description="Addresses and networks that may connect, as 10.0.0.7 or 10.0.0.0/24; empty: all on this machine.",
@@ -130,6 +137,7 @@ class Hl7Section(BaseModel):
         if not is_loopback(self.host) and not self.senders:
             message = f"expected senders, the addresses that may connect, where others can. Received: host={self.host}"
             raise ValueError(message)
+        check_shared_port(self.processes, self.port)
         return self
 
     @property
@@ -140,6 +148,7 @@ class Hl7Section(BaseModel):
             port=self.port,
             senders=tuple(ipaddress.ip_network(sender) for sender in self.senders),
             tls=self._tls,
+            share_port=self.processes > 1,
             maximum_connections=self.maximum_connections,
             maximum_message_bytes=self.maximum_message_kilobytes * 1000,
             idle_seconds=self.idle_seconds,

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.config_peers import STRANGERS_DEFAULT, AeTitle
+from agent.config_processes import check_shared_port
 from agent.config_tls import ReceiveTlsSection
 from dicom_io.door import Limits, Verb
 
@@ -82,10 +83,8 @@ class ReceiveSection(BaseModel):
 
     @model_validator(mode="after")
     def _shares_a_port_that_is_known(self) -> Self:
-        is_open = (self.plain and self.port == 0) or (self.tls is not None and self.tls.port == 0)
-        if self.processes > 1 and is_open:
-            message = f"expected a fixed port for processes that share it. Received: processes={self.processes} port=0"
-            raise ValueError(message)
+        plain, tls = (self.port,) if self.plain else (), () if self.tls is None else (self.tls.port,)
+        check_shared_port(self.processes, *plain, *tls)
         return self
 
     def resolved(self, folder: Path) -> Self:

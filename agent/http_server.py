@@ -66,10 +66,14 @@ def serve_application(
     asyncio.run(_Server(config, stop, ready).serve(sockets=[listener]))
 
 
-def listen(address: str, port: int, *, setting: str) -> socket:
-    """Return a socket that listens. Raises InstallationError, which names the setting, when the port is taken."""
+def listen(address: str, port: int, *, setting: str, share_port: bool = False) -> socket:
+    """Return a socket that listens, with `share_port` beside other processes: each connection goes to one of them.
+
+    Raises InstallationError, which names the setting, when the port is taken.
+    """
+    family = AF_INET6 if ":" in address else AF_INET
     try:
-        return create_server((address, port), family=AF_INET6 if ":" in address else AF_INET, backlog=256)
+        return create_server((address, port), family=family, backlog=256, reuse_port=share_port)
     except OSError as error:
         message = f"{setting}: expected a port to listen on at {address}. Received: port={port} ({error.strerror})"
         raise InstallationError(message) from None

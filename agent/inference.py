@@ -49,16 +49,21 @@ def make_pipeline(
     """
     classifier = load(
         config.model.name,
-        threads=Threads(intra_op=config.model.threads),
+        threads=Threads(intra_op=config.model.threads or share_of_cores(config)),
         runtime=config.model.runtime,
         adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
     )
     return Pipeline(classifier, gate_settings(config, classifier.card), load_pixel_gate(), frames)
 
 
+def share_of_cores(config: Config) -> int:
+    """Return how many cores are one working process's, of all that serve on this host."""
+    return max(1, cores() // config.work.processes)
+
+
 def images_at_once(config: Config) -> int:
     """Return how many jobs a worker runs side by side: reading files takes the cores while the network waits."""
-    return config.model.images_at_once or max(2, cores())
+    return config.model.images_at_once or max(2, share_of_cores(config))
 
 
 def make_decoder(config: Config, *, processes: int = 0) -> Decoder:

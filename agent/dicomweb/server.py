@@ -41,7 +41,7 @@ def serve(services: Services, section: DicomwebSection, *, stop: threading.Event
     certificate = certificate_of(section)
     host = f"[{section.host}]" if ":" in section.host else section.host
     scheme = "http" if certificate is None else "https"
-    with listen(address, section.port, setting="dicomweb.port") as listener:
+    with listen(address, section.port, setting="dicomweb.port", share_port=section.processes > 1) as listener:
         channels = EventChannels(services, allowed_origins=section.allowed_origins)
         site = make_site(services, allowed_origins=section.allowed_origins)
 

@@ -33,12 +33,16 @@ Answerer = Callable[[bytes, str], bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
-    """Where it listens, to whom, and what a peer may take up. `senders` empty: whoever can reach it."""
+    """Where it listens, to whom, and what a peer may take up. `senders` empty: whoever can reach it.
+
+    With `share_port` other processes may listen there, too: each connection goes to one of them.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     senders: tuple[IPv4Network | IPv6Network, ...] = ()
     tls: TlsServerSettings | None = None
+    share_port: bool = False
     maximum_connections: int = 32
     maximum_message_bytes: int = 1 << 20
     idle_seconds: float = 3600
@@ -59,7 +63,9 @@ class MllpListener:
         self._stopping = threading.Event()
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         try:
-            self._listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+            self._listener = socket.create_server(
+                (settings.host, settings.port), family=family, backlog=_BACKLOG, reuse_port=settings.share_port
+            )
         except OSError as error:
             message = f"hl7.port: expected a port to listen on. Received: port={settings.port} ({error.strerror})"
             raise InstallationError(message) from None

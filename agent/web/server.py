@@ -12,14 +12,22 @@ from db.database import Database
 _ADDRESSES = {"127.0.0.1": "127.0.0.1", "::1": "::1", "localhost": "127.0.0.1"}
 
 
-def serve(database: Database, *, host: str, port: int, stop: threading.Event, ready: Callable[[int], None]) -> None:
+def serve(
+    database: Database,
+    *,
+    host: str,
+    port: int,
+    stop: threading.Event,
+    ready: Callable[[int], None],
+    share_port: bool = False,
+) -> None:
     """Serve the worklist of `database` until `stop` is set, then finish what is under way and return.
 
     `host` is 127.0.0.1, ::1 or localhost; port 0 picks a free port. `ready` is called once, with the port, when
-    connections are accepted. Raises ConfigError for an address that other machines can reach (there are no accounts
-    yet) and InstallationError when the port is taken.
+    connections are accepted. With `share_port` other processes may listen there, too. Raises ConfigError for an
+    address that other machines can reach (there are no accounts yet) and InstallationError when the port is taken.
     """
-    with listen(_loopback(host), port, setting="web.port") as listener:
+    with listen(_loopback(host), port, setting="web.port", share_port=share_port) as listener:
         serve_application(
             make_site(database, _utc_now), listener, stop=stop, ready=lambda: ready(listener.getsockname()[1])
         )

@@ -1,0 +1,70 @@
+"""The tables [work], [deliver] and [web] of config.toml: the roles that have no file of their own."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agent.config_processes import MOST, check_shared_port
+from agent.retry import Backoff
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class WorkSection(BaseModel):
+    """Working: gate, pixels, network, conclusions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="Working processes on this host, each with the network in its own memory. What [model] and "
+        "[decode] leave to the number of cores is divided among them.",
+    )
+
+
+class DeliverSection(BaseModel):
+    """Delivering: trying again when a destination does not take a report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="Delivering processes on this host; each sends one report and one study's Instances at a time to "
+        "each destination.",
+    )
+    first_retry_seconds: Seconds = Field(default=5, description="Wait after the first failure; doubles each time.")
+    longest_retry_seconds: Seconds = Field(default=900, description="Longest wait between two attempts.")
+    attempts: int = Field(default=50, ge=1, description="Attempts before a delivery is parked for a person to requeue.")
+    rest_after_failures: int = Field(
+        default=3,
+        ge=1,
+        description="Failures in a row that are a destination's own, after which it is only asked whether it is back.",
+    )
+
+    @property
+    def backoff(self) -> Backoff:
+        """The waiting times as a value."""
+        first, longest = timedelta(seconds=self.first_retry_seconds), timedelta(seconds=self.longest_retry_seconds)
+        return Backoff(first=first, longest=longest, attempts=self.attempts)
+
+
+class WebSection(BaseModel):
+    """The worklist page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
+        default="127.0.0.1", description="Address to listen on. Only loopback until the page has accounts."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    processes: int = Field(default=1, ge=1, le=MOST, description="Processes that share the port.")
+
+    @model_validator(mode="after")
+    def _shares_a_port_that_is_known(self) -> Self:
+        check_shared_port(self.processes, self.port)
+        return self
