@@ -112,6 +112,11 @@ class Requestor:
             self._association.dul.join(_GRACE_SECONDS)  # for the A-ABORT to go out, if the peer still reads
         self._finish()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the peer has not ended the association, as far as we have heard."""
+        return bool(self._association.is_established)
+
     def exchange(self, request: Any, context_id: int) -> Any:  # noqa: ANN401  # pynetdicom's primitives have no common name
         """Send a DIMSE request and return its response, of the same primitive. Raises NetworkError."""
         request.MessageID = next(self._message_ids) % _MESSAGE_IDS

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import SEEK_END, BytesIO
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
@@ -16,7 +17,7 @@ from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import MAXIMUM_CONTEXTS, Pair, Requestor
 from dicom_io.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED, STORED_WITH_WARNING, SUCCESS
 
-__all__ = ["Peer", "StoreStatus", "Timeouts", "echo", "send"]
+__all__ = ["HeldAssociation", "Peer", "StoreStatus", "Timeouts", "echo", "send"]
 
 
 _IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
@@ -135,6 +136,49 @@ def sending(
         with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
             for outgoing in group:
                 yield _store(requestor, outgoing, on_start=on_start, originator=originator)
+
+
+class HeldAssociation:
+    """One association that is kept open between objects, as some modalities do; a context manager.
+
+    It is opened with the first object, and again when an object needs what was not proposed before, or when the peer
+    has ended it.
+    """
+
+    def __init__(self, peer: Peer, calling_ae_title: str = "TIBABU", timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
+        """Prepare; nothing is opened yet."""
+        self._peer, self._calling_ae_title, self._timeouts = peer, calling_ae_title, timeouts
+        self._pairs: list[Pair] = []
+        self._requestor: Requestor | None = None
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the association, if one is open; abort it if the block raised."""
+        requestor, self._requestor = self._requestor, None
+        if requestor is not None:
+            requestor.__exit__(kind, error, trace)
+
+    def store(self, source: Path | bytes) -> StoreStatus:
+        """Send one object as `send` does. Raises HeaderError for what is no DICOM file, NetworkError."""
+        outgoing = _Outgoing(0, source, read_file_meta(source))
+        if outgoing.pair not in self._pairs:
+            self._pairs = [*self._pairs, outgoing.pair][-MAXIMUM_CONTEXTS:]
+            self.__exit__(None, None, None)
+        if self._requestor is not None and not self._requestor.is_open:
+            self.__exit__(None, None, None)
+        if self._requestor is None:
+            requestor = Requestor(self._peer, self._pairs, self._calling_ae_title, self._timeouts)
+            self._requestor = requestor.__enter__()
+        try:
+            return _store(self._requestor, outgoing)
+        except NetworkError as error:
+            self.__exit__(type(error), error, None)
+            raise
 
 
 def _groups(outgoing: Iterable[_Outgoing]) -> list[list[_Outgoing]]:
