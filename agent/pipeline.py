@@ -5,7 +5,7 @@ The same lines serve a worker's job and `tibabu analyse`.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -49,14 +49,17 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAnalysis:
-    """What came of one image: outcome and reason; the scores if it was analysed; a heat map if it was flagged."""
+    """What came of one image: outcome and reason; the scores if it was analysed; what was flagged, if it was.
+
+    `flagged` is the most suspicious frame as the network saw it, float32 [156, 156, 3]: see `Pipeline.heat_map`.
+    """
 
     outcome: Outcome
     reason: str = ""
     lateral: bool = False
     score: float | None = None
     probability: float | None = None
-    heat_map: Pixels | None = None
+    flagged: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 class Pipeline:
@@ -145,8 +148,15 @@ class Pipeline:
             outcome=Outcome.FLAGGED if flagged else Outcome.NOT_FLAGGED,
             score=scored[worst].score,
             probability=scored[worst].probability,
-            heat_map=self._classifier.explain(inputs[worst]) if flagged else None,
+            flagged=inputs[worst] if flagged else None,
         )
+
+    def heat_map(self, analysis: ImageAnalysis) -> Pixels | None:
+        """Show where a flagged image speaks for its flag, None for any other: uint8 [156, 156].
+
+        It takes many times as long as the score, and nobody has to wait for it to know that an image is flagged.
+        """
+        return None if analysis.flagged is None else self._classifier.explain(analysis.flagged)
 
 
 def _declined(decline: Decline) -> ImageAnalysis:

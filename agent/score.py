@@ -1,4 +1,7 @@
-"""The second line: a candidate image gets its one result, and a flagged one raises its study at once."""
+"""The second line: a candidate image gets its one result, and a flagged one raises its study at once.
+
+At once is before its heat map is made, which takes many times as long as the score.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +11,15 @@ from pathlib import Path
 import structlog
 
 from agent.pipeline import ImageAnalysis, Pipeline
-from db.analysis import ImageResult, ScoreTask, compare_task, record_comparison, record_image_result, score_task
+from db.analysis import (
+    ImageResult,
+    ScoreTask,
+    compare_task,
+    raise_flagged,
+    record_comparison,
+    record_image_result,
+    score_task,
+)
 from db.database import Database
 from db.priority import Allowances
 from db.queue import Done, Job, Queue, Settlement
@@ -43,6 +54,8 @@ class Scorer:
             return Done()
         started_at = self.clock()
         analysis = self.pipeline.analyse(self.store.path(task.path), calling_ae_title=task.calling_ae_title)
+        if analysis.flagged is not None:
+            raise_flagged(self.database, self.queue, task, at=self.clock(), allowances=self.allowances)
         result = self._result(analysis, started_at)
         record_image_result(self.database, self.queue, task, result, allowances=self.allowances, shadowed=self.shadowed)
         _log(task, result)
@@ -59,14 +72,14 @@ class Scorer:
         return Done()
 
     def _result(self, analysis: ImageAnalysis, started_at: datetime) -> ImageResult:
-        card = self.pipeline.card
+        card, heat_map = self.pipeline.card, self.pipeline.heat_map(analysis)
         return ImageResult(
             outcome=analysis.outcome,
             reason=analysis.reason,
             lateral=analysis.lateral,
             score=analysis.score,
             probability=analysis.probability,
-            heat_map=None if analysis.heat_map is None else to_png(analysis.heat_map),
+            heat_map=None if heat_map is None else to_png(heat_map),
             model_name=card.name,
             model_version=card.version,
             model_sha256=card.sha256,

@@ -71,6 +71,16 @@ def score_task(database: Database, instance_id: int) -> ScoreTask | None:
     )
 
 
+def raise_flagged(database: Database, queue: Queue, task: ScoreTask, *, at: datetime, allowances: Allowances) -> None:
+    """Raise the study of an image that is flagged, before its result is whole: its heat map takes longer.
+
+    Should the rest of its analysis fail, the study stays raised.
+    """
+    with database.begin() as connection:
+        study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
+        _flagged(connection, queue, task, lock(connection, study_id), at=at, allowances=allowances)
+
+
 def record_image_result(
     database: Database,
     queue: Queue,
@@ -92,13 +102,20 @@ def record_image_result(
         position = lock(connection, study_id)
         if not _insert_once(connection, task, found):
             return False
-        if found.outcome is Outcome.FLAGGED and not found.lateral and _counts(connection, task.instance_id):
-            _raise(connection, position, at=found.finished_at, allowances=allowances)
-            schedule(connection, queue, study_id, at=found.finished_at)
+        if found.outcome is Outcome.FLAGGED and not found.lateral:
+            _flagged(connection, queue, task, position, at=found.finished_at, allowances=allowances)
         conclude_when_settled(connection, queue, position, at=found.finished_at)
         if shadowed and found.probability is not None:
             enqueue_shadow(connection, queue, task.instance_id, at=found.finished_at)
     return True
+
+
+def _flagged(
+    connection: Connection, queue: Queue, task: ScoreTask, position: Position, *, at: datetime, allowances: Allowances
+) -> None:
+    if _counts(connection, task.instance_id):
+        _raise(connection, position, at=at, allowances=allowances)
+        schedule(connection, queue, position.study_id, at=at)
 
 
 def _counts(connection: Connection, instance_id: int) -> bool:

@@ -2,6 +2,7 @@
 
 Nobody waits for company: a request that finds the network idle runs at once, and those that come meanwhile form the
 next batch. There is no thread of its own, so nothing to shut down: one of the waiting callers runs the batch for all.
+Patient requests, which nobody waits for, give way to all others.
 """
 
 import threading
@@ -20,6 +21,7 @@ class _Request:
     """One caller's images, and what became of them."""
 
     images: Input
+    patient: bool = False
     outputs: tuple[Floats, Floats] | None = None
     error: Exception | None = None
 
@@ -36,17 +38,25 @@ class Batcher:
         self._execute, self._batches = execute, tuple(sorted(batches))
         self._condition = threading.Condition()
         self._waiting: deque[_Request] = deque()
+        self._patient: deque[_Request] = deque()
         self._busy = False
 
-    def run(self, images: Input) -> tuple[Floats, Floats]:
+    def run(self, images: Input, *, patient: bool = False) -> tuple[Floats, Floats]:
         """Return logits [n] and activations [n, rows, columns] of images [n, 156, 156, 3], which must be valid ones.
+
+        With `patient` they go batch by batch, each of them when nothing else waits.
 
         What the network raises for a batch of several callers is found out for each of them alone, so that each gets
         its own outputs or its own error.
         """
-        request = _Request(images)
+        size = self._batches[-1]
+        if patient and len(images) > size:
+            parts = [self.run(images[start : start + size], patient=True) for start in range(0, len(images), size)]
+            logits, activations = zip(*parts, strict=True)
+            return np.concatenate(logits), np.concatenate(activations)
+        request = _Request(images, patient)
         with self._condition:
-            self._waiting.append(request)
+            (self._patient if patient else self._waiting).append(request)
         while not request.settled:
             with self._condition:
                 self._condition.wait_for(lambda: request.settled or not self._busy)
@@ -59,7 +69,9 @@ class Batcher:
             finally:
                 with self._condition:
                     # whatever ended this thread, the others' requests go on
-                    self._waiting.extendleft(other for other in reversed(taken) if not other.settled)
+                    for other in reversed(taken):
+                        if not other.settled:
+                            (self._patient if other.patient else self._waiting).appendleft(other)
                     self._busy = False
                     self._condition.notify_all()
         if request.error is not None:
@@ -70,7 +82,9 @@ class Batcher:
         return request.outputs
 
     def _take(self) -> list[_Request]:
-        """Take waiting requests, the oldest first, up to the largest batch; at least one."""
+        """Take waiting requests, the oldest first, up to the largest batch; at least one. A patient one goes alone."""
+        if not self._waiting:
+            return [self._patient.popleft()]
         taken = [self._waiting.popleft()]
         room = self._batches[-1] - len(taken[0].images)
         while self._waiting and len(self._waiting[0].images) <= room:

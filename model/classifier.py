@@ -70,22 +70,23 @@ class Classifier:
     def explain(self, image: Input) -> npt.NDArray[np.uint8]:
         """Show where one image float32 [156, 156, 3] speaks for pneumonia: uint8 [156, 156].
 
-        See `model.explanation.explain`. Made for flagged images; `score` does not pay for it.
+        See `model.explanation.explain`. Made for flagged images; `score` does not pay for it, and scores that are asked
+        for meanwhile go first.
 
         Raises:
             InputError: as for `score`.
 
         """
         (checked,) = check_inputs(image[np.newaxis])
-        return explanation.explain(checked, lambda images: self._run(images)[0])
+        return explanation.explain(checked, lambda images: self._run(images, patient=True)[0])
 
     def warm_up(self) -> None:
         """Compile every batch shape, so that the first patient does not wait for it."""
         for size in self._batches:
             self._run(np.zeros((size, *INPUT_SHAPE), np.float32))
 
-    def _run(self, images: Input) -> tuple[Floats, Floats]:
-        logits, activations = self._batcher.run(images)
+    def _run(self, images: Input, *, patient: bool = False) -> tuple[Floats, Floats]:
+        logits, activations = self._batcher.run(images, patient=patient)
         for found in (logits, activations):
             if not np.isfinite(found).all():
                 msg = f"expected finite outputs of {self._card.name}. Received: {found[~np.isfinite(found)][0]}"

@@ -49,7 +49,12 @@ class LightMeter:
         means = images.mean(axis=(1, 2, 3))
         return [SimpleNamespace(score=float(mean), probability=float(mean)) for mean in means]
 
+    def __init__(self) -> None:
+        self.may_explain = threading.Event()
+        self.may_explain.set()
+
     def explain(self, image: Any) -> Any:
+        assert self.may_explain.wait(60)
         return (image[..., 0] * 255).astype(np.uint8)
 
 
@@ -173,14 +178,19 @@ Start = Callable[..., Agent]
 
 
 @pytest.fixture
-def start(database: Database, tmp_path: Path, pacs_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def network() -> LightMeter:
+    return LightMeter()
+
+
+@pytest.fixture
+def start(
+    database: Database, tmp_path: Path, pacs_port: int, network: LightMeter, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
     """Return `start(**sections)`: runs the agent's roles with the given sections of the config, one PACS by default."""
     monkeypatch.setattr(
         agent.inference,
         "make_pipeline",
-        lambda _config, _active, frames: Pipeline(
-            LightMeter(), GateSettings(age_range_years=(1.0, 6.0)), frames=frames
-        ),
+        lambda _config, _active, frames: Pipeline(network, GateSettings(age_range_years=(1.0, 6.0)), frames=frames),
     )
     stop, threads = threading.Event(), []
 

@@ -8,6 +8,7 @@ import pytest
 from pydicom import Dataset
 
 from db.outcome import Outcome
+from db.priority import Priority
 
 Make = Callable[..., Dataset]
 
@@ -32,6 +33,20 @@ def test_a_flagged_study_comes_back_as_sr_and_picture_and_is_raised(
     assert all(len(digests) == 1 for digests in pacs.digests().values())
     page = httpx.get(agent.url).text
     assert page.index(bright.StudyInstanceUID) < page.index(dark.StudyInstanceUID)
+
+
+def test_a_flagged_image_raises_its_study_before_its_heat_map_is_made(
+    start: Any, radiograph: Make, network: Any, eventually: Any
+) -> None:
+    agent = start()
+    bright = radiograph(250)
+    network.may_explain.clear()
+    agent.send(bright)
+    eventually(lambda: agent.row(bright).ai_priority is Priority.MEDIUM, 40)
+    assert agent.row(bright).outcome is None
+    network.may_explain.set()
+    eventually(lambda: agent.is_in(bright, "DELIVERED"), 40)
+    assert [event["event"] for event in agent.record(bright).events].count("RAISED") == 1
 
 
 def test_one_frontal_that_cannot_be_decoded_makes_the_study_failed_and_never_not_flagged(

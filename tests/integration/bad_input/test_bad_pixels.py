@@ -74,7 +74,7 @@ def chest(tmp_path: Path) -> Any:
 def _refused(analysis: ImageAnalysis) -> None:
     assert analysis.outcome not in SCORED
     assert analysis.reason
-    assert analysis.score is analysis.probability is analysis.heat_map is None
+    assert analysis.score is analysis.probability is analysis.flagged is None
 
 
 @pytest.mark.parametrize("value", [0, 127, 255])

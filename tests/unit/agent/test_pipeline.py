@@ -67,8 +67,11 @@ class Bench:
     def read_picture(self, path: Path) -> np.ndarray:
         return self.read_frames(path)[0]
 
+    def pipeline(self, network: Network, gate: GateSettings | None = None) -> Pipeline:
+        return Pipeline(network, gate or GateSettings(), frames=self.read_frames)
+
     def analyse(self, network: Network, gate: GateSettings | None = None, **options: Any) -> ImageAnalysis:
-        return Pipeline(network, gate or GateSettings(), frames=self.read_frames).analyse(FILE, **options)
+        return self.pipeline(network, gate).analyse(FILE, **options)
 
 
 @pytest.fixture
@@ -83,18 +86,22 @@ def gray(value: int) -> np.ndarray:
     return np.full((5, 3), value, np.uint8)
 
 
-def test_an_image_at_the_operating_point_is_flagged_and_explained(bench: Bench) -> None:
+def test_an_image_at_the_operating_point_is_flagged_and_explained_only_when_asked(bench: Bench) -> None:
     network = Network(THRESHOLD)
-    found = bench.analyse(network)
+    pipeline = bench.pipeline(network)
+    found = pipeline.analyse(FILE)
     assert (found.outcome, found.reason, found.probability, found.score) == (Outcome.FLAGGED, "", 0.5, 5.0)
-    assert found.heat_map is not None
+    assert network.explained == []
+    assert pipeline.heat_map(found) is not None
     assert len(network.explained) == 1
 
 
 def test_an_image_below_the_operating_point_is_not_flagged_and_has_no_heat_map(bench: Bench) -> None:
     network = Network(0.4999)
-    found = bench.analyse(network)
-    assert (found.outcome, found.probability, found.heat_map) == (Outcome.NOT_FLAGGED, 0.4999, None)
+    pipeline = bench.pipeline(network)
+    found = pipeline.analyse(FILE)
+    assert (found.outcome, found.probability) == (Outcome.NOT_FLAGGED, 0.4999)
+    assert pipeline.heat_map(found) is None
     assert network.explained == []
 
 
@@ -104,7 +111,9 @@ def test_the_most_suspicious_frame_decides_and_is_the_one_explained(bench: Bench
     probabilities = [0.1, 0.1, 0.1]
     probabilities[worst] = 0.9
     network = Network(*probabilities)
-    found = bench.analyse(network)
+    pipeline = bench.pipeline(network)
+    found = pipeline.analyse(FILE)
+    pipeline.heat_map(found)
     assert (found.outcome, found.probability, found.score) == (Outcome.FLAGGED, 0.9, 9.0)
     assert network.asked[0].shape == (3, 156, 156, 3)
     np.testing.assert_allclose(network.explained[0], worst * 100 / 255, atol=1e-6)

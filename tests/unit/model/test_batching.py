@@ -43,16 +43,16 @@ class _Network:
 class _Caller(threading.Thread):
     """Runs one request and keeps what came of it."""
 
-    def __init__(self, batcher: Batcher, images: Array) -> None:
+    def __init__(self, batcher: Batcher, images: Array, *, patient: bool = False) -> None:
         super().__init__(daemon=True)
-        self.batcher, self.images = batcher, images
+        self.batcher, self.images, self.patient = batcher, images, patient
         self.logits: list[float] = []
         self.error: Exception | None = None
         self.start()
 
     def run(self) -> None:
         try:
-            self.logits = self.batcher.run(self.images)[0].tolist()
+            self.logits = self.batcher.run(self.images, patient=self.patient)[0].tolist()
         except RuntimeError as error:
             self.error = error
 
@@ -92,6 +92,23 @@ def test_a_request_of_several_images_stays_together_and_in_order(eventually: Cal
     assert callers[1].logits == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
     assert callers[2].logits == pytest.approx([0.7])
     assert callers[3].logits == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
+
+
+def test_patient_images_go_batch_by_batch_and_give_way_to_whoever_comes_meanwhile(
+    eventually: Callable[..., None],
+) -> None:
+    network = _Network()
+    batcher = Batcher(network, (1, 8))
+    patient = _Caller(batcher, np.concatenate([_image(n / 100) for n in range(26)]), patient=True)
+    assert network.started.wait(30)
+    others = [_Caller(batcher, _image(0.5)), _Caller(batcher, _image(0.6))]
+    eventually(lambda: len(batcher._waiting) == len(others))
+    network.release.set()
+    for caller in (patient, *others):
+        caller.join(30)
+        assert not caller.is_alive()
+    assert network.sizes[:3] == [8, 1, 1]
+    assert patient.logits == pytest.approx([n / 100 for n in range(26)])
 
 
 def test_what_fails_alone_fails_its_own_caller_only(eventually: Callable[..., None]) -> None:
