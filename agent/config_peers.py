@@ -24,6 +24,9 @@ def _check_network(value: str) -> str:
     return value
 
 
+NetworkText = Annotated[str, AfterValidator(_check_network)]
+
+
 class PeerSection(CalledOverTls):
     """A peer by its AE title: from where it may call, what it may do, where it listens."""
 
@@ -32,7 +35,7 @@ class PeerSection(CalledOverTls):
     ae_title: AeTitle = Field(
         examples=["XRAY1"], description="Its AE title; it is refused from any address that is not listed."
     )
-    addresses: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
+    addresses: tuple[NetworkText, ...] = Field(
         default=(), description="Addresses and networks from which it may call, as 10.0.0.5 or 10.0.0.0/24; empty: any."
     )
     may: tuple[Verb, ...] = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agent.config_peers import STRANGERS_DEFAULT, AeTitle
+from agent.config_peers import STRANGERS_DEFAULT, AeTitle, NetworkText
 from agent.config_processes import check_shared_port
 from agent.config_tls import ReceiveTlsSection
 from dicom_io.door import Limits, Verb
@@ -27,6 +27,11 @@ class ReceiveSection(BaseModel):
         ge=1,
         le=16,
         description="Receiving processes that share the port, for many associations at once; two need a fixed port.",
+    )
+    balancers: tuple[NetworkText, ...] = Field(
+        default=(),
+        description="Addresses and networks of load balancers in front, as 10.0.0.9 or 10.0.9.0/28: each connection "
+        "from there must begin with a header of the PROXY protocol (version 1 or 2), which says who calls.",
     )
     tls: ReceiveTlsSection | None = None
     anyone_may: tuple[Verb, ...] = Field(

@@ -1,5 +1,7 @@
 """The role `receive` put together: the SCP, what it may do for whom, and what is behind it."""
 
+import ipaddress
+
 from agent.announce import Announcer
 from agent.archive import HeldArchive
 from agent.commitment import Committer
@@ -30,6 +32,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             tls_port=2762 if section.tls is None else section.tls.port,
             door=make_door(config.peers, section.anyone_may, section.limits),
             share_port=section.processes > 1,
+            balancers=tuple(ipaddress.ip_network(balancer) for balancer in section.balancers),
             require_called_ae_title=section.require_called_ae_title,
             accept_unknown_sop_classes=section.accept_unknown_sop_classes,
             maximum_associations=section.maximum_associations,

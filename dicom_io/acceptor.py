@@ -17,10 +17,11 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
-from dicom_io.errors import TlsError
+from dicom_io.errors import ProxyHeaderError, TlsError
 from dicom_io.hardening import HardenedHandler, cut, finish
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.pdu_reader import forget_ahead
+from dicom_io.proxy_protocol import HEADER_SECONDS, read_header
 from dicom_io.reactor import close_bell
 from dicom_io.session import LOCAL_LIMIT_EXCEEDED, TEMPORARY_CONGESTION, Session
 from dicom_io.slots import EVERYBODY, Slot, Slots
@@ -33,6 +34,7 @@ _LOOK_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
 _MOST_WAITING: Final = 256
 _MOST_WAITING_OF_ONE: Final = 128
+_TOO_MANY: Final = "too many connections without a request"
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +76,9 @@ class Connections:
     def has_room(self, session: Session) -> bool:
         """Tell whether one more connection may wait for its request, of all and of its address."""
         with self._changed:
-            waiting = [one.peer_address for one in self._open if not one.is_requested]
-        return len(waiting) < _MOST_WAITING and waiting.count(session.peer_address) < _MOST_WAITING_OF_ONE
+            waiting = [one.peer_address for one in self._open if not one.is_requested and one is not session]
+        of_one = 0 if session.is_balancers else waiting.count(session.peer_address)
+        return len(waiting) < _MOST_WAITING and of_one < _MOST_WAITING_OF_ONE
 
     def closed(self, session: Session) -> None:
         """Count a connection no longer."""
@@ -125,16 +128,34 @@ class _Handler(HardenedHandler):
     server: "_Server"
 
     def handle(self) -> None:
-        """Encrypt if so configured, then run the association, from the thread of this connection."""
+        """Ask a balancer who calls, encrypt if so configured, then run the association, in this connection's thread."""
         session = self.server.accepted.pop(self.request)
         try:
+            if session.is_balancers and not self._is_announced(session):
+                self.request.close()
+                return
             if self.server.tls is not None:
                 self.request = self.server.tls.handshake(self.request)
             self._associate(session)
-        except TlsError as error:
+        except (ProxyHeaderError, TlsError) as error:
+            self.request.close()
             session.failed(str(error))
         finally:
             self.server.connections.closed(session)
+
+    def _is_announced(self, session: Session) -> bool:
+        """Read who calls through the balancer, and tell whether that one may wait. Raises ProxyHeaderError."""
+        try:
+            address = read_header(self.request, min(HEADER_SECONDS, self.ae.acse_timeout or HEADER_SECONDS))
+        except EOFError:  # it only looked whether we listen
+            return False
+        self.request.settimeout(self.ae.acse_timeout)
+        if address is not None:
+            session.calls_from(address)
+        if self.server.connections.has_room(session):
+            return True
+        session.failed(_TOO_MANY)
+        return False
 
     def _associate(self, session: Session) -> None:
         """Run the association, give up on a peer that does not ask for one in time, and clean up."""
@@ -215,7 +236,7 @@ class _Server(ThreadedAssociationServer):
             self.connections.opened(session, None, request)
             self.accepted[request] = session
             return True
-        session.failed("too many connections without a request")
+        session.failed(_TOO_MANY)
         return False
 
     def service_actions(self) -> None:

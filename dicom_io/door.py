@@ -78,7 +78,7 @@ class KnownPeer:
 
     def calls_from(self, address: str) -> bool:
         """Tell whether it may call from `address`."""
-        return not self.addresses or any(_address(address) in network for network in self.addresses)
+        return not self.addresses or any(address_of(address) in network for network in self.addresses)
 
 
 class Door:
@@ -140,7 +140,7 @@ class Door:
         return self.peer_of(destination) if is_open and self.may(calling_ae_title, address, Verb.MOVE) else None
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """Read a socket's address: without the zone of a link-local one, and IPv4 as such where a socket serves both."""
     address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

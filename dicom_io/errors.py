@@ -17,6 +17,7 @@
             +-- AssociationAbortedError    it stopped in the middle
             +-- PeerTimeoutError           it says nothing
             +-- TlsError                   no encryption with it, or certificates that cannot be used
+            +-- ProxyHeaderError           a load balancer that does not say who calls
 
 Messages read "expected X. Received: name=value" and never hold patient data.
 """
@@ -98,3 +99,7 @@ class PeerTimeoutError(NetworkError):
 
 class TlsError(NetworkError):
     """No TLS with the peer: a handshake that failed, or certificate files that cannot be used."""
+
+
+class ProxyHeaderError(NetworkError):
+    """A load balancer's connection that does not begin with a header of the PROXY protocol."""

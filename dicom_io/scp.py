@@ -9,10 +9,11 @@ from typing import Final
 from pynetdicom.ae import ApplicationEntity
 
 from dicom_io.acceptor import Acceptor, Connections
-from dicom_io.door import Door
+from dicom_io.door import Door, Network
 from dicom_io.errors import NetworkError
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.library_logs import quiet_libraries
+from dicom_io.proxy_protocol import Balancers
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool
 from dicom_io.services import Services
@@ -37,6 +38,7 @@ class ScpSettings:
     may be silent otherwise. `maximum_pdu_size` is in bytes. Processes with the same `slots_file` count their
     associations together. With `accept_unknown_sop_classes`, private SOP Classes and others that no dictionary knows
     are taken for Storage SOP Classes.
+    `balancers`: load balancers that say by the PROXY protocol who really calls.
     With `share_port` other processes may listen there, too: each connection goes to one of them.
     """
 
@@ -47,6 +49,7 @@ class ScpSettings:
     tls_port: int = 2762
     door: Door = _OPEN_DOOR
     share_port: bool = False
+    balancers: tuple[Network, ...] = ()
     require_called_ae_title: bool = True
     maximum_associations: int = 64
     maximum_pdu_size: int = 131072
@@ -90,6 +93,7 @@ class StorageScp:
             clock=clock,
             accept_unknown_sop_classes=settings.accept_unknown_sop_classes,
             services=services,
+            balancers=Balancers(settings.balancers),
         )
         self._plain: Acceptor | None = None
         self._encrypted: Acceptor | None = None

@@ -21,6 +21,7 @@ from dicom_io.exchange import Caller
 from dicom_io.hardening import wake
 from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, supported_contexts, verb_of
 from dicom_io.pdu_reader import protocol_of
+from dicom_io.proxy_protocol import Balancers
 from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool, SpoolingDimse, StoreRequest, begin
 from dicom_io.services import Services, extended_negotiation
@@ -42,6 +43,8 @@ _ANOTHER_PROTOCOL: Final = {
     "other": "no DICOM",
 }
 
+_NO_BALANCERS: Final = Balancers()
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +62,7 @@ class Terms:
     clock: Callable[[], datetime]
     accept_unknown_sop_classes: bool
     services: Services
+    balancers: Balancers = _NO_BALANCERS
 
 
 class Session:
@@ -70,6 +74,7 @@ class Session:
         self.is_requested = False
         self._terms = terms
         self._peer_address = peer_address
+        self.is_balancers = peer_address in terms.balancers
         self._trouble = ""
         self._opened_at = terms.clock()
         self._calling_ae_title = ""
@@ -207,6 +212,11 @@ class Session:
         """The address from which the peer calls."""
         return self._peer_address
 
+    def calls_from(self, address: str) -> None:
+        """Take the word of the balancer that connected for who the peer is."""
+        self._peer_address = address
+        self.is_balancers = address in self._terms.balancers
+
     def note_trouble(self, trouble: str) -> None:
         """Keep why the association is being ended, for the summary."""
         self._trouble = trouble
@@ -223,6 +233,8 @@ class Session:
         self._tell(how, trouble=self._trouble or _ANOTHER_PROTOCOL.get(protocol_of(association), ""))
 
     def _tell(self, how: Literal["released", "aborted", "rejected"], *, trouble: str) -> None:
+        if self.is_balancers and not (trouble or self._stored or self._refused):
+            return  # it checks every few seconds whether we are well
         summary = AssociationSummary(
             association_id=self.association_id,
             calling_ae_title=self._calling_ae_title,

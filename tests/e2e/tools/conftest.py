@@ -82,22 +82,30 @@ def orthanc(
     return run
 
 
+def _run(path: str, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run([path, *arguments], capture_output=True, timeout=300, check=False)  # noqa: S603 - a tool of ours
+    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
 @pytest.fixture(scope="session")
-def tool() -> Callable[..., str]:
-    """Return `tool(name, *arguments)`: runs an independent program, which must exit with 0, and returns its output."""
+def program() -> Callable[[str], str]:
+    """Return `program(name)`: where an independent program is. Others bring a storescu, too: this is DCMTK's."""
 
     def find(name: str) -> str:
-        """Other packages bring a storescu, too: the scanner here is DCMTK's."""
         paths = (str(Path(folder) / name) for folder in os.environ["PATH"].split(os.pathsep))
         found = (path for path in paths if os.access(path, os.X_OK))
-        return next(path for path in found if name != "storescu" or "dcmtk" in run(path, "--version")[1])
+        ambiguous = name in ("storescu", "echoscu")
+        return next(path for path in found if not ambiguous or "dcmtk" in _run(path, "--version")[1])
 
-    def run(path: str, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run([path, *arguments], capture_output=True, timeout=300, check=False)  # noqa: S603 - a tool of ours
-        return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+    return find
+
+
+@pytest.fixture(scope="session")
+def tool(program: Callable[[str], str]) -> Callable[..., str]:
+    """Return `tool(name, *arguments)`: runs an independent program, which must exit with 0, and returns its output."""
 
     def use(name: str, *arguments: object) -> str:
-        status, text = run(find(name), *map(str, arguments))
+        status, text = _run(program(name), *map(str, arguments))
         assert status == 0, text
         return text
 

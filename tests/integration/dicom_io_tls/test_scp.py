@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from contextlib import ExitStack, suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,19 @@ def test_handshakes_that_hang_leave_neither_thread_nor_socket(start_scp: Any, si
     while threading.active_count() > threads and time.monotonic() < deadline:
         threading.Event().wait(0.01)
     assert threading.active_count() <= threads
+
+
+def test_a_balancers_header_comes_before_the_handshake_and_is_needed(
+    start_scp: Any, sink: Any, certificates: Path
+) -> None:
+    scp = start_scp(balancers=(ip_network("127.0.0.1"),))
+    trusting = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    with socket.create_connection(("127.0.0.1", scp.tls_port), 20) as plain:
+        plain.sendall(b"PROXY TCP4 10.1.2.3 10.0.0.1 40000 2762\r\n")
+        with trusting.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted:
+            assert encrypted.version() == "TLSv1.3"
+    assert (sink.wait(1)[0].peer_address, sink.wait(1)[0].trouble) == ("10.1.2.3", "")
+    with socket.create_connection(("127.0.0.1", scp.tls_port), 20) as plain, suppress(OSError):
+        trusting.wrap_socket(plain, server_hostname="127.0.0.1").close()
+        pytest.fail("it was served without a header")
+    assert sink.wait(2)[1].trouble == "expected a PROXY header from a balancer. Received: something else"
