@@ -9,14 +9,26 @@ from db.queue import Handler, Queue
 def run_lanes(
     queue: Queue, handlers: Mapping[str, Handler], stop: threading.Event, *, started: Callable[[], None]
 ) -> None:
-    """Run a lane for each handler, call `started`, and return once `stop` is set and all have drained."""
-    lanes = [
-        threading.Thread(target=queue.run, args=({kind: handler},), kwargs={"stop": stop, "concurrency": 1}, name=kind)
-        for kind, handler in handlers.items()
-    ]
+    """Run a lane for each handler, call `started`, and return once `stop` is set and all have drained.
+
+    What leaves a lane, which is a defect, stops the others and is raised here: a process without one of its lanes would
+    look well, and what waits there would wait for ever.
+    """
+    defects: list[BaseException] = []
+
+    def run(kind: str, handler: Handler) -> None:
+        try:
+            queue.run({kind: handler}, stop=stop, concurrency=1)
+        except BaseException as error:  # noqa: BLE001 - raised below
+            defects.append(error)
+            stop.set()
+
+    lanes = [threading.Thread(target=run, args=lane, name=lane[0]) for lane in handlers.items()]
     for lane in lanes:
         lane.start()
     started()
     stop.wait()
     for lane in lanes:
         lane.join()
+    if defects:
+        raise defects[0]

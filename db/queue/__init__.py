@@ -112,8 +112,9 @@ class Queue(Protocol):
     def reap(self, now: datetime) -> int:
         """Take back the jobs of workers that died and return how many; call it every few seconds, anywhere.
 
-        They wait again from `now` on, or are parked ("worker died") if that happened `Policy.deaths` times in a row. A
-        worker counts as dead when it has not renewed its claims for `Policy.lease`.
+        They wait again from `now` on, or are parked ("worker died") if that happened `Policy.deaths` times in a row, of
+        which the last time nothing else ran in that process: no job is parked for what its neighbour did. A worker
+        counts as dead when it has not renewed its claims for `Policy.lease`.
         """
 
     def parked(self) -> tuple[ParkedJob, ...]:

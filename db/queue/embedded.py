@@ -15,7 +15,8 @@ from db.queue.changes import ChangeCounter
 from db.queue.job_rows import ENTRY, JobRows, next_job
 from db.queue.job_table import LEASED, is_leased, is_parked, is_waiting, job
 from db.queue.policy import Policy
-from db.queue.runner import Claim, Runner, kinds_of
+from db.queue.room import Room
+from db.queue.runner import Claim, LastChance, Runner, kinds_of
 
 _POLL = 0.025  # seconds between two looks at SQLite's change counter
 
@@ -29,6 +30,7 @@ class EmbeddedQueue:
         self._policy = policy
         self._clock = clock
         self._rows = JobRows()
+        self._room = Room()
 
     def enqueue(self, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
         """See `Queue.enqueue`."""
@@ -39,7 +41,7 @@ class EmbeddedQueue:
         kinds = kinds_of(handlers)
         with closing(ChangeCounter(self._database)) as changes:
             worker = EmbeddedWorker(self._database, kinds, self._policy, self._clock, changes)
-            Runner(worker, handlers, self._policy, self._clock).run(stop=stop, concurrency=concurrency)
+            Runner(worker, handlers, self._policy, self._clock, self._room).run(stop=stop, concurrency=concurrency)
 
     def reap(self, now: datetime) -> int:
         """See `Queue.reap`."""
@@ -108,7 +110,7 @@ class EmbeddedWorker:
             .returning(job.c.id, *ENTRY)
         )
 
-    def claim(self) -> Claim | None:
+    def claim(self, *, alone: bool) -> Claim | None:
         """See `Worker.claim`. Looks before it takes the write lock, so that an idle worker disturbs no receiver."""
         self._seen = self._changes.read()
         now = self._clock()
@@ -118,6 +120,8 @@ class EmbeddedWorker:
         lease = {"owner": self._owner, "leased_until": now + self._policy.lease}
         with self._database.begin() as connection:
             row = connection.execute(self._take, {"now": now, **lease}).one_or_none()
+            if row is not None and self._policy.is_last_chance(row.deaths) and not alone:
+                raise LastChance
         if row is None:  # another worker was first
             return None
         taken = Job(kind=row.kind, key=row.key, attempt=row.attempt, due_at=row.due_at)

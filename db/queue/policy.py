@@ -11,6 +11,15 @@ class Policy:
     lease: timedelta = timedelta(seconds=15)
     """A worker that has not been heard of for so long is dead. It renews its claims every third of it."""
     deaths: int = 3
-    """A job is parked when its worker died this many times in a row."""
+    """A job is parked when its worker died this many times in a row, the last time with nothing else in the process."""
     backoff: tuple[timedelta, ...] = field(default=tuple(timedelta(seconds=5**power) for power in range(4)))
     """The pause after the first, second, ... unexpected exception in a row; the job is parked after one more."""
+
+    def is_last_chance(self, deaths: int) -> bool:
+        """Tell whether a job is parked if its worker dies once more.
+
+        It runs alone then: of several that were in a process as it died, nobody knows whose fault it was. So no job is
+        parked for what another one did: each is blamed for company at most `deaths - 1` times, and its next run, alone,
+        ends as any other.
+        """
+        return deaths >= self.deaths - 1

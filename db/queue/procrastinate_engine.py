@@ -25,7 +25,8 @@ from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledg
 from db.queue.announcements import Announcements
 from db.queue.policy import Policy
 from db.queue.procrastinate_rows import ProcrastinateRows, entry
-from db.queue.runner import Claim, Runner, kinds_of
+from db.queue.room import Room
+from db.queue.runner import Claim, LastChance, Runner, kinds_of
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class ProcrastinateQueue:
         self._policy = policy
         self._clock = clock
         self._rows = ProcrastinateRows(policy.lease)
+        self._room = Room()
 
     def enqueue(self, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
         """See `Queue.enqueue`."""
@@ -78,7 +80,7 @@ class ProcrastinateQueue:
             announcements = closing_time.enter_context(closing(Announcements(self._database, kinds)))
             worker = ProcrastinateWorker(self._database, kinds, self._policy, self._clock, announcements)
             closing_time.enter_context(closing(worker))
-            Runner(worker, handlers, self._policy, self._clock).run(stop=stop, concurrency=concurrency)
+            Runner(worker, handlers, self._policy, self._clock, self._room).run(stop=stop, concurrency=concurrency)
 
     def reap(self, now: datetime) -> int:
         """See `Queue.reap`. The server's clock decides who is dead."""
@@ -120,20 +122,23 @@ class ProcrastinateWorker:
         """Keep what is needed. The server's number for it comes with the first claim."""
         self._database = database
         self._kinds = list(kinds)
+        self._policy = policy
         self._clock = clock
         self._rows = ProcrastinateRows(policy.lease)
         self._announcements = announcements
         self._id: int | None = None
 
-    def claim(self) -> Claim | None:
+    def claim(self, *, alone: bool) -> Claim | None:
         """See `Worker.claim`."""
         if self._id is None:
             self._id = self._register()
         with self._database.begin() as connection:
             row = connection.execute(_FETCH, {"kinds": self._kinds, "worker": self._id}).one()
-        if row.id is None:  # procrastinate's function returns a row of nulls for nothing
-            return None
-        found = entry(row)
+            if row.id is None:  # procrastinate's function returns a row of nulls for nothing
+                return None
+            found = entry(row)
+            if self._policy.is_last_chance(found.deaths) and not alone:
+                raise LastChance
         return Claim(
             row.id, Job(kind=found.kind, key=found.key, attempt=found.attempt, due_at=found.due_at), found.failures
         )

@@ -13,6 +13,7 @@ from typing import Protocol
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.queue import Clock, Handler, Job, Park, RetryAt, Settlement
 from db.queue.policy import Policy
+from db.queue.room import Room
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,15 @@ class Claim:
     failures: int
 
 
+class LastChance(Exception):  # noqa: N818 - no error: the transaction that took the job is rolled back by it
+    """The next job may run only alone: if its worker dies once more, it is parked."""
+
+
 class Worker(Protocol):
     """One run's presence in the database. Its methods raise `DatabaseError`; the presence survives that."""
 
-    def claim(self) -> Claim | None:
-        """Take the next job whose time has come."""
+    def claim(self, *, alone: bool) -> Claim | None:
+        """Take the next job whose time has come. Raises `LastChance` and takes none if that one is to be `alone`."""
 
     def settle(self, claim: Claim, settlement: Settlement, failures: int) -> bool:
         """Let a claim end; False if it was lost."""
@@ -49,8 +54,11 @@ class Worker(Protocol):
 class Runner:
     """Runs the jobs that one worker claims."""
 
-    def __init__(self, worker: Worker, handlers: Mapping[str, Handler], policy: Policy, clock: Clock) -> None:
-        """Keep what `run` needs; nothing starts yet."""
+    def __init__(
+        self, worker: Worker, handlers: Mapping[str, Handler], policy: Policy, clock: Clock, room: Room
+    ) -> None:
+        """Keep what `run` needs; nothing starts yet. `room` is shared by all runners of the process."""
+        self._room = room
         self._worker = worker
         self._handlers = handlers
         self._policy = policy
@@ -73,25 +81,50 @@ class Runner:
 
     def _claim_until(self, stop: threading.Event, pool: ThreadPoolExecutor, slots: threading.BoundedSemaphore) -> None:
         while not stop.is_set() and not self._defects:
-            if not slots.acquire(timeout=_SLOT_POLL):
-                continue
-            claim = None
+            if slots.acquire(timeout=_SLOT_POLL) and not self._start(stop, pool, slots):
+                slots.release()
+
+    def _start(self, stop: threading.Event, pool: ThreadPoolExecutor, slots: threading.BoundedSemaphore) -> bool:
+        """Start the next job in the pool, or run it here alone, or wait for one; tell whether it has the slot."""
+        if not self._room.enter(_SLOT_POLL):
+            return False
+        claim, instead = None, self._wait
+        try:
+            claim = self._worker.claim(alone=False)
+        except LastChance:
+            instead = self._run_alone
+        except DatabaseError as error:
+            instead = partial(_recover, error)
+        finally:
+            if claim is None:
+                self._room.leave()
+        if claim is None:
+            instead(stop)
+            return False
+        pool.submit(self._work, claim, stop).add_done_callback(partial(self._worked, slots))
+        return True
+
+    def _wait(self, stop: threading.Event) -> None:
+        try:
+            self._worker.wait(stop, _LONGEST_PAUSE)
+        except DatabaseError as error:
+            _recover(error, stop)
+
+    def _run_alone(self, stop: threading.Event) -> None:
+        """Run one job with nothing beside it: the one on its last chance, if no other process was faster."""
+        with self._room.alone(stop, _SLOT_POLL) as is_alone:
             try:
-                claim = self._worker.claim()
-                if claim is None:
-                    self._worker.wait(stop, _LONGEST_PAUSE)
+                claim = self._worker.claim(alone=True) if is_alone else None
             except DatabaseError as error:
-                logger.warning("queue_unavailable", extra={"error": type(error).__name__})
-                stop.wait(_RECOVERY)
-            finally:
-                if claim is None:
-                    slots.release()
-            if claim is not None:
-                pool.submit(self._work, claim, stop).add_done_callback(partial(self._worked, slots))
+                _recover(error, stop)
+            else:
+                if claim is not None:
+                    self._work(claim, stop)
 
     def _worked(self, slots: threading.BoundedSemaphore, work: Future[None]) -> None:
         if (defect := work.exception()) is not None:
             self._defects.append(defect)
+        self._room.leave()
         slots.release()
 
     def _work(self, claim: Claim, stop: threading.Event) -> None:
@@ -134,6 +167,11 @@ class Runner:
                 self._worker.renew()
             except DatabaseError as error:
                 logger.warning("queue_heartbeat_failed", extra={"error": type(error).__name__})
+
+
+def _recover(error: DatabaseError, stop: threading.Event) -> None:
+    logger.warning("queue_unavailable", extra={"error": type(error).__name__})
+    stop.wait(_RECOVERY)
 
 
 def kinds_of(handlers: Mapping[str, Handler]) -> tuple[str, ...]:

@@ -70,6 +70,24 @@ def test_a_job_that_kills_its_worker_three_times_is_parked(
     assert depth(queue) == (0, 0, 1)
 
 
+def test_a_job_that_crashes_its_process_is_parked_and_those_that_ran_beside_it_are_not(
+    queue: Queue, enqueue: Enqueue, worker_process: Process, eventually: Callable[..., None]
+) -> None:
+    """Nobody knows at first which of the two it was: the third time each of them runs alone."""
+    enqueue("innocent", due=-1)
+    enqueue("poison")
+    seen: list[list[str]] = []
+    for _ in range(3):
+        worker = worker_process("poisoned")
+        seen.append(sorted(worker.communicate(timeout=30)[0].split()))
+        assert worker.returncode == -signal.SIGSEGV
+        eventually(lambda: not depth(queue)[1] or queue.reap(utc_now()) < 0)
+    assert seen == [["innocent", "poison"]] * 3
+    (only,) = queue.parked()
+    assert (only.key, only.reason) == ("poison", "worker died")
+    assert depth(queue) == (0, 0, 1)
+
+
 def test_a_dead_worker_s_job_is_absorbed_by_one_that_waits_for_its_key(
     queue: Queue, enqueue: Enqueue, worker_process: Process, eventually: Callable[..., None]
 ) -> None:

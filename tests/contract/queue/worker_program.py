@@ -1,9 +1,12 @@
 """A worker process for the contract suite: worker_program.py URL BEHAVIOUR. It prints the key of every job it runs.
 
 Behaviours: `do` ends each job, `hold` never ends one, `wait` ends them on SIGUSR1, `die` kills its own
-process; with `patiently` the lease is longer. SIGTERM lets it drain.
+process, `poisoned` lets the job "poison" crash in native code, once whatever else is claimed runs beside it; with
+`patiently` the lease is longer. SIGTERM lets it drain.
 """
 
+import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -14,10 +17,28 @@ from db.database import open_database
 from db.queue import Done, Job, Settlement, open_queue
 from db.queue.policy import Policy
 
+CONCURRENCY = 2
+
 
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+class Poisoned:
+    """A handler whose job "poison" crashes the process; the others stay in there with it, and end without it."""
+
+    def __init__(self) -> None:
+        self._together = threading.Barrier(CONCURRENCY)
+
+    def __call__(self, job: Job) -> Settlement:
+        say(job.key)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._together.wait(0.5)
+            threading.Event().wait(0 if job.key == "poison" else 30)
+        if job.key == "poison":
+            ctypes.string_at(0)
+        return Done()
 
 
 def main(url: str, behaviour: str) -> None:
@@ -37,10 +58,11 @@ def main(url: str, behaviour: str) -> None:
             say("ended")
         return Done()
 
+    behave = Poisoned() if behaviour == "poisoned" else handle
     queue = open_queue(
         open_database(url), Policy(lease=timedelta(seconds=2 if behaviour.endswith("patiently") else 0.6))
     )
-    queue.run({"a": handle}, stop=stop, concurrency=2)
+    queue.run({"a": behave}, stop=stop, concurrency=CONCURRENCY)
 
 
 if __name__ == "__main__":
