@@ -1,5 +1,6 @@
 """The composition root: what each role of the agent is made of. Importing this module starts nothing."""
 
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -7,14 +8,10 @@ from typing import Protocol
 
 import structlog
 
-from agent import destinations, reports
-from agent.conclude import NOTE, Route
 from agent.config import Config
-from agent.config_tables import type_of
-from agent.destinations import Destination, Forwarding
-from agent.destinations.folder import Trial
+from agent.destinations import Forwarding
+from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, parts_of, utc_now
-from agent.reports.document import DICOM
 from db import kinds
 from db.queue import Handler
 
@@ -29,7 +26,10 @@ DICOMWEB = "dicomweb"
 HL7 = "hl7"
 """The process of the MLLP listener, where it is enabled."""
 
-ROLES = ("receive", "work", "deliver", "web")
+CLOCK = "clock"
+"""The process of everything periodic."""
+
+ROLES = ("receive", "work", "deliver", CLOCK, "web")
 """The processes of every running agent."""
 
 _DRAIN_SECONDS = 30.0
@@ -66,6 +66,7 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
         "receive": _receive,
         "work": _work,
         "deliver": _deliver,
+        CLOCK: _clock,
         "web": _web,
         SHADOW: _shadow,
         DICOMWEB: _dicomweb,
@@ -91,7 +92,6 @@ def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
 
 def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
-    from agent.complete import Completer  # noqa: PLC0415
     from agent.conclude import Concluder  # noqa: PLC0415
     from agent.inference import images_at_once, make_decoder, make_pipeline, model_identity  # noqa: PLC0415
     from agent.reject import Rejecter  # noqa: PLC0415
@@ -100,11 +100,9 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
     from agent.site import Watch  # noqa: PLC0415
     from db.operating_point import active_operating_points  # noqa: PLC0415
 
-    completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
     points = partial(active_operating_points, parts.database, config.model.name)
     active = points()
-    ticks = {"close": (completer.close, 0.5), "reap": (completer.reap, 5), "heal": (completer.heal, 60)}
-    clock = schedule.start(ticks | {"operating_point": (Watch(points, active).look, 60)})
+    clock = schedule.start({"operating_point": (Watch(points, active).look, 60)})
     with make_decoder(config) as decoder:
         pipeline = make_pipeline(config, active, decoder.read_frames)
         shadowed = bool(config.model.shadow)
@@ -161,10 +159,7 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent import schedule  # noqa: PLC0415 - each role loads only what it runs
-    from agent.alerts import Alerter  # noqa: PLC0415
-    from agent.breaker import Breaker  # noqa: PLC0415
-    from agent.complete import Completer  # noqa: PLC0415
+    from agent.breaker import Breaker  # noqa: PLC0415 - each role loads only what it runs
     from agent.confirm import Confirmer  # noqa: PLC0415
     from agent.deliver import Deliverer  # noqa: PLC0415
     from agent.forward import Forwarder  # noqa: PLC0415
@@ -204,14 +199,16 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     for settings in config.destinations:
         if settings.test_folder is not None:
             log.warning("destination_on_trial", destination=settings.name, folder=str(settings.test_folder))
-    # Lost jobs come back although no worker runs, or none can start: a model that does not load holds no report up.
-    completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
-    ticks: dict[str, tuple[schedule.Tick, float]] = {"reap": (completer.reap, 5), "tidy": (completer.tidy, 5)}
-    if config.alerts.to:
-        ticks["alert"] = (Alerter(parts.database, made, config.alerts, utc_now).look, 60)
-    clock = schedule.start(ticks)
     run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
-    clock.shutdown()
+
+
+def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    from agent.clock import ticks_of  # noqa: PLC0415 - each role loads only what it runs
+    from agent.clockwork import Clockwork  # noqa: PLC0415
+
+    ticks = ticks_of(config, parts)
+    ready(CLOCK, ticks=sorted(ticks))
+    Clockwork(parts.database, ticks, utc_now, hangs=lambda: os._exit(1)).run(stop)
 
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
@@ -263,32 +260,3 @@ def _hl7(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
     ready(HL7, port=listener.port)
     stop.wait()
     listener.stop(_DRAIN_SECONDS)
-
-
-def make_destinations(config: Config) -> dict[str, Destination]:
-    """Return the configured destinations by name; for one on trial a folder stands."""
-    return {
-        settings.name: destinations.load(settings.type).Destination(settings, config.receive.ae_title)
-        if settings.test_folder is None
-        else Trial(settings.name, settings.test_folder)
-        for settings in config.destinations
-    }
-
-
-def routes_of(config: Config) -> tuple[Route, ...]:
-    """Return which reports go where."""
-    return tuple(
-        Route.of(name, reports.load(type_of(name, config.reports)), config.reports.get(name), settings)
-        for settings in config.destinations
-        for name in settings.reports
-        if type_of(name, config.reports) != NOTE
-    )
-
-
-def note_takers_of(config: Config) -> tuple[str, ...]:
-    """Return the destinations that get rejection notes: those that take DICOM, and are not told otherwise."""
-    return tuple(
-        settings.name
-        for settings in config.destinations
-        if settings.rejection_notes and DICOM in (destinations.load(settings.type).MEDIA_TYPES or {DICOM})
-    )

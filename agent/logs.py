@@ -101,9 +101,14 @@ def _without_traceback(_logger: object, _method: str, event: Event) -> Event:
     error = found if isinstance(found, BaseException) else (found[1] if isinstance(found, tuple) else sys.exc_info()[1])
     if error is not None:
         event["error"] = type(error).__name__
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        if trace is not None:
-            event["raised_at"] = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        if place := raised_at(error):
+            event["raised_at"] = place
     return event
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the module and line where an exception was raised, which quote nothing; empty if it never was."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

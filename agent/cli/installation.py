@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import click
 
-from agent.app import make_destinations
 from agent.cli.options import config_option, config_path, json_option, print_json
 from agent.config import Config, load
 from agent.destinations import Destination
 from agent.destinations.folder import Trial
 from agent.errors import AgentError, ConfigError, InstallationError
+from agent.outgoing import make_destinations
 from agent.parts import open_rows, opened
 from agent.site import adapted
 from db.errors import DatabaseError

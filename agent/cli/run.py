@@ -30,9 +30,9 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     """Serve until SIGTERM, then drain: what is under way is finished, what is queued waits for the next start.
 
     Each role is a process of its own, restarted if it dies: receive (the DICOM SCP), work (gate, network, conclusions),
-    deliver (reports to their destinations), web (the worklist page), and, if configured, shadow (the second model),
-    dicomweb and hl7. For each, one line of JSON on standard output says when it serves and where; logs go to standard
-    error.
+    deliver (reports to their destinations), clock (all that is periodic), web (the worklist page), and, if configured,
+    shadow (the second model), dicomweb and hl7. For each, one line of JSON on standard output says when it serves and
+    where; logs go to standard error.
     """
     path = config_path(given)
     config = load(path)

@@ -47,7 +47,7 @@ def hospital(folder: Path) -> Iterator[Hospital]:
         config.write_text(_config(port), encoding="utf-8")
         with _process("agent", "run", "--supervised", "--config", str(config), errors=errors) as agent:
             try:
-                said = agent.ready({"receive", "work", "deliver", "web"})
+                said = agent.ready({"receive", "work", "deliver", "clock", "web"})
             except AgentError as error:
                 message = f"{error}; see {log}"
                 raise AgentError(message) from None

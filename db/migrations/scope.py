@@ -12,6 +12,7 @@ import db.schema_commitment
 import db.schema_delivery
 import db.schema_hl7
 import db.schema_model
+import db.schema_ticks
 import db.schema_tokens
 import db.schema_withdrawal
 import db.schema_workitems
@@ -25,6 +26,7 @@ TABLES = (
     db.schema_delivery,
     db.schema_hl7,
     db.schema_model,
+    db.schema_ticks,
     db.schema_tokens,
     db.schema_withdrawal,
     db.schema_workitems,

@@ -34,7 +34,7 @@ from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, Stor
 from dicom_io.scu import Peer, StoreStatus, send
 from dicom_io.spool import Spool
 
-ROLES = ("receive", "work", "deliver", "web")
+ROLES = ("receive", "work", "deliver", "clock", "web")
 TIBABU = (sys.executable, "-P", "-m", "agent")
 PATIENCE = 300.0  # seconds, for whole systems on machines that have much else to do
 

@@ -37,7 +37,7 @@ def test_the_receiver_stores_before_the_network_is_loaded_and_sigterm_drains_eve
     finally:
         ended = agent.stop()
     assert ended == 0
-    assert sorted(event["role"] for event in agent.events("stopped")) == ["deliver", "receive", "web", "work"]
+    assert sorted(event["role"] for event in agent.events("stopped")) == ["clock", "deliver", "receive", "web", "work"]
     assert "Traceback" not in agent.text()
     assert living(agent.config) == []
 

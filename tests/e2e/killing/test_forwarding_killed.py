@@ -10,7 +10,7 @@ from db.worklist import study_record
 from dicom_io.file_meta import read_file_meta
 from dicom_io.scu import send
 
-ROLES = ("receive", "deliver")  # nothing here needs the network
+ROLES = ("receive", "deliver", "clock")  # nothing here needs the network
 RULE = '[[forward]]\nname = "all"\nto = ["pacs"]\n'
 
 

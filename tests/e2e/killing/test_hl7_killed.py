@@ -13,7 +13,7 @@ import pytest
 
 from db.worklist import study_record
 
-ROLES = ("receive", "work", "deliver")
+ROLES = ("receive", "work", "deliver", "clock")
 
 
 @dataclass

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from agent import destinations, reports
-from agent.app import routes_of
 from agent.config import Config, load
 from agent.config_text import config_text, nested
 from agent.errors import ConfigError
+from agent.outgoing import routes_of
 from agent.reports import sr
 from dicom_io.peer import Peer
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from agent import inference
-from agent.app import make_destinations
 from agent.config import Config
 from agent.inference import make_pipeline, model_identity
+from agent.outgoing import make_destinations
 from agent.parts import allowances
 
 CARD: Any = SimpleNamespace(

@@ -18,7 +18,7 @@ def started() -> Iterator[Callable[..., BackgroundScheduler]]:
     """Return `started(**ticks)`: the running clock of ticks that are all fast."""
     running: list[BackgroundScheduler] = []
 
-    def start(**ticks: schedule.Tick) -> BackgroundScheduler:
+    def start(**ticks: Callable[[], object]) -> BackgroundScheduler:
         running.append(schedule.start({name: (tick, FAST) for name, tick in ticks.items()}))
         return running[-1]
 

@@ -1,0 +1,22 @@
+"""Everything periodic, in one table: what is done, and how often. What is done knows nothing of this file."""
+
+from agent.alerts import Alerter
+from agent.clockwork import Tick
+from agent.complete import Completer
+from agent.config import Config
+from agent.outgoing import make_destinations
+from agent.parts import Parts, allowances, utc_now
+
+
+def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
+    """Return the ticks of an agent with this configuration, by name; each runs once in the cluster."""
+    completer = Completer(parts.database, parts.queue, allowances(config), utc_now)
+    ticks = {
+        "close": Tick(completer.close, 0.5),
+        "reap": Tick(completer.reap, 5),
+        "tidy": Tick(completer.tidy, 5),
+        "heal": Tick(completer.heal, 60),
+    }
+    if config.alerts.to:
+        ticks["alert"] = Tick(Alerter(parts.database, make_destinations(config), config.alerts, utc_now).look, 60)
+    return ticks
