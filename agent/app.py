@@ -12,6 +12,7 @@ from agent.config import Config
 from agent.destinations import Forwarding
 from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, parts_of, utc_now
+from agent.store_away import patient
 from db import kinds
 from db.queue import Handler
 
@@ -137,7 +138,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             kinds.REJECT: rejecter.reject,
             kinds.AMEND: concluder.amend,
         }
-        parts.queue.run(handlers | left_over, stop=stop, concurrency=images_at_once(config))
+        parts.queue.run(patient(handlers | left_over, utc_now), stop=stop, concurrency=images_at_once(config))
     clock.shutdown()
 
 
@@ -155,7 +156,7 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
         if resumed := scorer.resume():
             log.info("shadow_resumed", jobs=resumed)
         ready(SHADOW, model=config.model.shadow)
-        parts.queue.run({kinds.SHADOW: scorer.score}, stop=stop, concurrency=1)
+        parts.queue.run(patient({kinds.SHADOW: scorer.score}, utc_now), stop=stop, concurrency=1)
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
@@ -199,7 +200,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     for settings in config.destinations:
         if settings.test_folder is not None:
             log.warning("destination_on_trial", destination=settings.name, folder=str(settings.test_folder))
-    run_lanes(parts.queue, handlers, stop, started=lambda: ready("deliver", destinations=names))
+    run_lanes(parts.queue, patient(handlers, utc_now), stop, started=lambda: ready("deliver", destinations=names))
 
 
 def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

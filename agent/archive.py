@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -66,7 +67,7 @@ class HeldArchive:
                     sop_class_uid=one.sop_class_uid,
                     sop_instance_uid=one.sop_instance_uid,
                     transfer_syntax_uid=one.transfer_syntax_uid,
-                    path=self.store.path(one.path),
+                    local=partial(self.store.local, one.path),
                 )
                 for one in held_instances(self.database, asked)
             ]

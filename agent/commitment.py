@@ -22,7 +22,7 @@ from db.database import Database
 from db.errors import DatabaseError, RefusedError
 from db.queue import Done, Job, Queue, RetryAt, Settlement
 from dicom_io.commitment import CommitmentReport, CommitmentRequest, send_report
-from dicom_io.errors import CommitmentError, NetworkError
+from dicom_io.errors import CommitmentError, NetworkError, StoreError
 from dicom_io.exchange import Caller
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer
 from dicom_io.statuses import (
@@ -103,7 +103,11 @@ class Committer:
     def report(self, number: int) -> CommitmentReport | None:
         """Read the files back, unless that would keep the association waiting."""
         task = commitment_task(self.database, number)
-        return None if task is None else self._report(task, most_bytes=READ_AT_ONCE)
+        try:
+            return None if task is None else self._report(task, most_bytes=READ_AT_ONCE)
+        except StoreError as error:  # nobody knows: the job tells the peer later
+            log.warning("commitment_not_reported", commitment=number, how="store away", attempt=0, reason=str(error))
+            return None
 
     def answered(self, number: int, status: int) -> None:
         """Note that the report was taken over the peer's own association; if it was not, the job sends it again."""

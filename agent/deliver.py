@@ -136,9 +136,11 @@ class Deliverer:
     def _outgoing(self, task: DeliveryTask) -> Outgoing:
         """Return the report's bytes: those on record, or rendered now, once and for all."""
         stored = task.stored or self._render(task)
+        with self.store.local(stored.path) as path:
+            data = path.read_bytes()
         return Outgoing(
             media_type=task.media_type,
-            data=self.store.path(stored.path).read_bytes(),
+            data=data,
             identifier=stored.identifier,
             study_instance_uid=task.study_instance_uid,
         )

@@ -1,8 +1,10 @@
 """Router mode's line: received Instances go on, bytes untouched, until each is acknowledged or parked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -21,6 +23,7 @@ from db.forwarding import (
     park_quarantined,
 )
 from db.queue import Done, Job, RetryAt, Settlement
+from dicom_io.errors import StoreError
 from dicom_io.store import Store
 
 log = structlog.get_logger(__name__)
@@ -46,25 +49,38 @@ class Forwarder:
         if parked := park_quarantined(self.database, study_id, destination, at=self.clock()):
             log.warning("forwards_held_back", destination=destination, study=study_id, instances=parked)
         due = due_forwards(self.database, study_id, destination, now=self.clock(), limit=MOST_AT_ONCE)
-        there = [task for task in _affordable(due) if self.store.path(task.path).is_file()]
-        self._send(destination, there)
-        self._miss(destination, [task for task in _affordable(due) if task not in there])
+        with ExitStack() as stack:
+            there, away = self._at_hand(_affordable(due), stack)
+            self._send(destination, there)
+        self._miss(destination, away)
         following = next_forward_at(self.database, study_id, destination)
         return Done() if following is None else RetryAt(max(following, self.clock()), "more to forward")
 
-    def _send(self, destination: str, tasks: Sequence[ForwardTask]) -> None:
-        if not tasks:
+    def _at_hand(
+        self, tasks: Sequence[ForwardTask], stack: ExitStack
+    ) -> tuple[list[tuple[ForwardTask, Path]], list[ForwardTask]]:
+        """Return the files that are there for as long as `stack` is open, and the tasks whose files are not."""
+        there, away = [], []
+        for task in tasks:
+            try:
+                there.append((task, stack.enter_context(self.store.local(task.path))))
+            except StoreError:
+                away.append(task)
+        return there, away
+
+    def _send(self, destination: str, files: Sequence[tuple[ForwardTask, Path]]) -> None:
+        if not files:
             return
-        sending = Sending(self, destination, tasks)
+        sending = Sending(self, destination, [task for task, _ in files])
         try:
-            self.destinations[destination].forward([self.store.path(task.path) for task in tasks], sending)
+            self.destinations[destination].forward([path for _, path in files], sending)
         except DeliveryError as error:
             sending.broke(error)
         finally:
             sending.finish()
 
     def _miss(self, destination: str, tasks: Sequence[ForwardTask]) -> None:
-        """Account for files that are not there: a disk that is away comes back, so they are tried again."""
+        """Account for files that are not there: a store that is away comes back, so they are tried again."""
         if tasks:
             sending = Sending(self, destination, tasks)
             sending.broke(DeliveryError("expected the stored file. Received: it is not there", retry=True))

@@ -14,6 +14,7 @@ from db.installation import installation_uuid
 from db.migrate import needs_upgrade
 from db.priority import Allowances
 from db.queue import Queue, open_queue
+from dicom_io.folder_store import FolderStore
 from dicom_io.store import Store
 
 
@@ -64,7 +65,7 @@ def opened(config: Config) -> Iterator[Database]:
 def parts_of(config: Config) -> Iterator[Parts]:
     """Open what every role needs for a block."""
     with opened(config) as database:
-        store = Store(config.store.folder, reserve=config.store.minimum_free_megabytes * 1_000_000)
+        store = FolderStore(config.store.folder, reserve=config.store.minimum_free_megabytes * 1_000_000)
         yield Parts(database, open_queue(database), store, installation_uuid(database, now=utc_now()))
 
 

@@ -166,7 +166,8 @@ class Receiver:
     def _rejects(self, incoming: IncomingInstance) -> bool:
         """Tell whether it is a rejection note that is to be heeded: it takes images back, so not everyone may."""
         try:
-            note = read_rejection_note(self.store.path(incoming.path))
+            with self.store.local(incoming.path) as path:
+                note = read_rejection_note(path)
         except HeaderError:
             note = None
         if note is None:

@@ -12,7 +12,7 @@ from db.database import Database
 from db.priority import Allowances
 from db.queue import Done, Job, Queue, Settlement
 from db.rejected import heed, note_task
-from dicom_io.errors import HeaderError
+from dicom_io.errors import HeaderError, LostError
 from dicom_io.rejection import PATIENT_SAFETY, QUALITY, WRONG_WORKLIST_ENTRY, read_rejection_note
 from dicom_io.store import Store
 
@@ -45,8 +45,9 @@ class Rejecter:
             "calling_ae_title": task.calling_ae_title,
         }
         try:
-            note = read_rejection_note(self.store.path(task.path))
-        except HeaderError as error:
+            with self.store.local(task.path) as path:
+                note = read_rejection_note(path)
+        except (HeaderError, LostError) as error:
             log.warning("rejection_note_ignored", reason=str(error), **facts)
             return Done()
         cause = None if note is None else CAUSES.get(note.title)

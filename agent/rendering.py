@@ -1,7 +1,10 @@
 """From rows and files to a report's bytes: the one place where a concluded study becomes a `StudyResult`."""
 
+import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from agent import VERSION, reports
@@ -20,6 +23,7 @@ from agent.reports.parametric_map import named
 from db.causes import Cause
 from db.concluded import ConcludedImage, ConcludedStudy
 from dicom_io import rejection
+from dicom_io.errors import LostError
 from dicom_io.store import Store
 from model.heat_map import from_png
 from model.preprocess import DESCRIPTION as PREPROCESSING
@@ -32,6 +36,7 @@ TITLES: Final[Mapping[Cause | None, str]] = {
 """The title of the rejection note by cause of a withdrawal."""
 
 MAP: Final = "parametric_map"
+_UNREADABLE: Final = Path(os.devnull)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,9 @@ class Renderer:
     def render(self, name: str, study: ConcludedStudy) -> Document:
         """Return the report called `name` of a concluded study: the same one each time."""
         module, settings = self.module(name)
-        result = self._result(study, variant=_variant(name, settings))
-        return module.render(replace(result, explanation=self._explanation(study, result)), settings)
+        with ExitStack() as files:
+            result = self._result(study, files, variant=_variant(name, settings))
+            return module.render(replace(result, explanation=self._explanation(study, result)), settings)
 
     def _explanation(self, study: ConcludedStudy, result: StudyResult) -> Predecessor | None:
         """Return the Parametric Map that goes wherever the report goes, if there is one."""
@@ -63,7 +69,7 @@ class Renderer:
                 return named(replace(result, version=version, variant=variant))
         return None
 
-    def _result(self, study: ConcludedStudy, *, variant: str) -> StudyResult:
+    def _result(self, study: ConcludedStudy, files: ExitStack, *, variant: str) -> StudyResult:
         return StudyResult(
             study_instance_uid=study.study_instance_uid,
             revision=study.revision,
@@ -80,8 +86,8 @@ class Renderer:
             ),
             analysed_at=study.analysed_at,
             concluded_at=study.concluded_at,
-            images=tuple(self._image(image) for image in study.images),
-            evidence=tuple(self.store.path(path) for path in study.evidence),
+            images=tuple(self._image(image, files) for image in study.images),
+            evidence=tuple(self._local(path, files) for path in study.evidence),
             version=study.version,
             installation=self.installation,
             software_version=VERSION,
@@ -97,16 +103,23 @@ class Renderer:
             rejected=tuple(SentObject(**asdict(one)) for one in study.rejected),
         )
 
-    def _image(self, image: ConcludedImage) -> ImageOutcome:
+    def _image(self, image: ConcludedImage, files: ExitStack) -> ImageOutcome:
         return ImageOutcome(
             sop_instance_uid=image.sop_instance_uid,
             sop_class_uid=image.sop_class_uid,
-            path=self.store.path(image.path),
+            path=self._local(image.path, files),
             outcome=image.outcome.value,
             reason=image.reason,
             probability=image.probability,
             heat_map=None if image.heat_map is None else from_png(image.heat_map),
         )
+
+    def _local(self, path: str, files: ExitStack) -> Path:
+        """Return a file to read while `files` is open; one that is lost cannot be read, and is not referred to."""
+        try:
+            return files.enter_context(self.store.local(path))
+        except LostError:
+            return _UNREADABLE
 
 
 def _variant(name: str, settings: ReportSettings) -> str:

@@ -21,9 +21,12 @@ from db.analysis import (
     score_task,
 )
 from db.database import Database
+from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import Done, Job, Queue, Settlement
 from dicom_io.content import same_content
+from dicom_io.errors import LostError
+from dicom_io.reasons import LOST
 from dicom_io.store import Store
 from model.heat_map import to_png
 
@@ -53,7 +56,11 @@ class Scorer:
         if task is None:
             return Done()
         started_at = self.clock()
-        analysis = self.pipeline.analyse(self.store.path(task.path), calling_ae_title=task.calling_ae_title)
+        try:
+            with self.store.local(task.path) as path:
+                analysis = self.pipeline.analyse(path, calling_ae_title=task.calling_ae_title)
+        except LostError:
+            analysis = ImageAnalysis(outcome=Outcome.FAILED, reason=LOST)
         if analysis.flagged is not None:
             raise_flagged(self.database, self.queue, task, at=self.clock(), allowances=self.allowances)
         result = self._result(analysis, started_at)
@@ -66,7 +73,11 @@ class Scorer:
         task = compare_task(self.database, int(job.key))
         if task is None:
             return Done()
-        same = self.same_content(self.store.path(task.first_path), self.store.path(task.path), task.corrected)
+        try:
+            with self.store.local(task.first_path) as first, self.store.local(task.path) as second:
+                same = self.same_content(first, second, task.corrected)
+        except LostError:  # nobody can tell, so it is not the same
+            same = False
         record_comparison(self.database, self.queue, task, same=same, at=self.clock())
         log.info("instance_compared", sop_instance_uid=task.sop_instance_uid, same=same)
         return Done()

@@ -23,8 +23,9 @@ from db import kinds
 from db.database import Database
 from db.queue import Done, Job, Park, Queue, Settlement
 from db.shadow import ShadowScore, ShadowTask, record_shadow_score, shadow_task
-from dicom_io.errors import PixelError
+from dicom_io.errors import LostError, PixelError
 from dicom_io.frames import read_frames
+from dicom_io.reasons import LOST
 from dicom_io.store import Store
 from model.errors import ModelError
 from model.preprocess import to_input
@@ -106,7 +107,10 @@ class ShadowScorer:
         card, started_at = classifier.card, self.clock()
         threshold, worst, reason = card.operating_point.threshold, None, ""
         try:
-            worst = _worst(classifier, self.frames(self.store.path(task.path)))
+            with self.store.local(task.path) as path:
+                worst = _worst(classifier, self.frames(path))
+        except LostError:
+            reason = LOST
         except PixelError as error:
             reason = error.reason
         except ModelError as error:  # pixels that are no input, or a network that gives no number

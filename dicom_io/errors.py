@@ -8,8 +8,9 @@
       +-- ArchiveError                 what is held cannot be read now
       +-- PixelError                   frames that cannot be made, with a reason for people
       +-- DecoderError                 a process for decoding that cannot be started
-      +-- StoreError                   bytes that could not be made durable
+      +-- StoreError                   bytes that could not be made durable, or not be had back
       |     +-- NoSpaceError           because the disk or the quota is full
+      |     +-- LostError              a stored file that is gone or damaged
       |     +-- TooLargeError          because it is larger than is taken
       +-- NetworkError                 a peer that did not do its part
             +-- PeerUnreachableError       no connection to it
@@ -66,11 +67,15 @@ class DecoderError(DicomIoError):
 
 
 class StoreError(DicomIoError):
-    """Bytes could not be made durable; nothing stands under the final name."""
+    """Bytes could not be made durable, and nothing new stands under the final name; or could not be had back now."""
 
 
 class NoSpaceError(StoreError):
     """The disk or the quota of the store is full."""
+
+
+class LostError(StoreError):
+    """A stored file is not there, or is not what was put: asking again will not help."""
 
 
 class TooLargeError(StoreError):

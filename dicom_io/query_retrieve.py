@@ -1,6 +1,7 @@
 """Query/Retrieve as SCP, Study Root (PS3.4 annex C): C-FIND. What is retrieved goes out by `dicom_io.retrieve`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -25,12 +26,12 @@ COMBINED: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrievable:
-    """An Instance that can be sent: what it is, and the file it lies in."""
+    """An Instance that can be sent: what it is, and what has its file for a block (StoreError: not now, or no more)."""
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
-    path: Path
+    local: Callable[[], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

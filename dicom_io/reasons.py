@@ -3,6 +3,7 @@
 from typing import Final
 
 UNREADABLE: Final = "file is not readable as DICOM"
+LOST: Final = "the stored file is gone or damaged"
 NO_PIXELS: Final = "no pixel data"
 EMPTY: Final = "pixel data is empty"
 TRUNCATED: Final = "pixel data is truncated"

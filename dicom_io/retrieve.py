@@ -6,12 +6,13 @@ the SCP; what was accepted in none, in its own transfer syntax, counts as failed
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
 from pynetdicom.dimse_primitives import C_STORE
 
-from dicom_io.errors import ArchiveError, HeaderError, MatchingError, NetworkError
+from dicom_io.errors import ArchiveError, HeaderError, MatchingError, NetworkError, StoreError
 from dicom_io.exchange import Counts, Exchange
 from dicom_io.file_meta import read_file_meta
 from dicom_io.identifier import encode_failed_uids, read_identifier
@@ -74,8 +75,7 @@ def move(archive: Archive, exchange: Exchange, destination_of: Callable[[str], P
             raise _RefusedError(MOVE_DESTINATION_UNKNOWN, "move destination unknown")
         caller = exchange.caller
         originator = Originator(caller.calling_ae_title.strip(), exchange.request.MessageID)
-        files = [one.path for one in wanted]
-        return sending(peer, files, calling_ae_title=caller.called_ae_title.strip(), originator=originator)
+        return sending(peer, wanted, calling_ae_title=caller.called_ae_title.strip(), originator=originator)
 
     return _serve(archive, exchange, "move", send, destination=name)
 
@@ -190,14 +190,16 @@ def _stored(
 
 
 def _store(exchange: Exchange, one: Retrievable, context_id: int, message_id: int) -> tuple[int | None, str]:
-    try:
-        offset = read_file_meta(one.path).dataset_offset
-    except (OSError, HeaderError) as error:
-        return None, f"not sent: the file cannot be read ({type(error).__name__})"
-    request = C_STORE()
-    request.MessageID = message_id
-    request.AffectedSOPClassUID = one.sop_class_uid
-    request.AffectedSOPInstanceUID = one.sop_instance_uid
-    request.Priority = _MEDIUM
-    request._dataset_path = (one.path, offset)  # noqa: SLF001 - as pynetdicom does: read while it is sent
-    return exchange.store(request, context_id), ""
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(one.local())
+            offset = read_file_meta(path).dataset_offset
+        except (OSError, HeaderError, StoreError) as error:
+            return None, f"not sent: the file cannot be read ({type(error).__name__})"
+        request = C_STORE()
+        request.MessageID = message_id
+        request.AffectedSOPClassUID = one.sop_class_uid
+        request.AffectedSOPInstanceUID = one.sop_instance_uid
+        request.Priority = _MEDIUM
+        request._dataset_path = (path, offset)  # noqa: SLF001 - as pynetdicom does: read while it is sent
+        return exchange.store(request, context_id), ""

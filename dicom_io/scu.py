@@ -1,6 +1,7 @@
 """The Storage SCU and the Verification SCU: C-STORE of files as they are, and C-ECHO (PS3.4 annexes A and B)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import SEEK_END, BytesIO
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Final, Self
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
-from dicom_io.errors import AssociationRejectedError, HeaderError, NetworkError
+from dicom_io.errors import AssociationRejectedError, HeaderError, NetworkError, StoreError
 from dicom_io.file_meta import FileMeta, read_file_meta
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
+from dicom_io.query_retrieve import Retrievable
 from dicom_io.requestor import MAXIMUM_CONTEXTS, Pair, Requestor
 from dicom_io.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED, STORED_WITH_WARNING, SUCCESS
 
@@ -68,7 +70,7 @@ class Originator:
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
     index: int
-    source: Path | bytes
+    source: Path | bytes | Retrievable
     meta: FileMeta
 
     @property
@@ -117,18 +119,21 @@ def send(
 
 def sending(
     peer: Peer,
-    files: Sequence[Path | bytes],
+    files: Sequence[Path | bytes | Retrievable],
     *,
     calling_ae_title: str = "TIBABU",
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     on_start: Callable[[int], None] | None = None,
     originator: Originator | None = None,
 ) -> Iterator[StoreStatus]:
-    """Send as `send` does, and yield each status when it is known; closing it releases or aborts the association."""
+    """Send as `send` does, and yield each status when it is known; closing it releases or aborts the association.
+
+    What is `Retrievable` is had from its store when its turn comes.
+    """
     readable: list[_Outgoing] = []
     for index, source in enumerate(files):
         try:
-            readable.append(_Outgoing(index, source, read_file_meta(source)))
+            readable.append(_Outgoing(index, source, _meta(source)))
         except HeaderError as error:
             yield _not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), CANNOT_UNDERSTAND, f"not sent: {error}")
     for group in _groups(readable):
@@ -208,35 +213,56 @@ def _store(
             SOP_CLASS_NOT_SUPPORTED,
             "not sent: the peer does not accept its SOP Class in this transfer syntax",
         )
-    try:
-        size = _size(outgoing)
-    except OSError as error:
-        return _not_sent(outgoing, CANNOT_UNDERSTAND, f"not sent: the file cannot be read ({type(error).__name__})")
-    if size <= 0:
-        return _not_sent(outgoing, CANNOT_UNDERSTAND, "not sent: the file has no dataset")
-    request = C_STORE()
-    request.AffectedSOPClassUID = outgoing.meta.sop_class_uid
-    request.AffectedSOPInstanceUID = outgoing.meta.sop_instance_uid
-    request.Priority = _MEDIUM
-    if isinstance(outgoing.source, bytes):
-        request.DataSet = BytesIO(outgoing.source[outgoing.meta.dataset_offset :])
-    else:
-        request._dataset_path = (outgoing.source, outgoing.meta.dataset_offset)  # noqa: SLF001 - as pynetdicom does
-    if originator is not None:
-        request.MoveOriginatorApplicationEntityTitle = originator.ae_title
-        request.MoveOriginatorMessageID = originator.message_id
-    if on_start is not None:
-        on_start(outgoing.index)
-    response = requestor.exchange(request, context_id)
-    return _status(outgoing, response.Status, comment=response.ErrorComment or "")
+    with ExitStack() as stack:
+        try:
+            source, offset = _at_hand(outgoing, stack)
+            size = _size(source) - offset
+        except (OSError, HeaderError, StoreError) as error:
+            return _not_sent(outgoing, CANNOT_UNDERSTAND, f"not sent: the file cannot be read ({type(error).__name__})")
+        if size <= 0:
+            return _not_sent(outgoing, CANNOT_UNDERSTAND, "not sent: the file has no dataset")
+        request = C_STORE()
+        request.AffectedSOPClassUID = outgoing.meta.sop_class_uid
+        request.AffectedSOPInstanceUID = outgoing.meta.sop_instance_uid
+        request.Priority = _MEDIUM
+        if isinstance(source, bytes):
+            request.DataSet = BytesIO(source[offset:])
+        else:
+            request._dataset_path = (source, offset)  # noqa: SLF001 - as pynetdicom does
+        if originator is not None:
+            request.MoveOriginatorApplicationEntityTitle = originator.ae_title
+            request.MoveOriginatorMessageID = originator.message_id
+        if on_start is not None:
+            on_start(outgoing.index)
+        response = requestor.exchange(request, context_id)
+        return _status(outgoing, response.Status, comment=response.ErrorComment or "")
 
 
-def _size(outgoing: _Outgoing) -> int:
-    """Return how long the dataset is. Raises OSError if there is no such file, or none that may be read."""
-    if isinstance(outgoing.source, bytes):
-        return len(outgoing.source) - outgoing.meta.dataset_offset
-    with outgoing.source.open("rb") as file:
-        return file.seek(0, SEEK_END) - outgoing.meta.dataset_offset
+def _meta(source: Path | bytes | Retrievable) -> FileMeta:
+    """Return what is to be proposed for a file; of what is stored that is known without it. Raises HeaderError."""
+    if isinstance(source, Retrievable):
+        return FileMeta(source.sop_class_uid, source.sop_instance_uid, source.transfer_syntax_uid, 0)
+    return read_file_meta(source)
+
+
+def _at_hand(outgoing: _Outgoing, stack: ExitStack) -> tuple[Path | bytes, int]:
+    """Return a file of this host for as long as `stack` is open, and where its dataset begins.
+
+    Raises StoreError, and HeaderError for what is stored and no DICOM file.
+    """
+    source = outgoing.source
+    if not isinstance(source, Retrievable):
+        return source, outgoing.meta.dataset_offset
+    path = stack.enter_context(source.local())
+    return path, read_file_meta(path).dataset_offset
+
+
+def _size(source: Path | bytes) -> int:
+    """Return how long it is. Raises OSError if there is no such file, or none that may be read."""
+    if isinstance(source, bytes):
+        return len(source)
+    with source.open("rb") as file:
+        return file.seek(0, SEEK_END)
 
 
 def _not_sent(outgoing: _Outgoing, status: int, reason: str) -> StoreStatus:

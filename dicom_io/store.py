@@ -1,29 +1,21 @@
 """The store of received bytes: each file once, under the digest of its content, durable before `put` returns.
 
-The order that a C-STORE success rests on is fsync(file) -> rename -> fsync(folder); the caller's commit and the answer
-come after it. Names are made of digests only: no UID and no name out of a dataset ever becomes part of a path.
+Names are made of digests only: no UID and no name out of a dataset ever becomes part of a path. They are the same in
+every store, so that moving from one to another is copying.
 """
 
-import contextlib
-import hashlib
-import os
 import re
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from dicom_io.errors import StoreError
-from dicom_io.spool import TEMPORARY, Spool, mapped
+from dicom_io.spool import Spool
 
-_INCOMING: Final = "incoming"
-_FOLDERS: Final = (_INCOMING, *(f"{number:02x}" for number in range(256)))
 _RELATIVE: Final = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.dcm")
-_FOLDER_MODE: Final = 0o700  # patient data: for the agent's account only
-_CHUNK: Final = 1 << 20
-_STALE_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,117 +36,59 @@ class ListedFile:
     written_at: datetime
 
 
-class Store:
-    """Content-addressed files below one folder: `<first two digits>/<sha256>.dcm`.
+class Store(Protocol):
+    """Content-addressed files, `<first two digits>/<sha256>.dcm`, in a folder or an object store.
 
-    Any number of threads and processes may use the same root.
+    Any number of threads, processes and hosts may use the same one. Everything raises StoreError where the store is
+    away, full or refuses, and for a name that no store gave; what is said of `put` holds whichever process dies when.
     """
-
-    def __init__(self, root: Path, *, reserve: int = 0) -> None:
-        """Make the folders and remove what writers that died left behind more than an hour ago. Raises StoreError.
-
-        `reserve` bytes of the disk are left alone by what comes from outside.
-        """
-        self._reserve = reserve
-        self._root = root
-        with mapped("the store's folders"):
-            is_new = not root.is_dir()
-            root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            for name in _FOLDERS:
-                (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
-                _remove_stale(root / name)
-            _sync_folder(root)
-            if is_new:
-                _sync_folder(root.parent)
 
     def spool(self) -> Spool:
         """Return a new file for what is received, to be kept by `keep`."""
-        return Spool(self._root / _INCOMING, reserve=self._reserve)
 
     def put(self, data: bytes) -> StoredFile:
         """Make `data` durable and say where. Raises NoSpaceError when the disk or quota is full, else StoreError."""
-        with Spool(self._root / _INCOMING) as spool:
-            spool.write(data)
-            return self.keep(spool)
 
     def keep(self, spool: Spool) -> StoredFile:
         """Make what was written to `spool` durable under its digest. Raises as `put` does.
 
-        A file that is there already is replaced by what has just come: it may have been damaged on the disk since, and
-        who sends it again is told that it is safe. After an error nothing new stands under the final name.
+        A file that is there already is replaced by what has just come: it may have been damaged since, and who sends
+        it again is told that it is safe. After an error nothing new stands under the final name.
         """
-        spool.check()
-        digest = spool.sha256
-        relative = f"{digest[:2]}/{digest}.dcm"
-        with mapped(f"{spool.size} bytes on disk"):
-            spool.sync()
-            spool.rename(f"{self._root}/{relative}")
-            _sync_folder(f"{self._root}/{digest[:2]}")
-        return StoredFile(relative, digest, spool.size)
 
-    def path(self, relative: str) -> Path:
-        """Return where the file lies that `put` named `relative`. Raises StoreError if it is no such name."""
-        if _RELATIVE.fullmatch(relative) is None:
-            message = f"expected a path that the store gave. Received: length={len(relative)}"
-            raise StoreError(message)
-        return self._root / relative
+    def local(self, relative: str) -> AbstractContextManager[Path]:
+        """Return a file on this host's disk to read, with the bytes of `relative`; it stays for the block.
+
+        Raises LostError, at once, if there is no such file, or what is there is not what was put.
+        """
 
     def is_intact(self, relative: str, sha256: str) -> bool:
-        """Read a file back from disk; tell whether it is there, can be read, and has this digest.
-
-        Raises StoreError if `relative` is no name that `put` gave.
-        """
-        digest = hashlib.sha256()
-        try:
-            with self.path(relative).open("rb", buffering=0) as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what is cached proves nothing
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-        except OSError:
-            return False
-        return digest.hexdigest() == sha256
+        """Read a file back, past all caches; tell whether it is there, can be read, and has this digest."""
 
     def delete(self, relative: str) -> bool:
-        """Remove a file durably; tell whether it was there. Raises StoreError. Who reads it meanwhile reads on."""
-        path = self.path(relative)
-        with mapped("a stored file to be removed"):
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                return False
-            _sync_folder(path.parent)
-        return True
+        """Remove a file durably; tell whether it was there. Who reads it meanwhile reads on."""
 
     def listed(self) -> Iterator[ListedFile]:
-        """Yield what lies in the store, in the order of the names. Raises StoreError.
+        """Yield what lies in the store, in the order of the names.
 
         What is put meanwhile may be missing, and a file that was put a moment ago may not have its row yet:
         `written_at` tells.
         """
-        for name in _FOLDERS[1:]:
-            with mapped("the store's folders"), os.scandir(self._root / name) as entries:
-                found = sorted(f"{name}/{one.name}" for one in entries)
-            for relative in filter(_RELATIVE.fullmatch, found):
-                with mapped("a stored file"):
-                    try:
-                        facts = (self._root / relative).stat()
-                    except FileNotFoundError:
-                        continue
-                yield ListedFile(relative, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
 
 
-def _sync_folder(folder: Path | str) -> None:
-    """Make the names in `folder` durable: a rename is not, until its folder is synced."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def name_of(sha256: str) -> str:
+    """Return the name, relative to any store's root, of what has this SHA-256 in hex."""
+    return f"{sha256[:2]}/{sha256}.dcm"
 
 
-def _remove_stale(folder: Path) -> None:
-    """Remove temporary files that no living writer can still be writing."""
-    for path in folder.glob(f"*{TEMPORARY}"):
-        with contextlib.suppress(FileNotFoundError):  # another process may be tidying up too
-            if path.stat().st_mtime < time.time() - _STALE_SECONDS:
-                path.unlink()
+def is_name(relative: str) -> bool:
+    """Tell whether a store may have given this name."""
+    return _RELATIVE.fullmatch(relative) is not None
+
+
+def checked(relative: str) -> str:
+    """Return a name that a store gave. Raises StoreError for any other text."""
+    if not is_name(relative):
+        message = f"expected a path that the store gave. Received: length={len(relative)}"
+        raise StoreError(message)
+    return relative

@@ -94,7 +94,8 @@ def _look(parts: Parts, config: Config, study_instance_uid: str, name: str) -> _
         message = f"expected a study of which there is a report {name}. Received: a study that is {why}"
         raise AgentError(message)
     if record.path:
-        data = parts.store.path(record.path).read_bytes()
+        with parts.store.local(record.path) as path:
+            data = path.read_bytes()
         origin = f"{where}, version {record.version}: as stored (SHA-256 {record.sha256}). {_sent(record)}"
         return _Look(module.MEDIA_TYPE, data, origin)
     if record.report_id is None:

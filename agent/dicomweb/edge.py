@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.dicomweb.problems import ProblemError, problem
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, SchemaError
+from dicom_io.errors import LostError, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ _CLIENT_LEFT: Final = 499  # in the log only: no standard status says that nobod
 
 BROKEN: Final = "expected to serve this request. Received: an error of this program; its log says which"
 DATABASE_AWAY: Final = "expected to reach the database. Received: nothing; try again"
+STORE_AWAY: Final = "expected to reach the stored files. Received: nothing; try again"
+LOST: Final = "expected the stored file. Received: it is gone or damaged; a person has to look"
 BUSY: Final = "expected fewer requests at once. Received: more than are served"
 
 
@@ -152,5 +155,11 @@ def _answer_to(error: Exception, route: str) -> Response:
     if isinstance(error, DatabaseUnavailableError | DatabaseBusyError | SchemaError):
         log.error("dicomweb_database_unavailable", route=route, reason=str(error))
         return problem(503, DATABASE_AWAY, {"Retry-After": "5"})
+    if isinstance(error, LostError):
+        log.error("dicomweb_file_lost", route=route, reason=str(error))
+        return problem(500, LOST)
+    if isinstance(error, StoreError):
+        log.error("dicomweb_store_unavailable", route=route, reason=str(error))
+        return problem(503, STORE_AWAY, {"Retry-After": "5"})
     log.error("dicomweb_failed", route=route, exc_info=error)
     return problem(500, BROKEN)

@@ -5,7 +5,7 @@ Nothing is decoded: uncompressed frames come in little endian, compressed ones a
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from typing import Final
 
 from starlette.requests import Request
@@ -97,7 +97,7 @@ def _parts(
     where = f"{address(base, instance)}/frames"
     with ExitStack() as stack:
         try:
-            source = stack.enter_context(_opened(services, instance))
+            source = _opened(services, instance, stack)
             wanted = numbers or range(1, source.count + 1)
             if numbers and max(numbers) > source.count:
                 raise ProblemError(404, NO_SUCH_FRAME.format(source.count))
@@ -115,6 +115,6 @@ def _parts(
     return parts()
 
 
-def _opened(services: Services, instance: HeldInstance) -> AbstractContextManager[RawFrames]:
-    encapsulated = is_encapsulated(instance.transfer_syntax_uid)
-    return raw_frames(services.store.path(instance.path), encapsulated=encapsulated)
+def _opened(services: Services, instance: HeldInstance, stack: ExitStack) -> RawFrames:
+    path = stack.enter_context(services.store.local(instance.path))
+    return stack.enter_context(raw_frames(path, encapsulated=is_encapsulated(instance.transfer_syntax_uid)))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from agent.dicomweb.problems import ProblemError
 from agent.dicomweb.services import Services, base_url
 from agent.dicomweb.store_answer import DICOM_JSON
 from db.archive import HeldInstance
-from dicom_io.errors import HeaderError
+from dicom_io.errors import HeaderError, LostError
 from dicom_io.json_model import json_model
 from dicom_io.opened import open_dataset
 from dicom_io.raw_frames import bulk_value
@@ -60,9 +60,9 @@ def _model(services: Services, base: str, instance: HeldInstance) -> dict[str, A
     where = address(base, instance)
     found: dict[str, Any] = {}
     try:
-        with open_dataset(services.store.path(instance.path), max_inflated=MAX_INFLATED) as opened:
+        with services.store.local(instance.path) as path, open_dataset(path, max_inflated=MAX_INFLATED) as opened:
             found = json_model(opened, lambda path: f"{where}/bulkdata/{path}")
-    except HeaderError as error:  # what the rows know of it is said all the same
+    except (HeaderError, LostError) as error:  # what the rows know of it is said all the same
         log.warning("dicomweb_metadata_unreadable", sop_instance_uid=instance.sop_instance_uid, reason=str(error))
     known = {
         "00080016": instance.sop_class_uid,
@@ -87,7 +87,7 @@ def bulkdata(request: Request) -> Response:
     if wanted is None:
         raise ProblemError(406, OTHER_MEDIA_TYPE)
     numbers = [int(part, 16 if len(part) == 8 else 10) for part in where.split("/")]  # noqa: PLR2004 - digits of a tag
-    value = bulk_value(services.store.path(instance.path), numbers)
+    value = _value(services, instance, numbers)
     try:
         first = next(value, b"")
     except HeaderError:
@@ -96,3 +96,8 @@ def bulkdata(request: Request) -> Response:
         return StreamingResponse(chain((first,), value), media_type=OCTETS)
     where_it_is = f"{address(base_url(services, request), instance)}/bulkdata/{where}"
     return multipart([BodyPart(OCTETS, where_it_is, chain((first,), value))], OCTETS)
+
+
+def _value(services: Services, instance: HeldInstance, numbers: Sequence[int]) -> Iterator[bytes]:
+    with services.store.local(instance.path) as path:
+        yield from bulk_value(path, numbers)

@@ -74,7 +74,8 @@ def _frame(request: Request, instance: HeldInstance, wanted: Rendering) -> NDArr
     if not (text.isascii() and text.isdigit() and 0 < len(text) <= _MAX_DIGITS and int(text) > 0):
         raise ProblemError(400, NO_NUMBER)
     try:
-        return services.decoder.read_view(services.store.path(instance.path), int(text) - 1, wanted.window)
+        with services.store.local(instance.path) as path:
+            return services.decoder.read_view(path, int(text) - 1, wanted.window)
     except DecoderError:
         raise ProblemError(503, NO_DECODER, Retry_After="5") from None
 

@@ -4,7 +4,7 @@ Nothing is converted: an Instance that is asked for in another transfer syntax t
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
 from typing import Final
 
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from agent.dicomweb.parts import DICOM
 from agent.dicomweb.problems import ProblemError
 from agent.dicomweb.services import Services, base_url
 from db.archive import HeldInstance
+from dicom_io.store import Store
 
 _CHUNK: Final = 1 << 18
 
@@ -43,15 +44,17 @@ def retrieve(request: Request) -> Response:
     if len(instances) == 1 and single.name == DICOM:
         media_type = f"{DICOM}; transfer-syntax={one.transfer_syntax_uid}"
         headers["Content-Length"] = str(one.size)
-        return StreamingResponse(pieces(services.store.path(one.path)), media_type=media_type, headers=headers)
+        body = pieces(services.store, one)
+        first = next(body, b"")  # while there can be another answer
+        return StreamingResponse(chain((first,), body), media_type=media_type, headers=headers)
     base = base_url(services, request)
     parts = (_part(services, base, one) for one in fitting)
     return multipart(parts, DICOM, status=200 if len(fitting) == len(instances) else 206, headers=headers)
 
 
-def pieces(path: Path) -> Iterator[bytes]:
-    """Yield a file piece by piece."""
-    with path.open("rb") as file:
+def pieces(store: Store, instance: HeldInstance) -> Iterator[bytes]:
+    """Yield an Instance's file piece by piece. Raises StoreError."""
+    with store.local(instance.path) as path, path.open("rb") as file:
         while piece := file.read(_CHUNK):
             yield piece
 
@@ -64,4 +67,4 @@ def _fits(instance: HeldInstance, accepted_range: Accepted) -> bool:
 
 def _part(services: Services, base: str, instance: HeldInstance) -> BodyPart:
     media_type = f"{DICOM}; transfer-syntax={instance.transfer_syntax_uid}"
-    return BodyPart(media_type, address(base, instance), pieces(services.store.path(instance.path)))
+    return BodyPart(media_type, address(base, instance), pieces(services.store, instance))

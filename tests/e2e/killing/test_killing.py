@@ -8,7 +8,7 @@ from typing import Any
 from db.queue import open_queue
 from db.roles import Role
 from dicom_io.file_meta import read_file_meta
-from dicom_io.store import Store
+from dicom_io.folder_store import FolderStore
 
 ROUND = ["receive", "receive", "deliver", "deliver", "web", "work"]
 
@@ -16,7 +16,7 @@ ROUND = ["receive", "receive", "deliver", "deliver", "web", "work"]
 def every_instance_taken_is_on_disk(left: Any) -> None:
     """Find what was answered 0000H in the ledger, once, and as its file what was sent, under its digest."""
     rows = [row for record in left.records for row in record.instances if row["role"] != Role.OWN]
-    store = Store(left.agent.config.parent / "var" / "store")
+    store = FolderStore(left.agent.config.parent / "var" / "store")
     assert sorted(row["sop_instance_uid"] for row in rows) == sorted(left.scanners.files)
     assert left.scanners.taken == left.scanners.files.keys()
     for row in rows:

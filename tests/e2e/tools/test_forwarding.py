@@ -13,8 +13,8 @@ from agent.destinations import stow
 from db.worklist import study_record, worklist
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import read_file_meta
+from dicom_io.folder_store import FolderStore
 from dicom_io.header import read_header
-from dicom_io.store import Store
 
 pytestmark = [pytest.mark.shared, pytest.mark.tools]
 
@@ -63,7 +63,7 @@ def forwards(agent: Any) -> list[dict[str, Any]]:
     """Return every forward on record, with the digest of what it forwards."""
     studies = [row.study_instance_uid for row in worklist(agent.database)]
     records = [record for study in studies if (record := study_record(agent.database, study))]
-    store = Store(agent.config.parent / "var" / "store")
+    store = FolderStore(agent.config.parent / "var" / "store")
     paths = {row["id"]: store.path(row["path"]) for record in records for row in record.instances}
     rows = [row for record in records for row in record.forwards]
     return [row | {"digest": digest_of(paths[row["instance_id"]].read_bytes())} for row in rows]

@@ -13,8 +13,8 @@ from pydicom.uid import CTImageStorage, JPEG2000Lossless, generate_uid
 from db.forwarding import QUARANTINED
 from db.queue import open_queue
 from db.requeue import requeue_deliveries
+from dicom_io.folder_store import FolderStore
 from dicom_io.scp import ScpSettings, StorageScp
-from dicom_io.store import Store
 
 Make = Callable[..., Dataset]
 Archive = tuple[Any, int]
@@ -31,7 +31,7 @@ def archive(pacs: Any, tmp_path: Path) -> Iterator[Archive]:
     """Give a second PACS and its port."""
     other = type(pacs)()
     scp = StorageScp(
-        ScpSettings(ae_title="ARCHIVE", host="127.0.0.1", port=0), other, Store(tmp_path / "archive").spool
+        ScpSettings(ae_title="ARCHIVE", host="127.0.0.1", port=0), other, FolderStore(tmp_path / "archive").spool
     )
     scp.start()
     yield other, scp.port
@@ -187,7 +187,9 @@ def test_a_destination_that_is_down_holds_back_no_other_and_gets_everything_when
     eventually(lambda: sorted(states(agent, study)) == ["ACKNOWLEDGED"] * 2 + ["QUEUED"] * 2)
     eventually(lambda: agent.is_in(study, "DELIVERED"))  # its reports, none here, do not wait for a slow archive
     late = type(pacs)()
-    scp = StorageScp(ScpSettings(ae_title="ARCHIVE", host="127.0.0.1", port=port), late, Store(tmp_path / "late").spool)
+    scp = StorageScp(
+        ScpSettings(ae_title="ARCHIVE", host="127.0.0.1", port=port), late, FolderStore(tmp_path / "late").spool
+    )
     scp.start()
     try:
         eventually(lambda: states(agent, study) == ["ACKNOWLEDGED"] * 4)

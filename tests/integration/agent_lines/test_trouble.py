@@ -20,8 +20,8 @@ from db.priority import Allowances
 from db.queue import open_queue
 from db.requeue import requeue_deliveries
 from db.worklist import count_studies
+from dicom_io.folder_store import FolderStore
 from dicom_io.scp import ReceivedInstance
-from dicom_io.store import Store
 
 Make = Callable[..., Dataset]
 
@@ -277,7 +277,7 @@ def test_the_command_and_the_data_set_must_name_the_same_instance(
     database: Database, radiograph: Make, tmp_path: Path
 ) -> None:
     settings = ReceiveSettings(timing=Timing(), allowances=Allowances())
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     receiver = Receiver(database, open_queue(database), store, settings, lambda: datetime.now(UTC))
     file = io.BytesIO()
     radiograph(5).save_as(file, enforce_file_format=True)

@@ -27,12 +27,12 @@ from db.database import Database
 from db.priority import Allowances
 from db.queue import open_queue
 from dicom_io.door import Door, KnownPeer, Verb
+from dicom_io.folder_store import FolderStore
 from dicom_io.peer import Peer
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
 from dicom_io.scu import send
 from dicom_io.services import Services
 from dicom_io.spool import Spool
-from dicom_io.store import Store
 
 SECONDS = 20
 
@@ -72,7 +72,7 @@ class Holder:
     """The agent as a peer sees it, and what is behind it."""
 
     scp: StorageScp
-    store: Store
+    store: FolderStore
     database: Database
     committer: Committer
 
@@ -134,7 +134,7 @@ def destination(tmp_path: Path) -> Iterator[tuple[Remembering, int]]:
 def hold(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Holder]]:
     """Return `hold(destinations)`: an agent that knows STATION, which may do everything, and where these listen."""
     started: list[StorageScp] = []
-    store, queue = Store(tmp_path / "store"), open_queue(sqlite_database)
+    store, queue = FolderStore(tmp_path / "store"), open_queue(sqlite_database)
     receiver = Receiver(
         sqlite_database,
         queue,

@@ -19,8 +19,8 @@ from db.analysis import ImageResult, record_image_result, score_task
 from db.outcome import Outcome
 from db.queue import Done, Job, Park
 from db.schema_model import shadow_score
+from dicom_io.folder_store import FolderStore
 from dicom_io.image_files import CrIdentity, write_cr
-from dicom_io.store import Store
 from model.errors import WeightsError
 
 
@@ -94,7 +94,7 @@ def radiograph(file: Path, frames: tuple[int, ...]) -> bytes:
 
 @pytest.fixture
 def shadow(sqlite_ledger: Any, tmp_path: Path) -> Shadow:
-    ledger, store, meter = sqlite_ledger, Store(tmp_path / "store"), Meter()
+    ledger, store, meter = sqlite_ledger, FolderStore(tmp_path / "store"), Meter()
     stored = store.put(radiograph(tmp_path / "one.dcm", (51, 204, 102)))
     image = ledger.receive(path=stored.path, sha256=stored.sha256).instance_id
     task = score_task(ledger.database, image)

@@ -24,7 +24,7 @@ from agent.config import Config
 from agent.tokens import SCOPES, new_token
 from db.database import Database, open_database
 from db.tokens import create_token, revoke_token, tokens
-from dicom_io.store import Store
+from dicom_io.folder_store import FolderStore
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Web:
 
     url: str
     database: Database
-    store: Store
+    store: FolderStore
     clients: list[httpx.Client] = field(default_factory=list)
 
     def token(self, *scopes: str, name: str = "viewer") -> str:
@@ -119,7 +119,7 @@ def running(database: Database, folder: Path, store: dict[str, Any], settings: d
     thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready))
     thread.start()
     assert serving.wait(20)
-    web = Web(said[0], database, Store(folder))
+    web = Web(said[0], database, FolderStore(folder))
     yield web
     for client in web.clients:
         client.close()

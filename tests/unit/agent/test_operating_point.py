@@ -25,7 +25,7 @@ from agent.site import Watch, adapted
 from db.database import Database
 from db.operating_point import OperatingPointRecord, activate_operating_point, deactivate_operating_points
 from db.queue import open_queue
-from dicom_io.store import Store
+from dicom_io.folder_store import FolderStore
 from model.card import ModelCard
 from model.classifier import verify
 from model.site import SiteData, SitePoint, choose_point
@@ -243,7 +243,7 @@ def test_the_working_process_loads_what_is_active_and_watches_it(
     monkeypatch.setattr("agent.inference.make_pipeline", make_pipeline)
     monkeypatch.setattr("agent.schedule.start", ticks.update)
     config = Config.model_validate({"model": {"name": "small_cnn"}})
-    parts = Parts(sqlite_database, open_queue(sqlite_database), Store(tmp_path / "store"), "installation")
+    parts = Parts(sqlite_database, open_queue(sqlite_database), FolderStore(tmp_path / "store"), "installation")
     with pytest.raises(LoadedError):
         _work(config, parts, threading.Event(), lambda *_, **__: None)
     assert loaded == [(active,)]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from dicom_io.errors import NoSpaceError, StoreError
-from dicom_io.store import ListedFile, Store, StoredFile
+from dicom_io.folder_store import FolderStore
+from dicom_io.store import ListedFile, StoredFile
 
 DATA = b"some bytes" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -24,14 +25,14 @@ def files(root: Path) -> list[str]:
 
 
 def test_what_is_put_lies_whole_under_its_digest(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     assert store.put(DATA) == StoredFile(f"{DIGEST[:2]}/{DIGEST}.dcm", DIGEST, len(DATA))
     assert store.path(f"{DIGEST[:2]}/{DIGEST}.dcm").read_bytes() == DATA
     assert files(tmp_path / "store") == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
 
 
 def test_files_and_folders_are_for_the_agents_account_only(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     path = store.path(store.put(DATA).path)
     assert [stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent, tmp_path / "store")] == [
         0o600,
@@ -41,7 +42,7 @@ def test_files_and_folders_are_for_the_agents_account_only(tmp_path: Path) -> No
 
 
 def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     folder = tmp_path / "store" / DIGEST[:2]
     done = []
 
@@ -69,7 +70,7 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path, monke
 @pytest.mark.parametrize("damaged", [DATA[:10], bytes(len(DATA)), b""])
 def test_a_file_that_was_damaged_since_is_mended_by_who_sends_it_again(tmp_path: Path, damaged: bytes) -> None:
     """Its sender learns of the damage by Storage Commitment, and sends the Instance once more."""
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     path = store.path(store.put(DATA).path)
     path.write_bytes(damaged)
     again = store.put(DATA)
@@ -80,7 +81,7 @@ def test_a_file_that_was_damaged_since_is_mended_by_who_sends_it_again(tmp_path:
 def test_writes_that_take_only_a_part_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: original(descriptor, data[:1000]))
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     assert store.path(store.put(DATA).path).read_bytes() == DATA
 
 
@@ -92,7 +93,7 @@ def test_writes_that_take_only_a_part_are_continued(tmp_path: Path, monkeypatch:
 def test_a_failure_is_an_error_of_ours_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, error: type[Exception]
 ) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     with monkeypatch.context() as patch:
 
         def fail(*_: Any, **__: Any) -> None:
@@ -111,7 +112,7 @@ def test_a_failure_is_an_error_of_ours_and_leaves_nothing(
 def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="expected the store's folders"):
-        Store(tmp_path / "file")
+        FolderStore(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -127,26 +128,26 @@ def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
 )
 def test_only_what_the_store_named_becomes_a_path(tmp_path: Path, relative: str) -> None:
     with pytest.raises(StoreError, match="expected a path that the store gave"):
-        Store(tmp_path).path(relative)
+        FolderStore(tmp_path).path(relative)
 
 
 def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_path: Path) -> None:
-    kept = Store(tmp_path).put(DATA).path
+    kept = FolderStore(tmp_path).put(DATA).path
     for name, age in (("00/old.tmp", 3700), ("00/young.tmp", 60)):
         path = tmp_path / name
         path.write_bytes(b"half")
         written = path.stat().st_mtime - age
         os.utime(path, (written, written))
     os.utime(tmp_path / kept, (0, 0))
-    Store(tmp_path)
+    FolderStore(tmp_path)
     assert files(tmp_path) == sorted(["00/young.tmp", kept])
 
 
 def test_too_little_room_is_said_before_it_is_filled(tmp_path: Path) -> None:
-    with Store(tmp_path, reserve=1).spool() as spool:
+    with FolderStore(tmp_path, reserve=1).spool() as spool:
         spool.write(DATA)
         spool.check()
-    store = Store(tmp_path, reserve=1 << 62)
+    store = FolderStore(tmp_path, reserve=1 << 62)
     with store.spool() as spool:
         spool.write(DATA)
         with pytest.raises(NoSpaceError, match=r"expected at least .* bytes free"):
@@ -158,7 +159,7 @@ def test_too_little_room_is_said_before_it_is_filled(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_while_a_file_arrives_gets_back_what_the_file_took(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Store(tmp_path, reserve=1).spool() as spool:
+    with FolderStore(tmp_path, reserve=1).spool() as spool:
         spool.write(bytes(1 << 20))
         monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
         spool.write(bytes(1 << 20))
@@ -170,7 +171,7 @@ def test_a_disk_that_fills_up_while_a_file_arrives_gets_back_what_the_file_took(
 
 
 def test_what_is_not_kept_is_removed_and_what_is_kept_is_what_was_written(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     with store.spool() as spool:
         for start in range(0, len(DATA), 999):
             spool.write(memoryview(DATA)[start : start + 999])
@@ -187,7 +188,7 @@ def test_what_is_not_kept_is_removed_and_what_is_kept_is_what_was_written(tmp_pa
 
 
 def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     together = threading.Barrier(8)
     stored = []
 
@@ -206,7 +207,7 @@ def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path: Path) -> 
 
 
 def test_what_is_deleted_is_gone_and_deleting_it_again_does_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     kept, gone = store.put(DATA), store.put(DATA + b"more")
     with store.path(gone.path).open("rb") as file:
         assert [store.delete(gone.path), store.delete(gone.path)] == [True, False]
@@ -217,7 +218,7 @@ def test_what_is_deleted_is_gone_and_deleting_it_again_does_nothing(tmp_path: Pa
 
 
 def test_what_lies_in_the_store_is_listed_with_its_size_and_time(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     stored = sorted((store.put(DATA[:size]) for size in range(9)), key=lambda one: one.path)
     for one in stored:
         os.utime(tmp_path / one.path, (0, 0))

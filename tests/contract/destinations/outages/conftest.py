@@ -34,7 +34,7 @@ from db.queue.policy import Policy
 from db.queue.runner import Runner
 from db.requeue import requeue_deliveries, requeue_study
 from db.worklist import StudyRecord, study_record, worklist_row
-from dicom_io.store import Store
+from dicom_io.folder_store import FolderStore
 
 BACKOFF = Backoff(first=timedelta(minutes=1), longest=timedelta(minutes=15), attempts=50)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -63,7 +63,7 @@ class Site:
     """One agent that sends to two receivers of one type, `first` and `other`; time passes when the test says so."""
 
     database: Database
-    store: Store
+    store: FolderStore
     receivers: dict[str, Any]
     media_type: str
     now: datetime = NOON
@@ -236,5 +236,5 @@ class Site:
 
 @pytest.fixture
 def site(pair: Any, sqlite_database: Database, tmp_path: Path) -> Site:
-    store = Store(tmp_path / "store", reserve=0)
+    store = FolderStore(tmp_path / "store", reserve=0)
     return Site(sqlite_database, store, pair.receivers, pair.media_type, made=dict(pair.destinations))

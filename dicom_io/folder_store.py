@@ -1,0 +1,147 @@
+"""The store in a folder, of a disk of this machine or one that several machines share.
+
+The order that a C-STORE success rests on is fsync(file) -> rename -> fsync(folder); the caller's commit and the answer
+come after it.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from dicom_io.errors import LostError
+from dicom_io.spool import TEMPORARY, Spool, mapped
+from dicom_io.store import ListedFile, StoredFile, checked, is_name, name_of
+
+_INCOMING: Final = "incoming"
+_FOLDERS: Final = (_INCOMING, *(f"{number:02x}" for number in range(256)))
+_FOLDER_MODE: Final = 0o700  # patient data: for the agent's account only
+_CHUNK: Final = 1 << 20
+_STALE_SECONDS: Final = 3600.0
+
+
+class FolderStore:
+    """Content-addressed files below one folder: `<first two digits>/<sha256>.dcm`.
+
+    Any number of threads and processes may use the same root.
+    """
+
+    def __init__(self, root: Path, *, reserve: int = 0) -> None:
+        """Make the folders and remove what writers that died left behind more than an hour ago. Raises StoreError.
+
+        `reserve` bytes of the disk are left alone by what comes from outside.
+        """
+        self._reserve = reserve
+        self._root = root
+        with mapped("the store's folders"):
+            is_new = not root.is_dir()
+            root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            for name in _FOLDERS:
+                (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
+                _remove_stale(root / name)
+            _sync_folder(root)
+            if is_new:
+                _sync_folder(root.parent)
+
+    def spool(self) -> Spool:
+        """Return a new file for what is received, to be kept by `keep`."""
+        return Spool(self._root / _INCOMING, reserve=self._reserve)
+
+    def put(self, data: bytes) -> StoredFile:
+        """Make `data` durable and say where. Raises NoSpaceError when the disk or quota is full, else StoreError."""
+        with Spool(self._root / _INCOMING) as spool:
+            spool.write(data)
+            return self.keep(spool)
+
+    def keep(self, spool: Spool) -> StoredFile:
+        """Make what was written to `spool` durable under its digest. Raises as `put` does.
+
+        A file that is there already is replaced by what has just come: it may have been damaged on the disk since, and
+        who sends it again is told that it is safe. After an error nothing new stands under the final name.
+        """
+        spool.check()
+        digest = spool.sha256
+        relative = name_of(digest)
+        with mapped(f"{spool.size} bytes on disk"):
+            spool.sync()
+            spool.rename(f"{self._root}/{relative}")
+            _sync_folder(f"{self._root}/{digest[:2]}")
+        return StoredFile(relative, digest, spool.size)
+
+    def path(self, relative: str) -> Path:
+        """Return where the file lies that `put` named `relative`. Raises StoreError if it is no such name."""
+        return self._root / checked(relative)
+
+    def local(self, relative: str) -> AbstractContextManager[Path]:
+        """See `Store`: the file itself."""
+        path = self.path(relative)
+        with mapped("a stored file to be read"):
+            if not path.is_file():
+                message = "expected a stored file. Received: none of its name"
+                raise LostError(message)
+        return contextlib.nullcontext(path)
+
+    def is_intact(self, relative: str, sha256: str) -> bool:
+        """Read a file back from disk; tell whether it is there, can be read, and has this digest.
+
+        Raises StoreError if `relative` is no name that `put` gave.
+        """
+        digest = hashlib.sha256()
+        try:
+            with self.path(relative).open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what is cached proves nothing
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError:
+            return False
+        return digest.hexdigest() == sha256
+
+    def delete(self, relative: str) -> bool:
+        """Remove a file durably; tell whether it was there. Raises StoreError. Who reads it meanwhile reads on."""
+        path = self.path(relative)
+        with mapped("a stored file to be removed"):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            _sync_folder(path.parent)
+        return True
+
+    def listed(self) -> Iterator[ListedFile]:
+        """Yield what lies in the store, in the order of the names. Raises StoreError.
+
+        What is put meanwhile may be missing, and a file that was put a moment ago may not have its row yet:
+        `written_at` tells.
+        """
+        for name in _FOLDERS[1:]:
+            with mapped("the store's folders"), os.scandir(self._root / name) as entries:
+                found = sorted(f"{name}/{one.name}" for one in entries)
+            for relative in filter(is_name, found):
+                with mapped("a stored file"):
+                    try:
+                        facts = (self._root / relative).stat()
+                    except FileNotFoundError:
+                        continue
+                yield ListedFile(relative, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def _sync_folder(folder: Path | str) -> None:
+    """Make the names in `folder` durable: a rename is not, until its folder is synced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove temporary files that no living writer can still be writing."""
+    for path in folder.glob(f"*{TEMPORARY}"):
+        with contextlib.suppress(FileNotFoundError):  # another process may be tidying up too
+            if path.stat().st_mtime < time.time() - _STALE_SECONDS:
+                path.unlink()
