@@ -58,7 +58,8 @@ def haproxy(
         text = CONFIG.read_text().replace("user haproxy", "").replace("group haproxy", f"stats socket {found.control}")
         text = re.sub(r"frontend dicom_tls(?s:.)*?(?=backend receivers\n)", "", text)
         text = re.sub(r"backend receivers_tls(?s:.)*", "", text)
-        text = text.replace("bind :104", f"bind 127.0.0.1:{found.port}").replace("inter 2s", "inter 100ms")
+        text = text.replace("timeout check 3s", "timeout check 60s")  # a machine that is busy is not down
+        text = text.replace("bind :104", f"bind 127.0.0.1:{found.port}").replace("inter 2s", "inter 200ms")
         for host, port in enumerate(ports, 1):
             text = text.replace(f"10.0.0.1{host}:11112", f"127.0.0.1:{port} source {BALANCER}")
         (file := tmp_path / "haproxy.cfg").write_text(text)
