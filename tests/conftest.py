@@ -22,7 +22,7 @@ from db.migrate import upgrade
 from dicom_io.frames import read_frames
 
 SHARED = Path(__file__).parents[2] / "shared"
-TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium", "pdftotext", "haproxy")
+TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium", "pdftotext", "haproxy", "systemd-analyze")
 
 
 def _absent() -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+_ROLES = ("receive", "work", "deliver", "clock")
 _STUDIES = 4
 
 
@@ -36,9 +37,9 @@ def test_two_hosts_that_start_at_once_share_the_work_and_send_every_report_once(
         first, second = (
             _configured(configure, tmp_path / host, store, postgresql_url, pacs) for host in ("one", "two")
         )
-        first.start(["receive", "work", "deliver"])
-        with running(second, ["receive", "work", "deliver"]):
-            first.ready("receive", "work", "deliver")
+        first.start(_ROLES)
+        with running(second, _ROLES):
+            first.ready(*_ROLES)
             eventually(lambda: len(first.said["deliver"]) == len(second.said["deliver"]) == 2)
             for number in range(_STUDIES):
                 image = radiograph(number)
