@@ -22,7 +22,7 @@ from db.intake import IncomingInstance
 from db.priority import Allowances, ordered
 from db.queue import Queue
 from db.roles import NO_WORK
-from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
+from dicom_io.errors import HeaderError, LostError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.negotiation import is_storage
 from dicom_io.rejection import KEY_OBJECT_SELECTION, read_rejection_note
@@ -150,6 +150,8 @@ class Receiver:
         elif self.settings.asks_orders:
             incoming = replace(incoming, asks_order=True)
         recorded = self._intake.record(incoming)
+        if recorded.again:
+            self._look_again(stored)
         if recorded.role not in NO_WORK:
             brought.add(header.study_instance_uid)
         if _plain_log.isEnabledFor(logging.DEBUG):  # structlog would find out at the end of its work
@@ -162,6 +164,15 @@ class Receiver:
                 known=recorded.known,
             )
         return SUCCESS
+
+    def _look_again(self, stored: StoredFile) -> None:
+        """Make sure that a file is there whose deletion by retention may have met its coming again."""
+        try:
+            with self.store.local(stored.path):
+                return
+        except LostError:
+            message = "expected the file that was stored a moment ago. Received: retention was just deleting it"
+            raise StoreError(message) from None
 
     def _rejects(self, incoming: IncomingInstance) -> bool:
         """Tell whether it is a rejection note that is to be heeded: it takes images back, so not everyone may."""

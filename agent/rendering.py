@@ -107,7 +107,7 @@ class Renderer:
         return ImageOutcome(
             sop_instance_uid=image.sop_instance_uid,
             sop_class_uid=image.sop_class_uid,
-            path=self._local(image.path, files),
+            path=None if image.path is None else self._local(image.path, files),
             outcome=image.outcome.value,
             reason=image.reason,
             probability=image.probability,

@@ -143,8 +143,12 @@ def is_held() -> ColumnElement[bool]:
         earlier.c.id < instance.c.id,
         earlier.c.role == Role.OWN,
     )
-    return or_(
-        instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE, Role.PRIOR)), and_(instance.c.role == Role.OWN, ~came_back)
+    return and_(
+        instance.c.removed_at.is_(None),
+        or_(
+            instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE, Role.PRIOR)),
+            and_(instance.c.role == Role.OWN, ~came_back),
+        ),
     )
 
 
@@ -249,7 +253,24 @@ def is_kept_apart(database: Database, criteria: Criteria) -> bool:
     query = (
         select(instance.c.id)
         .join(study, study.c.id == instance.c.study_id)
-        .where(~is_held(), *conditions(criteria, STUDY_COLUMNS), *conditions(criteria, _UNIQUE))
+        .where(
+            ~is_held(),
+            instance.c.removed_at.is_(None),
+            *conditions(criteria, STUDY_COLUMNS),
+            *conditions(criteria, _UNIQUE),
+        )
+        .limit(1)
+    )
+    with database.read() as connection:
+        return connection.execute(query).first() is not None
+
+
+def was_removed(database: Database, criteria: Criteria) -> bool:
+    """Tell whether there was an Instance that matches (unique keys only) and that retention has removed since."""
+    query = (
+        select(instance.c.id)
+        .join(study, study.c.id == instance.c.study_id)
+        .where(instance.c.removed_at.is_not(None), *conditions(criteria, STUDY_COLUMNS), *conditions(criteria, _UNIQUE))
         .limit(1)
     )
     with database.read() as connection:

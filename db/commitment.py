@@ -140,7 +140,8 @@ def stored_copies(database: Database, sop_instance_uids: Sequence[str]) -> dict[
     found: dict[str, list[StoredCopy]] = {}
     for start in range(0, len(sop_instance_uids), _UIDS_AT_ONCE):
         wanted = sop_instance_uids[start : start + _UIDS_AT_ONCE]
-        query = select(instance).where(instance.c.sop_instance_uid.in_(wanted))
+        is_here = instance.c.removed_at.is_(None)
+        query = select(instance).where(instance.c.sop_instance_uid.in_(wanted), is_here)
         with database.read() as connection:
             for row in connection.execute(query):
                 copy = StoredCopy(row.sop_class_uid, row.path, row.sha256, row.size)

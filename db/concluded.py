@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, literal, select
+from sqlalchemy import Connection, Row, case, literal, select
 
 from db.causes import CORRECTED, Cause
 from db.database import Database
@@ -22,7 +22,7 @@ class ConcludedImage:
 
     sop_instance_uid: str
     sop_class_uid: str
-    path: str
+    path: str | None  # None: retention has removed it
     outcome: Outcome
     reason: str
     probability: float | None
@@ -158,6 +158,7 @@ def _said(
         .where(
             instance.c.study_id == row.study_id,
             instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)),
+            instance.c.removed_at.is_(None),
             instance.c.received_at <= row.concluded_at,
         )
         .order_by(instance.c.is_image.desc(), instance.c.id)
@@ -227,7 +228,7 @@ def _facts(owner: Row[Any], task: Row[Any] | None, before: tuple[str, ...]) -> F
 def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
     """Return each image's latest result up to the row's revision, and then those that their modality withdrew."""
     found = connection.execute(
-        select(image_result, instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.path)
+        select(image_result, instance.c.sop_instance_uid, instance.c.sop_class_uid, _PATH)
         .join(instance)
         .where(
             instance.c.study_id == row.study_id,
@@ -252,6 +253,9 @@ def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[Concl
     return counted + _withdrawn(connection, row)
 
 
+_PATH = case((instance.c.removed_at.is_(None), instance.c.path)).label("path")
+
+
 def _withdrawn(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
     found = connection.execute(
         select(instance)
@@ -266,7 +270,7 @@ def _withdrawn(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[Co
         ConcludedImage(
             sop_instance_uid=image.sop_instance_uid,
             sop_class_uid=image.sop_class_uid,
-            path=image.path,
+            path=None if image.removed_at is not None else image.path,
             outcome=Outcome.NOT_ANALYSED,
             reason=image.withdrawn,
             probability=None,

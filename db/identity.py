@@ -23,6 +23,8 @@ def role_of(connection: Connection, owner: Row[Any], incoming: IncomingInstance)
     if not patient_of(owner).is_same(patient_of(incoming)) and not _was(connection, incoming, owner):
         return Role.CONFLICT
     twins = TWINS.rows(connection, {"sop_instance_uid": incoming.sop_instance_uid})
+    # What retention removed cannot be compared with: such an image is taken as a new one, beside the old one's result.
+    twins = [twin for twin in twins if twin.removed_at is None or twin.study_id != owner.id]
     if incoming.is_prior:
         return Role.DUPLICATE if twins else Role.PRIOR
     if any(twin.role == Role.PRIOR for twin in twins):

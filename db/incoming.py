@@ -6,6 +6,7 @@ from datetime import datetime
 from db.attributes import InstanceAttributes
 from db.forwarding import Forward
 from db.priority import Priority
+from db.roles import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +58,18 @@ class IncomingInstance:
     unknown_class: bool = False
     rejects: bool = False
     forwards: tuple[Forward, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an Instance. `known` means that these very bytes had been recorded before: nothing changed.
+
+    `again`: retention had removed them. Its deletion of the file may have met the file that was stored anew, so whoever
+    answers success looks whether it is there.
+    """
+
+    study_id: int
+    instance_id: int
+    role: Role
+    known: bool
+    again: bool = False

@@ -1,12 +1,11 @@
 """Received Instances become rows: one transaction for the Instance, what it does to its study, and the next job."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select
 
-from db.advance import Position, advance, lock, note
+from db.advance import Position, advance, note
 from db.arrival import bring
 from db.closing import Steps, Timing, close_time
 from db.completion import conclude_when_settled
@@ -14,32 +13,24 @@ from db.database import Database, take
 from db.expected import begin_as_expected
 from db.forwarding import plan_forwards
 from db.identity import OF_PATIENT, role_of
-from db.incoming import IncomingInstance
-from db.intake_statements import CHANGE_STUDY, KNOWN_BYTES, LOCKED_STUDY, NEW_INSTANCE, NEW_STUDY
+from db.incoming import IncomingInstance, Recorded
+from db.intake_statements import CHANGE_STUDY, LOCKED_STUDY, NEW_INSTANCE, NEW_STUDY
 from db.kinds import COMPARE, ORDER, REJECT, SCORE
+from db.known import settled
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
 from db.performed import Image, Step, steps_lock, steps_of, steps_say, withdrawal
-from db.prior import begin_work, forget_prior
+from db.prior import begin_work
 from db.priority import Allowances, due_at
 from db.queue import Queue
 from db.rejected import rejected_before
+from db.removed import begin_anew
 from db.roles import NO_WORK, Role
-from db.schema import instance, study
+from db.schema import instance
 
 __all__ = ["IncomingInstance", "Recorded", "Role", "Timing", "count_instances", "record_instance"]
 
 StudyRow: TypeAlias = Row[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of an Instance. `known` means that these very bytes had been recorded before: nothing changed."""
-
-    study_id: int
-    instance_id: int
-    role: Role
-    known: bool
 
 
 def record_instance(
@@ -58,11 +49,13 @@ def record_within(
     connection: Connection, queue: Queue, incoming: IncomingInstance, *, timing: Timing, allowances: Allowances
 ) -> Recorded:
     """Record one received Instance in the caller's transaction, which nobody else with this SOP Instance UID is in."""
-    if (known := _settled(connection, incoming, timing)) is not None:
+    known = settled(connection, incoming, timing)
+    if known is not None and known.role is not Role.REMOVED:
         return known
+    again = known is not None
     owner, is_new = _study_of(connection, incoming, timing, allowances)
     waited = connection.dialect.name == "postgresql"  # for the study's row: SQLite has one writer from the beginning
-    if waited and (known := _settled(connection, incoming, timing)) is not None:  # somebody was first
+    if waited and (known := settled(connection, incoming, timing)) is not None:  # somebody was first
         return known
     role = role_of(connection, owner, incoming)
     makes_work = role not in NO_WORK and not (incoming.is_prior and role is Role.DUPLICATE)
@@ -91,43 +84,7 @@ def record_within(
         CHANGE_STUDY.run(connection, {"which": owner.id, **changes})
     if role in {Role.CANDIDATE, Role.EVIDENCE}:
         plan_forwards(connection, queue, owner.id, instance_id, incoming.forwards, at=incoming.received_at)
-    return Recorded(owner.id, instance_id, role, known=False)
-
-
-def _settled(connection: Connection, incoming: IncomingInstance, timing: Timing) -> Recorded | None:
-    """Return what became of these bytes if they are known, unless they were a prior and now come from a sender."""
-    known = _known_bytes(connection, incoming)
-    if known is None:
-        return None
-    if known.role is Role.PRIOR and not incoming.is_prior:
-        forget_prior(connection, known.instance_id)
-        return None
-    _bring_again(connection, known, incoming, timing)
-    return known
-
-
-def _bring_again(connection: Connection, known: Recorded, incoming: IncomingInstance, timing: Timing) -> None:
-    """Keep a study open for an association that begins with what is known: a peer that was cut off starts again so."""
-    if not incoming.association_id or known.role in NO_WORK:
-        return
-    lock(connection, known.study_id)
-    bring(connection, known.study_id, incoming.association_id, at=incoming.received_at)
-    row = connection.execute(select(study).where(study.c.id == known.study_id)).one()
-    closes_at = close_time(
-        timing,
-        revision=row.revision,
-        started_at=row.started_at,
-        last_at=incoming.received_at,
-        steps=Steps(row.steps or ""),
-        now=row.closes_at,
-    )
-    if row.state == State.RECEIVING and closes_at > row.closes_at:
-        connection.execute(update(study).where(study.c.id == known.study_id).values(closes_at=closes_at))
-
-
-def _known_bytes(connection: Connection, incoming: IncomingInstance) -> Recorded | None:
-    row = KNOWN_BYTES.one_or_none(connection, {"sha256": incoming.sha256})
-    return None if row is None else Recorded(row.study_id, row.id, Role(row.role), known=True)
+    return Recorded(owner.id, instance_id, role, known=False, again=again)
 
 
 def _study_of(
@@ -136,6 +93,8 @@ def _study_of(
     """Return the study's row, locked, and whether it is new."""
     which = {"study_instance_uid": incoming.study_instance_uid}
     found = LOCKED_STUDY.one_or_none(connection, which)
+    if found is not None and found.removed_at is not None:
+        return begin_anew(connection, found, incoming, _described(incoming), allowances), True
     if found is not None:
         return found, False
     take(connection, steps_lock(incoming.study_instance_uid))  # its steps may be coming in at this moment

@@ -7,10 +7,14 @@ from db.prepared import Prepared
 from db.schema import instance, report, result, study
 
 KNOWN_BYTES = Prepared(
-    select(instance.c.id, instance.c.study_id, instance.c.role).where(instance.c.sha256 == bindparam("sha256"))
+    select(instance.c.id, instance.c.study_id, instance.c.role, instance.c.removed_at).where(
+        instance.c.sha256 == bindparam("sha256")
+    )
 )
 TWINS = Prepared(
-    select(instance.c.study_id, instance.c.role).where(instance.c.sop_instance_uid == bindparam("sop_instance_uid"))
+    select(instance.c.study_id, instance.c.role, instance.c.removed_at).where(
+        instance.c.sop_instance_uid == bindparam("sop_instance_uid")
+    )
 )
 DEVICES = ("device_0", "device_1", "device_2", "device_3")
 IS_OWN = Prepared(

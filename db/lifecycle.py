@@ -23,6 +23,7 @@ class Event(StrEnum):
     REQUEUED = "REQUEUED"
     WITHDRAWN = "WITHDRAWN"
     AMENDED = "AMENDED"
+    CAME_AGAIN = "CAME_AGAIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ TABLE: dict[tuple[State, Event], Step] = {
     (State.DELIVERED, Event.REQUEUED): Step(State.COMPLETE, new_revision=True),
     (State.DELIVERED, Event.WITHDRAWN): Step(State.CONCLUDED, new_revision=True),
     (State.DELIVERED, Event.AMENDED): Step(State.CONCLUDED, new_revision=True),
+    (State.DELIVERED, Event.CAME_AGAIN): Step(State.RECEIVING, new_revision=True),
 }
 
 

@@ -32,6 +32,10 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
             message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
             raise RefusedError(message)
         position = lock(connection, study_id)
+        gone = select(instance.c.id).where(instance.c.study_id == study_id, instance.c.removed_at.is_not(None)).limit(1)
+        if connection.execute(gone).first() is not None:
+            message = "expected a study whose images are here. Received: one whose images retention has removed"
+            raise RefusedError(message)
         moved = advance(connection, position, Event.REQUEUED, at=now, actor=actor)
         if moved is None:
             message = f"expected a study that is CONCLUDED or DELIVERED. Received: state={position.state}"

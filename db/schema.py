@@ -93,6 +93,9 @@ study = Table(
     Column("read_at", UtcDateTime),  # when somebody reported on it; null: it is on the worklist
     Column("read_how", Text),
     Column("doubt", Text, nullable=False, server_default=text("''")),  # why its patient may not be whom a message means
+    # Removed by retention (db.retention): the Instances; all but the audit trail. Null: nothing of it.
+    Column("images_removed_at", UtcDateTime),
+    Column("removed_at", UtcDateTime),
     Column("conflict", Text, nullable=False),  # why a person has to decide; empty for almost all
     # Priority: db.priority.Priority values.
     Column("order_priority", Integer, nullable=False),
@@ -140,6 +143,7 @@ instance = Table(
     Column("misread_text", Boolean, nullable=False, server_default=text("false")),
     Column("unknown_class", Boolean, nullable=False, server_default=text("false")),
     Column("withdrawn", Text),  # why this candidate does not count; null: it counts
+    Column("removed_at", UtcDateTime),  # when retention removed its file; null: it is here
     Column("withdrawn_how", String(16)),  # db.causes.How; null, too, of what was withdrawn before there was this column
     Index("ix_instance_study_id", "study_id"),
     Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
@@ -208,6 +212,7 @@ report = Table(
     Column("fall_back", Integer, nullable=False, server_default="0"),  # how many forms of it its destination refused
     Column("rejects", Boolean, nullable=False, server_default=text("false")),  # a rejection note, of one destination
     UniqueConstraint("result_id", "kind", "version"),
+    Index("ix_report_sha256", "sha256"),
 )
 
 delivery = Table(

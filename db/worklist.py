@@ -119,7 +119,7 @@ def _studies() -> Select[Any]:
 
 
 def _waits_to_be_read() -> ColumnElement[bool]:
-    return and_(~study.c.prior_only, study.c.read_at.is_(None), _has_one())
+    return and_(~study.c.prior_only, study.c.removed_at.is_(None), study.c.read_at.is_(None), _has_one())
 
 
 def _has_one(*that_is: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -54,8 +54,8 @@ class ImageOutcome:
 
     sop_instance_uid: str
     sop_class_uid: str
-    path: Path
-    """The Instance's file in the store."""
+    path: Path | None
+    """The Instance's file in the store; None where retention has removed it: its result stands, and is told."""
     outcome: str
     reason: str = ""
     probability: float | None = None

@@ -184,8 +184,10 @@ def gather(result: StudyResult) -> Evidence:
     )
 
 
-def read(path: Path) -> Instance | None:
-    """Return the Instance in a file, or None where the file does not say which Instance it is."""
+def read(path: Path | None) -> Instance | None:
+    """Return the Instance in a file, or None where there is none, or it does not say which Instance it is."""
+    if path is None:
+        return None
     try:
         with path.open("rb") as file:
             stream = open_stream(file)
@@ -210,5 +212,5 @@ def _uid(value: bytes) -> str:
     return value.decode("ascii", "replace").strip("\0 ")
 
 
-def _read(paths: Iterable[Path]) -> list[Instance]:
+def _read(paths: Iterable[Path | None]) -> list[Instance]:
     return [instance for path in dict.fromkeys(paths) if (instance := read(path)) is not None]

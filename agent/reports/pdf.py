@@ -15,7 +15,16 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 
-from agent.reports.document import DICOM, FLAGGED, Code, DicomReportSettings, Document, StudyResult, strongest
+from agent.reports.document import (
+    DICOM,
+    FLAGGED,
+    Code,
+    DicomReportSettings,
+    Document,
+    ReportError,
+    StudyResult,
+    strongest,
+)
 from agent.reports.drawing import shaded
 from agent.reports.evidence import gather
 from agent.reports.lettering import is_font, lettering
@@ -87,6 +96,9 @@ def inside(data: bytes) -> bytes:
 
 def _picture(result: StudyResult) -> NDArray[np.uint8]:
     image = strongest(result)
+    if image.path is None:
+        message = "expected the flagged image in the store. Received: one that retention has removed"
+        raise ReportError(message)
     with Decoder() as decoder:
         return shaded(decoder.read_frames(image.path)[0], image.heat_map, _OPACITY)
 

@@ -64,7 +64,7 @@ def render(result: StudyResult, settings: Settings) -> Document:
     """
     image = strongest(result)
     source = read(image.path)
-    if source is None:
+    if source is None or image.path is None:
         message = "expected the flagged image in the store. Received: a file whose header cannot be read"
         raise ReportError(message)
     concluded = result.concluded_at.astimezone(local_zone(source, settings))

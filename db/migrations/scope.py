@@ -11,6 +11,7 @@ import db.schema_arrival
 import db.schema_commitment
 import db.schema_delivery
 import db.schema_hl7
+import db.schema_keeping
 import db.schema_model
 import db.schema_ticks
 import db.schema_tokens
@@ -25,6 +26,7 @@ TABLES = (
     db.schema_commitment,
     db.schema_delivery,
     db.schema_hl7,
+    db.schema_keeping,
     db.schema_model,
     db.schema_ticks,
     db.schema_tokens,

@@ -7,7 +7,7 @@ longer than its lease), so it looks before it leaps: what it did is on record, a
 
 import importlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, cast
@@ -122,6 +122,9 @@ class Queue(Protocol):
 
     def requeue(self, kind: str, key: str, now: datetime) -> bool:
         """Let a parked job wait again from `now` on, as if it were new; False if there is no such parked job."""
+
+    def has_any(self, connection: Connection, jobs: Collection[tuple[str, str]]) -> bool:
+        """Tell, inside the caller's transaction, whether any of these (kind, key) waits, runs or is parked."""
 
     def depth(self, now: datetime) -> tuple[KindDepth, ...]:
         """Return how many jobs there are of each kind that has any, by kind."""

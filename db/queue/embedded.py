@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from time import monotonic
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func,
 from db.database import Database
 from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
 from db.queue.changes import ChangeCounter
-from db.queue.job_rows import ENTRY, JobRows, next_job
+from db.queue.job_rows import ENTRY, HAS_JOB, JobRows, next_job
 from db.queue.job_table import LEASED, is_leased, is_parked, is_waiting, job
 from db.queue.policy import Policy
 from db.queue.room import Room
@@ -62,6 +62,10 @@ class EmbeddedQueue:
         """See `Queue.requeue`."""
         with self._database.begin() as connection:
             return ledger.requeue(self._rows, connection, kind, key, now=now)
+
+    def has_any(self, connection: Connection, jobs: Collection[tuple[str, str]]) -> bool:
+        """See `Queue.has_any`."""
+        return any(bool(connection.execute(HAS_JOB, {"kind": kind, "key": key}).scalar_one()) for kind, key in jobs)
 
     def depth(self, now: datetime) -> tuple[KindDepth, ...]:
         """See `Queue.depth`."""

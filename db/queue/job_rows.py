@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     text,
     union_all,
@@ -37,6 +38,8 @@ _TAKE_PARKED = Prepared(delete(job).where(is_parked, _this_job).returning(*ENTRY
 _TAKE_EXPIRED = delete(job).where(_is_expired).returning(*ENTRY)
 _ANY_EXPIRED = select(exists().where(_is_expired))
 _PUT_PARKED = insert(job)
+HAS_JOB = select(or_(*(exists().where(is_so, _this_job) for is_so in (is_waiting, is_leased, is_parked))))
+"""Whether there is this job; along the partial indexes, one for each state."""
 
 
 def _put_waiting() -> sqlite.Insert:

@@ -13,7 +13,7 @@ Python worker is not used, because it
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from db.errors import DatabaseError
 from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
 from db.queue.announcements import Announcements
 from db.queue.policy import Policy
-from db.queue.procrastinate_rows import ProcrastinateRows, entry
+from db.queue.procrastinate_rows import ProcrastinateRows, entry, lock_of
 from db.queue.room import Room
 from db.queue.runner import Claim, LastChance, Runner, kinds_of
 
@@ -46,6 +46,10 @@ _UNTIL_PLANNED = text("""
 _PARKED = text("""
     SELECT queue_name, args, attempts AS attempt FROM procrastinate.procrastinate_jobs WHERE status = 'failed'
     ORDER BY args ->> 'parked_at' DESC, id DESC
+""")
+# Only jobs that have not ended are kept; the table has an index of locks.
+_HAS_ANY = text("""
+    SELECT EXISTS (SELECT FROM procrastinate.procrastinate_jobs WHERE lock = ANY(CAST(:locks AS text[])))
 """)
 _DEPTH = text("""
     SELECT queue_name AS kind,
@@ -106,6 +110,11 @@ class ProcrastinateQueue:
         """See `Queue.requeue`."""
         with self._database.begin() as connection:
             return ledger.requeue(self._rows, connection, kind, key, now=now)
+
+    def has_any(self, connection: Connection, jobs: Collection[tuple[str, str]]) -> bool:
+        """See `Queue.has_any`."""
+        locks = [lock_of(kind, key) for kind, key in jobs]
+        return bool(connection.execute(_HAS_ANY, {"locks": locks}).scalar_one())
 
     def depth(self, now: datetime) -> tuple[KindDepth, ...]:
         """See `Queue.depth`."""

@@ -92,7 +92,7 @@ class ProcrastinateRows:
 
     def take_parked(self, connection: Connection, kind: str, key: str) -> Entry | None:
         """See `Ledger.take_parked`."""
-        row = connection.execute(_TAKE_PARKED, {"lock": _lock(kind, key)}).one_or_none()
+        row = connection.execute(_TAKE_PARKED, {"lock": lock_of(kind, key)}).one_or_none()
         return None if row is None else entry(row)
 
     def take_expired(self, connection: Connection, _now: datetime) -> tuple[Entry, ...]:
@@ -130,7 +130,7 @@ def _values(entry: Entry) -> dict[str, Any]:
     seconds = (entry.due_at - _EPOCH) // timedelta(seconds=1)
     return {
         "kind": entry.kind,
-        "lock": _lock(entry.kind, entry.key),
+        "lock": lock_of(entry.kind, entry.key),
         "priority": min(max(-seconds, _LOWEST), _HIGHEST),
         "attempt": entry.attempt,
         "args": {
@@ -143,7 +143,8 @@ def _values(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _lock(kind: str, key: str) -> str:
+def lock_of(kind: str, key: str) -> str:
+    """Return how a job is called in procrastinate's columns."""
     return f"{kind}:{key}"
 
 

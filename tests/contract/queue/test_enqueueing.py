@@ -168,3 +168,31 @@ def test_a_retry_that_meets_a_waiting_job_of_its_key_is_absorbed_by_it(
         assert ended.wait(30)
     assert attempts == [1, 2]
     assert queue.depth(now) == ()
+
+
+def test_it_says_in_a_transaction_whether_there_is_any_of_some_jobs(
+    database: Database, queue: Queue, enqueue: Enqueue, working: Callable[..., object]
+) -> None:
+    """Whether it waits, runs or is parked; and not once it has ended."""
+    running, done = threading.Event(), threading.Event()
+
+    def has(*jobs: tuple[str, str]) -> bool:
+        with database.begin() as connection:
+            return queue.has_any(connection, jobs)
+
+    def handle(_job: Job) -> Settlement:
+        running.set()
+        assert done.wait(30)
+        return Done()
+
+    enqueue("1")
+    enqueue("3", kind="b", run=3600)
+    assert has(("a", "0"), ("a", "1"))
+    assert has(("b", "3"))
+    assert not has(("a", "2"), ("b", "1"))
+    assert not has()
+    with working(queue, {"a": handle}):
+        assert running.wait(30)
+        assert has(("a", "1"))
+        done.set()
+    assert not has(("a", "1"))

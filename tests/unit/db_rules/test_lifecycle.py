@@ -22,6 +22,7 @@ EXPECTED = {
         "REQUEUED": ("COMPLETE", True),
         "WITHDRAWN": ("CONCLUDED", True),
         "AMENDED": ("CONCLUDED", True),
+        "CAME_AGAIN": ("RECEIVING", True),
     },
 }
 

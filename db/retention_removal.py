@@ -1,0 +1,173 @@
+"""A study goes, in one transaction: its Instances, or all but its audit trail; each file is put on the list to delete.
+
+The rows are committed first and the files deleted afterwards, so that no row ever needs a file that has gone. What
+stays of a removed study: its UID, times, AE title, outcome and events, the UIDs and digests of its Instances, its
+reading tasks without what their performers said. Nothing that names or describes the patient.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db import kinds
+from db.advance import Position, lock, note
+from db.database import Database
+from db.legal_hold import KEEPING
+from db.queue import Queue
+from db.retention import Policy, may_go
+from db.roles import Role
+from db.schema import (
+    INSTANCE_NUMBERS,
+    INSTANCE_TEXTS,
+    delivery,
+    image_result,
+    instance,
+    report,
+    result,
+    study,
+)
+from db.schema_delivery import commitment_asked, delivery_attempt
+from db.schema_keeping import file_to_delete
+from db.schema_model import shadow_score
+from db.schema_workitems import workitem, workitem_subscription
+from db.workitem_states import WorkitemState
+from db.workitems import cancel_scheduled, latest_task
+
+REMOVED = "Its study was removed by retention"
+_OF_PATIENT = (
+    *("patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex", "patient_age"),
+    *("accession_number", "study_date", "study_time", "study_description", "study_id", "referring_physician_name"),
+    *("modality", "corrected", "doubt"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What a removal came to: files to delete and their bytes."""
+
+    files: int
+    bytes: int
+
+
+def remove_images(
+    database: Database, queue: Queue, study_id: int, policy: Policy, *, why: str, now: datetime
+) -> Gone | None:
+    """Commit that the study's received Instances go; its results and reports stay. None if it may not after all."""
+    with database.begin(lock=KEEPING) as connection:
+        position = lock(connection, study_id)
+        if not may_go(connection, study_id, policy, wholly=False) or _is_worked_on(connection, queue, study_id):
+            return None
+        gone = _let_go(connection, study_id, now, own=False)
+        connection.execute(update(study).where(study.c.id == study_id).values(images_removed_at=now))
+        _note(connection, position, "IMAGES_REMOVED", gone, why, now)
+    return gone
+
+
+def remove_study(
+    database: Database, queue: Queue, study_id: int, policy: Policy, *, why: str, now: datetime
+) -> Gone | None:
+    """Commit that all of the study goes but its audit trail. None if it may not after all."""
+    with database.begin(lock=KEEPING) as connection:
+        position = lock(connection, study_id)
+        if not may_go(connection, study_id, policy, wholly=True) or _is_worked_on(connection, queue, study_id):
+            return None
+        gone = _let_go(connection, study_id, now, own=True)
+        _end_task(connection, queue, study_id, now)
+        _forget(connection, study_id)
+        _strip(connection, study_id, now)
+        _note(connection, position, "REMOVED", gone, why, now)
+    return gone
+
+
+def _note(connection: Connection, position: Position, event: str, gone: Gone, why: str, now: datetime) -> None:
+    detail = f"{gone.files} files, {gone.bytes} bytes: {why}"
+    note(connection, position, event, position.state, at=now, detail=detail, actor="retention")
+
+
+def _is_worked_on(connection: Connection, queue: Queue, study_id: int) -> bool:
+    """Tell whether any job is about the study: one that waits, runs, or is parked."""
+    instances = [str(one) for one in connection.scalars(select(instance.c.id).where(instance.c.study_id == study_id))]
+    forwarded = connection.scalars(
+        select(delivery.c.destination).distinct().join(instance).where(instance.c.study_id == study_id)
+    )
+    reports = connection.execute(
+        select(delivery.c.id, delivery.c.destination)
+        .select_from(delivery)
+        .join(report)
+        .join(result)
+        .where(result.c.study_id == study_id)
+    )
+    jobs = [(kind, one) for kind in (kinds.SCORE, kinds.COMPARE, kinds.REJECT, kinds.SHADOW) for one in instances]
+    jobs += [(kind, str(study_id)) for kind in (kinds.CONCLUDE, kinds.WITHDRAW, kinds.AMEND, kinds.ORDER)]
+    jobs += [(kinds.forward(name), str(study_id)) for name in forwarded]
+    jobs += [(kinds.deliver(row.destination), str(row.id)) for row in reports]
+    return queue.has_any(connection, jobs)
+
+
+def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) -> Gone:
+    """Mark the Instances as removed and list their files, and with `own` those of reports, for deletion."""
+    which = [instance.c.study_id == study_id, instance.c.removed_at.is_(None)]
+    if not own:
+        which.append(instance.c.role != Role.OWN)
+    rows: list[Any] = []
+    rows += connection.execute(
+        update(instance)
+        .where(*which)
+        .values(removed_at=now)
+        .returning(instance.c.path, instance.c.sha256, instance.c.sop_instance_uid, instance.c.size)
+    ).all()
+    if own:
+        uid = func.coalesce(report.c.sop_instance_uid, "").label("sop_instance_uid")
+        rows += connection.execute(
+            select(report.c.path, report.c.sha256, uid, report.c.size)
+            .select_from(report)
+            .join(result)
+            .where(result.c.study_id == study_id, report.c.path.is_not(None))
+        ).all()
+    files = {row.path: row for row in rows}
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for row in files.values():
+        values = {name: getattr(row, name) for name in ("path", "sha256", "sop_instance_uid", "size")}
+        connection.execute(make(file_to_delete).values(at=now, **values).on_conflict_do_nothing())
+    return Gone(len(files), sum(row.size for row in files.values()))
+
+
+def _end_task(connection: Connection, queue: Queue, study_id: int, now: datetime) -> None:
+    task = latest_task(connection, study_id)
+    if task is not None and task.state == WorkitemState.SCHEDULED:
+        cancel_scheduled(connection, queue, task, REMOVED, at=now)
+
+
+def _forget(connection: Connection, study_id: int) -> None:
+    """Remove what was found, said and sent of the study."""
+    instances = select(instance.c.id).where(instance.c.study_id == study_id)
+    results = select(result.c.id).where(result.c.study_id == study_id)
+    reports = select(report.c.id).where(report.c.result_id.in_(results))
+    tasks = select(workitem.c.id).where(workitem.c.study_id == study_id)
+    for of_thing in (delivery.c.report_id.in_(reports), delivery.c.instance_id.in_(instances)):
+        deliveries = select(delivery.c.id).where(of_thing)
+        connection.execute(delete(delivery_attempt).where(delivery_attempt.c.delivery_id.in_(deliveries)))
+        connection.execute(delete(commitment_asked).where(commitment_asked.c.delivery_id.in_(deliveries)))
+        connection.execute(delete(delivery).where(of_thing))
+    connection.execute(delete(report).where(report.c.result_id.in_(results)))
+    connection.execute(delete(result).where(result.c.study_id == study_id))
+    connection.execute(delete(image_result).where(image_result.c.instance_id.in_(instances)))
+    connection.execute(delete(shadow_score).where(shadow_score.c.instance_id.in_(instances)))
+    connection.execute(delete(workitem_subscription).where(workitem_subscription.c.workitem_id.in_(tasks)))
+    connection.execute(update(workitem).where(workitem.c.study_id == study_id).values(said="{}"))
+
+
+def _strip(connection: Connection, study_id: int, now: datetime) -> None:
+    """Take out of the rows that stay what names or describes the patient."""
+    blank: dict[str, object] = dict.fromkeys(INSTANCE_TEXTS, "") | dict.fromkeys(INSTANCE_NUMBERS, 0)
+    blank |= {"role": Role.REMOVED, "analysis_revision": None, "withdrawn": None, "withdrawn_how": None}
+    connection.execute(
+        update(instance).where(instance.c.study_id == study_id).values(blank | {"performed_step_uid": None})
+    )
+    gone: dict[str, object] = dict.fromkeys(_OF_PATIENT, "")
+    gone |= {"probability": None, "steps": None, "rejections": None, "removed_at": now}
+    gone["images_removed_at"] = func.coalesce(study.c.images_removed_at, now)
+    connection.execute(update(study).where(study.c.id == study_id).values(gone))
