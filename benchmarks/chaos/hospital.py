@@ -1,0 +1,70 @@
+"""Who sends and who receives in a chaos run: a day's studies, and a PACS that will never take some objects."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from agent.simulation.moods import Mood
+from agent.simulation.pacs import MoodyPacs
+from agent.simulation.plan import Mix, Object, Plan, Why, Wishes, day
+from dicom_io.peer import Timeouts
+from dicom_io.received import ReceivedInstance
+from dicom_io.simulated import Kind, made
+
+BEGINS: Final = datetime(2026, 1, 5, tzinfo=UTC)
+TIMEOUTS: Final = Timeouts(connection=5, acse=5, dimse=10, network=10)
+"""Scanners that give up soon, and so send again what they had no answer for."""
+
+MIX: Final[Mix] = {
+    (Kind.DX, Kind.LATERAL, Kind.LATERAL, Kind.SR): 30,
+    (Kind.CR, Kind.LATERAL, Kind.LATERAL): 20,
+    (Kind.CT,) * 16: 30,
+    (Kind.US,) * 12: 20,
+}
+"""Some nine Instances a study, of which few are for the network: this is not a run about its speed."""
+
+_A_STUDY: Final = 9.3  # Instances on average, with those that come late and those that come in other bytes
+_ONE_IN: Final = 97
+MOODS: Final = {
+    "PACS refuses (A700)": Mood.REFUSES,
+    "PACS rejects associations": Mood.REJECTS,
+    "PACS down": Mood.DOWN,
+    "PACS slow": Mood.SLOW,
+    "PACS warns (B000)": Mood.WARNS,
+}
+NEVER: Final = 0xA900  # Data Set Does Not Match SOP Class (PS3.4 table B.2-1): it will not do to try again
+
+
+def plan(seed: int, instances: int) -> Plan:
+    """Return a day of about so many Instances: late images, repeated studies, and such as come in other bytes."""
+    wishes = Wishes(
+        studies=round(instances / _A_STUDY),
+        exact=True,
+        mix=MIX,
+        late=0.1,
+        repeated=0.1,
+        recoded=0.06,
+        troubles=instances / 200,
+        adults=0.7,
+    )
+    return day(seed=seed, begins_at=BEGINS, wishes=wishes)
+
+
+def source(one: Object) -> bytes:
+    """Make the file of an object. Of some studies, what comes in other bytes is about another patient: a conflict."""
+    simulated = one.simulated
+    if one.why is Why.RECODED and simulated.study % 3 == 0:
+        simulated = replace(simulated, age_years=simulated.age_years + 1)
+    return made(simulated, transfer_syntax_uid=one.transfer_syntax_uid)
+
+
+class PickyPacs(MoodyPacs):
+    """Answers one object in `_ONE_IN`, always the same ones, that it will never take it."""
+
+    def received(self, instance: ReceivedInstance) -> int:
+        """See `MoodyPacs`; what is refused for good is in no ledger."""
+        digest = hashlib.sha256(instance.affected_sop_instance_uid.encode("ascii")).digest()
+        if int.from_bytes(digest[:4]) % _ONE_IN == 0:
+            return NEVER
+        return super().received(instance)
