@@ -5,7 +5,7 @@ not to have is sent again. A commitment that is not reported on in time is follo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 AGAIN: Final = timedelta(seconds=10)
 """A PACS may take some time to find by a query what it has just stored."""
+UNABLE: Final = "not confirmed: it offers no way to ask"
+UNABLE_FOR: Final = timedelta(minutes=10)
+"""How long what offers no way to ask is not asked whether it does by now."""
 AWAITED: Final = "the report on its Storage Commitment is awaited"
 SILENCE: Final = timedelta(minutes=1)
 """A PACS that has not reported on a commitment by then is also asked by a query: it may not be able to call us."""
@@ -76,11 +79,17 @@ class Confirmer:
     breaker: Breaker
     backoff: Backoff
     clock: Callable[[], datetime]
+    _unable_since: dict[str, datetime] = field(default_factory=dict)
 
     def wants(self, destination: str) -> bool:
         """Tell whether what is stored there is to be confirmed."""
         found = self.destinations[destination]
-        return isinstance(found, Confirming) and bool(found.ways)
+        return isinstance(found, Confirming) and bool(found.ways) and not self.unable(destination)
+
+    def unable(self, destination: str) -> str:
+        """Return why what is stored there needs no asking: it has lately offered no way to ask; else ""."""
+        since = self._unable_since.get(destination)
+        return "" if since is None or self.clock() > since + UNABLE_FOR else UNABLE
 
     def confirm(self, task: DeliveryTask) -> Settlement:
         """Ask whether a stored report is there, or look whether that has been answered. Safe to repeat."""
@@ -158,7 +167,8 @@ class Confirmer:
 
     def _unable(self, task: DeliveryTask, destination: Confirming) -> Settlement:
         if destination.may_be_unable:
-            return self._confirmed(task, "not confirmed: it offers no way to ask")
+            self._unable_since[task.destination] = self.clock()
+            return self._confirmed(task, UNABLE)
         return self._lost(task, "expected a way to ask whether it is there. Received: none", parked=True)
 
     def _confirmed(self, task: DeliveryTask, confirmation: str) -> Settlement:

@@ -129,7 +129,14 @@ class Deliverer:
             record_stored(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
             _log(task, begun.number, "stored", detail)
             return RetryAt(now, "to be confirmed")
-        acknowledge(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
+        acknowledge(
+            self.database,
+            task.delivery_id,
+            detail=detail,
+            at=now,
+            attempt_id=begun.attempt_id,
+            confirmation=self.confirmer.unable(task.destination),
+        )
         _log(task, begun.number, "acknowledged", detail)
         return Done()
 

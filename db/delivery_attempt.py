@@ -153,13 +153,25 @@ def _is_behind(connection: Connection, study_id: int, delivery_id: int) -> bool:
 
 
 def acknowledge(
-    database: Database, delivery_id: int, *, detail: str, at: datetime, attempt_id: int | None = None
+    database: Database,
+    delivery_id: int,
+    *,
+    detail: str,
+    at: datetime,
+    attempt_id: int | None = None,
+    confirmation: str = "",
 ) -> None:
     """Commit that the destination has the report; a revision's last acknowledgement moves its study to DELIVERED.
 
-    `detail` is the receiver's status, and what it adds after ": ".
+    `detail` is the receiver's status, and what it adds after ": "; `confirmation` why it is not asked again.
     """
-    values = {"state": DeliveryState.ACKNOWLEDGED, "reason": detail, "updated_at": at, "acknowledged_at": at}
+    values = {
+        "state": DeliveryState.ACKNOWLEDGED,
+        "reason": detail,
+        "confirmation": confirmation,
+        "updated_at": at,
+        "acknowledged_at": at,
+    }
     with database.begin() as connection:
         position = lock(connection, study_of(connection, delivery_id))
         close_attempt(connection, attempt_id, detail, at)

@@ -168,7 +168,12 @@ class HeldAssociation:
         if requestor is not None:
             requestor.__exit__(kind, error, trace)
 
-    def store(self, source: Path | bytes) -> StoreStatus:
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open and the peer has not ended it, as far as we have heard."""
+        return self._requestor is not None and self._requestor.is_open
+
+    def store(self, source: Path | bytes, *, on_start: Callable[[int], None] | None = None) -> StoreStatus:
         """Send one object as `send` does. Raises HeaderError for what is no DICOM file, NetworkError."""
         outgoing = _Outgoing(0, source, read_file_meta(source))
         if outgoing.pair not in self._pairs:
@@ -180,7 +185,7 @@ class HeldAssociation:
             requestor = Requestor(self._peer, self._pairs, self._calling_ae_title, self._timeouts)
             self._requestor = requestor.__enter__()
         try:
-            return _store(self._requestor, outgoing)
+            return _store(self._requestor, outgoing, on_start=on_start)
         except NetworkError as error:
             self.__exit__(type(error), error, None)
             raise

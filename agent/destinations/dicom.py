@@ -1,5 +1,7 @@
 """A PACS or any other Storage SCP, by C-STORE (PS3.4 annex B)."""
 
+import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +16,13 @@ from agent.statuses import of_dimse, refusal
 from dicom_io.commitment_scu import Answer, Question, Way, ask
 from dicom_io.errors import NetworkError
 from dicom_io.peer import check_ae_title
-from dicom_io.scu import Peer, StoreStatus, Timeouts, echo, send
+from dicom_io.scu import HeldAssociation, Peer, StoreStatus, Timeouts, echo, send
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
+IDLE_SECONDS: Final = 2.0
+"""How long an association is kept for the next report."""
 _REPORT_SECONDS: Final = 1.0
 """A commitment's report that comes later comes over an association of the peer's own; the lane does not wait for it."""
 _WAYS: Final[dict[str, tuple[Way, ...]]] = {
@@ -52,8 +56,45 @@ class Settings(CalledOverTls, DestinationSettings):
     )
 
 
+class Line:
+    """The association that reports go over: kept for a moment, since asking for one takes longer than a report."""
+
+    def __init__(self, held: HeldAssociation, idle: float = IDLE_SECONDS) -> None:
+        """Nothing is opened yet; after `idle` seconds without a report it is released."""
+        self._held, self._idle = held, idle
+        self._lock = threading.Lock()
+        self._used = 0.0
+        self._watched = False
+
+    def store(self, data: bytes, begun: list[int]) -> StoreStatus:
+        """Send one report; `begun` gets an entry before its first byte goes. Raises NetworkError."""
+        with self._lock:
+            kept = self._held.is_open
+            try:
+                status = self._held.store(data, on_start=begun.append)
+            except NetworkError:
+                if not kept or begun:
+                    raise
+                status = self._held.store(data, on_start=begun.append)  # the peer had ended what was kept
+            self._used = time.monotonic()
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._release_when_idle, name="idle-association").start()
+        return status
+
+    def _release_when_idle(self) -> None:
+        left = self._idle
+        while left > 0:
+            time.sleep(left)
+            with self._lock:
+                left = self._used + self._idle - time.monotonic()
+                if left <= 0:
+                    self._held.__exit__(None, None, None)
+                    self._watched = False
+
+
 class Destination:
-    """Sends each report over an association of its own, and Instances as many as there are over one."""
+    """Sends reports one after another over one association, and Instances as many as there are over one."""
 
     def __init__(self, settings: Settings, calling_ae_title: str) -> None:
         """Keep the peer's address and our AE title; nothing is connected yet."""
@@ -64,6 +105,7 @@ class Destination:
             acse=settings.association_timeout_seconds,
             dimse=settings.response_timeout_seconds,
         )
+        self._line = Line(HeldAssociation(self._peer, calling_ae_title, self._timeouts))
         self.ways = _WAYS[settings.confirm]
         self.may_be_unable = settings.confirm == "auto"
         self.patience = timedelta(seconds=settings.confirm_within_seconds)
@@ -72,13 +114,7 @@ class Destination:
         """Store one report at the peer; return its status. Raises DeliveryError if the peer does not have it."""
         begun: list[int] = []
         try:
-            (status,) = send(
-                self._peer,
-                [outgoing.data],
-                calling_ae_title=self._calling_ae_title,
-                timeouts=self._timeouts,
-                on_start=begun.append,
-            )
+            status = self._line.store(outgoing.data, begun)
         except NetworkError as error:
             raise DestinationDownError(str(error), sent=bool(begun)) from None
         if not status.stored:
