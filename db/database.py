@@ -28,10 +28,12 @@ _POSTGRESQL_OPTIONS = (
     "-c idle_in_transaction_session_timeout=300000"  # a suspended host does not hold its row locks for ever
 )
 _SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
+_LIGHTLY = text("SET LOCAL synchronous_commit = off")
 _PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
 _WRITE = "write"
 _READ = "read"
 _MODE = "tibabu mode"  # of the last transaction of a connection to SQLite
+_SYNCHRONOUS = "tibabu synchronous"  # as it is set for a connection to SQLite
 _QUERY_ONLY = {_WRITE: "OFF", _READ: "ON"}
 
 
@@ -47,6 +49,7 @@ class Database:
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         self._engine = _sqlite_engine(url) if self.dialect == "sqlite" else _postgresql_engine(url)
         self._writing = self._engine.execution_options(tibabu=_WRITE)  # shares the engine's pool
+        self._noting = self._engine.execution_options(tibabu=_WRITE, tibabu_synchronous="NORMAL")
         self._write_turn = threading.Lock()
         self._kept: Connection | None = None
         self._pid = os.getpid()
@@ -74,6 +77,19 @@ class Database:
         with self._turn(), translated(SqliteError), self._writing.begin() as connection:
             if lock is not None:
                 take(connection, lock)
+            yield connection
+
+    @contextmanager
+    def begin_lightly(self) -> Iterator[Connection]:
+        """As `begin`, without waiting for the disk: for what is done again should a power failure undo it.
+
+        It is undone alone, or with what else was committed lightly since: a later `begin` syncs all that was committed
+        before it. A crash of this process, or of the database's server, undoes nothing.
+        """
+        _ = self.engine
+        with self._turn(), translated(SqliteError), self._noting.begin() as connection:
+            if self.dialect == "postgresql":
+                connection.execute(_LIGHTLY)
             yield connection
 
     @contextmanager
@@ -201,6 +217,10 @@ def _begin_sqlite(connection: Connection) -> None:
     if mode == _READ:
         driver.execute("BEGIN")
         return
+    synchronous = connection.get_execution_options().get("tibabu_synchronous", "FULL")
+    if connection.info.get(_SYNCHRONOUS, "FULL") != synchronous:
+        driver.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.info[_SYNCHRONOUS] = synchronous
     # SQLite's own waiting grows to pauses of 100 ms, in which other processes overtake: a receiver waited for seconds.
     driver.execute("PRAGMA busy_timeout = 0")
     try:

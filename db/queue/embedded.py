@@ -92,7 +92,10 @@ class EmbeddedWorker:
     def __init__(
         self, database: Database, kinds: Sequence[str], policy: Policy, clock: Clock, changes: ChangeCounter
     ) -> None:
-        """Begin a presence; its name in the rows is `owner`."""
+        """Begin a presence; its name in the rows is `owner`.
+
+        It commits lightly: what a power failure undoes of a claim or a settlement is a job that is run again.
+        """
         self._database = database
         self._kinds = kinds
         self._policy = policy
@@ -122,7 +125,7 @@ class EmbeddedWorker:
             if connection.execute(self._look, {"now": now}).scalar_one_or_none() is None:
                 return None
         lease = {"owner": self._owner, "leased_until": now + self._policy.lease}
-        with self._database.begin() as connection:
+        with self._database.begin_lightly() as connection:
             row = connection.execute(self._take, {"now": now, **lease}).one_or_none()
             if row is not None and self._policy.is_last_chance(row.deaths) and not alone:
                 raise LastChance
@@ -133,7 +136,7 @@ class EmbeddedWorker:
 
     def settle(self, claim: Claim, settlement: Settlement, failures: int) -> bool:
         """See `Worker.settle`."""
-        with self._database.begin() as connection:
+        with self._database.begin_lightly() as connection:
             return ledger.settle(self._rows, connection, claim.id, settlement, failures=failures, now=self._clock())
 
     def renew(self) -> None:
@@ -142,7 +145,7 @@ class EmbeddedWorker:
         with self._database.read() as connection:
             if not connection.execute(select(exists().where(mine))).scalar_one():
                 return
-        with self._database.begin() as connection:
+        with self._database.begin_lightly() as connection:
             connection.execute(update(job).where(mine).values(leased_until=self._clock() + self._policy.lease))
 
     def wait(self, stop: threading.Event, timeout: float) -> None:

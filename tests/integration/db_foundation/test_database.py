@@ -115,6 +115,22 @@ def test_a_commit_is_on_disk_before_it_returns(database: Database) -> None:
             assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "30s"
 
 
+def test_what_is_committed_lightly_does_not_wait_for_the_disk_and_makes_no_other_commit_light(
+    database: Database,
+) -> None:
+    question, light, full = {
+        "sqlite": ("PRAGMA synchronous", 1, 2),
+        "postgresql": ("SHOW synchronous_commit", "off", "on"),
+    }[database.dialect]
+    for _ in range(2):  # the same connection is used again
+        with database.begin_lightly() as connection:
+            assert connection.execute(text(question)).scalar_one() == light
+        with database.begin() as connection:
+            assert connection.execute(text(question)).scalar_one() == full
+        with database.begin_again() as connection:
+            assert connection.execute(text(question)).scalar_one() == full
+
+
 def test_what_the_url_says_of_postgresql_s_options_is_kept(postgresql_url: str) -> None:
     database = open_database(f"{postgresql_url}&options=-c%20work_mem%3D7MB")
     with database.read() as connection:
