@@ -97,9 +97,8 @@ def record_amendment(database: Database, queue: Queue, conclusion: Conclusion) -
 def enqueue_amendments(database: Database, queue: Queue, *, now: datetime) -> int:
     """Enqueue every amendment that waits to be recorded; heals what a parked job left behind. Return how many."""
     with database.begin() as connection:
-        rows = connection.execute(
-            select(study.c.id, study.c.due_at).where(study.c.amending.is_not(None), study.c.state.in_(CONCLUDED))
-        ).all()
+        query = select(study.c.id, study.c.due_at, study.c.state).where(study.c.amending.is_not(None))
+        rows = [row for row in connection.execute(query) if row.state in CONCLUDED]  # here: so the few are found
         for row in rows:
             queue.enqueue(connection, AMEND, str(row.id), due_at=row.due_at, run_at=now)
     return len(rows)

@@ -5,7 +5,7 @@ duplicates, conflicts, and Instances under a known UID that are not yet compared
 
 Criteria narrow by what SQL can say in the same way on every database, and never leave out what matches: exact matching
 (PS3.4 C.2.2.2) is the caller's. Rows are read in pages, each in a transaction of its own, so that a slow reader holds
-none open; the newest Studies come first.
+none open; the newest Studies come first, by Study Date where that is asked for.
 """
 
 from collections import Counter, defaultdict
@@ -159,7 +159,7 @@ _STORED = tuple(instance.c[name] for name in HeldInstance.__dataclass_fields__ i
 
 
 def _study_pages(database: Database, criteria: Criteria) -> Iterator[list[Held]]:
-    before: int | None = None
+    before: tuple[str, int] | None = None
     while True:
         with database.read() as connection:
             rows = connection.execute(study_query(criteria, before)).all()
@@ -167,16 +167,24 @@ def _study_pages(database: Database, criteria: Criteria) -> Iterator[list[Held]]
         if not rows:
             return
         yield page
-        before = rows[-1].id
+        before = rows[-1].study_date, rows[-1].id
 
 
-def study_query(criteria: Criteria, before: int | None = None) -> Select[Any]:
-    """Return the query for a page of Studies, those before row `before`; public so that its plan can be tested."""
+def study_query(criteria: Criteria, before: tuple[str, int] | None = None) -> Select[Any]:
+    """Return the query for a page of Studies, those before a Study Date and row; public so that its plan can be tested.
+
+    Asked by date, they come by date: in any other order the index on it would be of no use to whom asks for a year.
+    """
     columns = [column.label(name) for name, column in STUDY_COLUMNS.items()]
     query = select(study.c.id, *columns).where(*_study_conditions(criteria))
-    if before is not None:
-        query = query.where(study.c.id < before)
-    return query.order_by(study.c.id.desc()).limit(STUDIES_AT_ONCE)
+    by_date = "study_date" in criteria
+    if before is not None and by_date:
+        day, number = before
+        query = query.where(study.c.study_date <= day, or_(study.c.study_date < day, study.c.id < number))
+    elif before is not None:
+        query = query.where(study.c.id < before[1])
+    order = (study.c.study_date.desc(), study.c.id.desc()) if by_date else (study.c.id.desc(),)
+    return query.order_by(*order).limit(STUDIES_AT_ONCE)
 
 
 def _study_conditions(criteria: Criteria) -> list[ColumnElement[bool]]:

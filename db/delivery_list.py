@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from db.database import Database
+from db.delivery_state import STATES
 from db.schema import delivery, report, result, study
 
 
@@ -51,12 +52,15 @@ def listed_deliveries(
         .order_by(delivery.c.updated_at.desc(), delivery.c.id.desc())
         .limit(limit)
     )
-    if state:
-        query = query.where(delivery.c.state == state)
     if destination:
         query = query.where(delivery.c.destination == destination)
-    with database.read() as connection:
-        return tuple(ListedDelivery(**row) for row in connection.execute(query).mappings())
+    with database.read() as connection:  # state by state, along the index: of all, the latest are not to be sorted out
+        found = [
+            ListedDelivery(**row)
+            for one in ((state,) if state else STATES)
+            for row in connection.execute(query.where(delivery.c.state == one)).mappings()
+        ]
+    return tuple(sorted(found, key=lambda one: (one.updated_at, one.id), reverse=True)[:limit])
 
 
 def count_deliveries(database: Database) -> dict[str, dict[str, int]]:

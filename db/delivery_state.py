@@ -11,3 +11,7 @@ class DeliveryState:
     TESTED = "TESTED"  # written to a folder on trial: the destination has had nothing of it, and will not
     PARKED = "PARKED"
     SUPERSEDED = "SUPERSEDED"  # of a report only: a later revision has its own
+
+
+STATES = tuple(value for name, value in vars(DeliveryState).items() if name.isupper())
+"""All of them."""

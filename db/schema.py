@@ -43,6 +43,10 @@ INSTANCE_TEXTS = (
 INSTANCE_NUMBERS = ("rows", "columns", "bits_allocated", "number_of_frames")
 """Attributes of an Instance and its Series, named by their PS3.6 keyword in snake_case."""
 
+_UNREAD = text("prior_only = 0 AND read_at IS NULL")
+_UNREAD_POSTGRESQL = text("NOT prior_only AND read_at IS NULL")
+_AMENDING = text("amending IS NOT NULL")
+
 installation = Table(
     "installation",
     metadata,
@@ -108,10 +112,14 @@ study = Table(
     Column("probability", Float),
     Column("concluded_at", UtcDateTime),
     Index("ix_study_due_at", "due_at", "id"),
+    # What is open, a few of all: these cost nothing as the rest grows, and what asks for them says their condition.
+    Index("ix_study_unread", "due_at", "id", sqlite_where=_UNREAD, postgresql_where=_UNREAD_POSTGRESQL),
+    Index("ix_study_withdrawing", "id", sqlite_where=text("withdrawing = 1"), postgresql_where=text("withdrawing")),
+    Index("ix_study_amending", "id", sqlite_where=_AMENDING, postgresql_where=_AMENDING),
     # What archives are asked by: see db.archive.
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_accession_number", "accession_number"),
-    Index("ix_study_study_date", "study_date"),
+    Index("ix_study_study_date", "study_date", "id"),
     Index("ix_study_state_closes_at", "state", "closes_at"),
 )
 
@@ -240,7 +248,7 @@ delivery = Table(
     CheckConstraint("(report_id IS NULL) = (instance_id IS NOT NULL)", name="of_one_thing"),
     UniqueConstraint("report_id", "destination"),
     UniqueConstraint("instance_id", "destination"),
-    Index("ix_delivery_state", "state"),
+    Index("ix_delivery_state", "state", "updated_at"),
 )
 
 study_event = Table(

@@ -85,7 +85,8 @@ def reading_tasks(database: Database, criteria: TaskCriteria) -> Iterator[Readin
         query = _tasks(criteria)
         if after is not None:
             due, number = after
-            query = query.where(or_(study.c.due_at > due, and_(study.c.due_at == due, workitem.c.id > number)))
+            later = or_(study.c.due_at > due, and_(study.c.due_at == due, workitem.c.id > number))
+            query = query.where(study.c.due_at >= due, later)  # the first for the index
         with database.read() as connection:
             rows = connection.execute(query.order_by(study.c.due_at, workitem.c.id).limit(_AT_ONCE)).all()
             inputs = _inputs(connection, [row.study_id for row in rows])

@@ -135,10 +135,11 @@ def tidy(database: Database, queue: Queue, *, now: datetime) -> int:
     without = (
         select(study.c.id)
         .where(
-            study.c.state.in_((State.CONCLUDED, State.DELIVERED)),
+            study.c.state.not_in((State.RECEIVING, State.COMPLETE)),  # said so, the index of the unread is taken
             *(study.c.read_at.is_(None), study.c.conflict == "", ~study.c.prior_only, somebody_elses),
             ~exists().where(workitem.c.study_id == study.c.id),
         )
+        .order_by(study.c.due_at, study.c.id)
         .limit(_MOST_AT_ONCE)
     )
     forgotten = select(workitem.c.study_id).where(

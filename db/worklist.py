@@ -1,5 +1,6 @@
 """What people look at: the worklist in due-time order, and one study with all that is on record. Reads only."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,9 @@ from db.schema import delivery, image_result, instance, report, result, study, s
 from db.schema_delivery import delivery_attempt
 from db.schema_workitems import workitem
 from db.workitem_states import WorkitemState
+
+MOST = 10_000
+"""Studies of the worklist that are counted and have pages: nobody leafs further, and a million take seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +66,30 @@ class WorklistRow:
 
 def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[WorklistRow, ...]:
     """Return the studies in the order in which they should be read: the first to be due at the top."""
+    query = select(study).where(_waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
     with database.read() as connection:
-        rows = connection.execute(
-            _studies().where(_waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
-        ).all()
-        ids = [row.id for row in rows]
-        states, forwards = _delivery_states(connection, ids), _forward_states(connection, ids)
-    return tuple(_worklist_row(row, states.get(row.id, {}), forwards.get(row.id, {})) for row in rows)
+        return _described(connection, connection.execute(query).all())
 
 
 def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | None:
     """Return one study as it stands on the worklist, or None when it is unknown."""
     with database.read() as connection:
-        row = connection.execute(_studies().where(study.c.study_instance_uid == study_instance_uid)).one_or_none()
-        if row is None:
-            return None
-        states, forwards = _delivery_states(connection, [row.id]), _forward_states(connection, [row.id])
-        return _worklist_row(row, states.get(row.id, {}), forwards.get(row.id, {}))
+        query = select(study).where(study.c.study_instance_uid == study_instance_uid)
+        return next(iter(_described(connection, connection.execute(query).all())), None)
 
 
 def count_studies(database: Database) -> int:
-    """Return how many studies the worklist holds."""
+    """Return how many studies the worklist holds, however many."""
     with database.read() as connection:
         return connection.execute(select(func.count()).select_from(study).where(_waits_to_be_read())).scalar_one()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorklistCounts:
-    """What the worklist holds: all studies, the flagged ones, those past their due time, and when the oldest came."""
+    """What the worklist holds: all studies, the flagged ones, those past their due time, and when the oldest came.
+
+    No more than the first `MOST` to be due are counted: then all of it is true of these, and there are more.
+    """
 
     studies: int
     flagged: int
@@ -99,48 +99,67 @@ class WorklistCounts:
 
 def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
     """Return what the worklist holds at `now`."""
-    flagged = func.count(case((study.c.outcome == Outcome.FLAGGED, 1)))
-    overdue = func.count(case((study.c.due_at < now, 1)))
+    first = (
+        select(study.c.outcome, study.c.due_at, study.c.received_at)
+        .where(_waits_to_be_read())
+        .order_by(study.c.due_at, study.c.id)
+        .limit(MOST)
+        .subquery()
+    )
+    flagged = func.count(case((first.c.outcome == Outcome.FLAGGED, 1)))
+    overdue = func.count(case((first.c.due_at < now, 1)))
     with database.read() as connection:
         row = connection.execute(
-            select(func.count(), flagged, overdue, func.min(study.c.received_at)).where(_waits_to_be_read())
+            select(func.count(), flagged, overdue, func.min(first.c.received_at)).select_from(first)
         ).one()
     return WorklistCounts(studies=row[0], flagged=row[1], overdue=row[2], oldest_received_at=row[3])
-
-
-def _studies() -> Select[Any]:
-    return select(
-        study,
-        _instances().label("instances"),
-        _reader().label("reader"),
-        _has_one(instance.c.misread_text).label("misread_text"),
-        _has_one(instance.c.unknown_class).label("unknown_class"),
-    )
 
 
 def _waits_to_be_read() -> ColumnElement[bool]:
     return and_(~study.c.prior_only, study.c.removed_at.is_(None), study.c.read_at.is_(None), _has_one())
 
 
-def _has_one(*that_is: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK), *that_is)
+def _has_one() -> ColumnElement[bool]:
+    return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
 
 
-def _reader() -> Any:  # noqa: ANN401 - as below
-    held = select(workitem.c.performer).where(
-        workitem.c.study_id == study.c.id, workitem.c.state == WorkitemState.IN_PROGRESS
+def _described(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[WorklistRow, ...]:
+    """Return studies with what their Instances, reading tasks and deliveries add up to."""
+    ids = [row.id for row in rows]
+    held, readers = _instances(connection, ids), _readers(connection, ids)
+    states, forwards = _delivery_states(connection, ids), _forward_states(connection, ids)
+    return tuple(
+        _worklist_row(
+            row,
+            {**held.get(row.id, _NOTHING), "reader": readers.get(row.id, "")},
+            states.get(row.id, {}),
+            forwards.get(row.id, {}),
+        )
+        for row in rows
     )
-    return held.correlate(study).scalar_subquery()
 
 
-def _instances() -> Any:  # noqa: ANN401 - SQLAlchemy's scalar subquery type is generic over the table's columns
-    return (
-        select(func.count())
-        .select_from(instance)
-        .where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
-        .correlate(study)
-        .scalar_subquery()
+_NOTHING: Mapping[str, Any] = {"instances": 0, "misread_text": False, "unknown_class": False}
+
+
+def _instances(connection: Connection, study_ids: list[int]) -> dict[int, dict[str, Any]]:
+    parts = (instance.c.study_id, instance.c.misread_text, instance.c.unknown_class)
+    query = select(*parts, func.count().label("n")).where(
+        instance.c.study_id.in_(study_ids), instance.c.role.not_in(NO_WORK)
     )
+    found: dict[int, dict[str, Any]] = {}
+    for row in connection.execute(query.group_by(*parts)):
+        own = found.setdefault(row.study_id, dict(_NOTHING))
+        own["instances"] += row.n
+        own["misread_text"] |= row.misread_text
+        own["unknown_class"] |= row.unknown_class
+    return found
+
+
+def _readers(connection: Connection, study_ids: list[int]) -> dict[int, str]:
+    held = (workitem.c.study_id.in_(study_ids), workitem.c.state == WorkitemState.IN_PROGRESS)
+    rows = connection.execute(select(workitem.c.study_id, workitem.c.performer).where(*held))
+    return {row.study_id: row.performer for row in rows}
 
 
 def _delivery_states(connection: Connection, study_ids: list[int]) -> dict[int, dict[str, int]]:
@@ -174,14 +193,16 @@ def _counted(connection: Connection, query: Select[tuple[int, str, int]]) -> dic
     return found
 
 
-def _worklist_row(row: Row[Any], deliveries: dict[str, int], forwards: dict[str, int]) -> WorklistRow:
+def _worklist_row(
+    row: Row[Any], held: Mapping[str, Any], deliveries: dict[str, int], forwards: dict[str, int]
+) -> WorklistRow:
     ai = None if row.ai_priority is None else Priority(row.ai_priority)
     person = None if row.person_priority is None else Priority(row.person_priority)
     order = Priority(row.order_priority)
     state = State(row.state)
     return WorklistRow(
         **{name: getattr(row, name) for name in _AS_STORED},
-        reader=row.reader or "",
+        **held,
         state=state,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         updating=row.outcome is not None and state in {State.RECEIVING, State.COMPLETE},
@@ -214,9 +235,6 @@ _AS_STORED = (
     "concluded_at",
     "read_at",
     "read_how",
-    "instances",
-    "misread_text",
-    "unknown_class",
     "doubt",
 )
 

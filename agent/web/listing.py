@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from agent.marks import Mark, marks_of
 from agent.web import people, times, words
 from db.breaker import Rest
-from db.worklist import WorklistCounts, WorklistRow
+from db.worklist import MOST, WorklistCounts, WorklistRow
 
 PER_PAGE = 50
 
@@ -44,6 +44,7 @@ class Summary:
     flagged: int
     overdue: int
     oldest: str
+    more: str  # "+" where there are more studies than are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def resting(rest: Rest, zone: tzinfo | None = None) -> RestingDestination:
 def summary(counts: WorklistCounts, now: datetime) -> Summary:
     """Return the counts for the head of the page."""
     oldest = "none" if counts.oldest_received_at is None else times.duration(now - counts.oldest_received_at)
-    return Summary(counts.studies, counts.flagged, counts.overdue, oldest)
+    more = "+" if counts.studies >= MOST else ""
+    return Summary(counts.studies, counts.flagged, counts.overdue, oldest, more)
 
 
 def paging(asked: str, studies: int) -> Paging:

@@ -1,12 +1,13 @@
 """The list's pages and rows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from agent.web.listing import PER_PAGE, Paging, listed, paging, summary
-from db.worklist import WorklistCounts, WorklistRow
+from db.worklist import MOST, WorklistCounts, WorklistRow
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -61,6 +62,12 @@ def test_an_empty_list_has_no_oldest_study() -> None:
     assert summary(WorklistCounts(studies=0, flagged=0, overdue=0, oldest_received_at=None), NOON).oldest == "none"
     waited = WorklistCounts(studies=1, flagged=0, overdue=0, oldest_received_at=NOON - timedelta(minutes=5))
     assert summary(waited, NOON).oldest == "5 min"
+
+
+def test_a_list_longer_than_is_counted_says_that_there_are_more() -> None:
+    counted = WorklistCounts(studies=MOST, flagged=3, overdue=2, oldest_received_at=NOON)
+    assert (summary(counted, NOON).studies, summary(counted, NOON).more) == (MOST, "+")
+    assert summary(replace(counted, studies=MOST - 1), NOON).more == ""
 
 
 def test_the_age_is_that_of_the_study_and_not_of_the_day_on_which_it_was_sent(
