@@ -11,6 +11,7 @@ from agent.errors import AgentError, ConfigError
 COMMANDS = {
     "run": "run",
     "demo": "demo",
+    "simulate": "simulate",
     "analyse": "analyse",
     "send": "network",
     "echo": "network",

@@ -14,6 +14,15 @@ HOUR: Final = 3600.0
 
 FLAT: Final = (1.0,) * 24
 """The same rate all day: for load and chaos."""
+UNPLANNED: Final = (7, 9, 11, 6, 4, 1, 1, 5, 5, 2, 11, 12, 20, 12, 15, 15, 18, 19, 15, 11, 18, 15, 12, 10)
+"""254 arrivals at an intensive care unit by hour: D. R. Cox and P. A. W. Lewis, The Statistical Analysis of Series of
+Events, Methuen, London 1966; N. I. Fisher, Statistical Analysis of Circular Data, Cambridge University Press 1993,
+appendix B.1. Real, if few: what comes unplanned comes from noon to late in the evening."""
+ATTENDANCES: Final = tuple(0.6 / 9 if 9 <= hour < 18 else 0.4 / 15 for hour in range(24))  # noqa: PLR2004
+"""Close to 60 % of attendances at accident and emergency departments in England arrived from 9 to 18 between March 2012
+and February 2013 (Health and Social Care Information Centre, as reported in "Most A&E attendances in work hours",
+Healthcare Leader 2013). Many, if coarse: two rates."""
+PROFILES: Final = {"unplanned": UNPLANNED, "attendances": ATTENDANCES, "flat": FLAT}
 
 
 class Profile:

@@ -1,7 +1,9 @@
 """What a PACS is like from one minute to the next: a seeded schedule of moods."""
 
 import random
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -49,3 +51,12 @@ def moods(
         spells.append(Spell(at, mood))
         at += chance.expovariate(1 / spell_seconds)
     return (*spells, Spell(seconds, Mood.ACCEPTS))
+
+
+def follow(be: Callable[[Mood], None], spells: Iterable[Spell], *, speed: float, stop: threading.Event) -> None:
+    """Keep a PACS to a schedule from now on, `speed` times as fast as it says; returns at its end, or at `stop`."""
+    begun = time.monotonic()
+    for spell in spells:
+        if stop.wait(max(0.0, begun + spell.at / speed - time.monotonic())):
+            return
+        be(spell.mood)

@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent.simulation.ledger import Receipt, ReceiptLedger
-from agent.simulation.moods import Mood, Spell
+from agent.simulation.moods import Mood, Spell, follow
 from dicom_io.door import Door, Verb
 from dicom_io.errors import HeaderError
 from dicom_io.header import check_uid
@@ -43,18 +42,25 @@ class _MoodyDoor(Door):
 
 
 class MoodyPacs:
-    """Listens on a loopback port that stays the same through all moods; a context manager.
+    """Listens on a port that stays the same through all moods, on loopback unless told otherwise; a context manager.
 
     `folder` gets the ledger `received.jsonl` and, with `keep`, what was taken as `<SOP Instance UID>.dcm`. Associations
     that are open when a mood comes that accepts none are aborted. `slow_seconds`: how long SLOW takes for an Instance.
     """
 
     def __init__(
-        self, folder: Path, *, ae_title: str = AE_TITLE, port: int = 0, keep: bool = True, slow_seconds: float = 2.0
+        self,
+        folder: Path,
+        *,
+        ae_title: str = AE_TITLE,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keep: bool = True,
+        slow_seconds: float = 2.0,
     ) -> None:
         """Prepare to listen; 0 picks a free port."""
-        self._folder, self._ae_title, self._keep, self._slow_seconds = folder, ae_title, keep, slow_seconds
-        self._port = port
+        self._folder, self._keep, self._slow_seconds = folder, keep, slow_seconds
+        self._ae_title, self._host, self._port = ae_title, host, port
         self._mood = Mood.ACCEPTS
         self._changed = threading.Condition()
         self._over = threading.Event()
@@ -100,7 +106,8 @@ class MoodyPacs:
 
     def follow(self, spells: Iterable[Spell], *, speed: float = 1.0) -> None:
         """Keep to a schedule from now on, in a thread of its own, `speed` times as fast as it says."""
-        self._follower = threading.Thread(target=self._follow, args=(tuple(spells), speed), daemon=True)
+        plan = partial(follow, self.be, tuple(spells), speed=speed, stop=self._over)
+        self._follower = threading.Thread(target=plan, daemon=True)
         self._follower.start()
 
     def received(self, instance: ReceivedInstance) -> int:
@@ -138,7 +145,7 @@ class MoodyPacs:
 
     def _listen(self) -> None:
         settings = ScpSettings(
-            ae_title=self._ae_title, host="127.0.0.1", port=self._port, door=_MoodyDoor(lambda: self._mood)
+            ae_title=self._ae_title, host=self._host, port=self._port, door=_MoodyDoor(lambda: self._mood)
         )
         self._scp = StorageScp(settings, self, partial(Spool, self._folder))
         self._scp.start()
@@ -148,13 +155,6 @@ class MoodyPacs:
         if self._scp is not None:
             self._scp.stop(seconds)
             self._scp = None
-
-    def _follow(self, spells: tuple[Spell, ...], speed: float) -> None:
-        begun = time.monotonic()
-        for spell in spells:
-            if self._over.wait(max(0.0, begun + spell.at / speed - time.monotonic())):
-                return
-            self.be(spell.mood)
 
 
 def main() -> None:

@@ -41,18 +41,19 @@ class Sender:
         source: Source = synthesised,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         on_sent: Callable[[Sending], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
-        """Prepare to send to `agent`; `on_sent` hears of every line of the ledger, from any thread."""
+        """Prepare to send to `agent`.
+
+        `on_sent` hears of every line of the ledger, from any thread. `stop` lets `run` return soon: what is being sent
+        is finished, nothing else is begun.
+        """
         self._agent, self._ledger, self._source, self._timeouts = agent, ledger, source, timeouts
         self._on_sent = on_sent
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
         self._begun = 0.0
         self.troubles: Counter[tuple[BadPeer, str]] = Counter()
         """What peers that misbehaved did, and what the agent did about it."""
-
-    def stop(self) -> None:
-        """Let `run` return soon: what is being sent is finished, nothing else is begun."""
-        self._stop.set()
 
     def run(self, plan: Plan, *, speed: float | None = 1.0, tries: int | None = 3, pause: float = PAUSE) -> None:
         """Send all of the plan and return.

@@ -1,1 +1,0 @@
-"""A whole hospital on one machine: a scanner, this agent and a PACS, over real associations."""
