@@ -1,4 +1,4 @@
-"""People are told what stands wrong with deliveries, once, again while it stands, and when it is over."""
+"""People are told what stands wrong, once, again while it stands, and when it is over."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from agent.destinations import Alert, Alerting, Confirming, Destination
 from agent.errors import DeliveryError
 from db.alerts import Claim, Rules, claim_alerts, settle_alert
 from db.database import Database
-from db.trouble import Standing, Trouble
+from db.trouble import OF_DESTINATIONS, Standing, Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,8 @@ class Alerter:
         alert = alert_of(claim, at=self.clock())
         facts = {"trouble": claim.trouble, "destination": claim.destination, "says": alert.subject}
         channel = self.destinations.get(claim.channel)
-        if claim.channel == claim.destination or not isinstance(channel, Alerting):
+        its_own = claim.trouble in OF_DESTINATIONS and claim.channel == claim.destination
+        if its_own or not isinstance(channel, Alerting):
             log.error("alert_not_carried", **facts)
             settle_alert(self.database, claim, told=True, at=self.clock())
             return True
@@ -75,7 +76,7 @@ class Alerter:
 
 def alert_of(claim: Claim, *, at: datetime) -> Alert:
     """Return the message: counts, names and reasons, and the commands that mend it; nothing of a patient or study."""
-    stands, name = claim.stands, claim.destination
+    stands, name, of_destination = claim.stands, claim.destination, claim.trouble in OF_DESTINATIONS
     subject = _over(claim.trouble, name) if stands is None else _subject(stands)
     commands = [f"tibabu {command}".format(name) for command in _COMMANDS[claim.trouble]] if stands else []
     lines = [f"{subject}."]
@@ -83,10 +84,11 @@ def alert_of(claim: Claim, *, at: datetime) -> Alert:
         lines.append(f"Since: {stands.since.isoformat(timespec='seconds')}")
         lines += [f"Status: {stands.status}"] if stands.status else []
         lines += [f"Reason: {stands.reason}"] if stands.reason else []
-        lines += ["", "Look, mend the cause, and send again:", *commands]
+        lines += ["", f"Look, mend the cause{', and send again' if of_destination else ''}:", *commands]
     data = {
         "trouble": claim.trouble,
-        "destination": name,
+        "destination": name if of_destination else "",
+        "what": "" if of_destination else name,
         "stands": stands is not None,
         "since": None if stands is None else stands.since.isoformat(),
         "reports": 0 if stands is None else stands.reports,
@@ -113,6 +115,9 @@ _COMMANDS = {
     ),
     Trouble.RESTS: ("check", "deliveries --destination {}"),
     Trouble.UNCONFIRMED: ("deliveries --state stored --destination {}", "deliveries --state queued --destination {}"),
+    Trouble.TICK_FAILS: ("ticks",),
+    Trouble.TICK_OVERDUE: ("ticks",),
+    Trouble.DISK_LOW: ("ticks", "check"),
 }
 
 
@@ -120,6 +125,12 @@ def _subject(stands: Standing) -> str:
     name = stands.destination
     if stands.trouble is Trouble.RESTS:
         return f"destination {name} does not take what it is sent, and nothing is sent there until it answers"
+    if stands.trouble is Trouble.TICK_FAILS:
+        return f"{name}, which is done periodically, fails"
+    if stands.trouble is Trouble.TICK_OVERDUE:
+        return f"{name}, which is done periodically, is overdue"
+    if stands.trouble is Trouble.DISK_LOW:
+        return f"there is little room where the {name} lies"
     counts = ((stands.reports, "report"), (stands.instances, "image"))
     things = " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n)
     if stands.trouble is Trouble.PARKED:
@@ -132,4 +143,7 @@ def _over(trouble: Trouble, name: str) -> str:
         Trouble.PARKED: f"nothing is parked any more for destination {name}",
         Trouble.RESTS: f"destination {name} answers again",
         Trouble.UNCONFIRMED: f"no report waits any more for destination {name} to confirm it",
+        Trouble.TICK_FAILS: f"{name}, which is done periodically, does not fail any more",
+        Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is not overdue any more",
+        Trouble.DISK_LOW: f"there is room again where the {name} lies",
     }[trouble]

@@ -4,8 +4,9 @@ from agent.alerts import Alerter
 from agent.clockwork import Tick
 from agent.complete import Completer
 from agent.config import Config
+from agent.disk import DATABASE, STORE, Watermark
 from agent.outgoing import make_destinations
-from agent.parts import Parts, allowances, utc_now
+from agent.parts import Parts, allowances, sqlite_file, utc_now
 
 
 def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
@@ -16,7 +17,15 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         "reap": Tick(completer.reap, 5),
         "tidy": Tick(completer.tidy, 5),
         "heal": Tick(completer.heal, 60),
+        "disk": Tick(_watermark(config, parts).look, 60),
     }
     if config.alerts.to:
         ticks["alert"] = Tick(Alerter(parts.database, make_destinations(config), config.alerts, utc_now).look, 60)
     return ticks
+
+
+def _watermark(config: Config, parts: Parts) -> Watermark:
+    file = sqlite_file(config)
+    places = {STORE: config.store.folder} | ({} if file is None else {DATABASE: file.parent})
+    section = config.store
+    return Watermark(parts.database, places, section.low_megabytes, section.minimum_free_megabytes, utc_now)

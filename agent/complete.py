@@ -12,7 +12,7 @@ from db.amendment import enqueue_amendments
 from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
 from db.arrival import forget_associations
 from db.commitment import record_failed_report
-from db.completion import close_due, enqueue_settled
+from db.completion import MOST_AT_ONCE, close_due, enqueue_settled, next_close
 from db.database import Database
 from db.delivery_attempt import record_failed_attempt
 from db.forwarding import park_forwards
@@ -41,10 +41,12 @@ class Completer:
     allowances: Allowances
     clock: Callable[[], datetime]
 
-    def close(self) -> None:
-        """Complete the studies whose time to close has come."""
-        if closed := close_due(self.database, self.queue, now=self.clock()):
+    def close(self) -> datetime | None:
+        """Complete the studies whose time to close has come; return when the next one's comes."""
+        now = self.clock()
+        if closed := close_due(self.database, self.queue, now=now):
             log.info("studies_completed", studies=closed)
+        return now if closed >= MOST_AT_ONCE else next_close(self.database, after=now)
 
     def reap(self) -> None:
         """Take back jobs whose worker died, and give every parked job its consequence."""

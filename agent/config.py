@@ -51,6 +51,12 @@ class StoreSection(Section):
         ge=0,
         description="With less free space than this, Instances are refused with 0xA700 (out of resources).",
     )
+    low_megabytes: int = Field(
+        default=2560,
+        ge=0,
+        description="With less free space than this where the store or an SQLite database lies, people are warned: in "
+        "the log, on the page and by [alerts].",
+    )
 
 
 class DatabaseSection(Section):

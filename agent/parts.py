@@ -35,12 +35,13 @@ class Parts:
 
 def open_rows(config: Config) -> Database:
     """Open the database; the folder of an SQLite file is made."""
-    if (file := _sqlite_file(config)) is not None:
+    if (file := sqlite_file(config)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     return open_database(config.database.url.get_secret_value())
 
 
-def _sqlite_file(config: Config) -> Path | None:
+def sqlite_file(config: Config) -> Path | None:
+    """Return the file of an embedded database; None where it is a server's."""
     url, prefix = config.database.url.get_secret_value().partition("?")[0], "sqlite:///"
     return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
@@ -49,7 +50,7 @@ def _sqlite_file(config: Config) -> Path | None:
 def opened(config: Config) -> Iterator[Database]:
     """Open the migrated database for a block; makes none. Raises InstallationError when it has not been migrated."""
     message = "expected an up-to-date database. Received: an older or empty one; run `tibabu migrate`"
-    file = _sqlite_file(config)
+    file = sqlite_file(config)
     if file is not None and not file.exists():
         raise InstallationError(message)
     database = open_rows(config)

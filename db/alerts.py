@@ -107,7 +107,7 @@ def _claimed_to_clear(
     for (trouble, destination, channel), row in rows.items():
         if (trouble, destination) in found or not _is_free(row, now):
             continue
-        gone = destination not in rules.patience and trouble != Trouble.PARKED
+        gone = trouble in {Trouble.RESTS, Trouble.UNCONFIRMED} and destination not in rules.patience
         if channel not in rules.channels or gone:
             connection.execute(delete(alert).where(alert.c.id == row.id))
             continue

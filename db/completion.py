@@ -1,6 +1,7 @@
 """When a study is complete, and when everything it needs for its conclusion is settled."""
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, and_, exists, func, or_, select
 
@@ -12,7 +13,8 @@ from db.queue import Queue
 from db.roles import NO_WORK, Role
 from db.schema import image_result, instance, study
 
-_MOST_AT_ONCE = 200
+MOST_AT_ONCE: Final = 200
+"""Studies that one call of `close_due` completes at most."""
 
 
 def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
@@ -26,9 +28,20 @@ def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
             select(study.c.id)
             .where(study.c.state == State.RECEIVING, study.c.closes_at <= now, ~study.c.prior_only, somebody_elses)
             .order_by(study.c.closes_at)
-            .limit(_MOST_AT_ONCE)
+            .limit(MOST_AT_ONCE)
         ).all()
     return sum(_close(database, queue, study_id, now) for study_id in ids)
+
+
+def next_close(database: Database, *, after: datetime) -> datetime | None:
+    """Return when the next study closes, later than `after`, as things stand; None if none is open."""
+    with database.read() as connection:
+        return connection.execute(
+            select(study.c.closes_at)
+            .where(study.c.state == State.RECEIVING, study.c.closes_at > after)
+            .order_by(study.c.closes_at)
+            .limit(1)
+        ).scalar_one_or_none()
 
 
 def _close(database: Database, queue: Queue, study_id: int, now: datetime) -> bool:

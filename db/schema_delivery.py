@@ -56,7 +56,7 @@ alert = (
         metadata,
         Column("id", Integer, primary_key=True),
         Column("trouble", String(16), nullable=False),  # db.trouble.Trouble
-        Column("destination", String(32), nullable=False),  # whose
+        Column("destination", String(32), nullable=False),  # whose: a destination, a tick or a disk
         Column("channel", String(32), nullable=False),  # the destination that carries the alert
         Column("token", String(32), nullable=False),  # from this the identifiers of its messages derive
         Column("told", Integer, nullable=False),  # how often

@@ -97,7 +97,12 @@ class TickRow:
 def ticks(database: Database) -> tuple[TickRow, ...]:
     """Return the ticks of the cluster, by name."""
     with database.read() as connection:
-        return _rows(connection)
+        return tick_rows(connection)
+
+
+def tick_rows(connection: Connection) -> tuple[TickRow, ...]:
+    """Return the ticks of the cluster, by name, as the caller's transaction sees them."""
+    return tuple(TickRow(**row) for row in connection.execute(select(tick).order_by(tick.c.name)).mappings())
 
 
 def take_over(
@@ -109,7 +114,7 @@ def take_over(
     process had begun and not ended has failed. No tick waits for longer than its period, whatever the clocks said.
     """
     with database.begin(lock=("ticks",)) as connection:
-        known = {row.name: row for row in _rows(connection)}
+        known = {row.name: row for row in tick_rows(connection)}
         connection.execute(delete(tick))
         taken = []
         for name, (period, longest) in sorted(wanted.items()):
@@ -152,7 +157,3 @@ def record(database: Database, rows: Iterable[TickRow]) -> None:
 
 def _after(row: TickRow, period: float) -> datetime:
     return (row.started_at or row.next_at) + timedelta(seconds=period)
-
-
-def _rows(connection: Connection) -> tuple[TickRow, ...]:
-    return tuple(TickRow(**row) for row in connection.execute(select(tick).order_by(tick.c.name)).mappings())

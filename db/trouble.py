@@ -1,4 +1,4 @@
-"""What stands wrong with deliveries until somebody looks: counts and reasons, nothing of a patient, no study."""
+"""What stands wrong until somebody looks, with deliveries and with this agent itself: nothing of a patient."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,27 +11,37 @@ from sqlalchemy import Connection, func, select
 from db.breaker import BreakerState
 from db.delivery_attempt import Ending
 from db.delivery_state import DeliveryState
+from db.disks import disk_rows
 from db.forwarding import QUARANTINED
 from db.schema import delivery
 from db.schema_delivery import delivery_attempt, destination_rest
+from db.ticks import Health, tick_rows
 
 _LONGEST: Final = 300
 
 
 class Trouble(StrEnum):
-    """What can stand wrong with a destination."""
+    """What can stand wrong with a destination, with a tick, or with a disk."""
 
     PARKED = "parked"  # deliveries that are not sent again by themselves
     RESTS = "rests"  # it does not answer, and is only asked whether it is back
     UNCONFIRMED = "unconfirmed"  # it said that it has reports, and was not seen to have them in time
+    TICK_FAILS = "tick_fails"  # something periodic fails, whenever it runs
+    TICK_OVERDUE = "tick_overdue"  # something periodic has not run, or has not ended, when it should have
+    DISK_LOW = "disk_low"  # there is little room where the store or the database lies
+
+
+OF_DESTINATIONS: Final = frozenset({Trouble.PARKED, Trouble.RESTS, Trouble.UNCONFIRMED})
+"""The troubles of destinations; the others are this agent's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One trouble of one destination. `status` is the receiver's, empty if it gave none; `reason` has no values."""
+    """One trouble. `status` is the receiver's, empty if it gave none; `reason` has no values of a patient."""
 
     trouble: Trouble
     destination: str
+    """Its name, or the tick's, or what lies on the disk."""
     since: datetime
     reports: int = 0
     instances: int = 0
@@ -49,6 +59,8 @@ def standing(connection: Connection, patience: Mapping[str, timedelta | None], *
     for destination, longest in patience.items():
         if longest is not None:
             yield from _unconfirmed(connection, destination, longest, now)
+    yield from _ticks(connection, now)
+    yield from _disks(connection)
 
 
 def _parked(connection: Connection) -> Iterator[Standing]:
@@ -121,6 +133,27 @@ def _unconfirmed(connection: Connection, destination: str, patience: timedelta, 
     ).one()
     if count:
         yield Standing(trouble=Trouble.UNCONFIRMED, destination=destination, since=first + patience, reports=count)
+
+
+def _ticks(connection: Connection, now: datetime) -> Iterator[Standing]:
+    for row in tick_rows(connection):
+        health = row.health(now)
+        if health is Health.OVERDUE:
+            reason = "" if row.running_since is None else f"it runs since {row.running_since:%Y-%m-%d %H:%M:%S} UTC"
+            yield Standing(trouble=Trouble.TICK_OVERDUE, destination=row.name, since=row.overdue_at, reason=reason)
+        elif health is Health.FAILING:
+            reason = f"{row.failures_in_a_row} times in a row, {row.error}"
+            since = row.failing_since or now
+            yield Standing(trouble=Trouble.TICK_FAILS, destination=row.name, since=since, reason=reason)
+
+
+def _disks(connection: Connection) -> Iterator[Standing]:
+    for one in disk_rows(connection):
+        if one.low_since is not None:
+            reason = f"{one.free_megabytes} MB are free"
+            if one.refused_megabytes:
+                reason += f"; below {one.refused_megabytes} MB Instances are refused"
+            yield Standing(trouble=Trouble.DISK_LOW, destination=one.place, since=one.low_since, reason=reason)
 
 
 def _without_values(reason: str) -> str:

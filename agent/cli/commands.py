@@ -25,6 +25,7 @@ COMMANDS = {
     "withdraw": "withdraw",
     "rules": "rules",
     "check": "installation",
+    "ticks": "ticks",
     "migrate": "installation",
     "models": "models",
     "compare": "comparison",

@@ -1,6 +1,5 @@
 """`tibabu check` and `tibabu migrate`."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from agent.cli.options import config_option, config_path, json_option, print_jso
 from agent.config import Config, load
 from agent.destinations import Destination
 from agent.destinations.folder import Trial
+from agent.disk import free_bytes
 from agent.errors import AgentError, ConfigError, InstallationError
 from agent.outgoing import make_destinations
 from agent.parts import open_rows, opened
@@ -108,15 +108,14 @@ def _database(config: Config) -> str:
 
 def _disk(config: Config) -> str:
     folder = config.store.folder
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(nearest).free // 1_000_000
+    free = free_bytes(folder) // 1_000_000
     if free < config.store.minimum_free_megabytes:
         message = (
-            f"expected {config.store.minimum_free_megabytes} MB free at {nearest}. Received: {free} MB; "
+            f"expected {config.store.minimum_free_megabytes} MB free at {folder}. Received: {free} MB; "
             "new Instances are refused until there is room"
         )
         raise InstallationError(message)
-    return f"{free} MB free at {nearest}"
+    return f"{free} MB free at {folder}"
 
 
 def _model(name: str, config: Config) -> str:

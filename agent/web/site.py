@@ -15,11 +15,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent.web import listing, times, words
+from agent.web import listing, system, times, words
 from agent.web.edge import Edge
 from agent.web.study import study_page
 from db.breaker import rests
 from db.database import Database
+from db.disks import disks
+from db.ticks import ticks
 from db.worklist import study_record, worklist, worklist_counts
 from dicom_io.errors import UidError
 from dicom_io.header import check_uid
@@ -65,7 +67,8 @@ class Pages:
             updated=times.exact(now, self._zone),
             summary=listing.summary(counts, now),
             paging=paging,
-            resting=[listing.resting(rest, self._zone) for rest in rests(self._database, only_open=True)],
+            warnings=list(system.warnings(ticks(self._database), disks(self._database), now)),
+            resting=self._resting(),
             studies=[listing.listed(row, paging.offset + n, now, self._zone) for n, row in enumerate(rows, 1)],
         )
 
@@ -84,6 +87,17 @@ class Pages:
             study=study_page(record, now, self._zone),
         )
 
+    def system(self, _request: Request) -> Response:
+        """Show what is done periodically, the disks, and which destinations rest."""
+        now = self._clock()
+        return self._page(
+            "system.html",
+            updated=times.exact(now, self._zone),
+            ticks=[system.shown_tick(row, now, self._zone) for row in ticks(self._database)],
+            disks=[system.shown_disk(disk, self._zone) for disk in disks(self._database)],
+            resting=self._resting(),
+        )
+
     def alive(self, _request: Request) -> Response:
         """Say that this process serves."""
         return JSONResponse({"status": "alive"})
@@ -91,6 +105,9 @@ class Pages:
     def problem(self, status: int, sentence: str) -> Response:
         """Return the plain page that says what is wrong."""
         return self._page("problem.html", status, title=_TITLES.get(status, "Not possible"), sentence=sentence)
+
+    def _resting(self) -> list[listing.RestingDestination]:
+        return [listing.resting(rest, self._zone) for rest in rests(self._database, only_open=True)]
 
     def _page(self, template: str, status: int = 200, /, **values: object) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(values), status)
@@ -117,6 +134,7 @@ def make_site(database: Database, clock: Callable[[], datetime], zone: tzinfo | 
         routes=[
             Route("/", pages.worklist),
             Route("/studies/{study_instance_uid}", pages.study),
+            Route("/system", pages.system),
             Route("/healthz", pages.alive),
             Mount("/static", _Files(directory=_HERE / "static")),
         ],

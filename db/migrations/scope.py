@@ -10,6 +10,7 @@ import db.schema
 import db.schema_arrival
 import db.schema_commitment
 import db.schema_delivery
+import db.schema_disk
 import db.schema_hl7
 import db.schema_keeping
 import db.schema_model
@@ -25,6 +26,7 @@ TABLES = (
     db.schema_arrival,
     db.schema_commitment,
     db.schema_delivery,
+    db.schema_disk,
     db.schema_hl7,
     db.schema_keeping,
     db.schema_model,

@@ -42,6 +42,12 @@ def told(trouble: Trouble, **facts: Any) -> Alert:
             "1 report not confirmed by destination ris, which said that it stored them",
         ),
         (Trouble.UNCONFIRMED, {}, "no report waits any more for destination ris to confirm it"),
+        (Trouble.TICK_FAILS, {"reason": "x"}, "ris, which is done periodically, fails"),
+        (Trouble.TICK_FAILS, {}, "ris, which is done periodically, does not fail any more"),
+        (Trouble.TICK_OVERDUE, {"reason": "x"}, "ris, which is done periodically, is overdue"),
+        (Trouble.TICK_OVERDUE, {}, "ris, which is done periodically, is not overdue any more"),
+        (Trouble.DISK_LOW, {"reason": "x"}, "there is little room where the ris lies"),
+        (Trouble.DISK_LOW, {}, "there is room again where the ris lies"),
     ],
 )
 def test_the_subject_says_what_stands_wrong_or_does_no_more(trouble: Trouble, facts: Any, subject: str) -> None:

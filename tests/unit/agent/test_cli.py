@@ -60,7 +60,7 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 def test_the_names_that_scripts_rely_on_exist() -> None:
     expected = (
         "run demo simulate analyse send echo find pull worklist show deliveries requeue report withdraw rules check "
-        "migrate"
+        "ticks migrate"
     )
     assert list(COMMANDS) == [*expected.split(), "models", "compare", "train", "evaluate", "operating-point", "token"]
     with click.Context(tibabu) as context:
@@ -215,6 +215,10 @@ class TestOnAnEmptyDatabase:
     def test_without_a_delivery_the_list_says_so(self, run: Run) -> None:
         assert run("deliveries").stdout == "There is no delivery yet.\n"
         assert json.loads(run("deliveries", "--json").stdout) == {"counts": {}, "resting": [], "deliveries": []}
+
+    def test_before_a_clock_has_run_there_are_no_ticks(self, run: Run) -> None:
+        assert run("ticks").stdout.startswith("Nothing periodic has run yet")
+        assert json.loads(run("ticks", "--json").stdout) == {"ticks": [], "disks": []}
 
     def test_check_looks_at_everything_and_tells_what_it_saw(self, run: Run) -> None:
         findings = {finding["check"]: finding for finding in json.loads(run("check", "--json").stdout)}

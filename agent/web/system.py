@@ -1,0 +1,104 @@
+"""The state of the system in words: what is done periodically, the disks. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from agent.web import times
+from agent.web.people import readable
+from db.disks import Disk
+from db.ticks import Health, TickRow
+
+_HEALTH: Final = {
+    Health.NEW: ("queued", "not run yet"),
+    Health.OK: ("acknowledged", "ok"),
+    Health.RUNNING: ("working", "running"),
+    Health.FAILING: ("failed", "failing"),
+    Health.OVERDUE: ("overdue", "overdue"),
+}
+"""The symbol and the word of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownTick:
+    """A tick in words."""
+
+    name: str
+    symbol: str
+    health: str
+    period: str
+    last: times.Moment | None
+    running: bool
+    took: str
+    next: times.Moment
+    runs: int
+    failures: str
+    error: str
+    failed: times.Moment | None
+    process: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownDisk:
+    """A disk in words."""
+
+    place: str
+    symbol: str
+    text: str
+    since: times.Moment | None
+    looked: times.Moment
+
+
+def shown_tick(row: TickRow, now: datetime, zone: tzinfo | None = None) -> ShownTick:
+    """Return a tick in words, as things stand at `now`."""
+    symbol, health = _HEALTH[row.health(now)]
+    return ShownTick(
+        name=readable(row.name),
+        symbol=symbol,
+        health=health,
+        period=f"{row.period_seconds:g} s",
+        last=_exact(row.started_at, zone),
+        running=row.running_since is not None,
+        took="" if row.seconds is None else f"{row.seconds:.3f} s",
+        next=times.exact(row.next_at, zone),
+        runs=row.runs,
+        failures=f"{row.failures_in_a_row} in a row, {row.failures} in all" if row.failures else "none",
+        error=readable(row.error),
+        failed=_exact(row.failed_at, zone),
+        process=readable(row.process),
+    )
+
+
+def shown_disk(disk: Disk, zone: tzinfo | None = None) -> ShownDisk:
+    """Return a disk in words."""
+    return ShownDisk(
+        place=readable(disk.place),
+        symbol="acknowledged" if disk.low_since is None else "parked",
+        text=_room(disk),
+        since=_exact(disk.low_since, zone),
+        looked=times.exact(disk.looked_at, zone),
+    )
+
+
+def warnings(rows: Sequence[TickRow], disks: Iterable[Disk], now: datetime) -> Iterator[str]:
+    """Yield a sentence for each thing of the system itself that is not as it should be."""
+    for health in (Health.OVERDUE, Health.FAILING):
+        if names := [readable(row.name) for row in rows if row.health(now) is health]:
+            none_runs = health is Health.OVERDUE and len(names) == len(rows)
+            hint = "; no clock process runs, or it hangs" if none_runs else ""
+            yield f"What is done periodically is {_HEALTH[health][1]}: {', '.join(names)}{hint}"
+    for disk in disks:
+        if disk.low_since is not None:
+            yield f"Little room where the {readable(disk.place)} lies: {_room(disk)}"
+
+
+def _room(disk: Disk) -> str:
+    if disk.refuses:
+        return f"{disk.free_megabytes} MB free, so that new images are refused until there are {disk.refused_megabytes}"
+    refused = f"; below {disk.refused_megabytes} MB new images are refused" if disk.refused_megabytes else ""
+    return f"{disk.free_megabytes} MB free{refused}"
+
+
+def _exact(at: datetime | None, zone: tzinfo | None) -> times.Moment | None:
+    return None if at is None else times.exact(at, zone)
