@@ -136,6 +136,13 @@ class PrioritySection(Section):
     high_minutes: float = Field(default=0, ge=0, description="STAT and HIGH.")
     medium_minutes: float = Field(default=30, ge=0, description="MEDIUM, and at least this for flagged studies.")
     routine_minutes: float = Field(default=480, ge=0, description="ROUTINE, LOW and none.")
+    studies_per_hour: int = Field(
+        default=600,
+        ge=1,
+        description="Pace of one peer, for each priority of orders: an hour's studies may come at once; what comes "
+        "beyond it (a migration, a mad sender) is analysed and sent as if it had come at that pace, so that it holds "
+        "nobody else up.",
+    )
 
 
 class LogSection(Section):

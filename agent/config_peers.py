@@ -1,11 +1,12 @@
 """The table [[peers]] of config.toml: who may do what, and where it listens itself."""
 
 import ipaddress
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from agent.config_tls import CalledOverTls
+from db.priority import Standing, ordered
 from dicom_io.door import MODALITY_VERBS, NO_LIMITS, STRANGER_VERBS, Door, KnownPeer, Limits, Verb
 from dicom_io.peer import Peer, check_ae_title
 
@@ -51,6 +52,15 @@ class PeerSection(CalledOverTls):
         default=(), description="AE titles of peers, with host and port, to which it may send by C-MOVE."
     )
 
+    analysis: Literal["high", "medium", "routine"] | None = Field(
+        default=None,
+        examples=["high"],
+        description="Priority that its studies have at least in the agent's own work (analysis, reports), whatever "
+        "their images say of their order; the reading worklist does not go by it.",
+    )
+    studies_per_hour: int | None = Field(
+        default=None, ge=1, examples=[2000], description="Its pace; unset: as [priority] says."
+    )
     maximum_associations: int | None = Field(
         default=None, ge=1, examples=[8], description="Its associations open at once; unset: as [receive] says."
     )
@@ -91,6 +101,16 @@ class PeerSection(CalledOverTls):
         if self.host is None or self.port is None:
             return None
         return Peer(self.ae_title.strip(), self.host, self.port, self.client_tls)
+
+
+def standings(peers: tuple[PeerSection, ...], studies_per_hour: int) -> dict[str, Standing]:
+    """Return what the peers' studies stand for in the agent's own work, by AE title; a pace that is unset is given."""
+    return {
+        peer.ae_title.strip(): Standing(
+            at_least=ordered(peer.analysis or ""), studies_per_hour=peer.studies_per_hour or studies_per_hour
+        )
+        for peer in peers
+    }
 
 
 def check_peers(peers: tuple[PeerSection, ...]) -> tuple[PeerSection, ...]:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from db.errors import DatabaseError
 from db.forwarding import Forward
 from db.group_commit import Intake
 from db.intake import IncomingInstance
-from db.priority import Allowances, ordered
+from db.priority import Allowances, Standing, ordered
 from db.queue import Queue
 from db.roles import NO_WORK
 from dicom_io.errors import HeaderError, LostError, StoreError, TooLargeError, UidError
@@ -41,6 +41,10 @@ class ReceiveSettings:
     timing: Timing
     allowances: Allowances
     asks_orders: bool = False
+    standing: Standing = field(default_factory=Standing)
+    """What the studies of senders without one of their own stand for."""
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """That of the others, by AE title."""
     rejecters: frozenset[str] | None = frozenset()
     """AE titles whose rejection notes are heeded; None: whoever may store is known."""
 
@@ -140,7 +144,8 @@ class Receiver:
         stored = self.store.keep(instance.spool)
         with self._lock:
             brought = self._brought.setdefault(instance.association_id, set())
-        incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance))
+        standing = self.settings.standings.get(instance.calling_ae_title.strip(), self.settings.standing)
+        incoming = _incoming(header, stored, instance, self.clock(), self._forwards(header, instance), standing)
         if self.as_priors:
             incoming = replace(incoming, is_prior=True)
         elif header.sop_class_uid == KEY_OBJECT_SELECTION:
@@ -219,7 +224,12 @@ def _identifier(affected_uid: str) -> str:
 
 
 def _incoming(
-    header: Header, stored: StoredFile, instance: ReceivedInstance, at: datetime, forwards: tuple[Forward, ...]
+    header: Header,
+    stored: StoredFile,
+    instance: ReceivedInstance,
+    at: datetime,
+    forwards: tuple[Forward, ...],
+    standing: Standing,
 ) -> IncomingInstance:
     return IncomingInstance(
         study_instance_uid=header.study_instance_uid,
@@ -254,4 +264,5 @@ def _incoming(
         misread_text=header.misread_text,
         unknown_class=not is_storage(header.sop_class_uid),
         forwards=forwards,
+        standing=standing,
     )

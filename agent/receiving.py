@@ -7,13 +7,14 @@ from agent.archive import HeldArchive
 from agent.commitment import Committer
 from agent.config import Config
 from agent.config_forward import make_router
-from agent.config_peers import make_door
+from agent.config_peers import make_door, standings
 from agent.confirm import CommitmentTaker
 from agent.orders import OrderAsker
 from agent.parts import Parts, allowances, timing, utc_now
 from agent.receive import Receiver, ReceiveSettings
 from agent.steps import StepTaker
 from agent.workitems import Workitems
+from db.priority import Standing
 from db.steps import StepLedger
 from db.workitem_changes import WorkitemLedger
 from dicom_io.scp import ScpSettings, StorageScp
@@ -67,6 +68,8 @@ def make_receiver(
         ReceiveSettings(
             timing=timing(config),
             allowances=allowances(config),
+            standing=Standing(studies_per_hour=config.priority.studies_per_hour),
+            standings=standings(config.peers, config.priority.studies_per_hour),
             asks_orders=config.orders.peer is not None,
             rejecters=rejecters,
         ),

@@ -17,6 +17,7 @@ from db.lifecycle import Event, State
 from db.outcome import Outcome, StudyOutcome
 from db.queue import Queue
 from db.schema import result, study
+from db.work_due import WORK_DUE, work_due
 
 CONCLUDED = (State.CONCLUDED, State.DELIVERED)
 """States of a study whose result is on record."""
@@ -43,7 +44,7 @@ def request_amendment(connection: Connection, queue: Queue, study_id: int, *, re
     connection.execute(update(study).where(study.c.id == study_id).values(amending=reason))
     if row.state not in CONCLUDED:
         return False
-    queue.enqueue(connection, AMEND, str(study_id), due_at=row.due_at, run_at=at)
+    queue.enqueue(connection, AMEND, str(study_id), due_at=work_due(row), run_at=at)
     return True
 
 
@@ -97,7 +98,7 @@ def record_amendment(database: Database, queue: Queue, conclusion: Conclusion) -
 def enqueue_amendments(database: Database, queue: Queue, *, now: datetime) -> int:
     """Enqueue every amendment that waits to be recorded; heals what a parked job left behind. Return how many."""
     with database.begin() as connection:
-        query = select(study.c.id, study.c.due_at, study.c.state).where(study.c.amending.is_not(None))
+        query = select(study.c.id, WORK_DUE.label("due_at"), study.c.state).where(study.c.amending.is_not(None))
         rows = [row for row in connection.execute(query) if row.state in CONCLUDED]  # here: so the few are found
         for row in rows:
             queue.enqueue(connection, AMEND, str(row.id), due_at=row.due_at, run_at=now)

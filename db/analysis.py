@@ -11,7 +11,7 @@ from db.completion import conclude_when_settled
 from db.database import Database
 from db.lifecycle import Event
 from db.outcome import CONFLICTING_IDENTITY, Outcome
-from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective
+from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.roles import Role
 from db.schema import image_result, instance, study
@@ -156,10 +156,12 @@ def _raise(connection: Connection, position: Position, *, at: datetime, allowanc
         return
     person = None if row.person_priority is None else Priority(row.person_priority)
     priority = effective(Priority(row.order_priority), FLAGGED_PRIORITY, person)
+    due = min(row.due_at, due_at(row.received_at, priority, allowances))
+    flagged_due = due_at(row.received_at, FLAGGED_PRIORITY, allowances)
     connection.execute(
         update(study)
         .where(study.c.id == position.study_id)
-        .values(ai_priority=FLAGGED_PRIORITY, due_at=min(row.due_at, due_at(row.received_at, priority, allowances)))
+        .values(ai_priority=FLAGGED_PRIORITY, due_at=due, work_due_at=lowered(row.work_due_at, flagged_due))
     )
     note(connection, position, "RAISED", position.state, at=at, detail=f"effective priority {priority.name}")
 

@@ -17,6 +17,7 @@ from db.delivery_state import DeliveryState
 from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import destination_rest
+from db.work_due import WORK_DUE
 
 
 class BreakerState(StrEnum):
@@ -124,7 +125,7 @@ def note_answer(database: Database, queue: Queue, destination: str, *, at: datet
 
 def _wake(connection: Connection, queue: Queue, destination: str, at: datetime) -> None:
     waiting = connection.execute(
-        select(delivery.c.id, study.c.due_at)
+        select(delivery.c.id, WORK_DUE.label("due_at"))
         .select_from(delivery)
         .join(report, report.c.id == delivery.c.report_id)
         .join(result)

@@ -12,6 +12,7 @@ from db.lifecycle import Event, State
 from db.queue import Queue
 from db.roles import NO_WORK, Role
 from db.schema import image_result, instance, study
+from db.work_due import WORK_DUE
 
 MOST_AT_ONCE: Final = 200
 """Studies that one call of `close_due` completes at most."""
@@ -64,7 +65,7 @@ def conclude_when_settled(connection: Connection, queue: Queue, position: Positi
     """
     if position.state is not State.COMPLETE or outstanding(connection, position.study_id):
         return
-    due = connection.execute(select(study.c.due_at).where(study.c.id == position.study_id)).scalar_one()
+    due = connection.execute(select(WORK_DUE).where(study.c.id == position.study_id)).scalar_one()
     queue.enqueue(connection, CONCLUDE, str(position.study_id), due_at=due, run_at=at)
 
 

@@ -21,6 +21,7 @@ from db.queue import Queue
 from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
 from db.told import corrected_since, may_have
+from db.work_due import WORK_DUE
 from db.workitems import follow_result
 
 
@@ -279,7 +280,7 @@ def _insert_report(
         )
         .returning(report.c.id)
     ).scalar_one()
-    due = connection.execute(select(study.c.due_at).where(study.c.id == conclusion.study_id)).scalar_one()
+    due = connection.execute(select(WORK_DUE).where(study.c.id == conclusion.study_id)).scalar_one()
     for destination in order.destinations:
         delivery_id = connection.execute(
             insert(delivery)

@@ -15,6 +15,7 @@ from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import commitment_asked
 from db.settling import settle_delivered
+from db.work_due import WORK_DUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ def answer_commitment(
     """
     table = commitment_asked
     query = (
-        select(table.c.id, table.c.delivery_id, delivery.c.destination, report.c.identifier, study.c.due_at)
+        select(table.c.id, table.c.delivery_id, delivery.c.destination, report.c.identifier, WORK_DUE.label("due_at"))
         .select_from(table)
         .join(delivery, delivery.c.id == table.c.delivery_id)
         .join(report, report.c.id == delivery.c.report_id)

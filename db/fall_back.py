@@ -10,6 +10,7 @@ from db.database import Database
 from db.delivery_state import DeliveryState
 from db.queue import Queue
 from db.schema import delivery, report, result, study
+from db.work_due import WORK_DUE
 
 
 def fall_back(database: Database, queue: Queue, delivery_id: int, *, at: datetime) -> int | None:
@@ -57,6 +58,6 @@ def fall_back(database: Database, queue: Queue, delivery_id: int, *, at: datetim
             )
             .returning(delivery.c.id)
         ).scalar_one()
-        due = connection.execute(select(study.c.due_at).where(study.c.id == found.study_id)).scalar_one()
+        due = connection.execute(select(WORK_DUE).where(study.c.id == found.study_id)).scalar_one()
         queue.enqueue(connection, kinds.deliver(found.destination), str(new_id), due_at=due, run_at=at)
     return version

@@ -14,6 +14,7 @@ from db.lifecycle import State
 from db.outcome import Outcome
 from db.queue import Queue
 from db.schema import delivery, instance, study
+from db.work_due import WORK_DUE, work_due
 
 GATHER: Final = timedelta(seconds=0.5)
 """A study's first Instance waits so long for more: one association takes them together."""
@@ -89,7 +90,7 @@ def plan_forwards(
         )
         if goes:
             kind = kinds.forward(forward.destination)
-            queue.enqueue(connection, kind, str(study_id), due_at=row.due_at, run_at=at + GATHER)
+            queue.enqueue(connection, kind, str(study_id), due_at=work_due(row), run_at=at + GATHER)
 
 
 def release_held(connection: Connection, queue: Queue, study_id: int, outcome: Outcome, *, at: datetime) -> None:
@@ -107,7 +108,7 @@ def release_held(connection: Connection, queue: Queue, study_id: int, outcome: O
         .where(delivery.c.id.in_([row.id for row in going]))
         .values(state=DeliveryState.QUEUED, updated_at=at)
     )
-    due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
+    due = connection.execute(select(WORK_DUE).where(study.c.id == study_id)).scalar_one()
     for destination in sorted({row.destination for row in going}):
         queue.enqueue(connection, kinds.forward(destination), str(study_id), due_at=due, run_at=at)
 

@@ -1,11 +1,11 @@
 """An Instance on its way into the ledger."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from db.attributes import InstanceAttributes
 from db.forwarding import Forward
-from db.priority import Priority
+from db.priority import Priority, Standing
 from db.roles import Role
 
 
@@ -20,6 +20,7 @@ class IncomingInstance:
     `misread_text`: some of these texts is not valid in its declared character set. `unknown_class`: its SOP Class is
     private, or none that is known.
     `rejects`: it is a rejection note of somebody who may send one; a job heeds it.
+    `standing` is what its sender's studies stand for in the agent's own work.
     `forwards` is where it goes on to, if it is accepted as a new object of its study.
     """
 
@@ -58,6 +59,7 @@ class IncomingInstance:
     unknown_class: bool = False
     rejects: bool = False
     forwards: tuple[Forward, ...] = ()
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,16 @@ from db.kinds import COMPARE, ORDER, REJECT, SCORE
 from db.known import settled
 from db.lifecycle import Event, State
 from db.outcome import CONFLICTING_IDENTITY
+from db.pace import place
 from db.performed import Image, Step, steps_lock, steps_of, steps_say, withdrawal
 from db.prior import begin_work
-from db.priority import Allowances, due_at
+from db.priority import Allowances
 from db.queue import Queue
 from db.rejected import rejected_before
 from db.removed import begin_anew
 from db.roles import NO_WORK, Role
 from db.schema import instance
+from db.work_due import work_due
 
 __all__ = ["IncomingInstance", "Recorded", "Role", "Timing", "count_instances", "record_instance"]
 
@@ -112,8 +114,7 @@ def _study_of(
             "started_at": at,
             "closes_at": at + min(timing.quiet, timing.forced),
             "conflict": "",
-            "order_priority": incoming.order_priority,
-            "due_at": due_at(at, incoming.order_priority, allowances),
+            **place(connection, incoming, allowances),
             "reason": "",
             "prior_only": incoming.is_prior or incoming.rejects,
         },
@@ -162,14 +163,13 @@ def _enqueue(
     connection: Connection, queue: Queue, owner: StudyRow, instance_id: int, role: Role, incoming: IncomingInstance
 ) -> None:
     work = {Role.CANDIDATE: SCORE, Role.UNVERIFIED: COMPARE, Role.EVIDENCE: REJECT if incoming.rejects else None}
-    kind = work.get(role)
-    if kind is not None:
-        queue.enqueue(connection, kind, str(instance_id), due_at=owner.due_at, run_at=incoming.received_at)
+    if (kind := work.get(role)) is not None:
+        queue.enqueue(connection, kind, str(instance_id), due_at=work_due(owner), run_at=incoming.received_at)
 
 
 def _ask_order(connection: Connection, queue: Queue, owner: StudyRow, role: Role, incoming: IncomingInstance) -> None:
     if incoming.asks_order and role not in NO_WORK:
-        queue.enqueue(connection, ORDER, str(owner.id), due_at=owner.due_at, run_at=incoming.received_at)
+        queue.enqueue(connection, ORDER, str(owner.id), due_at=work_due(owner), run_at=incoming.received_at)
 
 
 def _insert_instance(

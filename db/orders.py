@@ -11,9 +11,10 @@ from db.amendment import CONCLUDED, request_amendment
 from db.database import Database
 from db.identity import Patient, patient_of
 from db.kinds import SCORE
-from db.priority import Allowances, Priority, due_at, effective
+from db.priority import Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.schema import image_result, instance, study
+from db.work_due import WORK_DUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,8 @@ def added_by(row: Row[Any], *, priority: Priority, accession_number: str, allowa
     values: dict[str, object] = {}
     if priority > row.order_priority:
         due = due_at(row.received_at, _effective(row, priority), allowances)
-        values |= {"order_priority": priority, "due_at": min(row.due_at, due)}
+        values |= {"order_priority": priority, "due_at": min(row.due_at, due), "paced_at": None}
+        values["work_due_at"] = lowered(row.work_due_at, due)
     if accession_number and not row.accession_number and not row.conflict:
         values["accession_number"] = accession_number
     return values
@@ -128,7 +130,7 @@ def _bring_forward(connection: Connection, queue: Queue, study_id: int, *, at: d
         image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
     )
     waiting = connection.execute(
-        select(instance.c.id, study.c.due_at)
+        select(instance.c.id, WORK_DUE.label("due_at"))
         .join(study, study.c.id == instance.c.study_id)
         .where(study.c.id == study_id, instance.c.analysis_revision.is_not(None), ~has_result)
     ).all()

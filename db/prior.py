@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, update
 
 from db.incoming import IncomingInstance
-from db.priority import Allowances, due_at
+from db.pace import place
+from db.priority import Allowances
 from db.roles import Role
 from db.schema import instance, study
 
@@ -43,8 +44,7 @@ def begin_work(connection: Connection, owner: Row[Any], incoming: IncomingInstan
             received_at=at,
             last_received_at=at,
             started_at=at,
-            order_priority=incoming.order_priority,
-            due_at=due_at(at, incoming.order_priority, allowances),
+            **place(connection, incoming, allowances),
         )
         .returning(*study.c)
     ).one()

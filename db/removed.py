@@ -7,7 +7,8 @@ from sqlalchemy import Connection, Row, delete, update
 from db.advance import Position, advance, note
 from db.incoming import IncomingInstance
 from db.lifecycle import Event, State
-from db.priority import Allowances, due_at
+from db.pace import place
+from db.priority import Allowances
 from db.roles import Role
 from db.schema import instance, study
 
@@ -56,10 +57,9 @@ def begin_anew(
         "last_received_at": at,
         "started_at": at,
         "closes_at": at,
-        "order_priority": incoming.order_priority,
         "ai_priority": None,
         "person_priority": None,
-        "due_at": due_at(at, incoming.order_priority, allowances),
+        **place(connection, incoming, allowances),
         "outcome": None,
         "reason": "",
         "concluded_at": None,

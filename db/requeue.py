@@ -15,6 +15,7 @@ from db.lifecycle import Event
 from db.queue import Queue
 from db.roles import Role
 from db.schema import delivery, instance, report, result, study
+from db.work_due import WORK_DUE
 
 
 def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, actor: str, now: datetime) -> int:
@@ -40,7 +41,7 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
         if moved is None:
             message = f"expected a study that is CONCLUDED or DELIVERED. Received: state={position.state}"
             raise RefusedError(message)
-        due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
+        due = connection.execute(select(WORK_DUE).where(study.c.id == study_id)).scalar_one()
         candidates = connection.scalars(
             select(instance.c.id).where(
                 instance.c.study_id == study_id,
@@ -75,7 +76,11 @@ def requeue_deliveries(
     owner = func.coalesce(result.c.study_id, instance.c.study_id)
     query = (
         select(
-            delivery.c.id, delivery.c.report_id, delivery.c.destination, study.c.id.label("study_id"), study.c.due_at
+            delivery.c.id,
+            delivery.c.report_id,
+            delivery.c.destination,
+            study.c.id.label("study_id"),
+            WORK_DUE.label("due_at"),
         )
         .select_from(delivery)
         .outerjoin(report)

@@ -106,6 +106,10 @@ study = Table(
     Column("ai_priority", Integer),
     Column("person_priority", Integer),
     Column("due_at", UtcDateTime, nullable=False),
+    # Of the agent's own work on it, where that is another time than when it should be read; null: it is not.
+    Column("work_due_at", UtcDateTime),
+    # When it would have come at its sender's pace; null: it does not count in that, as an order raised it.
+    Column("paced_at", UtcDateTime),
     # The last concluded outcome, kept while a new revision is worked on.
     Column("outcome", String(16)),
     Column("reason", Text, nullable=False),
@@ -116,6 +120,7 @@ study = Table(
     Index("ix_study_unread", "due_at", "id", sqlite_where=_UNREAD, postgresql_where=_UNREAD_POSTGRESQL),
     Index("ix_study_withdrawing", "id", sqlite_where=text("withdrawing = 1"), postgresql_where=text("withdrawing")),
     Index("ix_study_amending", "id", sqlite_where=_AMENDING, postgresql_where=_AMENDING),
+    Index("ix_study_pace", "calling_ae_title", "order_priority", "paced_at"),
     # What archives are asked by: see db.archive.
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_accession_number", "accession_number"),

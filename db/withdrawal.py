@@ -24,6 +24,7 @@ from db.performed import Step, count_withdrawn, standing, withdrawal
 from db.priority import Allowances, Priority, due_at, effective
 from db.queue import Queue
 from db.schema import image_result, instance, study
+from db.work_due import WORK_DUE
 
 CONCLUDED = (State.CONCLUDED, State.DELIVERED)
 """The states of a study that has a result."""
@@ -121,7 +122,7 @@ def _take_back(connection: Connection, study_id: int, reason: str, allowances: A
 
 def enqueue_withdrawal(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
     """Let a job record what a concluded study comes to without its withdrawn images."""
-    due = connection.execute(select(study.c.due_at).where(study.c.id == study_id)).scalar_one()
+    due = connection.execute(select(WORK_DUE).where(study.c.id == study_id)).scalar_one()
     queue.enqueue(connection, WITHDRAW, str(study_id), due_at=due, run_at=at)
 
 
