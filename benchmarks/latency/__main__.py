@@ -1,4 +1,4 @@
-"""`python benchmarks/latency`: how soon a flagged image has its new place and the PACS its report, and how many go through.
+"""`python benchmarks/latency`: how soon a flagged image has its new place and the PACS its report; how many go through.
 
 Time to notification is from the last byte of a flagged image to its study's new place on the worklist; and from the
 completion of a study, by the rule, to its structured report's arrival at the PACS. Run it on an idle machine.
