@@ -33,13 +33,12 @@ class _Request:
 class Batcher:
     """Runs a compiled ensemble, whose batches have fixed sizes, for any number of callers and images at a time."""
 
-    def __init__(self, execute: Execute, batches: Sequence[int]) -> None:
-        """Wrap `execute`, which is called by one thread at a time, with one of the sizes `batches` only."""
-        self._execute, self._batches = execute, tuple(sorted(batches))
+    def __init__(self, executions: Sequence[Execute], batches: Sequence[int]) -> None:
+        """Wrap executions that go side by side, each called by one thread at a time, with the sizes `batches` only."""
+        self._idle, self._batches = list(executions), tuple(sorted(batches))
         self._condition = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._patient: deque[_Request] = deque()
-        self._busy = False
 
     def run(self, images: Input, *, patient: bool = False) -> tuple[Floats, Floats]:
         """Return logits [n] and activations [n, rows, columns] of images [n, 156, 156, 3], which must be valid ones.
@@ -59,20 +58,20 @@ class Batcher:
             (self._patient if patient else self._waiting).append(request)
         while not request.settled:
             with self._condition:
-                self._condition.wait_for(lambda: request.settled or not self._busy)
+                self._condition.wait_for(lambda: request.settled or (self._idle and self._anything_waits()))
                 if request.settled:
                     break
-                self._busy = True
+                execute = self._idle.pop()
                 taken = self._take()
             try:
-                self._settle(taken)
+                self._settle(execute, taken)
             finally:
                 with self._condition:
                     # whatever ended this thread, the others' requests go on
                     for other in reversed(taken):
                         if not other.settled:
                             (self._patient if other.patient else self._waiting).appendleft(other)
-                    self._busy = False
+                    self._idle.append(execute)
                     self._condition.notify_all()
         if request.error is not None:
             raise request.error
@@ -80,6 +79,9 @@ class Batcher:
             message = "expected a settled request"
             raise AssertionError(message)
         return request.outputs
+
+    def _anything_waits(self) -> bool:
+        return bool(self._waiting or self._patient)
 
     def _take(self) -> list[_Request]:
         """Take waiting requests, the oldest first, up to the largest batch; at least one. A patient one goes alone."""
@@ -92,16 +94,16 @@ class Batcher:
             room -= len(taken[-1].images)
         return taken
 
-    def _settle(self, requests: list[_Request]) -> None:
+    def _settle(self, execute: Execute, requests: list[_Request]) -> None:
         try:
             together = requests[0].images if len(requests) == 1 else np.concatenate([r.images for r in requests])
-            logits, activations = self._outputs(together)
+            logits, activations = self._outputs(execute, together)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller who caused it
             if len(requests) == 1:
                 requests[0].error = error
                 return
             for request in requests:
-                self._settle([request])
+                self._settle(execute, [request])
             return
         start = 0
         for request in requests:
@@ -109,7 +111,7 @@ class Batcher:
             request.outputs = logits[start:end], activations[start:end]
             start = end
 
-    def _outputs(self, images: Input) -> tuple[Floats, Floats]:
+    def _outputs(self, execute: Execute, images: Input) -> tuple[Floats, Floats]:
         parts = []
         start = 0
         while start < len(images):
@@ -117,7 +119,7 @@ class Batcher:
             batch = images[start : start + size]
             if len(batch) < size:
                 batch = np.concatenate([batch, np.zeros((size - len(batch), *INPUT_SHAPE), np.float32)])
-            parts.append(tuple(output[: len(images) - start] for output in self._execute(batch)))
+            parts.append(tuple(output[: len(images) - start] for output in execute(batch)))
             start += size
         logits, activations = zip(*parts, strict=True)
         return np.concatenate(logits), np.concatenate(activations)

@@ -36,11 +36,16 @@ class Classifier:
     """A model ready to score. Made by `load`; safe to use from several threads."""
 
     def __init__(
-        self, card: ModelCard, forward: Execute, batches: Sequence[int] = BATCHES, *, runtime: str = "tensorflow"
+        self,
+        card: ModelCard,
+        executions: Sequence[Execute],
+        batches: Sequence[int] = BATCHES,
+        *,
+        runtime: str = "tensorflow",
     ) -> None:
-        """Wrap a compiled ensemble, which is called by one thread at a time, with batches of the given sizes."""
+        """Wrap executions of a compiled ensemble, each called by one thread at a time, with batches of these sizes."""
         self._card, self._batches, self._runtime = card, tuple(batches), runtime
-        self._batcher = Batcher(forward, batches)
+        self._batcher = Batcher(executions, batches)
 
     @property
     def runtime(self) -> str:
@@ -166,8 +171,8 @@ def _classifier(
     wanted = threads or Threads()
     pool = Threads(intra_op=wanted.intra_op or cores(), inter_op=wanted.inter_op or 1)
     executed_by = chosen(runtime)
-    execute = import_module(f"model.{executed_by}_runtime").compile_plans(plans, batches, pool)
-    classifier = Classifier(card, execute, batches, runtime=executed_by)
+    executions = import_module(f"model.{executed_by}_runtime").compile_plans(plans, batches, pool)
+    classifier = Classifier(card, executions, batches, runtime=executed_by)
     classifier.warm_up()
     return classifier
 

@@ -10,7 +10,7 @@ from model.preprocess import INPUT_SHAPE
 from model.runtime import Execute, Tensor, TensorFlow, Threads, tensorflow
 
 
-def compile_plans(plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None = None) -> Execute:
+def compile_plans(plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None = None) -> tuple[Execute]:
     """Compile the mean of some plans' outputs for inputs of exactly these batch sizes.
 
     The graphs share one copy of the weights, immutable tensors: as constants inside each graph they were not faster,
@@ -34,7 +34,7 @@ def compile_plans(plans: Sequence[Plan], batches: Sequence[int], threads: Thread
         logit, activation = graphs[len(images)](tf.constant(images))
         return logit.numpy(), activation.numpy()
 
-    return execute
+    return (execute,)
 
 
 def _shared(tf: TensorFlow, plan: Plan) -> Plan:

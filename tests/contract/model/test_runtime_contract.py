@@ -17,14 +17,14 @@ SIZES = (1, 4)
 
 
 @cache
-def _compiled(name: str, runtime: str) -> Execute:
+def _compiled(name: str, runtime: str) -> tuple[Execute, ...]:
     architecture = zoo.architecture(name)
     plan = record(architecture.build)
     plans = [with_weights(plan, member, name) for member in weights.load(architecture.weights_path)[:2]]
-    execute: Execute = import_module(f"model.{runtime}_runtime").compile_plans(
+    executions: tuple[Execute, ...] = import_module(f"model.{runtime}_runtime").compile_plans(
         plans, SIZES, Threads(intra_op=2, inter_op=1)
     )
-    return execute
+    return executions
 
 
 @cache
@@ -53,9 +53,15 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=RUNTIMES)
-def execute(request: pytest.FixtureRequest, name: str) -> Execute:
+def executions(request: pytest.FixtureRequest, name: str) -> tuple[Execute, ...]:
     """Every trained model on every runtime."""
     return _compiled(name, request.param)
+
+
+@pytest.fixture
+def execute(executions: tuple[Execute, ...]) -> Execute:
+    """Any of those that may go side by side."""
+    return executions[-1]
 
 
 def test_logits_and_activations_are_those_of_the_trained_network(execute: Execute, name: str) -> None:
@@ -82,16 +88,17 @@ def test_outputs_are_arrays_that_the_next_call_leaves_alone(execute: Execute) ->
     assert all((part == old).all() for part, old in zip(first, kept, strict=True))
 
 
-def test_threads_that_call_at_once_get_the_outputs_of_their_own_images(execute: Execute) -> None:
-    images = _images()
+def test_executions_that_go_side_by_side_give_the_outputs_of_their_own_images(executions: tuple[Execute, ...]) -> None:
+    images, execute = _images(), executions[0]
     expected = [execute(image[np.newaxis])[0][0] for image in images]
     wrong: list[float] = []
 
     def call(number: int) -> None:
+        one = executions[number]
         for _ in range(3):
-            wrong.extend(got for got in execute(images[number : number + 1])[0] if abs(got - expected[number]) > 1e-4)
+            wrong.extend(got for got in one(images[number : number + 1])[0] if abs(got - expected[number]) > 1e-4)
 
-    callers = [threading.Thread(target=call, args=(number,)) for number in range(len(images))]
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(len(executions))]
     for caller in callers:
         caller.start()
     for caller in callers:

@@ -59,7 +59,7 @@ class _Caller(threading.Thread):
 
 def _crowd(network: _Network, eventually: Callable[..., None], requests: list[Array]) -> list[_Caller]:
     """Let the first request occupy the network, queue the others behind it, and let them all go."""
-    batcher = Batcher(network, (1, 8))
+    batcher = Batcher([network], (1, 8))
     callers = [_Caller(batcher, requests[0])]
     assert network.started.wait(30)
     for number, images in enumerate(requests[1:], start=1):
@@ -94,11 +94,28 @@ def test_a_request_of_several_images_stays_together_and_in_order(eventually: Cal
     assert callers[3].logits == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
 
 
+def test_executions_that_may_go_side_by_side_do(eventually: Callable[..., None]) -> None:
+    networks = [_Network(), _Network()]
+    batcher = Batcher(networks, (1, 8))
+    callers = [_Caller(batcher, _image(n / 10)) for n in range(2)]
+    for network in networks:
+        assert network.started.wait(30)
+    callers.append(_Caller(batcher, _image(0.5)))
+    eventually(lambda: len(batcher._waiting) == 1)
+    networks[0].release.set()
+    callers[2].join(30)
+    assert callers[2].logits == [pytest.approx(0.5)]
+    networks[1].release.set()
+    for number, caller in enumerate(callers[:2]):
+        caller.join(30)
+        assert caller.logits == [pytest.approx(number / 10)]
+
+
 def test_patient_images_go_batch_by_batch_and_give_way_to_whoever_comes_meanwhile(
     eventually: Callable[..., None],
 ) -> None:
     network = _Network()
-    batcher = Batcher(network, (1, 8))
+    batcher = Batcher([network], (1, 8))
     patient = _Caller(batcher, np.concatenate([_image(n / 100) for n in range(26)]), patient=True)
     assert network.started.wait(30)
     others = [_Caller(batcher, _image(0.5)), _Caller(batcher, _image(0.6))]
@@ -122,7 +139,7 @@ def test_what_fails_alone_fails_its_own_caller_only(eventually: Callable[..., No
 def test_the_network_goes_on_after_an_error() -> None:
     network = _Network(poison=0.5)
     network.release.set()
-    batcher = Batcher(network, (1, 8))
+    batcher = Batcher([network], (1, 8))
     with pytest.raises(RuntimeError):
         batcher.run(_image(0.5))
     assert batcher.run(_image(0.25))[0] == pytest.approx([0.25])
@@ -148,7 +165,7 @@ def test_a_caller_that_is_interrupted_leaves_the_others_their_turn(eventually: C
         except _InterruptedError:
             ended.append("interrupted")
 
-    batcher = Batcher(network, (2,))
+    batcher = Batcher([network], (2,))
     callers = [threading.Thread(target=call, args=(value,), daemon=True) for value in (0.0, 0.25, 0.25)]
     callers[0].start()
     eventually(lambda: calls)
@@ -164,7 +181,7 @@ def test_a_caller_that_is_interrupted_leaves_the_others_their_turn(eventually: C
 def test_many_callers_for_a_while_all_get_their_own(eventually: Callable[..., None]) -> None:
     network = _Network()
     network.release.set()
-    batcher = Batcher(network, (1, 8))
+    batcher = Batcher([network], (1, 8))
     wrong: list[float] = []
 
     def call(number: int) -> None:
