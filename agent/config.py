@@ -105,7 +105,7 @@ class ModelSection(Section):
         ge=0,
         le=64,
         description="Images worked on at once; those that wait for the network together go through it as one batch. "
-        "0: as many as cores, at least 2.",
+        "0: twice as many as cores, at least 4, since one whose heat map is made holds its place.",
     )
     prevalence: float | None = Field(
         default=None,

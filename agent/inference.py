@@ -63,7 +63,7 @@ def share_of_cores(config: Config) -> int:
 
 def images_at_once(config: Config) -> int:
     """Return how many jobs a worker runs side by side: reading files takes the cores while the network waits."""
-    return config.model.images_at_once or max(2, share_of_cores(config))
+    return config.model.images_at_once or 2 * max(2, share_of_cores(config))
 
 
 def make_decoder(config: Config, *, processes: int = 0) -> Decoder:
@@ -71,7 +71,7 @@ def make_decoder(config: Config, *, processes: int = 0) -> Decoder:
     section = config.decode
     return Decoder(
         DecoderSettings(
-            processes=processes or section.processes or images_at_once(config),
+            processes=processes or section.processes or max(2, share_of_cores(config)),
             seconds=section.seconds,
             memory_bytes=section.megabytes << 20,
         )

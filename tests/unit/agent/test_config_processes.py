@@ -41,4 +41,4 @@ def test_processes_that_share_a_port_want_one_that_is_known(role: str, tmp_path:
 def test_working_processes_divide_the_cores_among_them(tmp_path: Path) -> None:
     config = _config(tmp_path, f"[work]\nprocesses = {min(64, cores())}\n")
     assert share_of_cores(config) == max(1, cores() // 64)
-    assert images_at_once(config) == max(2, share_of_cores(config))
+    assert images_at_once(config) == 2 * max(2, share_of_cores(config))
