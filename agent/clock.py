@@ -26,6 +26,6 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
 
 def _watermark(config: Config, parts: Parts) -> Watermark:
     file = sqlite_file(config)
-    places = {STORE: config.store.folder} | ({} if file is None else {DATABASE: file.parent})
+    places = {STORE: config.store.local_folder} | ({} if file is None else {DATABASE: file.parent})
     section = config.store
     return Watermark(parts.database, places, section.low_megabytes, section.minimum_free_megabytes, utc_now)

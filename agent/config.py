@@ -26,6 +26,7 @@ from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
 from agent.config_roles import DeliverSection, WebSection, WorkSection
+from agent.config_store import StoreSection
 from agent.config_tables import check_reports, destination_settings, report_settings
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
@@ -38,25 +39,6 @@ class Section(BaseModel):
     """A table of config.toml: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StoreSection(Section):
-    """Where received Instances and rendered reports lie."""
-
-    folder: Path = Field(
-        default=Path("var/store"), description="Folder of the stored files; a relative one starts at config.toml."
-    )
-    minimum_free_megabytes: int = Field(
-        default=512,
-        ge=0,
-        description="With less free space than this, Instances are refused with 0xA700 (out of resources).",
-    )
-    low_megabytes: int = Field(
-        default=2560,
-        ge=0,
-        description="With less free space than this where the store or an SQLite database lies, people are warned: in "
-        "the log, on the page and by [alerts].",
-    )
 
 
 class DatabaseSection(Section):
@@ -255,7 +237,7 @@ def resolve(config: Config, folder: Path) -> Config:
         url = f"{prefix}{folder / url.removeprefix(prefix)}"
     return config.model_copy(
         update={
-            "store": config.store.model_copy(update={"folder": folder / config.store.folder}),
+            "store": config.store.resolved(folder),
             "destinations": tuple(one.at(folder) for one in config.destinations),
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
             "receive": config.receive.resolved(folder),

@@ -66,8 +66,20 @@ def opened(config: Config) -> Iterator[Database]:
 def parts_of(config: Config) -> Iterator[Parts]:
     """Open what every role needs for a block."""
     with opened(config) as database:
-        store = FolderStore(config.store.folder, reserve=config.store.minimum_free_megabytes * 1_000_000)
-        yield Parts(database, open_queue(database), store, installation_uuid(database, now=utc_now()))
+        yield Parts(database, open_queue(database), open_store(config), installation_uuid(database, now=utc_now()))
+
+
+def open_store(config: Config) -> Store:
+    """Open the store: a folder, or an object store with its cache. Raises StoreError."""
+    section, reserve = config.store, config.store.minimum_free_megabytes * 1_000_000
+    if section.s3 is None:
+        return FolderStore(section.folder, reserve=reserve)
+    from dicom_io.cache import Cache  # noqa: PLC0415 - only who has an object store loads what it takes
+    from dicom_io.object_store import ObjectStore  # noqa: PLC0415
+
+    limit, room = section.s3.cache_megabytes * 1_000_000, max(section.low_megabytes * 1_000_000, 2 * reserve)
+    cache = Cache(section.s3.cache_folder, limit=limit, reserve=reserve, room=room)
+    return ObjectStore(section.s3.settings, cache)
 
 
 def allowances(config: Config) -> Allowances:

@@ -42,7 +42,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             network_timeout=section.network_timeout_seconds,
             message_timeout=section.message_timeout_seconds,
             maximum_pdu_size=section.maximum_pdu_bytes,
-            slots_file=config.store.folder / "associations.lock",
+            slots_file=config.store.local_folder / "associations.lock",
         ),
         make_receiver(config, parts, rejecters=frozenset(peer.ae_title.strip() for peer in config.peers)),
         parts.store.spool,

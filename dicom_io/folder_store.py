@@ -18,8 +18,8 @@ from dicom_io.errors import LostError
 from dicom_io.spool import TEMPORARY, Spool, mapped
 from dicom_io.store import ListedFile, StoredFile, checked, is_name, name_of
 
-_INCOMING: Final = "incoming"
-_FOLDERS: Final = (_INCOMING, *(f"{number:02x}" for number in range(256)))
+INCOMING: Final = "incoming"
+FOLDERS: Final = tuple(f"{number:02x}" for number in range(256))
 _FOLDER_MODE: Final = 0o700  # patient data: for the agent's account only
 _CHUNK: Final = 1 << 20
 _STALE_SECONDS: Final = 3600.0
@@ -41,20 +41,18 @@ class FolderStore:
         with mapped("the store's folders"):
             is_new = not root.is_dir()
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            for name in _FOLDERS:
-                (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
-                _remove_stale(root / name)
+            make_folders(root)
             _sync_folder(root)
             if is_new:
                 _sync_folder(root.parent)
 
     def spool(self) -> Spool:
         """Return a new file for what is received, to be kept by `keep`."""
-        return Spool(self._root / _INCOMING, reserve=self._reserve)
+        return Spool(self._root / INCOMING, reserve=self._reserve)
 
     def put(self, data: bytes) -> StoredFile:
         """Make `data` durable and say where. Raises NoSpaceError when the disk or quota is full, else StoreError."""
-        with Spool(self._root / _INCOMING) as spool:
+        with Spool(self._root / INCOMING) as spool:
             spool.write(data)
             return self.keep(spool)
 
@@ -118,7 +116,7 @@ class FolderStore:
         What is put meanwhile may be missing, and a file that was put a moment ago may not have its row yet:
         `written_at` tells.
         """
-        for name in _FOLDERS[1:]:
+        for name in FOLDERS:
             with mapped("the store's folders"), os.scandir(self._root / name) as entries:
                 found = sorted(f"{name}/{one.name}" for one in entries)
             for relative in filter(is_name, found):
@@ -128,6 +126,13 @@ class FolderStore:
                     except FileNotFoundError:
                         continue
                 yield ListedFile(relative, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def make_folders(root: Path) -> None:
+    """Make the folders of stored files and of those that arrive, and remove what writers that died have left there."""
+    for name in (INCOMING, *FOLDERS):
+        (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        _remove_stale(root / name)
 
 
 def _sync_folder(folder: Path | str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from agent.cli.options import config_option, config_path, json_option, print_json
 from agent.config import Config, load
+from agent.config_store import S3Section
 from agent.destinations import Destination
 from agent.destinations.folder import Trial
 from agent.disk import free_bytes
@@ -20,7 +21,7 @@ from db.errors import DatabaseError
 from db.migrate import current, upgrade
 from db.operating_point import OperatingPointRecord, active_operating_points
 from db.tokens import tokens
-from dicom_io.errors import NetworkError
+from dicom_io.errors import DicomIoError
 from dicom_io.scu import Peer, echo
 from model.errors import ModelError
 
@@ -39,7 +40,7 @@ class Finding(NamedTuple):
 def check(given: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Say whether this installation is fit to run: config, database, disk, model, destinations and peers (C-ECHO).
 
-    Exit status 1 if anything is not. Nothing is changed.
+    Exit status 1 if anything is not. Nothing is changed, but for a small object `check` in an object store.
     """
     findings = list(_findings(given))
     if as_json:
@@ -76,6 +77,8 @@ def _findings(given: Path | None) -> Iterator[Finding]:
     yield Finding("config", ok=True, detail=f"{path or 'defaults'}")
     yield _tried("database", _database, config)
     yield _tried("disk", _disk, config)
+    if config.store.s3 is not None:
+        yield _tried("object store", partial(_objects, config.store.s3), config)
     yield _tried("model", partial(_model, config.model.name), config)
     if config.model.shadow:
         yield _tried("shadow model", partial(_model, config.model.shadow), config)
@@ -93,7 +96,7 @@ def _findings(given: Path | None) -> Iterator[Finding]:
 def _tried(check: str, look: Callable[[Config], str], config: Config) -> Finding:
     try:
         return Finding(check, ok=True, detail=look(config))
-    except (AgentError, DatabaseError, ModelError, NetworkError, OSError) as error:
+    except (AgentError, DatabaseError, ModelError, DicomIoError, OSError) as error:
         return Finding(check, ok=False, detail=str(error))
 
 
@@ -107,7 +110,7 @@ def _database(config: Config) -> str:
 
 
 def _disk(config: Config) -> str:
-    folder = config.store.folder
+    folder = config.store.local_folder
     free = free_bytes(folder) // 1_000_000
     if free < config.store.minimum_free_megabytes:
         message = (
@@ -116,6 +119,13 @@ def _disk(config: Config) -> str:
         )
         raise InstallationError(message)
     return f"{free} MB free at {folder}"
+
+
+def _objects(section: S3Section, config: Config) -> str:  # noqa: ARG001 - as the other checks
+    from dicom_io.object_store import probe  # noqa: PLC0415 - the other checks do not need it
+
+    probe(section.settings)
+    return f"takes and proves objects at {section.url}"
 
 
 def _model(name: str, config: Config) -> str:

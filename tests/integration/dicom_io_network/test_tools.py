@@ -147,7 +147,9 @@ def test_storescp_gets_compressed_images_as_they_are(storescp: Any, shared: Path
 
 def test_the_kernel_sees_write_then_sync_then_rename_then_sync_of_the_folder(tmp_path: Path) -> None:
     """What is synced before the rename survives a power cut; a rename survives once its folder is synced."""
-    program = "import sys, pathlib, dicom_io.store as s; s.Store(pathlib.Path(sys.argv[1])).put(bytes(100_000))"
+    program = (
+        "import sys, pathlib, dicom_io.folder_store as s; s.FolderStore(pathlib.Path(sys.argv[1])).put(bytes(100_000))"
+    )
     trace = tmp_path / "trace"
     calls = ("openat", "write", "fsync", "fdatasync", "rename", "renameat", "renameat2")
     strace = ("-y", "-e", f"trace={','.join(calls)}", "-o", trace, sys.executable, "-c", program, tmp_path / "store")
