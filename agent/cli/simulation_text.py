@@ -24,8 +24,8 @@ def print_drilled(drilled: Drilled, plan: Plan, folder: Path, *, as_json: bool) 
         click.echo("Peers that misbehaved, and what the agent did")
         _table("", drilled.troubles)
     if drilled.received is not None:
-        click.echo("The PACS")
-        _table("answered", drilled.received)
+        click.echo(f"The PACS has {drilled.received.objects} objects")
+        _table("answered", drilled.received.by_status)
     if drilled.account is None:
         click.echo("No account: without --config the agent's database is not read.")
     else:

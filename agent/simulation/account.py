@@ -29,6 +29,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """What the PACS saw: attempts by the status that it answered, and distinct objects that it took."""
+
+    by_status: dict[str, int]
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What became of all that was accepted.
 
@@ -70,6 +78,12 @@ def sent(lines: Iterable[Sending]) -> Sent:
             taken.add(line.sha256)
             studies.add(line.study_instance_uid)
     return Sent(statuses.total(), dict(statuses), dict(whys), len(taken), len(studies))
+
+
+def received(receipts: Iterable[Receipt]) -> Received:
+    """Sum up a PACS's ledger."""
+    lines = list(receipts)
+    return Received(dict(Counter(f"{line.status:04X}" for line in lines)), len(acknowledged(lines)))
 
 
 def account(

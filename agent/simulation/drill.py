@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from agent.config import Config, load
 from agent.parts import opened
-from agent.simulation.account import Account, Sent, account, sent
+from agent.simulation.account import Account, Received, Sent, account, received, sent
 from agent.simulation.hospital import DESTINATION, hospital, wait_until_settled
-from agent.simulation.ledger import Receipt, Sending, SendingLedger, read_receipts, read_sendings
+from agent.simulation.ledger import Sending, SendingLedger, read_receipts, read_sendings
 from agent.simulation.moods import Mood, Spell, follow
 from agent.simulation.pacs import LEDGER, MoodyPacs
 from agent.simulation.plan import Plan
@@ -61,7 +61,7 @@ class Drilled:
 
     sent: Sent
     troubles: Mapping[str, int]
-    received: Mapping[str, int] | None
+    received: Received | None
     settled: bool | None
     account: Account | None
 
@@ -113,22 +113,10 @@ def drill(
     return Drilled(
         sent=sent(lines),
         troubles={f"{what.value}: {answer}": count for (what, answer), count in sorted(sender.troubles.items())},
-        received=None if site.receipts is None else _received(read_receipts(site.receipts)),
+        received=None if site.receipts is None else received(read_receipts(site.receipts)),
         settled=settled,
         account=final,
     )
-
-
-def _received(receipts: Iterator[Receipt]) -> dict[str, int]:
-    """Count what reached the PACS by what it answered, and the distinct objects that it took."""
-    counts: dict[str, int] = {}
-    taken = set()
-    for receipt in receipts:
-        answer = f"{receipt.status:04X}"
-        counts[answer] = counts.get(answer, 0) + 1
-        if receipt.acknowledged:
-            taken.add(receipt.sop_instance_uid)
-    return counts | {"objects": len(taken)}
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def test_all_that_was_accepted_is_delivered_or_accounted_for(
     assert result.account.fates == {"delivered": len(sent)}
     assert result.troubles["wrong called: rejected"] == 1
     assert result.received is not None
-    assert result.received["objects"] >= len(busy_day.studies)
+    assert result.received.objects >= len(busy_day.studies)
 
     lines = list(read_sendings(tmp_path / SENT))
     receipts = list(read_receipts(tmp_path / "pacs" / LEDGER))

@@ -13,9 +13,9 @@ from agent.simulation.ledger import SendingLedger, acknowledged, read_receipts, 
 from agent.simulation.moods import Mood
 from agent.simulation.pacs import AE_TITLE, MoodyPacs
 from agent.simulation.plan import Plan, Wishes, day
-from agent.simulation.sender import Sender
-from dicom_io.errors import AssociationRejectedError, PeerUnreachableError
-from dicom_io.scu import Peer, echo
+from agent.simulation.sender import Sender, synthesised
+from dicom_io.errors import AssociationRejectedError, NetworkError, PeerUnreachableError
+from dicom_io.scu import HeldAssociation, Peer, echo
 
 
 @pytest.fixture
@@ -81,6 +81,17 @@ def test_a_pacs_that_rejects_or_is_down_comes_back_on_its_port(pacs: MoodyPacs, 
         echo(peer)
     pacs.be(Mood.ACCEPTS)
     echo(peer)
+
+
+def test_a_held_association_is_opened_again_when_the_peer_has_ended_it(pacs: MoodyPacs, peer: Peer, plan: Plan) -> None:
+    first, second = [synthesised(one) for one in plan.objects][:2]
+    with HeldAssociation(peer, "SIMCR1") as held:
+        assert held.store(first).stored
+        pacs.be(Mood.DOWN)
+        with pytest.raises(NetworkError):
+            held.store(second)
+        pacs.be(Mood.ACCEPTS)
+        assert held.store(second).stored
 
 
 @pytest.mark.parametrize(
