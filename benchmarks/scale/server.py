@@ -18,17 +18,19 @@ _SETTINGS = ("shared_buffers=256MB", "max_connections=400", "max_wal_size=4GB")
 _DONE = """
     SELECT (SELECT sum(xact_commit)::bigint FROM pg_stat_database),
         (SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal'),
-        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
+        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,
+        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Counters of the server: transactions that were committed, reading ones too; how often its log was synced."""
+    """Counters: committed transactions, reading ones too; syncs and bytes of its log; who is connected now."""
 
     commits: int
     syncs: int
     wal_bytes: int
+    connections: int
 
 
 @dataclass(slots=True)
@@ -46,8 +48,8 @@ class Server:
 
     def done(self) -> Done:
         """Return how much it has done so far but for such questions."""
-        commits, syncs, wal = self.row(_DONE)
-        return Done(commits - self.asked, syncs, wal)
+        commits, syncs, wal, connections = self.row(_DONE)
+        return Done(commits - self.asked, syncs, wal, connections - 1)
 
 
 @contextmanager
