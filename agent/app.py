@@ -11,7 +11,7 @@ import structlog
 from agent.config import Config
 from agent.destinations import Forwarding
 from agent.outgoing import make_destinations, note_takers_of, routes_of
-from agent.parts import Parts, allowances, parts_of, utc_now
+from agent.parts import Parts, allowances, clock_is_off, parts_of, utc_now
 from agent.store_away import patient
 from db import kinds
 from db.queue import Handler
@@ -74,6 +74,8 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
         HL7: _hl7,
     }
     with parts_of(config) as parts:
+        if (seconds := clock_is_off(parts.database, utc_now)) is not None:
+            log.warning("clock_is_off", role=role, seconds_ahead=round(seconds, 1))
         roles[role](config, parts, stop, ready)
     log.info("stopped", role=role)
 

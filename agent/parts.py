@@ -1,6 +1,6 @@
 """What every role of the agent is made of: the rows, the queue, the store; and what the configuration says of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,12 @@ from db.installation import installation_uuid
 from db.migrate import needs_upgrade
 from db.priority import Allowances
 from db.queue import Queue, open_queue
+from db.server_clock import ahead
 from dicom_io.folder_store import FolderStore
 from dicom_io.store import Store
+
+_MOST_AHEAD = timedelta(seconds=2)
+"""A study's end is planned by one host's clock, and found due by another's."""
 
 
 def utc_now() -> datetime:
@@ -60,6 +64,12 @@ def opened(config: Config) -> Iterator[Database]:
         yield database
     finally:
         database.dispose()
+
+
+def clock_is_off(database: Database, clock: Callable[[], datetime]) -> float | None:
+    """Return by how many seconds this host's clock is ahead of the database server's if that is worth telling."""
+    off = ahead(database, clock)
+    return off.total_seconds() if abs(off) > _MOST_AHEAD else None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from agent.destinations.folder import Trial
 from agent.disk import free_bytes
 from agent.errors import AgentError, ConfigError, InstallationError
 from agent.outgoing import make_destinations
-from agent.parts import open_rows, opened
+from agent.parts import clock_is_off, open_rows, opened, utc_now
 from agent.site import adapted
 from db.errors import DatabaseError
 from db.migrate import current, upgrade
@@ -106,6 +106,9 @@ def _database(config: Config) -> str:
     if url.startswith("sqlite:///") and not file.exists():
         return f"none yet; `tibabu run` or `tibabu migrate` makes {file}"
     with opened(config) as database:
+        if (seconds := clock_is_off(database, utc_now)) is not None:
+            message = f"expected this host's clock to be the database server's. Received: {seconds:.1f} s ahead"
+            raise InstallationError(message)
         return f"{database.dialect}, revision {current(database)}"
 
 
