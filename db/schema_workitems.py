@@ -73,3 +73,11 @@ workitem_event = Table(
     Column("acknowledged_at", UtcDateTime),
     Index("ix_workitem_event_receiving_ae", "receiving_ae", "state", "id"),
 )
+
+event_channel = Table(
+    "event_channel",
+    metadata,
+    Column("receiving_ae", Text, primary_key=True),
+    Column("holder", String(32), nullable=False),  # its latest WebSocket: an earlier one is told nothing more
+    Column("opened_at", UtcDateTime, nullable=False),
+)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
+from uuid import uuid4
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -27,6 +28,7 @@ from agent.tokens import UPS_READ
 from agent.workitems import Workitems
 from db.errors import DatabaseError
 from db.event_bell import EventBell
+from db.event_channels import hold_channel, holds_channel
 from db.tokens import is_active
 from db.workitem_events import PendingEvent, settle_event
 from dicom_io.errors import NetworkError
@@ -132,6 +134,7 @@ class EventChannels:
         """Serve a channel; one that the subscriber opened before is over: it may hang without either end knowing."""
         before, self._open[channel.receiver] = self._open.get(channel.receiver), channel
         try:
+            await channel.hold()
             if before is not None:
                 await before.replace()
             await channel.run()
@@ -152,8 +155,15 @@ class _Channel:
         self._replaced = asyncio.Event()
         self._services, self._workitems = services, workitems
         self._scope, self._receive, self._send = scope, receive, send
+        self._holder = uuid4().hex
         self._told = 0
         self._is_over = False
+
+    async def hold(self) -> None:
+        """Be the subscriber's channel from now on, also for other processes. Raises DatabaseError."""
+        await run_in_threadpool(
+            hold_channel, self._services.database, self.receiver, self._holder, at=self._services.clock()
+        )
 
     async def replace(self) -> None:
         """End this channel, and return when nothing more is sent by it."""
@@ -213,8 +223,8 @@ class _Channel:
         while not self._is_over:
             self.news.clear()
             try:
-                if not await run_in_threadpool(self._may_listen):
-                    return "revoked"
+                if over := await run_in_threadpool(self._over):
+                    return over
                 while events := await run_in_threadpool(wanted_events, self._workitems, self.receiver):
                     for event in events:
                         if self._is_over:
@@ -247,9 +257,12 @@ class _Channel:
         async with asyncio.timeout(self._services.limits.pause):
             await acknowledged()
 
-    def _may_listen(self) -> bool:
-        token = self._scope["state"]["token"]
-        return UPS_READ in token.scopes and is_active(self._services.database, token.id)
+    def _over(self) -> str:
+        """Return why nothing more may be told here, "" while it may."""
+        token, database = self._scope["state"]["token"], self._services.database
+        if UPS_READ not in token.scopes or not is_active(database, token.id):
+            return "revoked"
+        return "" if holds_channel(database, self.receiver, self._holder) else "replaced"
 
     async def _hang_up(self, how: str) -> None:
         codes = {"replaced": _REPLACED, "revoked": _REFUSED, "failed": _TRY_LATER}

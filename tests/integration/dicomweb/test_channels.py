@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from db.attributes import InstanceAttributes
 from db.closing import Timing
-from db.database import Database
+from db.database import Database, open_database
 from db.intake import IncomingInstance, record_instance
 from db.priority import Allowances, Priority
 from db.queue import open_queue
@@ -192,6 +192,24 @@ def test_the_newer_channel_of_a_subscriber_replaces_the_older(serve: Any, make_t
         assert ended.value.rcvd.code == 4000
         make_task(web, 1)
         assert heard(newer).ProcedureStepState == "SCHEDULED"
+
+
+def test_the_newer_channel_replaces_the_older_also_in_another_process_and_an_event_comes_once(
+    database: Database, tmp_path: Path, serve_on: Callable[..., Any], make_task: Callable[..., None]
+) -> None:
+    """Several processes share a port, or hosts a database: a subscriber's channels need not meet."""
+    elsewhere = open_database(database.url.render_as_string(hide_password=False))
+    with serve_on(database, tmp_path / "store") as web, serve_on(elsewhere, tmp_path / "store") as other:
+        token = web.token("ups:read", name="ris")
+        assert web.client(token).post(f"/workitems/{ALL}/subscribers/RIS").status_code == 201
+        with channel(web, token) as older, channel(other, token) as newer:
+            make_task(web, 1)
+            assert heard(newer).ProcedureStepState == "SCHEDULED"
+            with pytest.raises(ConnectionClosed) as ended:
+                older.recv(timeout=30)
+            assert ended.value.rcvd is not None
+            assert ended.value.rcvd.code == 4000
+    elsewhere.dispose()
 
 
 def test_a_filtered_subscription_hears_of_what_matches_only(serve: Any, make_task: Callable[..., None]) -> None:
