@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
@@ -34,6 +35,7 @@ ROLES = ("receive", "work", "deliver", CLOCK, "web")
 """The processes of every running agent."""
 
 _DRAIN_SECONDS = 30.0
+_SHADOW_PATIENCE = timedelta(hours=2)  # it has what the others leave of the processor
 
 
 def roles_of(config: Config) -> tuple[str, ...]:
@@ -140,7 +142,12 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             kinds.REJECT: rejecter.reject,
             kinds.AMEND: concluder.amend,
         }
-        parts.queue.run(patient(handlers | left_over, utc_now), stop=stop, concurrency=images_at_once(config))
+        parts.queue.run(
+            patient(handlers | left_over, utc_now),
+            stop=stop,
+            concurrency=images_at_once(config),
+            longest=timedelta(seconds=config.work.job_seconds),
+        )
     clock.shutdown()
 
 
@@ -158,7 +165,8 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
         if resumed := scorer.resume():
             log.info("shadow_resumed", jobs=resumed)
         ready(SHADOW, model=config.model.shadow)
-        parts.queue.run(patient({kinds.SHADOW: scorer.score}, utc_now), stop=stop, concurrency=1)
+        handlers = patient({kinds.SHADOW: scorer.score}, utc_now)
+        parts.queue.run(handlers, stop=stop, concurrency=1, longest=_SHADOW_PATIENCE)
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
@@ -202,7 +210,12 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     for settings in config.destinations:
         if settings.test_folder is not None:
             log.warning("destination_on_trial", destination=settings.name, folder=str(settings.test_folder))
-    run_lanes(parts.queue, patient(handlers, utc_now), stop, started=lambda: ready("deliver", destinations=names))
+
+    def longest(kind: str) -> timedelta:
+        return timedelta(seconds=config.deliver.job_seconds) * (8 if kind.startswith(kinds.forward("")) else 1)
+
+    started = partial(ready, "deliver", destinations=names)
+    run_lanes(parts.queue, patient(handlers, utc_now), stop, started=started, longest=longest)
 
 
 def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from agent.config_alerts import AlertsSection, check_alerts
@@ -157,6 +158,14 @@ class Config(Section):
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
     alerts: AlertsSection = AlertsSection()
+
+    @model_validator(mode="after")
+    def _jobs_outlast_decoding(self) -> Self:
+        if self.work.job_seconds < (least := 5 * self.decode.seconds):
+            given = f"work.job_seconds={self.work.job_seconds:g}"
+            message = f"expected work.job_seconds of at least five times decode.seconds, {least:g}. Received: {given}"
+            raise ValueError(message)
+        return self
 
     @field_validator("forward")
     @classmethod

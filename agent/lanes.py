@@ -2,14 +2,22 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from db.queue import Handler, Queue
 
 
 def run_lanes(
-    queue: Queue, handlers: Mapping[str, Handler], stop: threading.Event, *, started: Callable[[], None]
+    queue: Queue,
+    handlers: Mapping[str, Handler],
+    stop: threading.Event,
+    *,
+    started: Callable[[], None],
+    longest: Callable[[str], timedelta | None] = lambda _kind: None,
 ) -> None:
     """Run a lane for each handler, call `started`, and return once `stop` is set and all have drained.
+
+    `longest` says of a kind how long one job may run before it hangs: see `Queue.run`.
 
     What leaves a lane, which is a defect, stops the others and is raised here: a process without one of its lanes would
     look well, and what waits there would wait for ever.
@@ -18,7 +26,7 @@ def run_lanes(
 
     def run(kind: str, handler: Handler) -> None:
         try:
-            queue.run({kind: handler}, stop=stop, concurrency=1)
+            queue.run({kind: handler}, stop=stop, concurrency=1, longest=longest(kind))
         except BaseException as error:  # noqa: BLE001 - raised below
             defects.append(error)
             stop.set()

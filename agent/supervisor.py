@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from agent.memory import RECYCLED
 from agent.retry import Backoff
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,10 @@ class _Child:
         self.wait = 0.0 if self.deaths == 1 or pause is None else pause.total_seconds()
         self.waited = 0.0
         self._close()
-        log.error("process_died", role=self.role, exit_status=code, restart_in_seconds=self.wait)
+        if code == RECYCLED:
+            log.warning("process_recycled", role=self.role, restart_in_seconds=self.wait)
+        else:
+            log.error("process_died", role=self.role, exit_status=code, restart_in_seconds=self.wait)
 
     def stop(self) -> None:
         """Ask the process to drain."""

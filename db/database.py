@@ -22,11 +22,20 @@ Lock = tuple[str, ...]
 T = TypeVar("T")
 
 BUSY_TIMEOUT = 30.0  # seconds until a transaction that waits for a lock gives up
+STATEMENT_TIMEOUT = 300.0  # seconds until PostgreSQL gives a statement up; migrations have no limit
 _POSTGRESQL_OPTIONS = (
     "-c synchronous_commit=on -c timezone=UTC -c client_min_messages=warning "
     f"-c lock_timeout={int(BUSY_TIMEOUT * 1000)} "
+    f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)} "
     "-c idle_in_transaction_session_timeout=300000"  # a suspended host does not hold its row locks for ever
 )
+# A server that vanished without a word is noticed while something is sent (milliseconds) and while it is waited for.
+_NOTICE_SILENCE = {
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 _SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
 _LIGHTLY = text("SET LOCAL synchronous_commit = off")
 _PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
@@ -259,5 +268,5 @@ def _postgresql_engine(url: URL) -> Engine:
         pool_size=10,
         max_overflow=20,
         pool_pre_ping=True,  # a restarted server costs no transaction
-        connect_args={"options": options, "application_name": "tibabu", "connect_timeout": 10},
+        connect_args={"options": options, "application_name": "tibabu", "connect_timeout": 10, **_NOTICE_SILENCE},
     )

@@ -51,6 +51,7 @@ def _transaction(database: Database) -> Iterator[Connection]:
     if database.dialect == "postgresql":
         with database.begin(lock=("migrate",)) as connection:
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'"))
+            connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of millions of rows takes its time
             yield connection
         return
     # SQLite alters a table by copying it, and must not see the copied one's disappearance as a deletion of its rows.

@@ -1,5 +1,6 @@
 """`tibabu run`."""
 
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from agent.app import DICOMWEB, HL7, ROLES, SHADOW, processes_of, roles_of, run_
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.errors import ConfigError
+from agent.memory import RECYCLED, MemoryWatch
 from agent.parts import open_rows
+from agent.pulse import SILENT_SECONDS, start_pulse
 from agent.stopping import say_ready, stop_on_signals, stop_with_parent
 from agent.supervisor import supervise
 from dicom_io.library_logs import quiet_libraries
@@ -51,10 +54,20 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
                 message = f"expected {role}.enabled = true, for the role {role}. Received: false"
                 raise ConfigError(message)
         _migrate(config, supervised=supervised)
-        run_role(only[0], config, stop, say_ready)
+        _serve(only[0], config, stop)
         return
     _migrate(config, supervised=False)
     supervise(processes, path, stop)
+
+
+def _serve(role: str, config: Config, stop: threading.Event) -> None:
+    """Serve a role in this process, which ends itself when it hangs, and to be started anew when it is too large."""
+    start_pulse(SILENT_SECONDS * (10 if role == SHADOW else 1))  # that one may have to wait long for the processor
+    limits = {"work": config.work.megabytes, SHADOW: config.work.megabytes, "deliver": config.deliver.megabytes}
+    watch = MemoryWatch(limits[role], stop) if role in limits else None
+    run_role(role, config, stop, say_ready)
+    if watch is not None and watch.exceeded:
+        sys.exit(RECYCLED)
 
 
 def _step_back(config: Config) -> None:

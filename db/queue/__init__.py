@@ -9,7 +9,7 @@ import importlib
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, cast
 
 from sqlalchemy import Connection
@@ -99,7 +99,14 @@ class Queue(Protocol):
         Raises `ValueError` for a naive time or a kind of more than `LONGEST_KIND` characters, else `DatabaseError`.
         """
 
-    def run(self, handlers: Mapping[str, Handler], *, stop: threading.Event, concurrency: int) -> None:
+    def run(
+        self,
+        handlers: Mapping[str, Handler],
+        *,
+        stop: threading.Event,
+        concurrency: int,
+        longest: timedelta | None = None,
+    ) -> None:
         """Run jobs of the kinds in `handlers`, `concurrency` at once in threads, until `stop` is set and they end.
 
         A job is claimed by one worker at a time, and a claim lasts while its process lives (it is renewed in the
@@ -107,6 +114,10 @@ class Queue(Protocol):
         and then parked under the exception's class name. A database that cannot be reached is waited for; any other
         exception of the queue itself is a defect, and leaves `run` once the other jobs have ended. `ValueError` without
         any handler.
+
+        A job that runs for more than `longest` (the policy's, if None) hangs. That is recorded as a death of its worker
+        with that reason; the others may end, or go back as if they had not run; and **this process ends**, with exit
+        status 70: there is no other way to end a thread. Whoever started it starts it again.
         """
 
     def reap(self, now: datetime) -> int:

@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, select, update
@@ -16,7 +16,7 @@ from db.queue.job_rows import ENTRY, HAS_JOB, JobRows, next_job
 from db.queue.job_table import LEASED, is_leased, is_parked, is_waiting, job
 from db.queue.policy import Policy
 from db.queue.room import Room
-from db.queue.runner import Claim, LastChance, Runner, kinds_of
+from db.queue.runner import Claim, LastChance, Runner, Running, kinds_of
 
 _POLL = 0.025  # seconds between two looks at SQLite's change counter
 
@@ -30,18 +30,27 @@ class EmbeddedQueue:
         self._policy = policy
         self._clock = clock
         self._rows = JobRows()
-        self._room = Room()
+        self._room: Room[Running] = Room()
 
     def enqueue(self, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
         """See `Queue.enqueue`."""
         ledger.enqueue(self._rows, connection, kind, key, due_at=due_at, run_at=run_at)
 
-    def run(self, handlers: Mapping[str, Handler], *, stop: threading.Event, concurrency: int) -> None:
+    def run(
+        self,
+        handlers: Mapping[str, Handler],
+        *,
+        stop: threading.Event,
+        concurrency: int,
+        longest: timedelta | None = None,
+    ) -> None:
         """See `Queue.run`."""
         kinds = kinds_of(handlers)
         with closing(ChangeCounter(self._database)) as changes:
             worker = EmbeddedWorker(self._database, kinds, self._policy, self._clock, changes)
-            Runner(worker, handlers, self._policy, self._clock, self._room).run(stop=stop, concurrency=concurrency)
+            Runner(worker, handlers, self._policy, self._clock, self._room, longest).run(
+                stop=stop, concurrency=concurrency
+            )
 
     def reap(self, now: datetime) -> int:
         """See `Queue.reap`."""
@@ -138,6 +147,12 @@ class EmbeddedWorker:
         """See `Worker.settle`."""
         with self._database.begin_lightly() as connection:
             return ledger.settle(self._rows, connection, claim.id, settlement, failures=failures, now=self._clock())
+
+    def give_back(self, claim: Claim, *, blame: str) -> bool:
+        """See `Worker.give_back`."""
+        now, policy = self._clock(), self._policy
+        with self._database.begin() as connection:
+            return ledger.give_back(self._rows, connection, claim.id, blame=blame, now=now, policy=policy)
 
     def renew(self) -> None:
         """See `Worker.renew`."""

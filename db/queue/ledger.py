@@ -81,12 +81,30 @@ def reap(ledger: Ledger, connection: Connection, *, now: datetime, policy: Polic
     """Take back the jobs of dead workers; a job on which `policy.deaths` workers died in a row is parked."""
     expired = ledger.take_expired(connection, now)
     for entry in expired:
-        dead = replace(entry, deaths=entry.deaths + 1, reason=WORKER_DIED)
-        if dead.deaths >= policy.deaths:
-            ledger.put_parked(connection, dead, now)
-        else:
-            ledger.put_waiting(connection, dead, now)
+        _blame(ledger, connection, entry, WORKER_DIED, now=now, policy=policy)
     return len(expired)
+
+
+def give_back(
+    ledger: Ledger, connection: Connection, claim_id: int, *, blame: str, now: datetime, policy: Policy
+) -> bool:
+    """Let a job go whose process is about to end: with the reason if that is its fault, else as if it had not run."""
+    entry = ledger.take(connection, claim_id)
+    if entry is None:
+        return False
+    if blame:
+        _blame(ledger, connection, entry, blame, now=now, policy=policy)
+    else:
+        ledger.put_waiting(connection, replace(entry, attempt=entry.attempt - 1), now)
+    return True
+
+
+def _blame(ledger: Ledger, connection: Connection, entry: Entry, reason: str, *, now: datetime, policy: Policy) -> None:
+    dead = replace(entry, deaths=entry.deaths + 1, reason=reason)
+    if dead.deaths >= policy.deaths:
+        ledger.put_parked(connection, dead, now)
+    else:
+        ledger.put_waiting(connection, dead, now)
 
 
 def requeue(ledger: Ledger, connection: Connection, kind: str, key: str, *, now: datetime) -> bool:

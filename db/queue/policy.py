@@ -15,6 +15,12 @@ class Policy:
     backoff: tuple[timedelta, ...] = field(default=tuple(timedelta(seconds=5**power) for power in range(4)))
     """The pause after the first, second, ... unexpected exception in a row; the job is parked after one more."""
 
+    longest: timedelta = timedelta(minutes=10)
+    """How long a job may run, unless its worker says otherwise: one that takes longer hangs, and its process is ended.
+    That counts as its worker's death, of this job alone."""
+    grace: timedelta = timedelta(seconds=10)
+    """How long the others in a process that is to be ended may take to end before they are given back."""
+
     def is_last_chance(self, deaths: int) -> bool:
         """Tell whether a job is parked if its worker dies once more.
 

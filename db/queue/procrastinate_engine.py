@@ -15,7 +15,7 @@ import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
@@ -26,7 +26,7 @@ from db.queue.announcements import Announcements
 from db.queue.policy import Policy
 from db.queue.procrastinate_rows import ProcrastinateRows, entry, lock_of
 from db.queue.room import Room
-from db.queue.runner import Claim, LastChance, Runner, kinds_of
+from db.queue.runner import Claim, LastChance, Runner, Running, kinds_of
 
 logger = logging.getLogger(__name__)
 
@@ -71,20 +71,29 @@ class ProcrastinateQueue:
         self._policy = policy
         self._clock = clock
         self._rows = ProcrastinateRows(policy.lease)
-        self._room = Room()
+        self._room: Room[Running] = Room()
 
     def enqueue(self, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
         """See `Queue.enqueue`."""
         ledger.enqueue(self._rows, connection, kind, key, due_at=due_at, run_at=run_at)
 
-    def run(self, handlers: Mapping[str, Handler], *, stop: threading.Event, concurrency: int) -> None:
+    def run(
+        self,
+        handlers: Mapping[str, Handler],
+        *,
+        stop: threading.Event,
+        concurrency: int,
+        longest: timedelta | None = None,
+    ) -> None:
         """See `Queue.run`."""
         kinds = kinds_of(handlers)
         with ExitStack() as closing_time:
             announcements = closing_time.enter_context(closing(Announcements(self._database, kinds)))
             worker = ProcrastinateWorker(self._database, kinds, self._policy, self._clock, announcements)
             closing_time.enter_context(closing(worker))
-            Runner(worker, handlers, self._policy, self._clock, self._room).run(stop=stop, concurrency=concurrency)
+            Runner(worker, handlers, self._policy, self._clock, self._room, longest).run(
+                stop=stop, concurrency=concurrency
+            )
 
     def reap(self, now: datetime) -> int:
         """See `Queue.reap`. The server's clock decides who is dead."""
@@ -156,6 +165,12 @@ class ProcrastinateWorker:
         """See `Worker.settle`."""
         with self._database.begin_lightly() as connection:
             return ledger.settle(self._rows, connection, claim.id, settlement, failures=failures, now=self._clock())
+
+    def give_back(self, claim: Claim, *, blame: str) -> bool:
+        """See `Worker.give_back`."""
+        now, policy = self._clock(), self._policy
+        with self._database.begin() as connection:
+            return ledger.give_back(self._rows, connection, claim.id, blame=blame, now=now, policy=policy)
 
     def renew(self) -> None:
         """See `Worker.renew`. One that was forgotten, as its host slept for hours, registers anew when it claims."""

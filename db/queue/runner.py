@@ -6,19 +6,21 @@ import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import PurePath
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.queue import Clock, Handler, Job, Park, RetryAt, Settlement
 from db.queue.policy import Policy
-from db.queue.room import Room
+from db.queue.room import Guest, Room
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 1.0  # seconds: what nobody announces (a key set free on another machine) is found this late at worst
 _RECOVERY = 1.0  # seconds between two tries to reach the database
+_PATIENCE = 30.0  # seconds for which a job that is to run alone keeps others from starting, and then lets them
 _SLOT_POLL = 0.1  # seconds until a worker with all hands full looks at `stop` again
 
 
@@ -44,6 +46,9 @@ class Worker(Protocol):
     def settle(self, claim: Claim, settlement: Settlement, failures: int) -> bool:
         """Let a claim end; False if it was lost."""
 
+    def give_back(self, claim: Claim, *, blame: str) -> bool:
+        """Let a claim go as this process ends: as its worker's death if `blame` says why, else as if it had not run."""
+
     def renew(self) -> None:
         """Tell that this worker lives, and so prolong its claims."""
 
@@ -51,14 +56,24 @@ class Worker(Protocol):
         """Return when there may be jobs to claim: on news, when a planned one is due, after `timeout` seconds."""
 
 
+Running: TypeAlias = tuple[Worker, Claim]
+
+
 class Runner:
     """Runs the jobs that one worker claims."""
 
     def __init__(
-        self, worker: Worker, handlers: Mapping[str, Handler], policy: Policy, clock: Clock, room: Room
+        self,
+        worker: Worker,
+        handlers: Mapping[str, Handler],
+        policy: Policy,
+        clock: Clock,
+        room: Room[Running],
+        longest: timedelta | None = None,
     ) -> None:
         """Keep what `run` needs; nothing starts yet. `room` is shared by all runners of the process."""
         self._room = room
+        self._longest = (longest or policy.longest).total_seconds()
         self._worker = worker
         self._handlers = handlers
         self._policy = policy
@@ -112,7 +127,7 @@ class Runner:
 
     def _run_alone(self, stop: threading.Event) -> None:
         """Run one job with nothing beside it: the one on its last chance, if no other process was faster."""
-        with self._room.alone(stop, _SLOT_POLL) as is_alone:
+        with self._room.alone(stop, poll=_SLOT_POLL, patience=_PATIENCE) as is_alone:
             try:
                 claim = self._worker.claim(alone=True) if is_alone else None
             except DatabaseError as error:
@@ -120,6 +135,8 @@ class Runner:
             else:
                 if claim is not None:
                     self._work(claim, stop)
+        if not is_alone:  # another lane is at something long: let the others go on for a while
+            stop.wait(_PATIENCE)
 
     def _worked(self, slots: threading.BoundedSemaphore, work: Future[None]) -> None:
         if (defect := work.exception()) is not None:
@@ -144,7 +161,8 @@ class Runner:
     def _call(self, claim: Claim) -> tuple[Settlement, int]:
         """Call the handler. This is the job runner's edge: whatever it raises becomes a row that says so."""
         try:
-            settlement = self._handlers[claim.job.kind](claim.job)
+            with self._room.running((self._worker, claim), self._longest):
+                settlement = self._handlers[claim.job.kind](claim.job)
             if not isinstance(settlement, Settlement):
                 msg = f"expected a settlement. Received: type={type(settlement).__name__}"
                 raise TypeError(msg)  # noqa: TRY301 - a handler's wrong answer is treated like its exception
@@ -167,6 +185,32 @@ class Runner:
                 self._worker.renew()
             except DatabaseError as error:
                 logger.warning("queue_heartbeat_failed", extra={"error": type(error).__name__})
+            self._end_if_one_hangs()
+
+    def _end_if_one_hangs(self) -> None:
+        """End the process if a job of any of its runners hangs: that one is blamed, and the others go back."""
+        hung = self._room.close_on_hung()
+        if hung is None:
+            return
+        facts = {"seconds": round(hung.seconds, 3), "where": hung.place, **_identity(hung.job[1])}
+        logger.error("job_hung", extra=facts)
+        _give_back(hung.job, blame=_hung(hung))
+        for guest in self._room.left(self._policy.grace.total_seconds()):
+            if guest is not hung:
+                _give_back(guest.job, blame=_hung(guest) if guest.hangs else "")
+        self._room.end()
+
+
+def _hung(guest: Guest[Running]) -> str:
+    return f"hung for more than {guest.longest:g} s"
+
+
+def _give_back(running: Running, *, blame: str) -> None:
+    worker, claim = running
+    try:
+        worker.give_back(claim, blame=blame)
+    except DatabaseError as error:  # its lease runs out
+        logger.warning("job_not_settled", extra={"error": type(error).__name__, **_identity(claim)})
 
 
 def _recover(error: DatabaseError, stop: threading.Event) -> None:

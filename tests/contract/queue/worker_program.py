@@ -1,8 +1,9 @@
 """A worker process for the contract suite: worker_program.py URL BEHAVIOUR. It prints the key of every job it runs.
 
 Behaviours: `do` ends each job, `hold` never ends one, `wait` ends them on SIGUSR1, `die` kills its own
-process, `poisoned` lets the job "poison" crash in native code, once whatever else is claimed runs beside it; with
-`patiently` the lease is longer. SIGTERM lets it drain.
+process, `poisoned` lets the job "poison" crash in native code, once whatever else is claimed runs beside it, `hang`
+sleeps in native code, `seize` does so with the interpreter's lock; with `patiently` the lease is longer. SIGTERM lets
+it drain.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import sys
 import threading
 from datetime import timedelta
 
+from agent.pulse import start_pulse
 from db.database import open_database
 from db.queue import Done, Job, Settlement, open_queue
 from db.queue.policy import Policy
@@ -53,15 +55,26 @@ def main(url: str, behaviour: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if behaviour.startswith("hold"):
             threading.Event().wait()
+        if behaviour == "hang":
+            ctypes.CDLL(None).sleep(3600)
+        if behaviour == "seize":
+            ctypes.PyDLL(None).sleep(3600)
         if behaviour == "wait":
             end.wait()
             say("ended")
         return Done()
 
     behave = Poisoned() if behaviour == "poisoned" else handle
-    queue = open_queue(
-        open_database(url), Policy(lease=timedelta(seconds=2 if behaviour.endswith("patiently") else 0.6))
+    lease = timedelta(seconds=2 if behaviour.endswith("patiently") else 0.6)
+    policy = Policy(
+        lease=lease, longest=timedelta(seconds=0.5 if behaviour == "hang" else 60), grace=timedelta(seconds=0.5)
     )
+    queue = open_queue(open_database(url), policy)
+    if behaviour == "seize":
+        start_pulse(0.5)
+    if behaviour == "hang":  # in another lane something else is at work
+        lane = {"stop": stop, "concurrency": 1, "longest": timedelta(hours=1)}
+        threading.Thread(target=queue.run, args=({"b": lambda _: stop.wait() or Done()},), kwargs=lane).start()
     queue.run({"a": behave}, stop=stop, concurrency=CONCURRENCY)
 
 
