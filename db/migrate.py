@@ -15,6 +15,9 @@ from db.errors import SchemaError
 from db.foreign import translated
 from db.migrations import procrastinate_schema
 
+MOVED = "moved"
+"""The revision of a database whose rows have been moved to another one: no agent is to run on it any more."""
+
 LOCK_TIMEOUT = 10  # seconds: a migration that waits for a table's lock keeps everybody behind it waiting as well
 
 
@@ -86,6 +89,9 @@ def _config(connection: Connection | None = None) -> Config:
 
 def _refuse_later(config: Config, connection: Connection) -> None:
     found = MigrationContext.configure(connection).get_current_revision()
+    if found == MOVED:
+        msg = "expected the database in use. Received: one whose rows were moved to another; see database.url"
+        raise SchemaError(msg)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         msg = f"expected a schema of this or an earlier version of this program. Received: revision={found}"

@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "installation",
     "ticks": "ticks",
     "migrate": "installation",
+    "move": "move",
     "models": "models",
     "compare": "comparison",
     "train": "training",
