@@ -155,7 +155,7 @@ def working(site: Site) -> Iterator[tuple[Operation, ...]]:
         claims: list[object] = []
 
         def claim() -> None:
-            claims.append(worker.claim())
+            claims.append(worker.claim(alone=False))
 
         def settle() -> None:
             if (claimed := claims.pop()) is not None:

@@ -32,6 +32,7 @@ SMALL = {
 """Tables that do not grow with the studies, or are emptied of what is over."""
 WALKS = {
     "search: the latest hundred",
+    "search: by patient's name, that begins so",  # any part of a name may match: it reads all names
     "other lists: transfer syntaxes of late",
     "other lists: deliveries, counted",  # of all: that is what is asked
     "other lists: queue, depth",  # of all that waits
@@ -114,7 +115,7 @@ def main(url: str) -> None:
                     {"operation": name, "step": found, "statement": text}
                     for found in _scans(site.database, text, parameters)
                 ]
-    document = {"statements": len(statements), "scans": scans, "steps": steps}
+    document = {"statements": len(statements), "scans": scans, "steps": steps, "walks": sorted(WALKS)}
     click.echo(json.dumps(document, indent=1))
 
 

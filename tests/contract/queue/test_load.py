@@ -1,0 +1,111 @@
+"""Thousands of jobs, several worker processes, some of them killed: each job's effect once, in order, none lost."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+import db
+from db.database import Database
+from db.queue import open_queue, utc_now
+from db.queue.policy import Policy
+
+JOBS = 1000
+WORKERS = 3
+KILLED = 2
+LEASE = 4.0
+"""Seconds: longer than a worker that lives is ever held up."""
+
+
+class Worker:
+    """A worker process, and the jobs that it says it runs: (key, attempt)."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.runs: list[tuple[int, int]] = []
+        self.news = threading.Condition()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def has_run(self, jobs: int) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: len(self.runs) >= jobs, 60)
+
+    def end(self, *, kill: bool = False) -> None:
+        if kill:
+            self.process.kill()
+        else:
+            self.process.terminate()
+        assert self.process.wait(60) == (-9 if kill else 0)
+        self._thread.join(60)
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.endswith("\n"):  # one that was killed may leave half a line
+                key, attempt = line.split()
+                with self.news:
+                    self.runs.append((int(key), int(attempt)))
+                    self.news.notify_all()
+
+
+@pytest.fixture
+def worker(database: Database) -> Iterator[Callable[[], Worker]]:
+    """Return `worker()`: starts one."""
+    program = Path(__file__).with_name("load_program.py")
+    url = database.url.render_as_string(hide_password=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(db.__file__).parents[1])}
+    with ExitStack() as started:
+
+        def start() -> Worker:
+            command = [sys.executable, str(program), url, str(LEASE)]
+            process = started.enter_context(
+                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own program
+            )
+            started.callback(process.kill)
+            return Worker(process)
+
+        yield start
+
+
+def test_under_load_with_workers_that_are_killed_each_effect_comes_once_and_in_order(
+    database: Database, worker: Callable[[], Worker], now: datetime, eventually: Callable[..., None]
+) -> None:
+    queue = open_queue(database, Policy(lease=timedelta(seconds=LEASE)))
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE effect (key varchar(8) PRIMARY KEY, runs integer NOT NULL)"))
+
+    def enqueue(numbers: range) -> None:
+        for start in range(numbers.start, numbers.stop, 50):
+            with database.begin() as connection:
+                for number in reversed(range(start, start + 50)):  # due in another order than written
+                    due_at = now - timedelta(days=1) + timedelta(seconds=number)
+                    queue.enqueue(connection, "a", str(number), due_at=due_at, run_at=now)
+
+    enqueue(range(JOBS // 2))
+    workers = [worker() for _ in range(WORKERS)]
+    for victim in workers[:KILLED]:
+        victim.has_run(20)
+        victim.end(kill=True)
+        workers.append(worker())
+    enqueue(range(JOBS // 2, JOBS))  # while they work
+    eventually(lambda: queue.reap(utc_now()) == 0 and queue.depth(utc_now()) == (), 300)
+    for survivor in workers[KILLED:]:
+        survivor.end()
+
+    with database.read() as connection:
+        effects = {int(key): runs for key, runs in connection.execute(text("SELECT key, runs FROM effect"))}
+    assert effects.keys() == set(range(JOBS)), "no job is lost"
+    assert sum(effects.values()) - JOBS <= KILLED, "a job is run again only if its worker was killed"
+    assert queue.parked() == ()
+    for one in workers:
+        first_runs = [key for key, attempt in one.runs if attempt == 1]
+        assert first_runs == sorted(first_runs), "each worker takes the first to be due of what waits"
+    assert sum(len(one.runs) for one in workers) >= JOBS
