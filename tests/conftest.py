@@ -3,6 +3,9 @@
 import itertools
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -70,6 +73,51 @@ def eventually() -> Callable[..., None]:
             threading.Event().wait(0.02)
 
     return wait_for
+
+
+class S3Server:
+    """moto's S3 server over HTTP, in a process of its own; what it holds is gone when it is stopped."""
+
+    def __init__(self) -> None:
+        """Start it at a free port."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again at its port, and wait until it listens."""
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        assert self.process.stderr is not None
+        while "Running on" not in (line := self.process.stderr.readline()):
+            assert line, "expected the server to start"
+        self._drain = threading.Thread(target=self.process.stderr.read, daemon=True)
+        self._drain.start()
+
+    def stop(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait(30)
+        self._drain.join(30)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """Run an S3 server that the tests share."""
+    running = S3Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def new_s3_server() -> Iterator[S3Server]:
+    """Run an S3 server of this test's own, to be stopped and started."""
+    running = S3Server()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,40 +24,6 @@ from dicom_io.s3 import Credentials, S3Settings
 from dicom_io.store import Store
 
 SECONDS = 30
-
-
-class Server:
-    """moto's S3 server, in a process of its own; what it holds is gone when it is stopped."""
-
-    def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ours
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if "Running on" in line:
-                break
-        self.drain = threading.Thread(target=self.process.stderr.read, daemon=True)
-        self.drain.start()
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(SECONDS)
-        self.drain.join(SECONDS)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.stop()
 
 
 @dataclass
@@ -123,10 +88,10 @@ class Request(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def proxied(server: Server) -> Iterator[Callable[..., Proxy]]:
+def proxied(s3_server: Any) -> Iterator[Callable[..., Proxy]]:
     running = []
 
-    def start(upstream: Server = server) -> Proxy:
+    def start(upstream: Any = s3_server) -> Proxy:
         proxy = Proxy(upstream.endpoint)
         listener = ThreadingHTTPServer(("127.0.0.1", 0), type("Proxied", (Request,), {"proxy": proxy}))
         listener.daemon_threads = True
@@ -219,9 +184,11 @@ class Objects:
 
 
 @pytest.fixture
-def objects(server: Server, tmp_path: Path) -> Callable[..., Objects]:
+def objects(s3_server: Any, tmp_path: Path) -> Callable[..., Objects]:
     def make(endpoint: str = "", behind: str = "", seconds: float = SECONDS) -> Objects:
-        return Objects(endpoint or server.endpoint, tmp_path / "caches", behind or server.endpoint, seconds=seconds)
+        return Objects(
+            endpoint or s3_server.endpoint, tmp_path / "caches", behind or s3_server.endpoint, seconds=seconds
+        )
 
     return make
 
@@ -232,13 +199,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Folder(tmp_path / "store")
     made: Objects = request.getfixturevalue("objects")()
     return made
-
-
-@pytest.fixture
-def new_server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

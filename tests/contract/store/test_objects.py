@@ -154,15 +154,15 @@ def test_other_bytes_than_were_put_are_handed_to_nobody(objects: Callable[..., A
 
 
 def test_a_server_that_stops_in_the_middle_of_a_large_object_leaves_nothing(
-    new_server: Any, proxied: Any, objects: Callable[..., Any]
+    new_s3_server: Any, proxied: Any, objects: Callable[..., Any]
 ) -> None:
-    proxy = proxied(new_server)
-    place = objects(proxy.endpoint, new_server.endpoint)
+    proxy = proxied(new_s3_server)
+    place = objects(proxy.endpoint, new_s3_server.endpoint)
     store = place.open()
 
     def stops(request: Any) -> None:
-        if "partNumber=2" in request.path and new_server.process.poll() is None:
-            new_server.stop()
+        if "partNumber=2" in request.path and new_s3_server.process.poll() is None:
+            new_s3_server.stop()
 
     proxy.trouble = stops
     with pytest.raises(StoreError):
@@ -170,7 +170,7 @@ def test_a_server_that_stops_in_the_middle_of_a_large_object_leaves_nothing(
     with pytest.raises(StoreError):
         store.put(DATA)
     proxy.trouble = lambda _: None
-    new_server.start()
+    new_s3_server.start()
     place.client.create_bucket(Bucket=place.bucket)
     assert place.names() == []
     stored = store.put(LARGE)
