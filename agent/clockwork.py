@@ -38,6 +38,9 @@ _WRITE: Final = 5.0
 _RARE: Final = 30.0
 """Seconds: each run of a tick of this period or a longer one is on record before it begins, and when it has ended."""
 
+_SILENT: Final = 120.0
+"""Seconds after which a look at the lock hangs: somebody between here and the database swallows what is said."""
+
 _DRAIN: Final = 2.0
 """Seconds for the runs that are under way to end before another process takes over."""
 
@@ -81,21 +84,34 @@ class Clockwork:
         self._guard = threading.Lock()
         self._writer = threading.Lock()
         self._written = 0.0
+        self._looked = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Stand by, and run the ticks while this process holds the lock, until `stop` is set."""
         lock = clock_lock(self._database)
+        self._looked = time.monotonic()
+        threading.Thread(target=self._watch, args=(stop,), name="clock-watch", daemon=True).start()
         try:
             while not stop.is_set():
+                self._looked = time.monotonic()
                 try:
                     if not self._begun and lock.take():
                         self._lead(lock, stop)
                 except DatabaseError as error:
                     log.warning("clock_unavailable", error=type(error).__name__)
-                self._end_what_hangs()
                 stop.wait(_LOOK)
         finally:
             lock.release()
+
+    def _watch(self, stop: threading.Event) -> None:
+        """End this process where a tick, or looking at the lock, hangs."""
+        while not stop.wait(_LOOK):
+            with self._guard:
+                begun = {name: (since, self._ticks[name].longest_seconds) for name, since in self._begun.items()}
+            for name, (since, longest) in begun.items() | {("lock", (self._looked, _SILENT))}:
+                if (seconds := time.monotonic() - since) > longest:
+                    log.error("tick_hangs", tick=name, seconds=round(seconds))
+                    self._hangs()
 
     def _lead(self, lock: ClockLock, stop: threading.Event) -> None:
         wanted = {name: (tick.seconds, tick.longest_seconds) for name, tick in self._ticks.items()}
@@ -116,8 +132,8 @@ class Clockwork:
                 log.warning("clock_lost", process=self._process)
 
     def _tend(self, scheduler: BackgroundScheduler) -> None:
-        """Look after the ticks: none waits for longer than its period, though the clock was set back; none hangs."""
-        self._end_what_hangs()
+        """Look after the ticks: none waits for longer than its period, though the clock was set back."""
+        self._looked = time.monotonic()
         now = self._clock()
         for job in scheduler.get_jobs():
             if job.next_run_time - now > timedelta(seconds=self._ticks[job.id].seconds):
@@ -188,12 +204,3 @@ class Clockwork:
         pause = threading.Event()
         while self._begun and time.monotonic() < deadline:
             pause.wait(0.02)
-
-    def _end_what_hangs(self) -> None:
-        with self._guard:
-            begun = dict(self._begun)
-        now = time.monotonic()
-        for name, since in begun.items():
-            if now - since > self._ticks[name].longest_seconds:
-                log.error("tick_hangs", tick=name, seconds=round(now - since))
-                self._hangs()

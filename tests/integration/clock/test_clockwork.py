@@ -20,13 +20,13 @@ def utc_now() -> datetime:
 
 
 @pytest.fixture
-def run(database: Database) -> Iterator[Callable[..., threading.Event]]:
+def run(sqlite_database: Database) -> Iterator[Callable[..., threading.Event]]:
     """Return `run(clock=utc_now, **ticks)`: a clock that runs them; the event that a tick hangs."""
     stop, threads = threading.Event(), []
 
     def begin(clock: Callable[[], datetime] = utc_now, **given: Tick) -> threading.Event:
         hung = threading.Event()
-        work = Clockwork(database, given, clock, hangs=hung.set)
+        work = Clockwork(sqlite_database, given, clock, hangs=hung.set)
         threads.append(threading.Thread(target=work.run, args=(stop,)))
         threads[-1].start()
         return hung
@@ -39,13 +39,13 @@ def run(database: Database) -> Iterator[Callable[..., threading.Event]]:
 
 
 @pytest.fixture
-def row(database: Database) -> Callable[[str], TickRow]:
+def row(sqlite_database: Database) -> Callable[[str], TickRow]:
     """Return `row(name)`: how a tick stands; one that is not on record yet has not begun."""
 
     def find(name: str) -> TickRow:
         now = utc_now()
         nothing = TickRow(name=name, period_seconds=1, longest_seconds=1, process="", next_at=now, ended_at=now)
-        return next((row for row in ticks(database) if row.name == name), nothing)
+        return next((row for row in ticks(sqlite_database) if row.name == name), nothing)
 
     return find
 
