@@ -70,7 +70,7 @@ class ProcrastinateQueue:
         self._database = database
         self._policy = policy
         self._clock = clock
-        self._rows = ProcrastinateRows(policy.lease)
+        self._rows = ProcrastinateRows(policy.lease, clock)
         self._room: Room[Running] = Room()
 
     def enqueue(self, connection: Connection, kind: str, key: str, *, due_at: datetime, run_at: datetime) -> None:
@@ -142,7 +142,7 @@ class ProcrastinateWorker:
         self._kinds = list(kinds)
         self._policy = policy
         self._clock = clock
-        self._rows = ProcrastinateRows(policy.lease)
+        self._rows = ProcrastinateRows(policy.lease, clock)
         self._announcements = announcements
         self._id: int | None = None
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from db.queue import Clock
 from db.queue.ledger import Entry
 
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
@@ -18,11 +19,16 @@ _LOWEST, _HIGHEST = -(2**31), 2**31 - 1  # a priority has 32 bits: 68 years of s
 _FORGET_WORKERS = timedelta(hours=1)
 
 # An insert announces itself by procrastinate's trigger; a merge has to say that the waiting job's time has changed.
+# The server's clock decides when a job's time has come. So a time is moved by what its planner's clock is wrong, if
+# that is more than a statement takes: a receiver whose clock is ahead would delay the analysis of all that it takes.
 _PUT_WAITING = text("""
-    WITH put AS (
+    WITH clock AS (SELECT clock_timestamp() - CAST(:now AS timestamptz) AS wrong),
+    put AS (
         INSERT INTO procrastinate.procrastinate_jobs AS old
             (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at, attempts)
-        VALUES (:kind, :kind, :priority, :lock, :lock, :args, :run_at, :attempt)
+        SELECT :kind, :kind, :priority, :lock, :lock, :args, CAST(:run_at AS timestamptz)
+            + CASE WHEN wrong BETWEEN interval '-2 seconds' AND interval '2 seconds' THEN interval '0' ELSE wrong END,
+            :attempt FROM clock
         ON CONFLICT (queueing_lock) WHERE status = 'todo' DO UPDATE SET
             priority = greatest(old.priority, excluded.priority),
             scheduled_at = least(old.scheduled_at, excluded.scheduled_at),
@@ -81,9 +87,10 @@ _FORGET = text("DELETE FROM procrastinate.procrastinate_workers WHERE last_heart
 class ProcrastinateRows:
     """`db.queue.ledger.Ledger` on procrastinate's tables."""
 
-    def __init__(self, lease: timedelta) -> None:
-        """Take a worker that has not been heard of for `lease` as dead."""
+    def __init__(self, lease: timedelta, clock: Clock) -> None:
+        """Take a worker that has not been heard of for `lease` as dead. `clock` is that of those who plan."""
         self._lease = lease
+        self._clock = clock
 
     def take(self, connection: Connection, claim_id: int) -> Entry | None:
         """See `Ledger.take`."""
@@ -103,7 +110,7 @@ class ProcrastinateRows:
 
     def put_waiting(self, connection: Connection, entry: Entry, run_at: datetime) -> None:
         """See `Ledger.put_waiting`."""
-        connection.execute(_PUT_WAITING, {**_values(entry), "run_at": run_at})
+        connection.execute(_PUT_WAITING, {**_values(entry), "run_at": run_at, "now": self._clock()})
 
     def put_parked(self, connection: Connection, entry: Entry, parked_at: datetime) -> None:
         """See `Ledger.put_parked`."""

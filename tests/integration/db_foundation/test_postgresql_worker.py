@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -119,3 +119,20 @@ def test_a_drained_worker_leaves_the_server_s_list(postgresql_database: Database
         assert connection.scalars(text("SELECT id FROM procrastinate.procrastinate_workers")).all() == []
         assert connection.scalars(text("SELECT id FROM procrastinate.procrastinate_jobs")).all() == []
         assert connection.scalars(text("SELECT id FROM procrastinate.procrastinate_events")).all() == []
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_host_whose_clock_is_wrong_plans_by_the_servers(
+    other: Database, ran: dict[str, threading.Event], hours: int
+) -> None:
+    """What it wants done at once is done at once, and what it wants done in an hour is not done now."""
+
+    def wrong() -> datetime:
+        return utc_now() + timedelta(hours=hours)
+
+    planner = open_queue(other, clock=wrong)
+    with other.begin() as connection:
+        planner.enqueue(connection, "a", "1", due_at=wrong(), run_at=wrong() + timedelta(hours=1))
+        planner.enqueue(connection, "a", "2", due_at=wrong(), run_at=wrong())
+    assert ran["2"].wait(60)
+    assert not ran["1"].is_set()
