@@ -34,6 +34,8 @@ def _absent() -> dict[str, str]:
         return {}
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     absent = {"tools": f"{', '.join(missing)} not on PATH"} if missing else {}
+    if os.geteuid() or not list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
+        absent["chaos"] = "not root, or no libfaketime"
     if not os.environ.get("TIBABU_OHIF"):
         absent["viewer"] = "TIBABU_OHIF does not say where a distribution of OHIF lies"
     if not os.environ.get("TIBABU_FHIR"):

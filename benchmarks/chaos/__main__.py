@@ -20,6 +20,7 @@ from typing import Any
 import click
 from account import document
 from audit import audit
+from databases import LOCKED_FOR_LONG
 from evidence import at_pacs, read_ledger, taken
 from hospital import MOODS, TIMEOUTS, PickyPacs, plan, source
 from nemesis import SUPERVISOR, Nemesis, Trouble, planned
@@ -39,6 +40,7 @@ OPEN = """
 """
 """What still has to happen."""
 _LOOK = 1.0
+_LOCKED = 45.0
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Taken:
 @click.option("--instances", type=click.IntRange(20), default=200, show_default=True, help="About so many are sent.")
 @click.option("--seed", default=1, show_default=True, help="Decides what is sent, what befalls, and when.")
 @click.option("--kills", default=20, show_default=True, help="Processes killed with SIGKILL.")
+@click.option("--receivers", default=2, show_default=True, help="Receiving processes.")
 @click.option("--rounds", default=1, show_default=True, help="How often each trouble befalls.")
 @click.option("--longest", default=3.0, show_default=True, help="Seconds that a trouble lasts at most.")
 @click.option("--jump", default=90, show_default=True, help="Seconds that a clock is put wrong by.")
@@ -93,7 +96,7 @@ def _run(
     sent = folder / "sent.jsonl"
     with (
         PickyPacs(folder / "pacs", ae_title="PACS", keep=False, slow_seconds=0.3) as pacs,
-        scene(folder, engine, pacs.port, 200 + instances // 10, options["jump"]) as stage,
+        scene(folder, engine, pacs.port, options["receivers"], 200 + instances // 20, options["jump"]) as stage,
         SendingLedger(sent) as ledger,
     ):
         for host in stage.hosts:
@@ -105,7 +108,7 @@ def _run(
         sender = Sender(stage.agent, ledger, source=source, timeouts=TIMEOUTS, on_sent=counted.note)
         nemesis.start()
         try:
-            sender.run(wanted, speed=None, tries=None, pause=0.3)
+            sender.run(wanted, speed=None, tries=None, pause=0.5)
             tell(f"all sent, {counted.count()} taken")
             nemesis.join()
             settled = _settle(stage, options["patience"], tell)
@@ -115,7 +118,9 @@ def _run(
         lines = list(read_sendings(sent))
         receipts = list(read_receipts(folder / "pacs" / LEDGER))
         result = audit(read_ledger(stage.database.rows), stage.store.folder, taken(lines), at_pacs(receipts))
-        return document(result, lines, nemesis.done, stage.hosts) | {"settled": settled, "drained": drained}
+        jobs = [f"{row['kind']}: {row['reason']}" for row in stage.database.rows(stage.database.parked_jobs)]
+        end = {"jobs given up": jobs, "settled": settled, "drained": drained}
+        return document(result, lines, nemesis.done, stage.hosts) | end
 
 
 def _nemesis(
@@ -130,10 +135,13 @@ def _nemesis(
     troubles = stage.troubles()
     for name, mood in MOODS.items():
         troubles[name] = Trouble(partial(pacs.be, mood), partial(pacs.be, Mood.ACCEPTS))
-    victims = [role for host in stage.hosts for role in host.roles for _ in range(1 if role == "web" else 3)]
-    victims += [f"{SUPERVISOR}{host.name}" for host in stage.hosts]
+    roles = [role for host in stage.hosts for role in host.roles if role != "web"]
+    supervisors = [f"{SUPERVISOR}{host.name}" for host in stage.hosts]
+    victims = [*roles, *reversed(supervisors), "web", *roles]
     kills = Counter(victims[number % len(victims)] for number in range(options["kills"]))
-    strikes = {name: (options["rounds"], trouble.longest or options["longest"]) for name, trouble in troubles.items()}
+    strikes = dict.fromkeys(troubles, (options["rounds"], options["longest"]))
+    if LOCKED_FOR_LONG in strikes:
+        strikes[LOCKED_FOR_LONG] = options["rounds"] // 2, _LOCKED
     return Nemesis(planned(seed, total, kills, strikes), stage.hosts, troubles, counted.count, tell, seed)
 
 

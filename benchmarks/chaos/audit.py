@@ -4,7 +4,8 @@ accepted: an Instance (SOP Instance UID and digest) that its sender was told 0x0
 delivered: its file lies in the store unchanged, the PACS has those very bytes, and of its study's last result the PACS
 has every report, byte for byte what is on record.
 accounted for: its file lies in the store unchanged, and a person sees why it or its reports are not at the PACS: its
-study is quarantined, or a delivery is parked with its reason.
+study is quarantined, a delivery is parked with its reason, or it is the duplicate, in another transfer syntax, of one
+that is delivered.
 lost: neither. doubled: what `Doubled` counts.
 """
 
@@ -16,7 +17,8 @@ from typing import Any
 
 from evidence import Ledger, Row, Sent, stored_digest
 
-_QUARANTINED, _PARKED = "quarantined", "parked"
+_QUARANTINED, _PARKED, _DUPLICATE = "quarantined", "parked", "duplicate"
+_ACCOUNTED = frozenset({_QUARANTINED, _PARKED, _DUPLICATE})
 
 
 @dataclass
@@ -78,7 +80,7 @@ def audit(ledger: Ledger, store: Path, sent: Mapping[Sent, bool], pacs: Mapping[
 def _count(found: Audit, one: Sent, fate: str) -> None:
     if not fate:
         found.delivered += 1
-    elif fate in {_QUARANTINED, _PARKED}:
+    elif fate in _ACCOUNTED:
         found.accounted[fate] += 1
     else:
         found.lost.append(f"{one.sop_instance_uid}: {fate}")
@@ -89,8 +91,19 @@ def _fate(ledger: Ledger, store: Path, row: Row, one: Sent, pacs: Mapping[str, C
     study = ledger.studies[row["study_id"]]
     if study["conflict"]:
         return _QUARANTINED
+    if row["role"] == "duplicate":
+        return _duplicate(ledger, store, row, pacs)
     here = _held(ledger.of_instances.get(row["id"], []), arrived=one.sha256 in pacs.get(one.sop_instance_uid, ()))
     return here or _reports(ledger, store, row, pacs)
+
+
+def _duplicate(ledger: Ledger, store: Path, row: Row, pacs: Mapping[str, Counter[str]]) -> str:
+    """Return what a duplicate is by what became of the one that it repeats."""
+    for first in ledger.instances:
+        if first["sop_instance_uid"] == row["sop_instance_uid"] and first["role"] in {"candidate", "evidence"}:
+            fate = _fate(ledger, store, first, Sent(first["sop_instance_uid"], first["sha256"]), pacs)
+            return fate or _DUPLICATE
+    return "the duplicate of nothing"
 
 
 def _held(deliveries: Iterable[Row], *, arrived: bool) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from disk import Disk
@@ -20,6 +20,8 @@ from wire import Wire, wire
 Row = dict[str, Any]
 _SERVER_OPTIONS = "-h '' -k {socket} -c max_wal_size=128MB -c wal_keep_size=0 -c shared_buffers=64MB"
 _SECONDS = 60.0
+LOCKED_FOR_LONG = "database locked for long"
+"""Longer than a transaction waits for the lock."""
 
 
 @dataclass
@@ -27,6 +29,7 @@ class SqliteFile:
     """A file on a disk of its own."""
 
     disk: Disk
+    parked_jobs: ClassVar[str] = "SELECT kind, key, reason FROM job WHERE state = 'PARKED'"
 
     @property
     def url(self) -> str:
@@ -47,7 +50,11 @@ class SqliteFile:
     def cuts(self) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
         """What can be done to it, and how that ends."""
         lock = _Lock(self._file)
-        return {"database locked": (lock.take, lock.release), "database disk full": (self.disk.fill, self.disk.free)}
+        return {
+            "database locked": (lock.take, lock.release),
+            LOCKED_FOR_LONG: (lock.take, lock.release),
+            "database disk full": (self.disk.fill, self.disk.free),
+        }
 
 
 class _Lock:
@@ -83,6 +90,10 @@ class PostgresServer:
     binaries: Path
     user: str | None
     cable: Wire
+    parked_jobs: ClassVar[str] = """
+        SELECT queue_name AS kind, args ->> 'key' AS key, args ->> 'reason' AS reason
+        FROM procrastinate.procrastinate_jobs WHERE status = 'failed'
+    """
 
     @property
     def url(self) -> str:

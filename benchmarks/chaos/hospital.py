@@ -16,15 +16,9 @@ BEGINS: Final = datetime(2026, 1, 5, tzinfo=UTC)
 TIMEOUTS: Final = Timeouts(connection=5, acse=5, dimse=10, network=10)
 """Scanners that give up soon, and so send again what they had no answer for."""
 
-MIX: Final[Mix] = {
-    (Kind.DX, Kind.LATERAL, Kind.LATERAL, Kind.SR): 30,
-    (Kind.CR, Kind.LATERAL, Kind.LATERAL): 20,
-    (Kind.CT,) * 16: 30,
-    (Kind.US,) * 12: 20,
-}
-"""Some nine Instances a study, of which few are for the network: this is not a run about its speed."""
-
-_A_STUDY: Final = 9.3  # Instances on average, with those that come late and those that come in other bytes
+_SERIES: Final = {False: (4, 3), True: (40, 24)}
+"""Images of a CT and of an ultrasound study, in short and in long runs: these are no runs about speed."""
+_LONG: Final = 2000
 _ONE_IN: Final = 97
 MOODS: Final = {
     "PACS refuses (A700)": Mood.REFUSES,
@@ -36,12 +30,25 @@ MOODS: Final = {
 NEVER: Final = 0xA900  # Data Set Does Not Match SOP Class (PS3.4 table B.2-1): it will not do to try again
 
 
+def mix(instances: int) -> Mix:
+    """Return what studies consist of: few images are for the network, and in long runs studies are large."""
+    ct, us = _SERIES[instances > _LONG]
+    return {
+        (Kind.DX, Kind.LATERAL, Kind.LATERAL, Kind.SR): 30,
+        (Kind.CR, Kind.LATERAL, Kind.LATERAL): 20,
+        (Kind.CT,) * ct: 30,
+        (Kind.US,) * us: 20,
+    }
+
+
 def plan(seed: int, instances: int) -> Plan:
     """Return a day of about so many Instances: late images, repeated studies, and such as come in other bytes."""
+    kinds = mix(instances)
+    a_study = sum(len(recipe) * share for recipe, share in kinds.items()) / sum(kinds.values())
     wishes = Wishes(
-        studies=round(instances / _A_STUDY),
+        studies=round(instances / a_study),
         exact=True,
-        mix=MIX,
+        mix=kinds,
         late=0.1,
         repeated=0.1,
         recoded=0.06,

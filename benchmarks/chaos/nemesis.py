@@ -22,11 +22,10 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that begins and ends; `longest` seconds lie between at most, where it has a length of its own."""
+    """Something that begins and ends."""
 
     begin: Callable[[], None]
     end: Callable[[], None]
-    longest: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+_FAKETIME = "*/faketime/libfaketimeMT.so.1"
+_ASLEEP = Path(__file__).parent / "asleep"
 START_SECONDS = 120.0
 DRAIN_SECONDS = 90.0
 _POLL = 0.05
@@ -44,8 +45,8 @@ class Host:
         only = [part for role in self.roles for part in ("--only", role)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-P", "-m", "agent", "run", "--config", str(self.config), *only],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-P", "-m", "agent", "run", "--supervised", "--config", str(self.config), *only],
+                stdin=subprocess.PIPE,  # its end, with ours, is an order to stop
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.config.parent,
@@ -94,17 +95,19 @@ class Host:
         return self.config.parent / f"{self.name}.clock"
 
     def _clock(self) -> dict[str, str]:
-        if not FAKETIME.is_file():
-            message = f"expected libfaketime (Debian's package libfaketime). Received: no file {FAKETIME}"
+        library = next(Path("/usr/lib").glob(_FAKETIME), None)
+        if library is None:
+            message = f"expected Debian's package libfaketime. Received: no /usr/lib/{_FAKETIME}"
             raise FileNotFoundError(message)
         if not self._offset.exists():
             self.jump(0)
         return {
-            "LD_PRELOAD": str(FAKETIME),
+            "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as on a real host, where only the wall clock is set
-            "PYTHONPATH": str(Path(__file__).parent / "asleep"),
+            "NO_FAKE_STAT": "1",  # it would only make imports slow
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_ASLEEP), os.environ.get("PYTHONPATH")))),
         }
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
