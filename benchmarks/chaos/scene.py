@@ -89,7 +89,7 @@ def scene(folder: Path, engine: str, pacs_port: int, receivers: int, megabytes: 
 
 def _config(folder: Path, url: str, port: int, pacs_port: int, receivers: int) -> str:
     tables: dict[str, Mapping[str, Any]] = {
-        "[store]": {"folder": str(folder / "store"), "minimum_free_megabytes": 1},
+        "[store]": {"folder": str(folder / "store"), "minimum_free_megabytes": 0},
         "[database]": {"url": url},
         "[receive]": {"host": "127.0.0.1", "port": port, "processes": receivers, "dimse_timeout_seconds": 10},
         "[complete]": {"after_release_seconds": 0.5, "quiet_seconds": 3},
