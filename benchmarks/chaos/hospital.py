@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.simulation.moods import Mood
 from agent.simulation.pacs import MoodyPacs
-from agent.simulation.plan import Mix, Object, Plan, Why, Wishes, day
+from agent.simulation.plan import SCANNERS, Habit, Mix, Object, Plan, Scanner, Why, Wishes, day
 from dicom_io.peer import Timeouts
 from dicom_io.received import ReceivedInstance
 from dicom_io.simulated import Kind, made
@@ -19,6 +19,8 @@ TIMEOUTS: Final = Timeouts(connection=5, acse=5, dimse=10, network=10)
 _SERIES: Final = {False: (4, 3), True: (40, 24)}
 """Images of a CT and of an ultrasound study, in short and in long runs: these are no runs about speed."""
 _LONG: Final = 2000
+_MORE: Final = tuple(Scanner(f"SIMCT{number}", Habit.STUDY, frozenset({Kind.CT})) for number in (2, 3))
+
 _ONE_IN: Final = 97
 MOODS: Final = {
     "PACS refuses (A700)": Mood.REFUSES,
@@ -36,8 +38,8 @@ def mix(instances: int) -> Mix:
     return {
         (Kind.DX, Kind.LATERAL, Kind.LATERAL, Kind.SR): 30,
         (Kind.CR, Kind.LATERAL, Kind.LATERAL): 20,
-        (Kind.CT,) * ct: 30,
-        (Kind.US,) * us: 20,
+        (Kind.CT,) * ct: 40,
+        (Kind.US,) * us: 10,
     }
 
 
@@ -49,6 +51,7 @@ def plan(seed: int, instances: int) -> Plan:
         studies=round(instances / a_study),
         exact=True,
         mix=kinds,
+        scanners=(*SCANNERS, *_MORE),
         late=0.1,
         repeated=0.1,
         recoded=0.06,
