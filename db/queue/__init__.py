@@ -111,9 +111,9 @@ class Queue(Protocol):
 
         A job is claimed by one worker at a time, and a claim lasts while its process lives (it is renewed in the
         background). An exception that leaves a handler is logged and the job tried again, as the queue's `Policy` says,
-        and then parked under the exception's class name. A database that cannot be reached is waited for; any other
-        exception of the queue itself is a defect, and leaves `run` once the other jobs have ended. `ValueError` without
-        any handler.
+        and then parked under the exception's class name; for `DatabaseUnavailableError` it is never parked. A database
+        that cannot be reached is waited for; any other exception of the queue itself is a defect, and leaves `run` once
+        the other jobs have ended. `ValueError` without any handler.
 
         A job that runs for more than `longest` (the policy's, if None) hangs. That is recorded as a death of its worker
         with that reason; the others may end, or go back as if they had not run; and **this process ends**, with exit

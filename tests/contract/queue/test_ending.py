@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from db.database import Database
+from db.errors import DatabaseUnavailableError
 from db.queue import Done, Job, Park, ParkedJob, Queue, RetryAt, Settlement, open_queue, utc_now
 from db.queue.policy import Policy
 
@@ -115,6 +116,14 @@ def test_a_job_that_keeps_raising_is_tried_again_and_then_parked_under_the_excep
         eventually(queue.parked)
     (parked,) = queue.parked()
     assert (parked.key, parked.reason, parked.attempts) == ("1", "KeyError", 3)
+
+
+def test_no_job_is_parked_for_outages_of_the_database(queue: Queue, enqueue: Enqueue, working: Working) -> None:
+    enqueue("1")
+    handle = Script(*[DatabaseUnavailableError() for _ in range(5)], Done())
+    with working(queue, {"a": handle}):
+        assert handle.ended.wait(30)
+    assert (queue.parked(), queue.depth(utc_now())) == ((), ())
 
 
 def test_the_pauses_after_exceptions_grow_as_the_policy_says(
