@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, text
 
 from db.errors import RefusedError
+from db.queue import utc_now
 from db.queue.job_rows import ENTRY
 from db.queue.job_table import LEASED, PARKED, WAITING, job
 from db.queue.ledger import WORKER_DIED, Entry
@@ -28,7 +29,7 @@ def move_jobs(here: Connection, there: Connection, *, now: datetime) -> MovedJob
     that waits for its key. Raises RefusedError unless all are there.
     """
     policy = Policy()
-    rows = ProcrastinateRows(policy.lease)
+    rows = ProcrastinateRows(policy.lease, utc_now)
     waiting: set[tuple[str, str]] = set()
     parked: set[tuple[str, str]] = set()
     columns = (*ENTRY, job.c.state, job.c.run_at, job.c.parked_at)
