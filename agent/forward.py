@@ -23,7 +23,7 @@ from db.forwarding import (
     park_quarantined,
 )
 from db.queue import Done, Job, RetryAt, Settlement
-from dicom_io.errors import StoreError
+from dicom_io.errors import LostError
 from dicom_io.store import Store
 
 log = structlog.get_logger(__name__)
@@ -59,12 +59,15 @@ class Forwarder:
     def _at_hand(
         self, tasks: Sequence[ForwardTask], stack: ExitStack
     ) -> tuple[list[tuple[ForwardTask, Path]], list[ForwardTask]]:
-        """Return the files that are there for as long as `stack` is open, and the tasks whose files are not."""
+        """Return the files that are there for as long as `stack` is open, and the tasks whose files are not.
+
+        Raises StoreError where nobody can tell: then all wait.
+        """
         there, away = [], []
         for task in tasks:
             try:
                 there.append((task, stack.enter_context(self.store.local(task.path))))
-            except StoreError:
+            except LostError:
                 away.append(task)
         return there, away
 

@@ -89,7 +89,7 @@ class Cache:
         with mapped("a copy of a stored file"):
             try:
                 os.link(self._folder / relative, link)
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # or a copy of another account's: who links, has to own it
                 return False
             os.utime(link)  # both names' time of last use
             return True
@@ -141,8 +141,9 @@ class Cache:
                 path.unlink(missing_ok=True)
         boot.write_text(now, encoding="ascii")
         for readers in (self._folder / _READERS).iterdir():
-            if _is_abandoned(readers / _OWNER):
-                shutil.rmtree(readers)
+            with contextlib.suppress(PermissionError):  # of a command that another account ran
+                if _is_abandoned(readers / _OWNER):
+                    shutil.rmtree(readers)
 
     @contextlib.contextmanager
     def _locked(self, *, wait: bool = True) -> Iterator[None]:

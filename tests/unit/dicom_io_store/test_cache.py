@@ -173,3 +173,28 @@ def test_many_threads_that_read_while_room_is_made_all_get_their_bytes(
         thread.join(60)
     assert wrong == []
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_copies_and_readers_of_another_account_are_in_nobodys_way(
+    tmp_path: Path, fetch: Callable[..., None], fetched: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody ran a command as root once: its copies cannot be linked, and its folder of readers cannot be opened."""
+    cache, original = Cache(tmp_path, limit=LIMIT, reserve=0), os.open
+    with cache.reading(name(1), fetch(1)):
+        pass
+
+    def refuse(path: str, *arguments: int) -> int:
+        if str(path).endswith("owner.lock") and not arguments[0] & os.O_EXCL and Path(path).exists():
+            raise PermissionError
+        return original(path, *arguments)
+
+    def refuse_to_link(source: str, target: str) -> None:
+        if str(source) == str(tmp_path / name(1)):
+            raise PermissionError
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    monkeypatch.setattr(os, "open", refuse)
+    later = Cache(tmp_path, limit=LIMIT, reserve=0)
+    monkeypatch.setattr(os, "link", refuse_to_link)
+    with later.reading(name(1), fetch(1)):
+        assert fetched == [1, 1]
