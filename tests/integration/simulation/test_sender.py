@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,13 +46,13 @@ def test_what_the_sender_counts_as_taken_is_what_the_pacs_took(
 ) -> None:
     turns = iter([Mood.REFUSES, Mood.SLOW, Mood.WARNS, Mood.DOWN, Mood.REJECTS, Mood.ACCEPTS])
     lock = threading.Lock()
+    with SendingLedger(sent) as ledger, ThreadPoolExecutor(1) as moods:  # one thread: the moods keep their order
 
-    def change(_: object) -> None:
-        with lock:
-            if (mood := next(turns, None)) is not None:
-                threading.Thread(target=pacs.be, args=(mood,)).start()
+        def change(_: object) -> None:
+            with lock:
+                if (mood := next(turns, None)) is not None:
+                    moods.submit(pacs.be, mood)
 
-    with SendingLedger(sent) as ledger:
         Sender(peer, ledger, on_sent=change).run(plan, speed=None, tries=None, pause=0.05)
     taken = acknowledged(read_sendings(sent))
     assert set(taken) == {one.simulated.sop_instance_uid for one in plan.objects}
