@@ -7,14 +7,15 @@ from db.prepared import Prepared
 from db.priority import Allowances, due_at, turn
 from db.schema import study
 
-_LAST = Prepared(
-    select(func.max(study.c.paced_at, type_=study.c.paced_at.type).label("paced_at")).where(
-        study.c.calling_ae_title == bindparam("calling_ae_title"),
-        study.c.order_priority == bindparam("order_priority"),
-    )
+LAST = select(func.max(study.c.paced_at, type_=study.c.paced_at.type).label("paced_at")).where(
+    study.c.calling_ae_title == bindparam("calling_ae_title"),
+    study.c.order_priority == bindparam("order_priority"),
 )
 """How far a sender's pace has come: the last entry of an index. Of senders that commit at the same moment on PostgreSQL
 both may see the same one; so n receiving processes may let a sender have up to n times its pace."""
+
+
+_LAST = Prepared(LAST)
 
 
 def place(connection: Connection, incoming: IncomingInstance, allowances: Allowances) -> dict[str, object]:

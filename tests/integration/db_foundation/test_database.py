@@ -139,6 +139,16 @@ def test_what_the_url_says_of_postgresql_s_options_is_kept(postgresql_url: str) 
     database.dispose()
 
 
+def test_a_statement_that_takes_too_long_is_given_up(postgresql_url: str) -> None:
+    usual, hasty = (open_database(postgresql_url + own) for own in ("", "&options=-c%20statement_timeout%3D200"))
+    with usual.read() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "5min"
+    with pytest.raises(DatabaseBusyError), hasty.begin() as connection:
+        connection.execute(text("SELECT pg_sleep(60)"))
+    usual.dispose()
+    hasty.dispose()
+
+
 def test_foreign_keys_hold(notes: Database) -> None:
     with notes.begin() as connection:
         connection.execute(text("CREATE TABLE reply (note_id INTEGER NOT NULL REFERENCES note (id))"))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from db import kinds
 from db.analysis import ImageResult, record_image_result, score_task
@@ -21,6 +22,7 @@ from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_c
 from db.forwarding import Forward
 from db.orders import apply_order
 from db.outcome import Outcome, study_outcome
+from db.pace import LAST
 from db.priority import Priority, Standing
 from db.queue import Done, Job, Settlement
 from db.worklist import worklist
@@ -192,6 +194,20 @@ def test_the_emergency_department_s_scanner_goes_first_by_the_rule_of_its_peer(l
     emergency = site.arrive("ED", Priority.ROUTINE)
     assert list(site.claimed(1)) == [emergency.key]
     assert worklist(ledger.database)[-1].calling_ae_title.startswith("ED")  # reading goes by the order alone
+
+
+def test_how_far_a_sender_has_come_is_asked_of_an_index(ledger: Any) -> None:
+    """Not even then are its studies read when there are a million: what comes costs as much as ever."""
+    bound = LAST.params(calling_ae_title="A", order_priority=0)
+    with ledger.database.begin() as connection:
+        asked = bound.compile(connection, compile_kwargs={"literal_binds": True})
+        explain = "EXPLAIN QUERY PLAN"
+        if ledger.database.dialect == "postgresql":
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            explain = "EXPLAIN"
+        plan = " ".join(str(tuple(row)) for row in connection.execute(text(f"{explain} {asked}")))
+    assert "ix_study_pace" in plan
+    assert "Limit" in plan or "SEARCH" in plan  # its last entry, not all of the sender's
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NOT_FLAGGED, Outcome.FLAGGED])
