@@ -89,7 +89,7 @@ def looking(site: Site) -> tuple[Operation, ...]:
     """Return what only reads."""
     database = site.database
     day = (utc_now() - timedelta(days=1)).strftime("%Y%m%d")
-    long_ago = (utc_now() - timedelta(seconds=site.studies * SECONDS_APART)).strftime("%Y%m%d")
+    before = (utc_now() - timedelta(seconds=site.studies * SECONDS_APART, days=2)).strftime("%Y%m%d")
     last = max(worklist_counts(database, now=utc_now()).studies - PER_PAGE, 0)
 
     def of(column: str, value: Callable[[int], str]) -> Callable[[], object]:
@@ -116,8 +116,8 @@ def looking(site: Site) -> tuple[Operation, ...]:
         Operation(search, "by accession number", of("accession_number", site.accession_number)),
         Operation(search, "by UID", of("study_instance_uid", site.uid)),
         Operation(search, "by patient's name, that begins so", name, 20),
-        Operation(search, "the first day", lambda: site.find({"study_date": AnyOf((long_ago,))})),
-        Operation(search, "until the first day", lambda: site.find({"study_date": Between("", long_ago)})),
+        Operation(search, "a day before all others", lambda: site.find({"study_date": AnyOf((before,))})),
+        Operation(search, "until that day", lambda: site.find({"study_date": Between("", before)})),
         Operation(search, "since yesterday", lambda: site.find({"study_date": Between(day, "")})),
         Operation(search, "the latest hundred", lambda: site.find({})),
         Operation(search, "the series of a study", parts(find_series)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from db.database import Database
 from db.lifecycle import State
@@ -15,6 +15,7 @@ from db.priority import Priority, effective
 from db.roles import Role
 from db.schema import instance, study
 from db.schema_workitems import workitem
+from db.workitem_states import OPEN
 
 _AT_ONCE = 100
 _STUDY = (
@@ -88,7 +89,7 @@ def reading_tasks(database: Database, criteria: TaskCriteria) -> Iterator[Readin
             later = or_(study.c.due_at > due, and_(study.c.due_at == due, workitem.c.id > number))
             query = query.where(study.c.due_at >= due, later)  # the first for the index
         with database.read() as connection:
-            rows = connection.execute(query.order_by(study.c.due_at, workitem.c.id).limit(_AT_ONCE)).all()
+            rows = connection.execute(query.order_by(_due(criteria), workitem.c.id).limit(_AT_ONCE)).all()
             inputs = _inputs(connection, [row.study_id for row in rows])
             replaced = _replaced(connection, [row.study_id for row in rows])
         for row in rows:
@@ -101,6 +102,12 @@ def reading_tasks(database: Database, criteria: TaskCriteria) -> Iterator[Readin
 def reading_task(database: Database, sop_instance_uid: str) -> ReadingTask | None:
     """Return one task, None where there is none to be told of."""
     return next(reading_tasks(database, TaskCriteria(sop_instance_uids=(sop_instance_uid,))), None)
+
+
+def _due(criteria: TaskCriteria) -> ColumnElement[datetime]:
+    """Return the order: of open tasks it is to be sorted, for PostgreSQL would go through all that were due before."""
+    is_open = bool(criteria.states) and set(criteria.states) <= set(OPEN)
+    return func.coalesce(study.c.due_at, study.c.due_at) if is_open else study.c.due_at
 
 
 def _tasks(criteria: TaskCriteria) -> Select[Any]:

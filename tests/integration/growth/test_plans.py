@@ -1,0 +1,53 @@
+"""What an agent sends to its database all day is answered by index, and takes no more steps with more studies."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+STUDIES = 2000
+LEEWAY = 1.5
+
+
+def explained(url: str, studies: int) -> dict[str, Any]:
+    """Return what `growth_plans.py` says of a generated database."""
+    for script, *options in (("growth_population.py", "--studies", str(studies)), ("growth_plans.py",)):
+        command = [sys.executable, str(BENCHMARKS / script), url, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout))
+
+
+def test_no_statement_of_the_day_s_work_reads_a_whole_table_on_postgresql(postgresql_url: str) -> None:
+    document = explained(postgresql_url, STUDIES)
+    assert document["scans"] == []
+    assert document["statements"] > 80
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("growth")
+    return {studies: explained(f"sqlite:///{folder}/{studies}.db", studies) for studies in (STUDIES, 4 * STUDIES)}
+
+
+def test_no_statement_of_the_day_s_work_reads_a_whole_table_on_sqlite(on_sqlite: dict[int, dict[str, Any]]) -> None:
+    document = on_sqlite[STUDIES]
+    assert document["scans"] == []
+    assert document["statements"] > 80
+
+
+def test_four_times_the_studies_take_no_more_steps(on_sqlite: dict[int, dict[str, Any]]) -> None:
+    """SQLite counts them; only what is asked of all of them may take more."""
+    few, many = on_sqlite[STUDIES], on_sqlite[4 * STUDIES]
+    bounded = few["steps"].keys() - set(few["walks"])
+    grown = {
+        name: (few["steps"][name], many["steps"][name])
+        for name in bounded
+        if many["steps"][name] > LEEWAY * few["steps"][name] + 100
+    }
+    assert len(bounded) > 30
+    assert grown == {}
