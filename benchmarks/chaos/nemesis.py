@@ -17,7 +17,7 @@ from product import Host
 
 SUPERVISOR = "supervisor of "
 _LOOK = 0.02
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 _FAKETIME = "*/faketime/libfaketimeMT.so.1"
 _ASLEEP = Path(__file__).parent / "asleep"
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 DRAIN_SECONDS = 90.0
 _POLL = 0.05
 
