@@ -15,6 +15,7 @@ from db.commitment import record_failed_report
 from db.completion import MOST_AT_ONCE, close_due, enqueue_settled, next_close
 from db.database import Database
 from db.delivery_attempt import record_failed_attempt
+from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.forwarding import park_forwards
 from db.outcome import Outcome
 from db.priority import Allowances
@@ -52,8 +53,17 @@ class Completer:
         """Take back jobs whose worker died, and give every parked job its consequence."""
         if reaped := self.queue.reap(self.clock()):
             log.warning("jobs_reaped", jobs=reaped)
+        errors = []
         for parked in self.queue.parked():
-            self._account_for(parked)
+            try:
+                self._account_for(parked)
+            except (DatabaseUnavailableError, DatabaseBusyError):
+                raise
+            except DatabaseError as error:  # it holds up no other; the tick says that it failed
+                log.exception("parked_job_not_settled", kind=parked.kind, key=parked.key)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def heal(self) -> None:
         """Enqueue the conclusion of settled studies that somehow have none waiting; forget associations of the dead."""

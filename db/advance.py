@@ -39,6 +39,13 @@ def lock(connection: Connection, study_id: int) -> Position:
     return Position(study_id, State(found.state), found.revision)
 
 
+def lock_if_free(connection: Connection, study_id: int) -> Position | None:
+    """As `lock`, but None where another transaction has the row: a sweep goes on with the next one."""
+    query = select(study.c.state, study.c.revision).where(study.c.id == study_id).with_for_update(skip_locked=True)
+    found = connection.execute(query).one_or_none()
+    return None if found is None else Position(study_id, State(found.state), found.revision)
+
+
 def advance(
     connection: Connection, position: Position, event: Event, *, at: datetime, detail: str = "", actor: str = "agent"
 ) -> Position | None:

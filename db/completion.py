@@ -5,8 +5,9 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, exists, func, or_, select
 
-from db.advance import Position, advance, lock
+from db.advance import Position, advance, lock, lock_if_free
 from db.database import Database
+from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.kinds import CONCLUDE
 from db.lifecycle import Event, State
 from db.queue import Queue
@@ -22,6 +23,8 @@ def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
     """Complete the studies whose time to close has come; return how many. Safe to run twice, anywhere, and to miss.
 
     A study of which nothing is known but priors, or this agent's own reports that came back, is not one to conclude.
+    One that another transaction has under its lock is left for the next call, and one that fails holds up no other: the
+    first error is raised in the end.
     """
     somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
     with database.read() as connection:
@@ -31,7 +34,17 @@ def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
             .order_by(study.c.closes_at)
             .limit(MOST_AT_ONCE)
         ).all()
-    return sum(_close(database, queue, study_id, now) for study_id in ids)
+    closed, errors = 0, []
+    for study_id in ids:
+        try:
+            closed += _close(database, queue, study_id, now)
+        except (DatabaseUnavailableError, DatabaseBusyError):
+            raise
+        except DatabaseError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return closed
 
 
 def next_close(database: Database, *, after: datetime) -> datetime | None:
@@ -47,9 +60,9 @@ def next_close(database: Database, *, after: datetime) -> datetime | None:
 
 def _close(database: Database, queue: Queue, study_id: int, now: datetime) -> bool:
     with database.begin() as connection:
-        position = lock(connection, study_id)
+        position = lock_if_free(connection, study_id)
         closes_at = connection.execute(select(study.c.closes_at).where(study.c.id == study_id)).scalar_one()
-        if closes_at > now:  # more arrived since we looked
+        if position is None or closes_at > now:  # something is being done with it, or more arrived since we looked
             return False
         moved = advance(connection, position, Event.ENDED, at=now)
         if moved is not None:

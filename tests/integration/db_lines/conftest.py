@@ -81,3 +81,8 @@ def noon() -> datetime:
 @pytest.fixture
 def sqlite_ledger(sqlite_database: Database) -> Ledger:
     return Ledger(sqlite_database)
+
+
+@pytest.fixture
+def postgresql_ledger(postgresql_database: Database) -> Ledger:
+    return Ledger(postgresql_database)
