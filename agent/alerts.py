@@ -118,24 +118,23 @@ _COMMANDS = {
     Trouble.TICK_FAILS: ("ticks",),
     Trouble.TICK_OVERDUE: ("ticks",),
     Trouble.DISK_LOW: ("ticks", "check"),
+    Trouble.FILES_DAMAGED: ("verify",),
 }
 
 
 def _subject(stands: Standing) -> str:
     name = stands.destination
-    if stands.trouble is Trouble.RESTS:
-        return f"destination {name} does not take what it is sent, and nothing is sent there until it answers"
-    if stands.trouble is Trouble.TICK_FAILS:
-        return f"{name}, which is done periodically, fails"
-    if stands.trouble is Trouble.TICK_OVERDUE:
-        return f"{name}, which is done periodically, is overdue"
-    if stands.trouble is Trouble.DISK_LOW:
-        return f"there is little room where the {name} lies"
     counts = ((stands.reports, "report"), (stands.instances, "image"))
     things = " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n)
-    if stands.trouble is Trouble.PARKED:
-        return f"{things} parked for destination {name}"
-    return f"{things} not confirmed by destination {name}, which said that it stored them"
+    return {
+        Trouble.PARKED: f"{things} parked for destination {name}",
+        Trouble.RESTS: f"destination {name} does not take what it is sent, and nothing is sent there until it answers",
+        Trouble.UNCONFIRMED: f"{things} not confirmed by destination {name}, which said that it stored them",
+        Trouble.TICK_FAILS: f"{name}, which is done periodically, fails",
+        Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is overdue",
+        Trouble.FILES_DAMAGED: f"files in the {name} are damaged or lost",
+        Trouble.DISK_LOW: f"there is little room where the {name} lies",
+    }[stands.trouble]
 
 
 def _over(trouble: Trouble, name: str) -> str:
@@ -145,5 +144,6 @@ def _over(trouble: Trouble, name: str) -> str:
         Trouble.UNCONFIRMED: f"no report waits any more for destination {name} to confirm it",
         Trouble.TICK_FAILS: f"{name}, which is done periodically, does not fail any more",
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is not overdue any more",
+        Trouble.FILES_DAMAGED: f"no file in the {name} is damaged or lost any more",
         Trouble.DISK_LOW: f"there is room again where the {name} lies",
     }[trouble]

@@ -7,6 +7,8 @@ from agent.config import Config
 from agent.disk import DATABASE, STORE, Watermark
 from agent.outgoing import make_destinations
 from agent.parts import Parts, allowances, sqlite_file, utc_now
+from agent.retention import Retainer
+from agent.scrub import PERIOD, Scrubber
 
 
 def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
@@ -21,6 +23,11 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
     }
     if config.alerts.to:
         ticks["alert"] = Tick(Alerter(parts.database, make_destinations(config), config.alerts, utc_now).look, 60)
+    if config.retention.is_on:
+        retainer = Retainer(parts.database, parts.queue, parts.store, config.retention, utc_now)
+        ticks["retention"] = Tick(retainer.run, config.retention.every_minutes * 60)
+    if config.scrub.every_days:
+        ticks["scrub"] = Tick(Scrubber(parts.database, parts.store, config.scrub, utc_now).run, PERIOD)
     return ticks
 
 

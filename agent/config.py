@@ -22,6 +22,7 @@ from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
 from agent.config_gate import GateSection
 from agent.config_hl7 import Hl7Section
+from agent.config_keeping import BackupSection, RetentionSection, ScrubSection
 from agent.config_orders import OrdersSection
 from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
@@ -158,6 +159,9 @@ class Config(Section):
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
     alerts: AlertsSection = AlertsSection()
+    retention: RetentionSection = RetentionSection()
+    scrub: ScrubSection = ScrubSection()
+    backup: BackupSection = BackupSection()
 
     @model_validator(mode="after")
     def _jobs_outlast_decoding(self) -> Self:
@@ -252,6 +256,8 @@ def resolve(config: Config, folder: Path) -> Config:
             "receive": config.receive.resolved(folder),
             "dicomweb": config.dicomweb.resolved(folder),
             "orders": config.orders.at(folder),
+            "retention": config.retention.at(folder),
+            "backup": config.backup.at(folder),
             "hl7": config.hl7.resolved(folder),
             "peers": tuple(peer.at(folder) for peer in config.peers),
         }

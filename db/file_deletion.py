@@ -40,18 +40,18 @@ def doomed(database: Database, *, after: int = 0, limit: int = _AT_ONCE) -> tupl
         return tuple(Doomed(**row) for row in connection.execute(query).mappings())
 
 
-def delete_file(database: Database, file: Doomed, unlink: Callable[[str], bool], *, now: datetime) -> bool | None:
+def delete_file(database: Database, file: Doomed, unlink: Callable[[str], object], *, now: datetime) -> bool | None:
     """Delete a file by `unlink`, and commit that; True when it is gone, False if it stays since a row needs it.
 
-    None: not now, for a back-up runs or `unlink` says (False) that the file has just been brought again. Repeated after
-    a crash it deletes nothing that is needed.
+    None: not now, for a back-up runs. Repeated after a crash it deletes nothing that is needed. A file that is stored
+    anew at this very moment may go: `Recorded.again` lets its receiver look, before it answers success.
     """
     with database.begin(lock=("sop_instance", file.sop_instance_uid)) as connection:
         if backup_runs(connection, now=now):
             return None
         needed = is_needed(connection, file.path, file.sha256)
-        if not needed and not unlink(file.path):
-            return None
+        if not needed:
+            unlink(file.path)
         connection.execute(delete(file_to_delete).where(file_to_delete.c.id == file.id))
     return not needed
 

@@ -172,3 +172,9 @@ def stored_bytes(database: Database) -> int:
     other = select(func.coalesce(func.sum(report.c.size), 0)).where(report.c.sop_instance_uid.is_(None))
     with database.read() as connection:
         return int(connection.execute(received).scalar_one()) + int(connection.execute(other).scalar_one())
+
+
+def study_uid(database: Database, study_id: int) -> str:
+    """Return a study's Study Instance UID."""
+    with database.read() as connection:
+        return str(connection.execute(select(study.c.study_instance_uid).where(study.c.id == study_id)).scalar_one())

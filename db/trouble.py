@@ -15,19 +15,21 @@ from db.disks import disk_rows
 from db.forwarding import QUARANTINED
 from db.schema import delivery
 from db.schema_delivery import delivery_attempt, destination_rest
+from db.schema_keeping import damaged_file
 from db.ticks import Health, tick_rows
 
 _LONGEST: Final = 300
 
 
 class Trouble(StrEnum):
-    """What can stand wrong with a destination, with a tick, or with a disk."""
+    """What can stand wrong with a destination, with a tick, a disk, or stored files."""
 
     PARKED = "parked"  # deliveries that are not sent again by themselves
     RESTS = "rests"  # it does not answer, and is only asked whether it is back
     UNCONFIRMED = "unconfirmed"  # it said that it has reports, and was not seen to have them in time
     TICK_FAILS = "tick_fails"  # something periodic fails, whenever it runs
     TICK_OVERDUE = "tick_overdue"  # something periodic has not run, or has not ended, when it should have
+    FILES_DAMAGED = "files_damaged"  # stored files are lost, or are not what was stored
     DISK_LOW = "disk_low"  # there is little room where the store or the database lies
 
 
@@ -61,6 +63,7 @@ def standing(connection: Connection, patience: Mapping[str, timedelta | None], *
             yield from _unconfirmed(connection, destination, longest, now)
     yield from _ticks(connection, now)
     yield from _disks(connection)
+    yield from _files(connection)
 
 
 def _parked(connection: Connection) -> Iterator[Standing]:
@@ -154,6 +157,16 @@ def _disks(connection: Connection) -> Iterator[Standing]:
             if one.refused_megabytes:
                 reason += f"; below {one.refused_megabytes} MB Instances are refused"
             yield Standing(trouble=Trouble.DISK_LOW, destination=one.place, since=one.low_since, reason=reason)
+
+
+def _files(connection: Connection) -> Iterator[Standing]:
+    table = damaged_file
+    count, since = connection.execute(
+        select(func.count(), func.min(table.c.found_at, type_=table.c.found_at.type)).where(table.c.mended_at.is_(None))
+    ).one()
+    if count:
+        reason = f"{count} stored files"
+        yield Standing(trouble=Trouble.FILES_DAMAGED, destination="store", since=since, reason=reason)
 
 
 def _without_values(reason: str) -> str:

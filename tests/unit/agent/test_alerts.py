@@ -46,6 +46,8 @@ def told(trouble: Trouble, **facts: Any) -> Alert:
         (Trouble.TICK_FAILS, {}, "ris, which is done periodically, does not fail any more"),
         (Trouble.TICK_OVERDUE, {"reason": "x"}, "ris, which is done periodically, is overdue"),
         (Trouble.TICK_OVERDUE, {}, "ris, which is done periodically, is not overdue any more"),
+        (Trouble.FILES_DAMAGED, {"reason": "x"}, "files in the ris are damaged or lost"),
+        (Trouble.FILES_DAMAGED, {}, "no file in the ris is damaged or lost any more"),
         (Trouble.DISK_LOW, {"reason": "x"}, "there is little room where the ris lies"),
         (Trouble.DISK_LOW, {}, "there is room again where the ris lies"),
     ],
