@@ -1,6 +1,9 @@
 """Everything periodic, in one table: what is done, and how often. What is done knows nothing of this file."""
 
+from functools import partial
+
 from agent.alerts import Alerter
+from agent.backup import LONGEST, BackupMaker
 from agent.clockwork import Tick
 from agent.complete import Completer
 from agent.config import Config
@@ -28,6 +31,10 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         ticks["retention"] = Tick(retainer.run, config.retention.every_minutes * 60)
     if config.scrub.every_days:
         ticks["scrub"] = Tick(Scrubber(parts.database, parts.store, config.scrub, utc_now).run, PERIOD)
+    if config.backup.folder is not None:
+        maker = BackupMaker(parts.database, parts.store, parts.installation, utc_now, config.backup.pg_dump)
+        make = partial(maker.make_regularly, config.backup.folder, config.backup.keep)
+        ticks["backup"] = Tick(make, config.backup.every_hours * 3600, longest_seconds=LONGEST)
     return ticks
 
 

@@ -47,6 +47,16 @@ def end_backup(
         connection.execute(update(backup).where(backup.c.id == number).values(values))
 
 
+def end_backups(database: Database, *, now: datetime) -> None:
+    """Commit that no back-up is being made: in what was restored, the one that it came from still seems to be."""
+    with database.begin() as connection:
+        connection.execute(
+            update(backup)
+            .where(backup.c.ended_at.is_(None))
+            .values(ended_at=now, is_whole=True, detail="restored from it")
+        )
+
+
 def backups(database: Database, *, limit: int = 20) -> tuple[BackupRecord, ...]:
     """Return the latest back-ups, the last one first."""
     with database.read() as connection:

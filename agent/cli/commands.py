@@ -26,6 +26,8 @@ COMMANDS = {
     "hold": "keeping",
     "retention": "keeping",
     "verify": "verify",
+    "backup": "backup",
+    "restore": "backup",
     "rules": "rules",
     "check": "installation",
     "ticks": "ticks",

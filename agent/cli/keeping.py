@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from agent import logs
 from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.parts import opened, parts_of, utc_now
@@ -100,6 +101,7 @@ def retention(*, dry: bool, at_once: bool, config: Config, as_json: bool) -> Non
     if dry == at_once:
         message = "say either --what-would-go or --now"
         raise click.UsageError(message)
+    logs.configure(level="INFO" if at_once else "WARNING", form=config.log.format)  # to standard error
     with parts_of(config) as parts:
         retainer = Retainer(parts.database, parts.queue, parts.store, config.retention, utc_now)
         if at_once:
