@@ -154,14 +154,14 @@ class Config(Section):
     web: WebSection = WebSection()
     dicomweb: DicomwebSection = DicomwebSection()
     log: LogSection = LogSection()
+    retention: RetentionSection = RetentionSection()
+    scrub: ScrubSection = ScrubSection()
+    backup: BackupSection = BackupSection()
     peers: Annotated[tuple[PeerSection, ...], AfterValidator(check_peers)] = ()
     reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
     alerts: AlertsSection = AlertsSection()
-    retention: RetentionSection = RetentionSection()
-    scrub: ScrubSection = ScrubSection()
-    backup: BackupSection = BackupSection()
 
     @model_validator(mode="after")
     def _jobs_outlast_decoding(self) -> Self:

@@ -18,8 +18,8 @@ class RetentionSection(BaseModel):
     images_after_days: dict[Kind, Days] = Field(
         default={},
         description="After so many days without change the received objects of a study go, by its outcome; "
-        "results and reports stay. As { not_flagged = 365, prior = 30 }; outcomes: flagged, not_flagged, not_analysed, "
-        'failed; "prior" are studies that were only fetched for comparison. What is not named stays.',
+        "results and reports stay. Outcomes: flagged, not_flagged, not_analysed, failed; 'prior' are studies that were "
+        "only fetched for comparison. What is not named stays. An inline table of TOML, see docs/keeping.md.",
     )
     results_after_days: dict[Kind, Days] = Field(
         default={},

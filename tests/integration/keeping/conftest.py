@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import boto3
 import pytest
 from pydantic import SecretStr
 from pydicom import Dataset
@@ -24,7 +26,10 @@ from db.intake import IncomingInstance, Recorded, record_instance
 from db.priority import Priority
 from db.queue import Queue, open_queue
 from db.schema import image_result, instance, report, result, study
+from dicom_io.cache import Cache
 from dicom_io.folder_store import FolderStore
+from dicom_io.object_store import ObjectStore
+from dicom_io.s3 import Credentials, S3Settings
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -46,7 +51,7 @@ class Site:
     """What an agent keeps."""
 
     database: Database
-    store: FolderStore
+    store: Any
     config: Config
     queue: Queue
     now: datetime = NOON
@@ -141,6 +146,25 @@ def site_of(tmp_path: Path) -> Make:
         return Site(database, FolderStore(config.store.folder), config, open_queue(database))
 
     return make
+
+
+@pytest.fixture
+def s3_store(s3_server: Any, tmp_path: Path) -> ObjectStore:
+    """Give an object store with a bucket of its own."""
+    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s"}
+    client = boto3.client("s3", endpoint_url=s3_server.endpoint, region_name="us-east-1", **keys)
+    bucket = f"bucket-{uuid4().hex}"
+    client.create_bucket(Bucket=bucket)
+    settings = S3Settings(
+        bucket=bucket,
+        prefix="site/",
+        endpoint=s3_server.endpoint,
+        region="us-east-1",
+        connect_seconds=5,
+        answer_seconds=30,
+        credentials=lambda: Credentials("key", "secret"),
+    )
+    return ObjectStore(settings, Cache(tmp_path / "cache", limit=1 << 30, reserve=0))
 
 
 @pytest.fixture

