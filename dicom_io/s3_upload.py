@@ -47,9 +47,12 @@ class Upload:
     def in_parts(self) -> None:
         """Put it part by part; it is no object until the last request, and none if anything goes wrong."""
         self._abort_abandoned()
-        upload = self._call("create_multipart_upload", Key=self._key, ChecksumAlgorithm="SHA256")["UploadId"]
+        answer = self._call("create_multipart_upload", Key=self._key, ChecksumAlgorithm="SHA256")
+        upload, known = answer["UploadId"], ["PartNumber", "ETag", "ChecksumSHA256"]
+        if "ChecksumAlgorithm" not in answer:  # servers that do not know of checksums take no list of parts with them
+            known.pop()
         try:
-            parts = list(self._parts(upload))
+            parts = [{name: part[name] for name in known} for part in self._parts(upload)]
             self._call("complete_multipart_upload", Key=self._key, UploadId=upload, MultipartUpload={"Parts": parts})
         except BaseException:
             self._abort(upload)

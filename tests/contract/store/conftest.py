@@ -37,13 +37,13 @@ class Proxy:
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request: `answer` says it is answered; `shown` are headers of the answer that are replaced."""
+    """One request: `answer` says it is answered; `shown` and `hidden` change the headers of the answer."""
 
     protocol_version = "HTTP/1.1"
     proxy: Proxy
 
     def serve(self) -> None:
-        self.answered, self.shown = False, dict[str, str]()
+        self.answered, self.shown, self.hidden = False, dict[str, str](), set[str]()
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.proxy.seen.append(f"{self.command} {self.path}")
         self.proxy.trouble(self)
@@ -74,9 +74,8 @@ class Request(BaseHTTPRequestHandler):
         except OSError:
             return self.hang_up()
         self.send_response(answer.status)
-        headers = {
-            name: value for name, value in answer.getheaders() if name.lower() not in ("connection", "server", "date")
-        }
+        dropped = {"connection", "server", "date", *self.hidden}
+        headers = {name: value for name, value in answer.getheaders() if name.lower() not in dropped}
         for name, value in {**headers, **self.shown}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -190,3 +190,22 @@ def test_parts_of_an_object_that_cannot_be_finished_are_taken_back(proxied: Any,
     with pytest.raises(StoreError):
         store.put(LARGE)
     assert (place.names(), place.unfinished()) == ([], 0)
+
+
+def test_a_server_that_knows_no_checksums_is_given_no_list_of_them_and_proves_by_its_etag(
+    proxied: Any, objects: Callable[..., Any]
+) -> None:
+    """As OpenStack Swift does, which refuses a list of parts that holds any."""
+    proxy = proxied()
+    store, told = objects(proxy.endpoint).open(), list[bool]()
+
+    def knows_none(request: Any) -> None:
+        request.hidden = {"x-amz-checksum-algorithm", "x-amz-checksum-sha256"}
+        if request.command == "POST":
+            told.append(b"ChecksumSHA256" in request.body)
+
+    proxy.trouble = knows_none
+    stored = store.put(LARGE)
+    assert told == [False, False]
+    assert not any(one.startswith("GET") and "?" not in one for one in proxy.seen), "expected its ETag to do"
+    assert store.is_intact(stored.path, stored.sha256)
