@@ -22,7 +22,7 @@ from db.intake import IncomingInstance
 from db.priority import Allowances, Standing, ordered
 from db.queue import Queue
 from db.roles import NO_WORK
-from dicom_io.errors import HeaderError, LostError, StoreError, TooLargeError, UidError
+from dicom_io.errors import HeaderError, StoreError, TooLargeError, UidError
 from dicom_io.header import Header, check_uid, is_candidate, read_header
 from dicom_io.negotiation import is_storage
 from dicom_io.rejection import KEY_OBJECT_SELECTION, read_rejection_note
@@ -171,13 +171,13 @@ class Receiver:
         return SUCCESS
 
     def _look_again(self, stored: StoredFile) -> None:
-        """Make sure that a file is there whose deletion by retention may have met its coming again."""
-        try:
-            with self.store.local(stored.path):
-                return
-        except LostError:
+        """Make sure that a file is there whose deletion by retention may have met its coming again.
+
+        It is read back from the store: another host's deletion leaves this one its copy, or what it remembers of it.
+        """
+        if not self.store.is_intact(stored.path, stored.sha256):
             message = "expected the file that was stored a moment ago. Received: retention was just deleting it"
-            raise StoreError(message) from None
+            raise StoreError(message)
 
     def _rejects(self, incoming: IncomingInstance) -> bool:
         """Tell whether it is a rejection note that is to be heeded: it takes images back, so not everyone may."""

@@ -30,7 +30,7 @@ def settled(connection: Connection, incoming: IncomingInstance, timing: Timing) 
         return known
     if known.role is Role.PRIOR and not incoming.is_prior:
         forget_prior(connection, known.instance_id)
-        return None
+        return None if row.removed_at is None else replace(known, role=Role.REMOVED)
     if row.removed_at is not None:
         put_back(connection, lock(connection, known.study_id), known.instance_id, incoming)
         known = replace(known, again=True)
