@@ -97,10 +97,10 @@ def is_held(connection: Connection) -> ColumnElement[bool]:
 
 
 def _is_of(connection: Connection, hold: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a row of `legal_hold`
-    """Return the condition that a study is of the patient, under this ID or one that it was merged into.
+    """Return the condition that a study is of the patient, under this ID or one that a merge ties to it.
 
-    An Issuer that one side leaves out does not contradict; of an ID that came by a merge none does: rather one study
-    too many is kept.
+    A study stays under an old ID where nobody could tell whether the merge was about it. An Issuer that one side leaves
+    out does not contradict; of an ID that came by a merge none does: rather one study too many is kept.
     """
     issuer = hold.issuer_of_patient_id
     own = study.c.patient_id == hold.patient_id
@@ -108,10 +108,9 @@ def _is_of(connection: Connection, hold: Any) -> ColumnElement[bool]:  # noqa: A
         own = and_(own, study.c.issuer_of_patient_id.in_(("", issuer)))
     found, new = {hold.patient_id}, {hold.patient_id}
     while new:
-        merged = connection.scalars(
-            select(patient_alias.c.patient_id).where(patient_alias.c.prior_patient_id.in_(sorted(new)))
-        )
-        new = set(merged) - found
+        into = select(patient_alias.c.patient_id).where(patient_alias.c.prior_patient_id.in_(sorted(new)))
+        prior = select(patient_alias.c.prior_patient_id).where(patient_alias.c.patient_id.in_(sorted(new)))
+        new = set(connection.scalars(into.union(prior))) - found
         found |= new
     others = sorted(found - {hold.patient_id})
     return or_(own, study.c.patient_id.in_(others) if others else false())

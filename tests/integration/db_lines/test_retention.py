@@ -185,18 +185,28 @@ def _hold_patient(ledger: Any, study_id: int) -> None:
     assert hold_patient(ledger.database, f"P{study_id}", reason="a claim", actor="user", now=ledger.now) == 1
 
 
-def _hold_merged_patient(ledger: Any, study_id: int) -> None:
-    hold_patient(ledger.database, "OLD", reason="a claim", actor="user", now=ledger.now)
-    merged = {"prior_patient_id": "OLD", "prior_issuer": "", "patient_id": f"P{study_id}", "issuer_of_patient_id": ""}
+def _merge(ledger: Any, prior: str, into: str) -> None:
+    merged = {"prior_patient_id": prior, "prior_issuer": "", "patient_id": into, "issuer_of_patient_id": ""}
     with ledger.database.begin() as connection:
         rest = {"patient_name": "", "patient_birth_date": "", "at": ledger.now}
         connection.execute(insert(patient_alias).values(merged | rest))
+
+
+def _hold_merged_patient(ledger: Any, study_id: int) -> None:
+    hold_patient(ledger.database, "OLD", reason="a claim", actor="user", now=ledger.now)
+    _merge(ledger, "OLD", f"P{study_id}")
+
+
+def _hold_patient_whose_study_a_merge_left_alone(ledger: Any, study_id: int) -> None:
+    hold_patient(ledger.database, "NEW", reason="a claim", actor="user", now=ledger.now)
+    _merge(ledger, f"P{study_id}", "NEW")
 
 
 KEEPS: tuple[tuple[str, Change], ...] = (
     ("legal hold", _hold),
     ("legal hold", _hold_patient),
     ("legal hold", _hold_merged_patient),
+    ("legal hold", _hold_patient_whose_study_a_merge_left_alone),
     ("quarantine", _values(conflict="conflicting identity")),
     ("not delivered", _values(state="CONCLUDED")),
     ("still arriving", _arrives),
@@ -406,6 +416,19 @@ def test_a_prior_goes_by_its_own_age_and_may_come_again(ledger: Any, policy: Pol
     again = ledger.receive()
     assert again.role is Role.CANDIDATE
     assert [row.study_instance_uid for row in worklist(ledger.database)] == [UID]
+
+
+def test_a_prior_whose_image_was_removed_and_that_comes_as_work_makes_its_receiver_look_again(
+    ledger: Any, policy: Policy, later: datetime
+) -> None:
+    image = ledger.incoming()
+    which = {name: getattr(image, name) for name in ("sop_instance_uid", "sha256", "path")}
+    prior = ledger.receive(is_prior=True, candidate=False, **which)
+    assert remove_images(ledger.database, ledger.queue, prior.study_id, policy, why="age", now=later) is not None
+    ledger.now = later
+    again = ledger.receive(**which)
+    assert (again.role, again.known, again.again) == (Role.CANDIDATE, False, True)
+    assert ledger.waiting() == {"score": 1}
 
 
 def test_no_file_is_deleted_while_a_back_up_runs(
