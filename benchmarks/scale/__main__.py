@@ -54,6 +54,7 @@ class Measured:
     commits: float
     syncs: float
     wal_kilobytes: float
+    row_kilobytes: float
     connections: int
     processor_milliseconds: dict[str, float]
 
@@ -131,6 +132,7 @@ def _measure(folder: Path, where: Place, workers: int, studies: int, load: tuple
         commits=(after.commits - before.commits) / studies,
         syncs=(after.syncs - before.syncs) / studies,
         wal_kilobytes=(after.wal_bytes - before.wal_bytes) / studies / 1000,
+        row_kilobytes=(after.size - before.size) / studies / 1000,
         connections=after.connections,
         processor_milliseconds={role: 1000 * (done[role] - used[role]) / studies for role in done},
     )
@@ -170,17 +172,16 @@ def _rates(server: Server, studies: int) -> dict[str, float]:
 def _table(found: list[Measured]) -> str:
     roles = list(found[0].processor_milliseconds)
     lines = [
-        "| hosts, workers | received/s | concluded/s | delivered/s | transactions | syncs | WAL | connections | "
+        "| hosts, workers | received/s | concluded/s | delivered/s | transactions | syncs | WAL | rows | connections | "
         + " | ".join(f"ms of {role}" for role in roles)
         + " |",
-        "|---" * (8 + len(roles)) + "|",
+        "|---" * (9 + len(roles)) + "|",
     ]
     for one in found:
         spent = " | ".join(f"{one.processor_milliseconds[role]:.0f}" for role in roles)
-        lines.append(
-            f"| {one.hosts}, {one.workers} | {one.received:.1f} | {one.concluded:.1f} | {one.delivered:.1f} "
-            f"| {one.commits:.1f} | {one.syncs:.1f} | {one.wal_kilobytes:.0f} kB | {one.connections} | {spent} |"
-        )
+        rates = f"{one.received:.1f} | {one.concluded:.1f} | {one.delivered:.1f}"
+        server = f"{one.commits:.1f} | {one.syncs:.1f} | {one.wal_kilobytes:.0f} kB | {one.row_kilobytes:.0f} kB"
+        lines.append(f"| {one.hosts}, {one.workers} | {rates} | {server} | {one.connections} | {spent} |")
     return "\n".join(lines)
 
 

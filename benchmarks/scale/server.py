@@ -19,17 +19,19 @@ _DONE = """
     SELECT (SELECT sum(xact_commit)::bigint FROM pg_stat_database),
         (SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal'),
         pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,
+        pg_database_size(current_database()),
         (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Counters: committed transactions, reading ones too; syncs and bytes of its log; who is connected now."""
+    """Counters: committed transactions, reading ones too; syncs and bytes of its log; size, and connections now."""
 
     commits: int
     syncs: int
     wal_bytes: int
+    size: int
     connections: int
 
 
@@ -48,8 +50,8 @@ class Server:
 
     def done(self) -> Done:
         """Return how much it has done so far but for such questions."""
-        commits, syncs, wal, connections = self.row(_DONE)
-        return Done(commits - self.asked, syncs, wal, connections - 1)
+        commits, syncs, wal, size, connections = self.row(_DONE)
+        return Done(commits - self.asked, syncs, wal, size, connections - 1)
 
 
 @contextmanager

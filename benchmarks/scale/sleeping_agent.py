@@ -30,7 +30,7 @@ def sleeping(seconds: float) -> Execute:
 
 def load(name: str, **_: object) -> Classifier:
     """Stand for `model.classifier.load`: the card is the model's, so that reports are as long as ever."""
-    return Classifier(verify(name), sleeping(float(SECONDS)), (1,), runtime="sleeping")
+    return Classifier(verify(name), (sleeping(float(SECONDS)),), (1,), runtime="sleeping")
 
 
 if __name__ == "__main__":
