@@ -129,7 +129,7 @@ def _enqueue(database: Database, studies: int, now: datetime) -> None:
     reported = range(studies - QUEUED + 1, studies - COMPLETE + 1)
     entries += [(kinds.deliver(name), 2 * n - 1 + k) for n in reported for k, name in enumerate(("pacs", "ris"))]
     entries += [(kinds.SHADOW, 3 * n - 2) for n in range(1, 301)]
-    rows = JobRows() if database.dialect == "sqlite" else ProcrastinateRows(timedelta(seconds=15))
+    rows = JobRows() if database.dialect == "sqlite" else ProcrastinateRows(timedelta(seconds=15), lambda: now)
     with database.begin() as connection:
         for number, (kind, key) in enumerate(entries):
             due = now + timedelta(seconds=number)
