@@ -26,7 +26,16 @@ from agent import logs
 from db.database import Database
 
 SMALL = {
-    *("alert", "api_token", "association_study", "destination_rest", "disk", "installation", "operating_point"),
+    *(
+        "alert",
+        "api_token",
+        "association_study",
+        "damaged_file",
+        "destination_rest",
+        "disk",
+        "installation",
+        "operating_point",
+    ),
     *("ordered", "tick", "patient_alias", "workitem_event", "workitem_subscription", "procrastinate_workers"),
 }
 """Tables that do not grow with the studies, or are emptied of what is over."""

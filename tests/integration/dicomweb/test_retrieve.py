@@ -1,6 +1,7 @@
 """WADO-RS: what comes back is what was stored, byte for byte; metadata and frames are what pydicom reads in it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import generate_frames
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, generate_uid
+from sqlalchemy import update
 
 from db.archive import held_instances
 from db.archive_columns import AnyOf
+from db.schema import instance
 
 Web = Any  # tests/integration/dicomweb/conftest.py
 Make = Callable[..., Dataset]
@@ -240,3 +243,16 @@ def test_pixel_data_that_are_cut_short_are_said_to_be_and_no_half_of_them_is_han
         406,
         "Received: one with pixel data is truncated"[-37:],
     )
+
+
+def test_what_retention_has_removed_is_gone_and_not_unknown(web: Web, study: list[Dataset]) -> None:
+    """PS3.18 table 8.5-1: 410 where the origin server knows that there was such a resource."""
+    client = web.client(web.token(name="reads"))
+    first, second = study
+    with web.database.begin() as connection:
+        which = instance.c.sop_instance_uid == first.SOPInstanceUID
+        connection.execute(update(instance).where(which).values(removed_at=datetime.now(UTC)))
+    assert client.get(place(first), headers={"Accept": ANY}).status_code == 410
+    assert client.get(place(second), headers={"Accept": ANY}).status_code == 200
+    first.SOPInstanceUID = generate_uid()
+    assert client.get(place(first), headers={"Accept": ANY}).status_code == 404
