@@ -12,6 +12,7 @@ import pytest
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority
+from db.ticks import record, take_over
 
 Browser = Any  # tests/integration/conftest.py
 Ledger = Any  # tests/integration/web/conftest.py
@@ -163,7 +164,9 @@ def test_it_fits_its_screen_whatever_is_in_it(
     ledger.score(instance, Outcome.FAILED, reason=long * 3, at=now)
     ledger.conclude(instance.study_id, at=now + timedelta(seconds=5), destinations=("W" * 32,))
     fill(ledger, now, 2)
-    for path in ("/", f"/studies/{UID}.1"):
+    (tick,) = take_over(ledger.database, {long[:32]: (60, 600)}, process=long, now=now)
+    record(ledger.database, [tick.begun(now).failed(now, 1.0, f"{long} at {long}:1")])
+    for path in ("/", "/system", f"/studies/{UID}.1"):
         browser.open(f"{url}{path}", width=width, scheme=scheme)
         assert browser.value("document.documentElement.scrollWidth") <= width
         assert browser.value("matchMedia('(prefers-color-scheme: light)').matches") is (scheme == "light")
