@@ -7,9 +7,11 @@ holds all that the earlier copy of the database speaks of.
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,7 @@ from agent.backup_folder import (
 from db.backup_record import begin_backup, end_backup, still_alive
 from db.database import Database
 from db.dump import dump
+from db.errors import DatabaseError
 from db.migrate import current
 from db.needed_files import NeededFile
 from dicom_io.errors import LostError
@@ -42,7 +45,7 @@ log = structlog.get_logger(__name__)
 LONGEST: Final = 24 * 3600.0
 """Seconds: a back-up that takes longer hangs."""
 _CHUNK: Final = 1 << 20
-_SIGN_OF_LIFE: Final = timedelta(minutes=1)
+_SIGN_OF_LIFE: Final = 60.0  # seconds
 _SHOWN: Final = 100
 
 
@@ -122,8 +125,9 @@ class BackupMaker:
         part = folder.root / f"{made.name}{PART}"
         part.mkdir(mode=0o700)
         made_at = self.clock()
-        dump(self.database, part / DATABASE, lambda files: _write_list(part / LIST, files), pg_dump=self.pg_dump)
-        self._copy_files(folder, part.name, made, number)
+        with self._alive(number):
+            dump(self.database, part / DATABASE, lambda files: _write_list(part / LIST, files), pg_dump=self.pg_dump)
+            self._copy_files(folder, part.name, made)
         said = {
             "format": FORMAT,
             "name": made.name,
@@ -146,13 +150,29 @@ class BackupMaker:
         part.rename(folder.root / made.name)
         sync(folder.root)
 
-    def _copy_files(self, folder: BackupFolder, name: str, made: Made, number: int) -> None:
-        told = self.clock()
+    @contextmanager
+    def _alive(self, number: int) -> Iterator[None]:
+        """Say while the block runs that the back-up does: also while the database is copied, which may take hours."""
+        done = threading.Event()
+
+        def tell() -> None:
+            while not done.wait(_SIGN_OF_LIFE):
+                try:
+                    still_alive(self.database, number, now=self.clock())
+                except DatabaseError as error:  # the next one may get through
+                    log.warning("backup_not_told", error=type(error).__name__)
+
+        teller = threading.Thread(target=tell, name="backup-alive", daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            done.set()
+            teller.join()
+
+    def _copy_files(self, folder: BackupFolder, name: str, made: Made) -> None:
         for file in folder.listed(name):
             self._copy(folder, file, made)
-            if self.clock() - told > _SIGN_OF_LIFE:
-                told = self.clock()
-                still_alive(self.database, number, now=told)
         for each in folder.files.iterdir():
             sync(each)
         sync(folder.files)

@@ -61,9 +61,11 @@ def refuse_used(database: Database) -> None:
     """Raise RefusedError unless there is no database yet, or an empty one."""
     if database.dialect == "sqlite":
         file = Path(database.url.database or "")
-        if file.exists() and file.stat().st_size:
-            message = "expected no database where one is to be restored. Received: a file that is there already"
-            raise RefusedError(message)
+        # A log that was left behind would be played into the restored database when it is opened.
+        for one in (file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-journal"))):
+            if one.exists() and one.stat().st_size:
+                message = f"expected no database where one is to be restored. Received: {one.name} is there already"
+                raise RefusedError(message)
         return
     query = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
     with database.read() as connection:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from agent.restore import restore
 from agent.retention import Retainer
 from db.backup_record import backups
 from db.database import Database, open_database
+from db.dump import refuse_used
 from db.errors import RefusedError
 from db.file_deletion import backup_runs
 from db.metadata import metadata
@@ -125,6 +127,27 @@ def test_under_load_a_back_up_has_every_file_that_its_rows_need(
     assert made.files <= len(received)
 
 
+def test_a_back_up_says_that_it_runs_however_long_a_step_of_it_takes(
+    sqlite_database: Database,
+    site_of: Callable[..., Any],
+    eventually: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = site_of(sqlite_database)
+    site.delivered()
+    monkeypatch.setattr("agent.backup._SIGN_OF_LIFE", 0.01)
+
+    class Slow(FolderStore):
+        def local(self, relative: str) -> AbstractContextManager[Path]:
+            (one,) = backups(sqlite_database)
+            eventually(lambda: backups(sqlite_database)[0].alive_at > one.alive_at)
+            return super().local(relative)
+
+    slow = BackupMaker(sqlite_database, Slow(site.config.store.folder), "i", lambda: datetime.now(UTC))
+    assert slow.make(tmp_path / "backup").files == 3
+
+
 def test_killed_in_the_middle_there_is_no_back_up_and_the_next_one_goes_on_from_it(
     sqlite_database: Database, site_of: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -176,6 +199,14 @@ def test_nothing_is_restored_over_anything(
         bring_back(tmp_path / "backup", database, tmp_path / "store2")
     with pytest.raises(BackupError, match="empty store"):
         bring_back(tmp_path / "backup", elsewhere, tmp_path / "store")
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-journal"])
+def test_nothing_is_restored_beside_a_log_of_another_database(end: str, tmp_path: Path) -> None:
+    left = tmp_path / f"tibabu.db{end}"
+    left.write_bytes(b"frames that were never checkpointed")
+    with pytest.raises(RefusedError, match=left.name):
+        refuse_used(open_database(f"sqlite:///{tmp_path / 'tibabu.db'}"))
 
 
 def test_a_file_that_is_lost_in_the_store_costs_only_itself_and_is_told(
