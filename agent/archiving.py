@@ -42,6 +42,9 @@ class ArchiveFolder:
             name = check_uid(uid)
         except UidError:
             name = hashlib.sha256(uid.encode()).hexdigest()
+        if not self.folder.is_dir():  # never made here: where a disk is to be mounted, the copies would lie hidden
+            message = "expected the archive's folder, which is made once by hand. Received: none"
+            raise ArchiveError(message)
         folder = self.folder / hashlib.sha256(uid.encode()).hexdigest()[:2] / name
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.archiving import digest_of
+from agent.backup_folder import sync
 from agent.scrub import damage_of
 from db.database import Database
 from db.needed_files import NeededFile, is_to_be_deleted, needed_files, needs, studies_of
@@ -112,7 +113,10 @@ class Reconciler:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = folder / Path(path).name
         with self.store.local(path) as source:
+            target.touch(mode=0o600)
             shutil.copyfile(source, target)
+            sync(target)
+            sync(folder)
             if digest_of(target) != digest_of(source):
                 target.unlink()
                 return ""

@@ -58,6 +58,9 @@ def test_what_goes_lies_whole_in_the_archive_with_the_studys_record(
     before = {path[3:]: site.store.path(path).read_bytes() for path in site.files()}
     site.now += a_year
     retainer(site, results_after_days=AGE, archive_folder=tmp_path / "archive").run()
+    assert len(site.files()) == 3, "expected nothing to go while the archive's disk is not there"
+    (tmp_path / "archive").mkdir()
+    retainer(site, results_after_days=AGE, archive_folder=tmp_path / "archive").run()
     assert site.files() == set()
     (folder,) = (tmp_path / "archive").glob("??/1.2.3")
     assert {path.name: path.read_bytes() for path in folder.glob("*.dcm")} == before
@@ -79,6 +82,7 @@ def test_nothing_goes_that_the_archive_does_not_take(
     broken = site.store.path(min(site.rows()))
     broken.write_bytes(b"changed on the disk")
     in_the_way.unlink()
+    in_the_way.mkdir()
     retainer(site, results_after_days=AGE, archive_folder=in_the_way).run()
     assert len(site.files()) == 3
 
