@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 PERIOD: Final = 60.0
 """Seconds between two runs."""
+_LONGEST: Final = 45.0
+"""Seconds after which a run ends, however slow the store is: the next one goes on."""
 _AGAIN: Final = timedelta(hours=1)
 _DIGITS: Final = 16
 
@@ -47,6 +50,7 @@ class Scrubber:
             after="", began_at=now, files=0, bytes=0, rounded_at=None, looked_at=now
         )
         end = self._due(stands.began_at, now)
+        deadline = monotonic() + _LONGEST
         room = int(self.settings.megabytes_per_second * 1_000_000 * PERIOD)
         for file in needed_files(self.database, after=stands.after, before=end):
             self.check(file)
@@ -54,7 +58,7 @@ class Scrubber:
                 stands, after=file.sha256, files=stands.files + 1, bytes=stands.bytes + file.size, looked_at=now
             )
             room -= file.size
-            if room <= 0:
+            if room <= 0 or monotonic() > deadline:
                 break
         else:
             if now >= stands.began_at + self.settings.round:
