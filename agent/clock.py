@@ -28,7 +28,8 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         ticks["alert"] = Tick(Alerter(parts.database, make_destinations(config), config.alerts, utc_now).look, 60)
     if config.retention.is_on:
         retainer = Retainer(parts.database, parts.queue, parts.store, config.retention, utc_now)
-        ticks["retention"] = Tick(retainer.run, config.retention.every_minutes * 60, longest_seconds=3600)
+        run, period = retainer.run_if_clock_is_right, config.retention.every_minutes * 60
+        ticks["retention"] = Tick(run, period, longest_seconds=3600)
     if config.scrub.every_days:
         ticks["scrub"] = Tick(Scrubber(parts.database, parts.store, config.scrub, utc_now).run, PERIOD)
     if config.backup.folder is not None:

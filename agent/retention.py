@@ -10,6 +10,7 @@ import structlog
 
 from agent.archiving import ArchiveError, ArchiveFolder
 from agent.config_keeping import RetentionSection
+from agent.errors import AgentError
 from db.database import Database
 from db.file_deletion import delete_file, doomed, waiting_files
 from db.outcome import Outcome
@@ -18,6 +19,7 @@ from db.queue import Queue
 from db.retention import PRIOR, Policy, may_go_images, may_go_wholly, stored_bytes, study_uid
 from db.retention_removal import Gone, remove_images, remove_study
 from db.roles import Role
+from db.server_clock import ahead
 from db.worklist import study_record
 from dicom_io.errors import StoreError
 from dicom_io.store import Store
@@ -27,7 +29,12 @@ log = structlog.get_logger(__name__)
 _AT_ONCE: Final = 100
 _BUDGET: Final = 240.0
 """Seconds after which a run ends; the next one goes on."""
+_MOST_AHEAD: Final = timedelta(hours=1)
 _GIGABYTE: Final = 1_000_000_000
+
+
+class ClockAheadError(AgentError):
+    """Nothing is removed by its age while this host's clock is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,13 @@ class Retainer:
     store: Store
     settings: RetentionSection
     clock: Callable[[], datetime]
+
+    def run_if_clock_is_right(self) -> datetime | None:
+        """Do what `run` does. Raises ClockAheadError where this host's clock is far ahead of the database server's."""
+        if (off := ahead(self.database, self.clock)) > _MOST_AHEAD:
+            message = f"expected a clock that the database's bears out, before anything goes. Received: ahead by {off}"
+            raise ClockAheadError(message)
+        return self.run()
 
     def run(self) -> datetime | None:
         """Remove what may go; return when to go on if there was more than fits into one run."""

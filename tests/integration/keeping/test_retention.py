@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from agent.config_keeping import RetentionSection
 from agent.reconcile import Reconciler, Reconciliation
-from agent.retention import Retainer
+from agent.retention import ClockAheadError, Retainer
 from db.database import Database
 from db.file_deletion import waiting_files
 from db.pruning import prune
@@ -142,3 +142,16 @@ def test_records_go_by_age_but_none_that_is_owed(database: Database, site_of: Ca
     done = prune(database, before=site.now + timedelta(days=1))
     assert (done.messages, done.commitments, done.events) == (0, 1, 0)
     assert prune(database, before=site.now + timedelta(days=1)).commitments == 0
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_nothing_goes_by_a_clock_that_the_databases_contradicts(
+    database: Database, site_of: Callable[..., Any], a_year: timedelta
+) -> None:
+    site = site_of(database)
+    site.now = datetime.now(UTC)
+    site.delivered()
+    site.now += a_year
+    with pytest.raises(ClockAheadError, match="ahead by"):
+        retainer(site, results_after_days=AGE).run_if_clock_is_right()
+    assert len(site.files()) == 3
