@@ -161,10 +161,11 @@ def test_two_worker_processes_share_the_work_and_double_none_of_it(
 ) -> None:
     keys = [str(number) for number in range(200)]
     now = utc_now()
+    workers = [worker_process("do"), worker_process("do")]
+    assert [worker.stdout.readline() for worker in workers if worker.stdout] == ["up\n", "up\n"]
     with database.begin() as connection:
         for key in keys:
             queue.enqueue(connection, "a", key, due_at=now, run_at=now)
-    workers = [worker_process("do"), worker_process("do")]
     eventually(lambda: queue.depth(now) == (), timeout=60)
     for worker in workers:
         worker.terminate()

@@ -1,9 +1,9 @@
 """A worker process for the contract suite: worker_program.py URL BEHAVIOUR. It prints the key of every job it runs.
 
-Behaviours: `do` ends each job, `hold` never ends one, `wait` ends them on SIGUSR1, `die` kills its own
-process, `poisoned` lets the job "poison" crash in native code, once whatever else is claimed runs beside it, `hang`
-sleeps in native code, `seize` does so with the interpreter's lock; with `patiently` the lease is longer. SIGTERM lets
-it drain.
+Behaviours: `do` says that it is up and ends each job, `hold` never ends one, `wait` ends them on SIGUSR1, `die` kills
+its own process, `poisoned` lets the job "poison" crash in native code, once whatever else is claimed runs beside it,
+`hang` sleeps in native code, `seize` does so with the interpreter's lock; with `patiently` the lease is longer. SIGTERM
+lets it drain.
 """
 
 import contextlib
@@ -75,6 +75,8 @@ def main(url: str, behaviour: str) -> None:
     if behaviour == "hang":  # in another lane something else is at work
         lane = {"stop": stop, "concurrency": 1, "longest": timedelta(hours=1)}
         threading.Thread(target=queue.run, args=({"b": lambda _: stop.wait() or Done()},), kwargs=lane).start()
+    if behaviour == "do":
+        say("up")
     queue.run({"a": behave}, stop=stop, concurrency=CONCURRENCY)
 
 
