@@ -27,6 +27,8 @@ _POSTGRESQL_OPTIONS = (
     "-c synchronous_commit=on -c timezone=UTC -c client_min_messages=warning "
     f"-c lock_timeout={int(BUSY_TIMEOUT * 1000)} "
     f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)} "
+    # After ten executions there would be one plan for all values: it uses no partial index, and may read everything
+    "-c plan_cache_mode=force_custom_plan "
     "-c idle_in_transaction_session_timeout=300000"  # a suspended host does not hold its row locks for ever
 )
 # A server that vanished without a word is noticed while something is sent (milliseconds) and while it is waited for.

@@ -62,6 +62,7 @@ def move(source: Database, target: Database, *, now: datetime, told: Callable[[M
     with _alone(source) as here:
         upgrade(target)
         with target.begin() as there:
+            there.execute(text("SET LOCAL statement_timeout = 0"))  # a table is copied by one
             _refuse_used(there)
             tables = []
             for table in _tables():

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from dicom_io.errors import LostError
+from dicom_io.errors import LostError, StoreError
 from dicom_io.spool import TEMPORARY, Spool, mapped
 from dicom_io.store import ListedFile, StoredFile, checked, is_name, name_of
 
@@ -80,6 +80,9 @@ class FolderStore:
         path = self.path(relative)
         with mapped("a stored file to be read"):
             if not path.is_file():
+                if not path.parent.is_dir():  # the folders were made when the store was opened: its disk is away
+                    message = "expected the store's folders. Received: none, as where a disk is not mounted"
+                    raise StoreError(message)
                 message = "expected a stored file. Received: none of its name"
                 raise LostError(message)
         return contextlib.nullcontext(path)

@@ -49,7 +49,7 @@ def host(configure: Any, postgresql_url: str, new_s3_server: Any, tmp_path: Path
         with socket.create_server(("127.0.0.1", 0)) as free:
             receive = {"host": "127.0.0.1", "port": free.getsockname()[1], "processes": 2}
         tables = {"store.s3": store, "database": {"url": postgresql_url}, "receive": receive}
-        return configure(tmp_path / name, {"pacs": pacs.peer}, **tables)
+        return configure(tmp_path / name, {"pacs": pacs.peer}, store={"low_megabytes": 1}, **tables)
 
     return make
 
@@ -76,6 +76,7 @@ def test_what_one_host_receives_another_scores_and_reports_and_a_store_that_was_
                 assert len(before) > 1, "expected the image and its report in the bucket"
                 assert {str(path.relative_to(var / "cache")) for path in var.glob("cache/??/*.dcm")} == before
                 assert not (var / "store").exists()
+                working.document("verify", "--digests")
 
                 new_s3_server.stop()
                 late = radiograph(2)

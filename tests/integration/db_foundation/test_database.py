@@ -336,3 +336,9 @@ def test_a_kept_connection_prepares_once_and_is_let_go_after_an_error(sqlite_dat
         third.execute(text("SELECT 1")).all()
     sqlite_database.dispose()
     assert sqlite_database._write_turn.acquire(blocking=False)
+
+
+def test_postgresql_plans_each_execution_with_its_values(postgresql_database: Database) -> None:
+    """One plan for all values cannot use a partial index, and reads a table to its end for what is not in it."""
+    with postgresql_database.read() as connection:
+        assert connection.execute(text("SHOW plan_cache_mode")).scalar_one() == "force_custom_plan"

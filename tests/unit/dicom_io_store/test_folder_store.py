@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dicom_io.errors import NoSpaceError, StoreError
+from dicom_io.errors import LostError, NoSpaceError, StoreError
 from dicom_io.folder_store import FolderStore
 from dicom_io.store import ListedFile, StoredFile
 
@@ -215,6 +215,21 @@ def test_what_is_deleted_is_gone_and_deleting_it_again_does_nothing(tmp_path: Pa
     assert files(tmp_path) == [kept.path]
     with pytest.raises(StoreError, match="expected a path that the store gave"):
         store.delete("../elsewhere")
+
+
+def test_a_file_is_lost_where_its_folder_is_and_away_with_the_disk(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    stored = store.put(DATA)
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    (tmp_path / "store").mkdir()
+    with pytest.raises(StoreError, match="mounted") as raised, store.local(stored.path):
+        pytest.fail("expected no file")
+    assert not isinstance(raised.value, LostError)
+    (tmp_path / "store").rmdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "store")
+    store.delete(stored.path)
+    with pytest.raises(LostError), store.local(stored.path):
+        pytest.fail("expected no file")
 
 
 def test_what_lies_in_the_store_is_listed_with_its_size_and_time(tmp_path: Path) -> None:
