@@ -194,5 +194,6 @@ class ProcrastinateWorker:
             logger.warning("queue_worker_not_unregistered", extra={"error": type(error).__name__})
 
     def _register(self) -> int:
-        with self._database.begin_lightly() as connection:
+        # Not lightly: after a power failure of the server its number would be given to another worker as well.
+        with self._database.begin() as connection:
             return int(connection.execute(_REGISTER).scalar_one())
