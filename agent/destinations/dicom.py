@@ -14,7 +14,7 @@ from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import of_dimse, refusal
 from dicom_io.commitment_scu import Answer, Question, Way, ask
-from dicom_io.errors import NetworkError
+from dicom_io.errors import AssociationRejectedError, NetworkError
 from dicom_io.peer import check_ae_title
 from dicom_io.scu import HeldAssociation, Peer, StoreStatus, Timeouts, echo, send
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS
@@ -81,6 +81,13 @@ class Line:
                 self._watched = True
                 threading.Thread(target=self._release_when_idle, name="idle-association").start()
         return status
+
+    def release(self) -> bool:
+        """Release the association now; False if none is kept."""
+        with self._lock:
+            kept = self._held.is_open
+            self._held.__exit__(None, None, None)
+        return kept
 
     def _release_when_idle(self) -> None:
         left = self._idle
@@ -149,18 +156,29 @@ class Destination:
         return refusal(message, of_dimse(status.status), status=said)
 
     def confirm(self, question: Question, ways: tuple[Way, ...]) -> Answer:
-        """Ask whether the peer has a report. Raises DestinationDownError if it does not say."""
+        """Ask whether the peer has a report. Raises DestinationDownError if it does not say.
+
+        A peer that takes one association of ours at a time is asked again without the one that is kept for reports.
+        """
         try:
-            return ask(
-                self._peer,
-                question,
-                ways,
-                seconds=_REPORT_SECONDS,
-                calling_ae_title=self._calling_ae_title,
-                timeouts=self._timeouts,
-            )
+            try:
+                return self._ask(question, ways)
+            except AssociationRejectedError:
+                if not self._line.release():
+                    raise
+                return self._ask(question, ways)
         except NetworkError as error:
             raise DestinationDownError(str(error)) from None
+
+    def _ask(self, question: Question, ways: tuple[Way, ...]) -> Answer:
+        return ask(
+            self._peer,
+            question,
+            ways,
+            seconds=_REPORT_SECONDS,
+            calling_ae_title=self._calling_ae_title,
+            timeouts=self._timeouts,
+        )
 
     def ping(self) -> None:
         """Ask with C-ECHO whether the peer is there. Raises DeliveryError if it is not."""
