@@ -1,6 +1,7 @@
 """Rows and stored files laid side by side, in the order of their names: what the one says and the other lacks."""
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,10 +14,12 @@ from agent.backup_folder import sync
 from agent.scrub import damage_of
 from db.database import Database
 from db.needed_files import NeededFile, is_to_be_deleted, needed_files, needs, studies_of
-from dicom_io.store import ListedFile, Store
+from dicom_io.store import ListedFile, Store, name_of
 
 YOUNG: Final = timedelta(hours=1)
 """A file without a row may belong to an Instance that is just being received."""
+IN_FLIGHT: Final = 60.0
+"""Seconds within which whoever has stored a file has committed its row, or has said that it did not."""
 
 
 class Fault(StrEnum):
@@ -66,15 +69,27 @@ class Reconciler:
         Nothing is held in memory but the names of one of the store's folders. What changes meanwhile is looked at
         again before it is told.
         """
+        taken = []
         for listed, needed in _paired(self.store.listed(), needed_files(self.database)):
             misfit = self._misfit(seen, listed, needed, reads)
             if misfit is None:
                 continue
             if misfit.fault is Fault.ORPHAN and collect is not None:
-                yield Misfit(fault=misfit.fault, path=misfit.path, collected=self._collect(misfit.path, collect))
+                copy = self._collect(misfit.path, collect)
+                taken += [Path(copy)] if copy else []
+                yield Misfit(fault=misfit.fault, path=misfit.path, collected=copy)
             else:
                 seen.faults[misfit.fault] = seen.faults.get(misfit.fault, 0) + 1
                 yield misfit
+        if taken:
+            self._bring_back(taken)
+
+    def _bring_back(self, taken: list[Path]) -> None:
+        """Put back what an Instance needs that was stored again before its file was taken, and recorded after that."""
+        threading.Event().wait(IN_FLIGHT)
+        for copy in taken:
+            if needs(self.database, NeededFile(copy.stem, name_of(copy.stem), 0)):
+                self.store.put(copy.read_bytes())
 
     def _misfit(
         self,

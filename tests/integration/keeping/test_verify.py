@@ -13,15 +13,18 @@ from click.testing import CliRunner
 from sqlalchemy import update
 
 from agent.cli.commands import tibabu
+from agent.reconcile import Reconciler, Reconciliation
 from db.database import Database
+from db.queue.job_table import job
 from db.schema import instance
 
 HOURS_AGO = 7200
 
 
 @pytest.fixture
-def verify(tmp_path: Path) -> Callable[..., Any]:
+def verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return `verify(site, *options)`: the exit status and the document."""
+    monkeypatch.setattr("agent.reconcile.IN_FLIGHT", 0.0)
 
     def run(site: Any, *options: str) -> tuple[int, dict[str, Any]]:
         url = site.database.url.render_as_string(hide_password=False)
@@ -110,3 +113,25 @@ def test_rows_of_what_was_removed_need_no_file(
         connection.execute(update(instance).where(which).values(removed_at=site.now))
     site.store.delete(path)
     assert verify(site)[0] == 0
+
+
+def test_what_is_recorded_after_its_file_was_collected_gets_it_back(
+    sqlite_database: Database, site_of: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.reconcile.IN_FLIGHT", 0.0)
+    site = site_of(sqlite_database)
+    recorded = site.receive()
+    with sqlite_database.begin() as connection:
+        row = connection.execute(instance.delete().where(instance.c.id == recorded.instance_id).returning(instance))
+        values = dict(row.mappings().one())
+        connection.execute(job.delete())
+    os.utime(site.store.path(values["path"]), (0, 0))
+    comparing = Reconciler(sqlite_database, site.store, site.clock).compare(
+        Reconciliation(), reads=lambda _: False, collect=tmp_path / "side"
+    )
+    assert next(comparing).collected
+    assert site.files() == set()
+    with sqlite_database.begin() as connection:  # by a receiver that had stored the same file anew right before
+        connection.execute(instance.insert().values(values))
+    assert list(comparing) == []
+    assert site.files() == site.rows() == {values["path"]}
