@@ -44,7 +44,7 @@ class RetentionSection(BaseModel):
         default=None,
         examples=["/mnt/archive/tibabu"],
         description="Files and the study's record are copied to this folder, and read back from it, before they go. "
-        "Unset: they are deleted.",
+        "It has to be there: where it is not, as its disk is away, nothing goes. Unset: they are deleted.",
     )
     records_after_days: Days | None = Field(
         default=None,
