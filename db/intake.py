@@ -223,6 +223,8 @@ def _changes(moved: Position, owner: StudyRow, role: Role, incoming: IncomingIns
         changes["started_at"] = incoming.received_at
     if role in {Role.CANDIDATE, Role.CONFLICT} and not owner.conflict:  # whatever was read, this was not
         changes |= {"read_at": None, "read_how": None} if owner.read_at is not None else {}
+    if role is Role.PRIOR and owner.prior_only:  # somebody has fetched it, and compares: its age counts from now
+        changes["last_received_at"] = incoming.received_at
     if role is Role.CONFLICT:
         changes["conflict"] = owner.conflict or CONFLICTING_IDENTITY
     return changes if role is Role.OWN else changes | _filled(owner, role, incoming)

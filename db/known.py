@@ -10,7 +10,7 @@ from db.closing import Steps, Timing, close_time
 from db.incoming import IncomingInstance, Recorded
 from db.intake_statements import KNOWN_BYTES
 from db.lifecycle import State
-from db.prior import forget_prior
+from db.prior import forget_prior, renew_priors
 from db.removed import forget_removed, put_back
 from db.roles import NO_WORK, Role
 from db.schema import study
@@ -34,6 +34,8 @@ def settled(connection: Connection, incoming: IncomingInstance, timing: Timing) 
     if row.removed_at is not None:
         put_back(connection, lock(connection, known.study_id), known.instance_id, incoming)
         known = replace(known, again=True)
+    if known.role is Role.PRIOR:
+        renew_priors(connection, known.study_id, at=incoming.received_at)
     _bring_again(connection, known, incoming, timing)
     return known
 

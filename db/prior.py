@@ -3,6 +3,7 @@
 Whatever another sender brings of such a study is work as any other: it may be the study of today.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, update
@@ -17,6 +18,11 @@ from db.schema import instance, study
 def forget_prior(connection: Connection, instance_id: int) -> None:
     """Forget a prior whose very bytes have now come from another sender: they are recorded as what that one brings."""
     connection.execute(delete(instance).where(instance.c.id == instance_id, instance.c.role == Role.PRIOR))
+
+
+def renew_priors(connection: Connection, study_id: int, *, at: datetime) -> None:
+    """Let the age of a study of which only priors are known count from now: somebody has fetched it, and compares."""
+    connection.execute(update(study).where(study.c.id == study_id, study.c.prior_only).values(last_received_at=at))
 
 
 def set_aside_priors(connection: Connection, study_id: int, sop_instance_uid: str) -> None:

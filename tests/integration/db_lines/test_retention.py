@@ -418,6 +418,20 @@ def test_a_prior_goes_by_its_own_age_and_may_come_again(ledger: Any, policy: Pol
     assert [row.study_instance_uid for row in worklist(ledger.database)] == [UID]
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["the same bytes", "another image"])
+def test_priors_that_are_fetched_once_more_are_not_old(
+    *, same: bool, ledger: Any, policy: Policy, later: datetime
+) -> None:
+    image = ledger.incoming()
+    which = {name: getattr(image, name) for name in ("sop_instance_uid", "sha256", "path")}
+    prior = ledger.receive(is_prior=True, candidate=False, **which)
+    assert candidates(ledger.database, policy) == {prior.study_id}
+    ledger.now = later
+    again = ledger.receive(is_prior=True, candidate=False, **(which if same else {}))
+    assert (again.role, again.known) == (Role.PRIOR, same)
+    assert candidates(ledger.database, policy) == set()
+
+
 def test_a_prior_whose_image_was_removed_and_that_comes_as_work_makes_its_receiver_look_again(
     ledger: Any, policy: Policy, later: datetime
 ) -> None:
