@@ -34,6 +34,8 @@ class Host:
     _ready: dict[str, int] = field(default_factory=dict)
     _news: threading.Condition = field(default_factory=threading.Condition)
     _groups: list[int] = field(default_factory=list)
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+    _stops: bool = False
 
     @property
     def log(self) -> Path:
@@ -73,12 +75,15 @@ class Host:
 
     def kill(self) -> None:
         """Kill the supervisor, whose roles are left to themselves, and start another one at once."""
-        self.process.kill()
-        self.process.wait()
-        self.start()
+        with self._turn:
+            self.process.kill()
+            self.process.wait()
+            self.start()
 
     def stop(self) -> int:
         """Drain; return the exit status. What does not end is killed, which a status of -9 tells."""
+        with self._turn:
+            self._stops = True
         self.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + DRAIN_SECONDS
         with suppress(subprocess.TimeoutExpired):
@@ -118,6 +123,15 @@ class Host:
                     role = json.loads(line)["ready"]
                     self._ready[role] = self._ready.get(role, 0) + 1
                     self._news.notify_all()
+        self._start_again(process)
+
+    def _start_again(self, process: subprocess.Popen[bytes]) -> None:
+        """Do what systemd does: a supervisor that has ended, as the database was away when it began, begins again."""
+        process.wait()
+        time.sleep(1)
+        with self._turn:
+            if process is self.process and not self._stops:
+                self.start()
 
 
 def _children(pid: int) -> list[int]:
