@@ -39,7 +39,6 @@ _NOTICE_SILENCE = {
     "keepalives_count": 3,
 }
 _SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
-_LIGHTLY = text("SET LOCAL synchronous_commit = off")
 _PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
 _WRITE = "write"
 _READ = "read"
@@ -92,15 +91,14 @@ class Database:
 
     @contextmanager
     def begin_lightly(self) -> Iterator[Connection]:
-        """As `begin`, without waiting for the disk: for what is done again should a power failure undo it.
+        """As `begin`, without waiting for SQLite's disk: for what is done again should a power failure undo it.
 
         It is undone alone, or with what else was committed lightly since: a later `begin` syncs all that was committed
-        before it. A crash of this process, or of the database's server, undoes nothing.
+        before it. A crash of this process undoes nothing. On PostgreSQL it is `begin`: hosts whose power did not fail
+        would go on with what its server has forgotten, such as the number of a job that it then gives to another one.
         """
         _ = self.engine
         with self._turn(), translated(SqliteError), self._noting.begin() as connection:
-            if self.dialect == "postgresql":
-                connection.execute(_LIGHTLY)
             yield connection
 
     @contextmanager

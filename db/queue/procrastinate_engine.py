@@ -150,7 +150,7 @@ class ProcrastinateWorker:
         """See `Worker.claim`."""
         if self._id is None:
             self._id = self._register()
-        with self._database.begin_lightly() as connection:
+        with self._database.begin() as connection:
             row = connection.execute(_FETCH, {"kinds": self._kinds, "worker": self._id}).one()
             if row.id is None:  # procrastinate's function returns a row of nulls for nothing
                 return None
@@ -163,7 +163,7 @@ class ProcrastinateWorker:
 
     def settle(self, claim: Claim, settlement: Settlement, failures: int) -> bool:
         """See `Worker.settle`."""
-        with self._database.begin_lightly() as connection:
+        with self._database.begin() as connection:
             return ledger.settle(self._rows, connection, claim.id, settlement, failures=failures, now=self._clock())
 
     def give_back(self, claim: Claim, *, blame: str) -> bool:
@@ -174,7 +174,7 @@ class ProcrastinateWorker:
 
     def renew(self) -> None:
         """See `Worker.renew`. One that was forgotten, as its host slept for hours, registers anew when it claims."""
-        with self._database.begin_lightly() as connection:
+        with self._database.begin() as connection:
             known = connection.execute(_RENEW, {"worker": self._id}).one_or_none()
         if known is None:
             self._id = None
@@ -188,12 +188,11 @@ class ProcrastinateWorker:
     def close(self) -> None:
         """Take the worker off the list. What it still has, because a settlement failed, may be reaped at once."""
         try:
-            with self._database.begin_lightly() as connection:
+            with self._database.begin() as connection:
                 connection.execute(_UNREGISTER, {"worker": self._id})
         except DatabaseError as error:  # its heartbeat has stopped: that will do
             logger.warning("queue_worker_not_unregistered", extra={"error": type(error).__name__})
 
     def _register(self) -> int:
-        # Not lightly: after a power failure of the server its number would be given to another worker as well.
         with self._database.begin() as connection:
             return int(connection.execute(_REGISTER).scalar_one())
