@@ -28,14 +28,15 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | Exception], mo
     """Return `answering(status or error)`: a destination whose PACS answers so."""
 
     def answer(what: int | Exception) -> module.Destination:
-        def send(_peer: object, files: list[bytes], **_: object) -> list[StoreStatus]:
-            assert files == [REPORT.data]
+        def store(_held: object, source: bytes, **_: object) -> StoreStatus:
+            assert source == REPORT.data
             if isinstance(what, Exception):
                 raise what
             uids = {"sop_class_uid": "1.2", "sop_instance_uid": "1.2.3", "transfer_syntax_uid": "1.2.4"}
-            return [StoreStatus(index=0, status=what, comment="Doe^Jane", **uids)]
+            return StoreStatus(index=0, status=what, comment="Doe^Jane", **uids)
 
-        monkeypatch.setattr(module, "send", send)
+        monkeypatch.setattr(module.HeldAssociation, "store", store)
+        monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
         return module.Destination(module.Settings(**SETTINGS), "TIBABU")
 
     return answer

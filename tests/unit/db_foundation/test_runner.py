@@ -10,6 +10,7 @@ import pytest
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, QueryError
 from db.queue import Done, Job, Park, RetryAt, Settlement, runner
 from db.queue.policy import Policy
+from db.queue.room import Room
 from db.queue.runner import Claim, Runner
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ class ScriptedWorker:
         self._settle_fails = settle or []
         self._left = 1
 
-    def claim(self) -> Claim | None:
+    def claim(self, *, alone: bool) -> Claim | None:  # noqa: ARG002 - as a worker has it
         if self._claim_fails:
             raise self._claim_fails.pop(0)
         if self._left == 0:
@@ -58,7 +59,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(worker: ScriptedWorker, handler: Callable[[Job], Settlement], policy: Policy = QUICK) -> None:
-    Runner(worker, {"a": handler}, policy, lambda: NOW).run(stop=worker.stop, concurrency=1)
+    Runner(worker, {"a": handler}, policy, lambda: NOW, Room()).run(stop=worker.stop, concurrency=1)
 
 
 def test_a_database_that_cannot_be_reached_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,6 +31,7 @@ from db.queue.changes import ChangeCounter
 from db.queue.embedded import EmbeddedQueue, EmbeddedWorker
 from db.queue.job_table import is_waiting, job
 from db.queue.policy import Policy
+from db.queue.room import Room
 from db.queue.runner import Runner
 from db.requeue import requeue_deliveries, requeue_study
 from db.worklist import StudyRecord, study_record, worklist_row
@@ -181,8 +182,8 @@ class Site:
         ran = 0
         with closing(ChangeCounter(self.database)) as changes:
             worker = EmbeddedWorker(self.database, wanted, Policy(), self.clock, changes)
-            runner = Runner(worker, handlers, Policy(), self.clock)
-            while (claim := worker.claim()) is not None:
+            runner = Runner(worker, handlers, Policy(), self.clock, Room())
+            while (claim := worker.claim(alone=True)) is not None:
                 settlement, failures = runner._call(claim)
                 assert worker.settle(claim, settlement, failures)
                 ran += 1
@@ -192,7 +193,7 @@ class Site:
         """Claim the next job for a destination, send, and be killed before anything more is committed."""
         kind = kinds.deliver(name)
         with closing(ChangeCounter(self.database)) as changes:
-            claim = EmbeddedWorker(self.database, [kind], Policy(), self.clock, changes).claim()
+            claim = EmbeddedWorker(self.database, [kind], Policy(), self.clock, changes).claim(alone=True)
         assert claim is not None
         whole, self.made[name] = self.made[name], Dying(self.made[name])
         with pytest.raises(Killed):
