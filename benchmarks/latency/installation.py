@@ -45,8 +45,8 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
-    """Start PACS and agent below `folder`; both end with the block."""
+def installed(folder: Path, delivering: int) -> Iterator[Installation]:
+    """Start PACS and agent, with so many delivering processes, below `folder`; all end with the block."""
     pacs_folder, port, config = folder / "pacs", free_port(), folder / "config.toml"
     pacs_folder.mkdir()
     config.write_text(
@@ -58,6 +58,8 @@ port = 0
 quiet_seconds = {QUIET_SECONDS}
 [web]
 port = 0
+[deliver]
+processes = {delivering}
 [[destinations]]
 name = "pacs"
 type = "dicom"
