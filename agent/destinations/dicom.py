@@ -59,9 +59,9 @@ class Settings(CalledOverTls, DestinationSettings):
 class Line:
     """The association that reports go over: kept for a moment, since asking for one takes longer than a report."""
 
-    def __init__(self, held: HeldAssociation) -> None:
-        """Nothing is opened yet; after `IDLE_SECONDS` without a report it is released."""
-        self._held, self._idle = held, IDLE_SECONDS
+    def __init__(self, held: HeldAssociation, idle: float | None = None) -> None:
+        """Nothing is opened yet; after `idle` seconds (None: `IDLE_SECONDS`) without a report it is released."""
+        self._held, self._idle = held, IDLE_SECONDS if idle is None else idle
         self._lock = threading.Lock()
         self._used = 0.0
         self._watched = False
