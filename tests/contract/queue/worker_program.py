@@ -56,9 +56,9 @@ def main(url: str, behaviour: str) -> None:
         if behaviour.startswith("hold"):
             threading.Event().wait()
         if behaviour == "hang":
-            ctypes.CDLL(None).sleep(3600)
+            ctypes.CDLL(None).pause()  # in native code, where Python cannot interrupt it
         if behaviour == "seize":
-            ctypes.PyDLL(None).sleep(3600)
+            ctypes.PyDLL(None).pause()  # the same, with Python's lock held
         if behaviour == "wait":
             end.wait()
             say("ended")
