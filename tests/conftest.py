@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -77,13 +78,31 @@ def eventually() -> Callable[..., None]:
     return wait_for
 
 
+_candidates = itertools.cycle(range(10_240, 32_000))  # below those that the kernel lends to outgoing connections
+for _ in range(os.getpid() * 211 % 21_000):  # another process of the suite begins elsewhere
+    next(_candidates)
+
+
+def _free_port() -> int:
+    """Return a port that nothing listens on and that no connection can be given before its server starts."""
+    for port in itertools.islice(_candidates, 21_000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    pytest.fail("expected a free port")
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Return `free_port()`: a port that nothing listens on, for what must be known before its process starts."""
+    return _free_port
+
+
 class S3Server:
     """moto's S3 server over HTTP, in a process of its own; what it holds is gone when it is stopped."""
 
     def __init__(self) -> None:
         """Start it at a free port."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.start()
 

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -195,17 +194,6 @@ class Pacs:
         for instance in list(self.instances):
             found.setdefault(instance.affected_sop_instance_uid, set()).add(sha256(instance.data).hexdigest())
         return found
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """Return `free_port()`: a port that nothing listens on, for what must be known before its process starts."""
-
-    def find() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            return int(probe.getsockname()[1])
-
-    return find
 
 
 @pytest.fixture(scope="session")

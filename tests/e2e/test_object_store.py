@@ -1,6 +1,5 @@
 """Hosts that share an object store: `tibabu run` over PostgreSQL and a bucket, with nothing else between them."""
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def _names(client: Any) -> set[str]:
 
 
 @pytest.fixture
-def host(configure: Any, postgresql_url: str, new_s3_server: Any, tmp_path: Path) -> Callable[..., Any]:
+def host(configure: Any, postgresql_url: str, new_s3_server: Any, free_port: Any, tmp_path: Path) -> Callable[..., Any]:
     """Return `host(name, pacs)`: a host's installation, with a cache of its own; two processes would receive on it."""
     for name, key in zip(("access", "secret"), _KEYS, strict=True):
         (tmp_path / name).write_text(key, encoding="utf-8")
@@ -46,8 +45,7 @@ def host(configure: Any, postgresql_url: str, new_s3_server: Any, tmp_path: Path
     }
 
     def make(name: str, pacs: Any) -> Any:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            receive = {"host": "127.0.0.1", "port": free.getsockname()[1], "processes": 2}
+        receive = {"host": "127.0.0.1", "port": free_port(), "processes": 2}
         tables = {"store.s3": store, "database": {"url": postgresql_url}, "receive": receive}
         return configure(tmp_path / name, {"pacs": pacs.peer}, store={"low_megabytes": 1}, **tables)
 

@@ -1,7 +1,6 @@
 """DCMTK's archive (`dcmqrscp`) stores every DICOM report and returns it as it was sent."""
 
 import io
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,10 +32,9 @@ AETable END
 
 
 @pytest.fixture
-def archive(tmp_path: Path, eventually: Callable[..., None]) -> Iterator[Peer]:
+def archive(tmp_path: Path, free_port: Callable[[], int], eventually: Callable[..., None]) -> Iterator[Peer]:
     """Run an archive of DCMTK."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     (folder := tmp_path / "archive").mkdir()
     settings = tmp_path / "dcmqrscp.cfg"
     settings.write_text(SETTINGS.format(port=port, folder=folder))

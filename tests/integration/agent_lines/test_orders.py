@@ -53,13 +53,11 @@ def tool(name: str) -> str:
 class Worklist:
     """DCMTK's wlmscpfs over a folder of worklist files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder / "RIS"
         self.folder.mkdir()
         (self.folder / "lockfile").touch()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = port
         command = [tool("wlmscpfs"), "-dfr", "-dfp", str(folder), str(self.port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
 
@@ -77,10 +75,10 @@ class Worklist:
 
 
 @pytest.fixture
-def dcmtk(tmp_path: Path, eventually: Any) -> Iterator[Worklist]:
+def dcmtk(tmp_path: Path, free_port: Any, eventually: Any) -> Iterator[Worklist]:
     folder = tmp_path / "worklists"
     folder.mkdir()
-    worklist = Worklist(folder)
+    worklist = Worklist(folder, free_port())
 
     def answers() -> bool:
         with socket.socket() as probe:

@@ -117,10 +117,3 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "own.pem", certificate / "own.key")
     return context
-
-
-@pytest.fixture
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as gone:
-        return int(gone.server_address[1])

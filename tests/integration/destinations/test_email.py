@@ -270,9 +270,9 @@ def test_a_login_is_made_with_the_secret_of_the_moment(post: Post, make: Make, t
     assert post.logins[-1] == (b"tibabu", b"geheim")
 
 
-def test_a_server_that_is_away_is_tried_again(make: Make, free_port: int) -> None:
+def test_a_server_that_is_away_is_tried_again(make: Make, free_port: Callable[[], int]) -> None:
     with pytest.raises(DestinationDownError, match="Connection refused") as caught:
-        make(Post(free_port)).send(summary())
+        make(Post(free_port())).send(summary())
     assert not caught.value.sent
 
 

@@ -142,9 +142,9 @@ def test_an_answer_that_is_lost_may_mean_that_the_server_has_it(http_server: Any
     assert caught.value.sent
 
 
-def test_a_server_that_is_away_has_nothing(make: Make, free_port: int) -> None:
+def test_a_server_that_is_away_has_nothing(make: Make, free_port: Callable[[], int]) -> None:
     with pytest.raises(DestinationDownError, match="ConnectError, Connection refused") as caught:
-        make(url=f"http://127.0.0.1:{free_port}/r4").send(REPORT)
+        make(url=f"http://127.0.0.1:{free_port()}/r4").send(REPORT)
     assert not caught.value.sent
 
 

@@ -102,12 +102,11 @@ def test_storescu_sends_compressed_images(start_scp: Any, sink: Any, shared: Pat
 
 
 @pytest.fixture
-def storescp(tmp_path: Path, eventually: Any) -> Iterator[Any]:
+def storescp(tmp_path: Path, free_port: Any, eventually: Any) -> Iterator[Any]:
     """DCMTK's storescp as a PACS that writes datasets bit by bit as they come."""
     folder = tmp_path / "pacs"
     folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(  # noqa: S603 - a tool of our choice
         [tool("storescp"), "--bit-preserving", "--accept-all", "-aet", "PACS", "-od", str(folder), str(port)],
         stdout=subprocess.DEVNULL,

@@ -19,14 +19,14 @@ pytestmark = pytest.mark.tools
 
 
 @pytest.fixture
-def storescp(certificates: Path, tool: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., int]]:
+def storescp(
+    certificates: Path, tool: Callable[[str], str], tmp_path: Path, free_port: Callable[[], int]
+) -> Iterator[Callable[..., int]]:
     """Start DCMTK's storescp with TLS on a free port and return that."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: object) -> int:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = int(free.getsockname()[1])
+        port = free_port()
         own = ("+tls", certificates / "server.key", certificates / "server.pem")
         command = [tool("storescp"), *own, *options, "-od", tmp_path, port]
         started.append(subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL))  # noqa: S603
