@@ -229,11 +229,14 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.web.server import serve  # noqa: PLC0415 - each role loads only what it runs
+    from agent.web.services import Services  # noqa: PLC0415
 
+    services = Services(
+        database=parts.database, queue=parts.queue, store=parts.store, clock=utc_now, allowances=allowances(config)
+    )
     host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
-
     serve(
-        parts.database,
+        services,
         host=config.web.host,
         port=config.web.port,
         share_port=config.web.processes > 1,

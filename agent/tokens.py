@@ -1,4 +1,7 @@
-"""What a token is: a name for people and logs, 256 random bits for the program that holds it, and scopes."""
+"""What a token is: a name for people and logs, 256 random bits for the program that holds it, and scopes.
+
+The scopes are also what the roles of people consist of (`agent.web.access`).
+"""
 
 import hashlib
 import re
@@ -10,11 +13,23 @@ DICOMWEB_READ: Final = "dicomweb:read"
 DICOMWEB_STORE: Final = "dicomweb:store"
 UPS_READ: Final = "ups:read"
 UPS_WRITE: Final = "ups:write"
+WORKLIST_READ: Final = "worklist:read"
+WORKLIST_WRITE: Final = "worklist:write"
+SYSTEM_READ: Final = "system:read"
+SYSTEM_WRITE: Final = "system:write"
+AUDIT_READ: Final = "audit:read"
+ACCOUNTS_WRITE: Final = "accounts:write"
 SCOPES: Final = {
     DICOMWEB_READ: "search and retrieve (QIDO-RS, WADO-RS)",
     DICOMWEB_STORE: "store (STOW-RS)",
     UPS_READ: "list reading tasks (UPS-RS)",
     UPS_WRITE: "claim, update, complete and cancel reading tasks (UPS-RS)",
+    WORKLIST_READ: "see the worklist, studies, images and results",
+    WORKLIST_WRITE: "read studies: open, mark read, agree or disagree, set priorities, resolve conflicts",
+    SYSTEM_READ: "see the state of the system, which names no patient",
+    SYSTEM_WRITE: "run the system: requeue, ask peers, switch triage off and on",
+    AUDIT_READ: "search the audit trail",
+    ACCOUNTS_WRITE: "make and change accounts and tokens",
 }
 """Each scope with what it allows."""
 

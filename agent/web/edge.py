@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent.web.access import Identify
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, SchemaError
 
 log = structlog.get_logger(__name__)
@@ -18,13 +21,14 @@ log = structlog.get_logger(__name__)
 Problem = Callable[[int, str], Response]
 """Makes the page for a status from the sentence that says what is wrong."""
 
-METHODS = ("GET", "HEAD")
+SAFE = ("GET", "HEAD")
+METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -41,7 +45,8 @@ NO_STORE = "no-store"  # patient data stays out of the browser's and every other
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 OTHER_HOST = "This page answers only under the names of this machine itself, such as localhost."
-READ_ONLY = "This page can be read, not written: only GET and HEAD are answered."
+OTHER_METHOD = "This site answers no such method."
+OTHER_SITE = "Changes are taken only from this site's own pages. Open the page anew and try again."
 DATABASE_DOWN = "The database cannot be reached just now. Nothing is lost; this page comes back with it."
 DATABASE_BUSY = "The database is too busy to answer just now. Nothing is lost; try again in a moment."
 DATABASE_OTHER = "The database is of another version than this program. An administrator has to run: tibabu migrate"
@@ -51,10 +56,16 @@ BROKEN = "This page could not be made. The reason is in the agent's log."
 class Edge:
     """ASGI middleware around the whole site."""
 
-    def __init__(self, app: ASGIApp, *, problem: Problem, hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
-        """`hosts` are the names under which the site answers, as in the Host header, without the port."""
+    def __init__(
+        self, app: ASGIApp, *, problem: Problem, identify: Identify, hosts: frozenset[str] = LOOPBACK_NAMES
+    ) -> None:
+        """`hosts` are the names under which the site answers, as in the Host header, without the port.
+
+        What `identify` says of who asks is left in the request's state, as `person`.
+        """
         self._app = app
         self._problem = problem
+        self._identify = identify
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +85,10 @@ class Edge:
             await send(message)
 
         try:
-            await (self._refusal(scope) or self._app)(scope, receive, dressed)
+            refusal = self._refusal(scope)
+            if refusal is None:
+                scope.setdefault("state", {})["person"] = await run_in_threadpool(self._identify, Request(scope))
+            await (refusal or self._app)(scope, receive, dressed)
         except Exception as error:  # noqa: BLE001 - the web's named edge: logged, and answered with a plain page
             failure = self._failure(scope, error)
             if not begun:
@@ -85,13 +99,16 @@ class Edge:
 
         A page of another origin whose name was made to point at this machine (DNS rebinding) says so in its Host.
         """
-        found = _HOST.fullmatch(Headers(scope=scope).get("host", "").lower())
+        headers = Headers(scope=scope)
+        found = _HOST.fullmatch(headers.get("host", "").lower())
         if found is None or found[1] not in self._hosts:
             return self._problem(400, OTHER_HOST)
         if scope["method"] not in METHODS:
-            response = self._problem(405, READ_ONLY)
+            response = self._problem(405, OTHER_METHOD)
             response.headers["Allow"] = ", ".join(METHODS)
             return response
+        if scope["method"] not in SAFE and not _of_this_site(headers):
+            return self._problem(403, OTHER_SITE)
         return None
 
     def _failure(self, scope: Scope, error: Exception) -> Response:
@@ -103,6 +120,19 @@ class Edge:
             return response
         log.error("web_page_failed", page=page, exc_info=error)
         return self._problem(500, BROKEN)
+
+
+def _of_this_site(headers: Headers) -> bool:
+    """Tell whether a change comes from a page of this site, or from a program with a token (no cookie is used then).
+
+    Browsers say so themselves (Fetch Metadata, and Origin of those that do not know it): a page of another site can
+    make a browser send a form with the reader's cookie, but cannot change these headers.
+    """
+    if headers.get("authorization", "").lower().startswith("bearer "):
+        return True
+    if (site := headers.get("sec-fetch-site")) is not None:
+        return site == "same-origin"
+    return headers.get("origin", "").partition("://")[2] == headers.get("host", "")
 
 
 def _sentence(error: DatabaseUnavailableError | DatabaseBusyError | SchemaError) -> str:

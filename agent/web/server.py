@@ -2,18 +2,17 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from agent.errors import ConfigError
 from agent.http_server import listen, serve_application
+from agent.web.services import Services
 from agent.web.site import make_site
-from db.database import Database
 
 _ADDRESSES = {"127.0.0.1": "127.0.0.1", "::1": "::1", "localhost": "127.0.0.1"}
 
 
 def serve(
-    database: Database,
+    services: Services,
     *,
     host: str,
     port: int,
@@ -21,20 +20,14 @@ def serve(
     ready: Callable[[int], None],
     share_port: bool = False,
 ) -> None:
-    """Serve the worklist of `database` until `stop` is set, then finish what is under way and return.
+    """Serve the pages until `stop` is set, then finish what is under way and return.
 
     `host` is 127.0.0.1, ::1 or localhost; port 0 picks a free port. `ready` is called once, with the port, when
     connections are accepted. With `share_port` other processes may listen there, too. Raises ConfigError for an
     address that other machines can reach (there are no accounts yet) and InstallationError when the port is taken.
     """
     with listen(_loopback(host), port, setting="web.port", share_port=share_port) as listener:
-        serve_application(
-            make_site(database, _utc_now), listener, stop=stop, ready=lambda: ready(listener.getsockname()[1])
-        )
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+        serve_application(make_site(services), listener, stop=stop, ready=lambda: ready(listener.getsockname()[1]))
 
 
 def _loopback(host: str) -> str:

@@ -16,20 +16,34 @@ from agent.cli.commands import tibabu
 from agent.config_alerts import AlertsSection
 from agent.destinations import folder
 from agent.disk import Watermark
+from agent.web.services import Services
 from agent.web.site import make_site
 from db.database import Database
+from db.priority import Allowances
+from db.queue import open_queue
 from db.ticks import record, take_over
+from dicom_io.folder_store import FolderStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def page(database: Database) -> Callable[..., str]:
+def page(database: Database, tmp_path: Path) -> Callable[..., str]:
     """Return `page(path, now)`: what the site shows."""
 
+    def services(clock: Callable[[], datetime]) -> Services:
+        return Services(
+            database=database,
+            queue=open_queue(database),
+            store=FolderStore(tmp_path / "store"),
+            clock=clock,
+            allowances=Allowances(),
+            zone=UTC,
+        )
+
     def get(path: str, now: datetime) -> str:
-        return asyncio.run(ask(httpx.ASGITransport(make_site(database, lambda: now, UTC)), path))
+        return asyncio.run(ask(httpx.ASGITransport(make_site(services(lambda: now))), path))
 
     async def ask(site: httpx.ASGITransport, path: str) -> str:
         async with httpx.AsyncClient(transport=site, base_url="http://localhost") as client:

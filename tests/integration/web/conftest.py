@@ -5,11 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
 from agent.web.server import serve
+from agent.web.services import Services
 from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
 from db.closing import Timing
@@ -23,6 +25,7 @@ from db.outcome import Outcome, study_outcome
 from db.priority import Allowances, Priority
 from db.queue import Queue, open_queue
 from db.worklist import study_record
+from dicom_io.folder_store import FolderStore
 
 PLAIN = IncomingInstance(
     study_instance_uid="",
@@ -166,7 +169,23 @@ def ledger(sqlite_database: Database) -> Ledger:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., str]]:
+def services(tmp_path: Path) -> Callable[[Database], Services]:
+    """Return `services(database)`: what the pages work with, as of now."""
+
+    def make(database: Database) -> Services:
+        return Services(
+            database=database,
+            queue=open_queue(database),
+            store=FolderStore(tmp_path / "store"),
+            clock=lambda: datetime.now(UTC),
+            allowances=Allowances(),
+        )
+
+    return make
+
+
+@pytest.fixture
+def start(services: Callable[[Database], Services]) -> Iterator[Callable[..., str]]:
     """Return `start(database, host="127.0.0.1")`: serves in a thread until the test ends; the URL of the page."""
     running: list[tuple[threading.Event, threading.Thread]] = []
 
@@ -178,7 +197,7 @@ def start() -> Iterator[Callable[..., str]]:
             serving.set()
 
         arguments = {"host": host, "port": 0, "stop": stop, "ready": ready}
-        thread = threading.Thread(target=serve, args=(database,), kwargs=arguments)
+        thread = threading.Thread(target=serve, args=(services(database),), kwargs=arguments)
         thread.start()
         running.append((stop, thread))
         assert serving.wait(20)

@@ -44,7 +44,8 @@ def test_what_there_is_not_is_a_friendly_page(client: httpx.Client, path: str) -
 def test_the_page_is_only_read(client: httpx.Client) -> None:
     assert client.head("/").status_code == 200
     assert client.head("/").content == b""
-    assert client.post("/").status_code == 405
+    assert client.post("/").status_code == 403
+    assert client.post("/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 405
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
     assert "set-cookie" not in client.get("/").headers
 
@@ -59,7 +60,7 @@ def test_a_page_that_cannot_be_made_says_no_more_than_that(client: httpx.Client,
     assert "This page could not be made. The reason is in the agent&#39;s log." in answer.text
     assert "ValueError" not in answer.text
     assert "DOE" not in answer.text
-    assert [(line["event"], line["page"]) for line in logged] == [("web_page_failed", "worklist")]
+    assert [(line["event"], line["page"]) for line in logged] == [("web_page_failed", "show_worklist")]
 
 
 def test_a_database_that_is_gone_is_a_page_that_says_so_and_the_page_comes_back_with_it(

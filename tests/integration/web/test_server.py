@@ -11,15 +11,17 @@ import pytest
 
 from agent.errors import ConfigError, InstallationError
 from agent.web.server import serve
+from agent.web.services import Services
 from db.database import Database
 
+Make = Callable[[Database], Services]
 Start = Callable[..., str]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "127.0.0.2", "hospital.example", "localhost."])  # noqa: S104 - refused
-def test_an_address_that_others_can_reach_is_refused(sqlite_database: Database, host: str) -> None:
+def test_an_address_that_others_can_reach_is_refused(sqlite_database: Database, services: Make, host: str) -> None:
     with pytest.raises(ConfigError, match=r"web\.host: expected one of 127\.0\.0\.1, ::1, localhost"):
-        serve(sqlite_database, host=host, port=0, stop=threading.Event(), ready=lambda _: None)
+        serve(services(sqlite_database), host=host, port=0, stop=threading.Event(), ready=lambda _: None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
@@ -27,14 +29,14 @@ def test_it_serves_on_every_loopback_address(sqlite_database: Database, start: S
     assert httpx.get(f"{start(sqlite_database, host)}/healthz", trust_env=False).json() == {"status": "alive"}
 
 
-def test_a_port_that_is_taken_is_said(sqlite_database: Database) -> None:
+def test_a_port_that_is_taken_is_said(sqlite_database: Database, services: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(InstallationError, match=f"web.port: .* Received: port={port}"):
-            serve(sqlite_database, host="127.0.0.1", port=port, stop=threading.Event(), ready=lambda _: None)
+            serve(services(sqlite_database), host="127.0.0.1", port=port, stop=threading.Event(), ready=lambda _: None)
 
 
-def test_in_the_main_thread_it_leaves_the_handlers_of_signals_alone(sqlite_database: Database) -> None:
+def test_in_the_main_thread_it_leaves_the_handlers_of_signals_alone(sqlite_database: Database, services: Make) -> None:
     stop = threading.Event()
     during = []
 
@@ -46,7 +48,7 @@ def test_in_the_main_thread_it_leaves_the_handlers_of_signals_alone(sqlite_datab
 
     before = [signal.signal(number, mine) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
-        serve(sqlite_database, host="127.0.0.1", port=0, stop=stop, ready=ready)
+        serve(services(sqlite_database), host="127.0.0.1", port=0, stop=stop, ready=ready)
         after = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
@@ -55,7 +57,7 @@ def test_in_the_main_thread_it_leaves_the_handlers_of_signals_alone(sqlite_datab
     assert during[2] > 0
 
 
-def test_it_ends_although_a_browser_keeps_its_connection(sqlite_database: Database) -> None:
+def test_it_ends_although_a_browser_keeps_its_connection(sqlite_database: Database, services: Make) -> None:
     stop, serving, ports = threading.Event(), threading.Event(), list[int]()
 
     def ready(port: int) -> None:
@@ -63,7 +65,7 @@ def test_it_ends_although_a_browser_keeps_its_connection(sqlite_database: Databa
         serving.set()
 
     arguments = {"host": "127.0.0.1", "port": 0, "stop": stop, "ready": ready}
-    thread = threading.Thread(target=serve, args=(sqlite_database,), kwargs=arguments)
+    thread = threading.Thread(target=serve, args=(services(sqlite_database),), kwargs=arguments)
     thread.start()
     assert serving.wait(20)
     with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", trust_env=False) as client:

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.web import edge
+from agent.web.access import LOCAL
 from agent.web.edge import Edge
 from db.errors import DatabaseBusyError, DatabaseFullError, DatabaseUnavailableError, QueryError, SchemaError
 
@@ -26,7 +27,8 @@ OTHER_HOSTS = [
     "localhost/evil",
     "",
 ]
-METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+METHODS = ["OPTIONS", "TRACE", "PROPFIND"]
+CHANGING = ["POST", "PUT", "PATCH", "DELETE"]
 
 
 async def fine(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,11 +46,11 @@ def problem(status: int, sentence: str) -> Response:
     return PlainTextResponse(sentence, status)
 
 
-def ask(app: ASGIApp, method: str = "GET", host: str = "localhost") -> httpx.Response:
+def ask(app: ASGIApp, method: str = "GET", host: str = "localhost", **headers: str) -> httpx.Response:
     async def once() -> httpx.Response:
-        transport = httpx.ASGITransport(Edge(app, problem=problem))
+        transport = httpx.ASGITransport(Edge(app, problem=problem, identify=lambda _: LOCAL))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, "/", headers={"Host": host})
+            return await client.request(method, "/", headers={"Host": host, **headers})
 
     return asyncio.run(once())
 
@@ -65,10 +67,37 @@ def test_no_other_name_is_answered(host: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_nothing_can_be_asked_but_to_read(method: str) -> None:
+def test_no_other_method_is_answered(method: str) -> None:
     answer = ask(fine, method)
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.headers["allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE"
+
+
+@pytest.mark.parametrize("method", CHANGING)
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_a_change_that_another_site_asks_for_is_refused(method: str, said: dict[str, str]) -> None:
+    answer = ask(fine, method, **said)
+    assert (answer.status_code, answer.text) == (403, edge.OTHER_SITE)
+
+
+@pytest.mark.parametrize("method", CHANGING)
+@pytest.mark.parametrize(
+    "said", [{"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}, {"Authorization": "Bearer tibabu_x"}]
+)
+def test_a_change_of_a_page_of_this_site_or_of_a_program_with_a_token_is_taken(
+    method: str, said: dict[str, str]
+) -> None:
+    assert ask(fine, method, **said).text == "fine"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""What the pages work with, and how one is made of a template."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from agent.web import words
+from agent.web.access import LOCAL, Identify
+from db.database import Database
+from db.priority import Allowances
+from db.queue import Queue
+from dicom_io.store import Store
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The agent's parts, and what the configuration says. Times are shown in `zone`; None is the machine's own."""
+
+    database: Database
+    queue: Queue
+    store: Store
+    clock: Callable[[], datetime]
+    allowances: Allowances
+    identify: Identify = lambda _request: LOCAL
+    zone: tzinfo | None = None
+
+
+def services_of(request: Request) -> Services:
+    """Return what the pages work with."""
+    services: Services = request.app.state.services
+    return services
+
+
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["caveat"] = words.CAVEAT
+    return made
+
+
+_ENVIRONMENT: Final = _templates()
+
+
+def page(request: Request, template: str, status: int = 200, /, **values: object) -> Response:
+    """Return a page of who asks: `person` is there in every template, None for nobody."""
+    person = getattr(request.state, "person", None)
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=person, **values), status)
+
+
+def plain_page(template: str, status: int, /, **values: object) -> Response:
+    """Return a page of nobody: for what went wrong before it was known who asks."""
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=None, **values), status)

@@ -1,0 +1,45 @@
+"""The page of one study: everything on record about it."""
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent.tokens import WORKLIST_READ
+from agent.web import times
+from agent.web.access import Address
+from agent.web.services import page, services_of
+from agent.web.study import study_page
+from db.worklist import StudyRecord, study_record
+from dicom_io.errors import UidError
+from dicom_io.header import check_uid
+
+NO_STUDY: Final = "No study of that Study Instance UID has been received here."
+
+
+def show_study(request: Request) -> Response:
+    """Show everything on record about one study."""
+    services = services_of(request)
+    now = services.clock()
+    record = record_of(request)
+    return page(
+        request,
+        "study.html",
+        updated=times.exact(now, services.zone),
+        study=study_page(record, now, services.zone),
+    )
+
+
+def record_of(request: Request) -> StudyRecord:
+    """Return the study of the request's path. HTTPException, 404, if there is none."""
+    try:
+        record = study_record(services_of(request).database, check_uid(request.path_params["study_instance_uid"]))
+    except UidError:
+        record = None
+    if record is None:
+        raise HTTPException(404, NO_STUDY)
+    return record
+
+
+ADDRESSES: Final = (Address("GET", "/studies/{study_instance_uid}", show_study, WORKLIST_READ),)

@@ -1,0 +1,44 @@
+"""The state of the system: what is done periodically, the disks, which destinations rest. It names no patient."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from agent.tokens import SYSTEM_READ
+from agent.web import listing, system, times
+from agent.web.access import ANYBODY, Address
+from agent.web.services import Services, page, services_of
+from db.breaker import rests
+from db.disks import disks
+from db.ticks import ticks
+
+
+def show_system(request: Request) -> Response:
+    """Show what is done periodically, the disks, and which destinations rest."""
+    services = services_of(request)
+    now, zone = services.clock(), services.zone
+    return page(
+        request,
+        "system.html",
+        updated=times.exact(now, zone),
+        ticks=[system.shown_tick(row, now, zone) for row in ticks(services.database)],
+        disks=[system.shown_disk(disk, zone) for disk in disks(services.database)],
+        resting=resting(services),
+    )
+
+
+def resting(services: Services) -> list[listing.RestingDestination]:
+    """Return the destinations to which nothing is sent for now, in words."""
+    return [listing.resting(rest, services.zone) for rest in rests(services.database, only_open=True)]
+
+
+def alive(_request: Request) -> Response:
+    """Say that this process serves."""
+    return JSONResponse({"status": "alive"})
+
+
+ADDRESSES: Final = (
+    Address("GET", "/system", show_system, SYSTEM_READ),
+    Address("GET", "/healthz", alive, ANYBODY),
+)
