@@ -61,7 +61,8 @@ class Recorder:
         self.statements: dict[str, Any] = {}
         self.steps = 0
         if database.dialect == "sqlite":  # past SQLAlchemy goes what is prepared: so at the driver
-            event.listen(database.engine, "do_connect", self._with_own_cursors)
+            for engine in database.engines:
+                event.listen(engine, "do_connect", self._with_own_cursors)
         else:
             event.listen(database.engine, "before_cursor_execute", self._before)
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from sqlite3 import SQLITE_BUSY
 from sqlite3 import Error as SqliteError
 from typing import Any, Literal, TypeVar
@@ -40,11 +41,8 @@ _NOTICE_SILENCE = {
 }
 _SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
 _PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
-_WRITE = "write"
-_READ = "read"
-_MODE = "tibabu mode"  # of the last transaction of a connection to SQLite
 _SYNCHRONOUS = "tibabu synchronous"  # as it is set for a connection to SQLite
-_QUERY_ONLY = {_WRITE: "OFF", _READ: "ON"}
+_KEPT_STATEMENTS = 512  # that one connection to SQLite keeps prepared: more than the busiest process has
 
 
 class Database:
@@ -57,9 +55,15 @@ class Database:
         """Prefer `open_database`. Nothing is connected yet."""
         self.url = url
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
-        self._engine = _sqlite_engine(url) if self.dialect == "sqlite" else _postgresql_engine(url)
-        self._writing = self._engine.execution_options(tibabu=_WRITE)  # shares the engine's pool
-        self._noting = self._engine.execution_options(tibabu=_WRITE, tibabu_synchronous="NORMAL")
+        if self.dialect == "sqlite":
+            self._engine = _sqlite_engine(url, _begin_writing)
+            # Of its own: a connection that both reads and writes would prepare its statements anew at each change.
+            self._reading = _sqlite_engine(url, _begin_reading, query_only=True)
+        else:
+            self._engine = _postgresql_engine(url)
+            options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._reading = self._engine.execution_options(**options)  # shares the engine's pool
+        self._noting = self._engine.execution_options(tibabu_synchronous="NORMAL")
         self._write_turn = threading.Lock()
         self._kept: Connection | None = None
         self._pid = os.getpid()
@@ -69,10 +73,17 @@ class Database:
         """The engine, for what this package itself does (migrations, the queue): its errors are not translated."""
         if self._pid != os.getpid():  # forked: the parent's connections and its threads' locks are not ours
             self._engine.dispose(close=False)
+            self._reading.dispose(close=False)
             self._write_turn = threading.Lock()
             self._kept = None
             self._pid = os.getpid()
         return self._engine
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """All engines that its connections come from: the one that writes, and on SQLite the one that reads."""
+        engine = self.engine
+        return (engine, self._reading) if self.dialect == "sqlite" else (engine,)
 
     @contextmanager
     def begin(self, lock: Lock | None = None) -> Iterator[Connection]:
@@ -84,7 +95,7 @@ class Database:
         Raises `DatabaseBusyError` if a lock is not to be had within `BUSY_TIMEOUT`, other `DatabaseError` else.
         """
         _ = self.engine  # a forked child first lets go of its parent's connections
-        with self._turn(), translated(SqliteError), self._writing.begin() as connection:
+        with self._turn(), translated(SqliteError), self._engine.begin() as connection:
             if lock is not None:
                 take(connection, lock)
             yield connection
@@ -109,7 +120,7 @@ class Database:
         """
         _ = self.engine
         with self._turn(), translated(SqliteError):
-            connection = self._kept = self._kept or self._writing.connect()
+            connection = self._kept = self._kept or self._engine.connect()
             try:
                 with connection.begin():
                     yield connection
@@ -121,20 +132,19 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that only reads, all of it from one moment. Writing in it is an error."""
-        options = (
-            {} if self.dialect == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        )
-        with translated(SqliteError), self.engine.execution_options(tibabu=_READ, **options).connect() as connection:
+        _ = self.engine
+        with translated(SqliteError), self._reading.connect() as connection:
             yield connection
 
     def dispose(self) -> None:
         """Close the connections. The database may be used again afterwards."""
-        engine = self.engine
+        engines = self.engines
         with suppress(DatabaseBusyError), self._turn():
             kept, self._kept = self._kept, None
             if kept is not None:
                 kept.close()
-        engine.dispose()
+        for engine in engines:
+            engine.dispose()
 
     def __repr__(self) -> str:
         """Show the URL with its password hidden."""
@@ -186,12 +196,19 @@ def open_database(url: str) -> Database:
     raise QueryError(msg)
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, begin: Callable[[Connection], None], *, query_only: bool = False) -> Engine:
     # The connection used last is used next: its cache has the pages that were written last.
-    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=-1, pool_use_lifo=True)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=10,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        connect_args={"cached_statements": _KEPT_STATEMENTS},
+    )
     event.listen(engine, "do_connect", lambda *_: _make_private(url))
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, query_only=query_only))
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -204,28 +221,28 @@ def _make_private(url: URL) -> None:
         os.close(os.open(url.database or "", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry, *, query_only: bool) -> None:
     """Durable and concurrent: WAL, and FULL because NORMAL loses commits of the last moments at a power failure."""
-    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin_sqlite` does
+    connection.isolation_level = None  # the driver begins no transaction by itself: we do
     cursor = connection.cursor()
     cursor.execute(_SET_BUSY_TIMEOUT)
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         _switch_to_wal(connection)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    if query_only:
+        cursor.execute("PRAGMA query_only = ON")
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once for a writer (a later upgrade could not wait for it); let a reader not write."""
+def _begin_reading(connection: Connection) -> None:
     driver: Any = connection.connection.dbapi_connection  # directly: through the engine this takes longer than a row
-    mode = connection.get_execution_options().get("tibabu", _WRITE)
-    if connection.info.get(_MODE) != mode:  # it makes SQLite prepare every statement anew
-        driver.execute(f"PRAGMA query_only = {_QUERY_ONLY[mode]}")
-        connection.info[_MODE] = mode
-    if mode == _READ:
-        driver.execute("BEGIN")
-        return
+    driver.execute("BEGIN")
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take the write lock at once: a later upgrade could not wait for it."""
+    driver: Any = connection.connection.dbapi_connection  # as above
     synchronous = connection.get_execution_options().get("tibabu_synchronous", "FULL")
     if connection.info.get(_SYNCHRONOUS, "FULL") != synchronous:
         driver.execute(f"PRAGMA synchronous = {synchronous}")

@@ -7,13 +7,13 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from time import monotonic
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
 
 from db.database import Database
 from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
 from db.queue.changes import ChangeCounter
-from db.queue.job_rows import ENTRY, HAS_JOB, JobRows, next_job
-from db.queue.job_table import LEASED, is_leased, is_parked, is_waiting, job
+from db.queue.job_rows import HAS_JOB, ClaimRows, JobRows
+from db.queue.job_table import is_leased, is_parked, is_waiting, job
 from db.queue.policy import Policy
 from db.queue.room import Room
 from db.queue.runner import Claim, LastChance, Runner, Running, kinds_of
@@ -106,39 +106,29 @@ class EmbeddedWorker:
         It commits lightly: what a power failure undoes of a claim or a settlement is a job that is run again.
         """
         self._database = database
-        self._kinds = kinds
         self._policy = policy
         self._clock = clock
         self._owner = uuid.uuid4().hex
         self._rows = JobRows()
         self._changes = changes
         self._seen = 0
-        self._look = next_job(kinds)
-        self._take = (
-            update(job)
-            .where(job.c.id == self._look.scalar_subquery())
-            .values(
-                state=LEASED,
-                attempt=job.c.attempt + 1,
-                owner=bindparam("owner"),
-                leased_until=bindparam("leased_until"),
-            )
-            .returning(job.c.id, *ENTRY)
-        )
+        self._planned: datetime | None = None
+        self._next = ClaimRows(kinds)
 
     def claim(self, *, alone: bool) -> Claim | None:
         """See `Worker.claim`. Looks before it takes the write lock, so that an idle worker disturbs no receiver."""
         self._seen = self._changes.read()
         now = self._clock()
         with self._database.read() as connection:
-            if connection.execute(self._look, {"now": now}).scalar_one_or_none() is None:
+            if not self._next.any(connection, now):
+                self._planned = self._next.planned(connection, now)
                 return None
-        lease = {"owner": self._owner, "leased_until": now + self._policy.lease}
         with self._database.begin_lightly() as connection:
-            row = connection.execute(self._take, {"now": now, **lease}).one_or_none()
+            row = self._next.take(connection, now, self._owner, now + self._policy.lease)
             if row is not None and self._policy.is_last_chance(row.deaths) and not alone:
                 raise LastChance
         if row is None:  # another worker was first
+            self._planned = now
             return None
         taken = Job(kind=row.kind, key=row.key, attempt=row.attempt, due_at=row.due_at)
         return Claim(row.id, taken, row.failures)
@@ -165,19 +155,11 @@ class EmbeddedWorker:
 
     def wait(self, stop: threading.Event, timeout: float) -> None:
         """See `Worker.wait`. SQLite tells nobody of a commit; its change counter is cheap to ask."""
-        end = monotonic() + min(timeout, self._until_planned())
+        planned = float("inf") if self._planned is None else (self._planned - self._clock()).total_seconds()
+        end = monotonic() + min(timeout, planned)
         while monotonic() < end and self._changes.read() == self._seen:
             if stop.wait(_POLL):
                 return
-
-    def _until_planned(self) -> float:
-        now = self._clock()
-        query = select(func.min(job.c.run_at, type_=job.c.run_at.type)).where(
-            is_waiting, job.c.kind.in_(self._kinds), job.c.run_at > now
-        )
-        with self._database.read() as connection:
-            planned = connection.execute(query).scalar_one()
-        return float("inf") if planned is None else (planned - now).total_seconds()
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
     text,
     union_all,
+    update,
 )
 from sqlalchemy.dialects import sqlite
 
@@ -33,7 +34,7 @@ ENTRY = (job.c.kind, job.c.key, job.c.due_at, job.c.attempt, job.c.failures, job
 
 _this_job = (job.c.kind == bindparam("kind")) & (job.c.key == bindparam("key"))
 _is_expired = is_leased & (job.c.leased_until < bindparam("now"))
-_TAKE = delete(job).where(is_leased, job.c.id == bindparam("claim_id")).returning(*ENTRY)
+_TAKE = Prepared(delete(job).where(is_leased, job.c.id == bindparam("claim_id")).returning(*ENTRY))
 _TAKE_PARKED = Prepared(delete(job).where(is_parked, _this_job).returning(*ENTRY))
 _TAKE_EXPIRED = delete(job).where(_is_expired).returning(*ENTRY)
 _ANY_EXPIRED = select(exists().where(_is_expired))
@@ -66,7 +67,7 @@ class JobRows:
 
     def take(self, connection: Connection, claim_id: int) -> Entry | None:
         """See `Ledger.take`."""
-        row = connection.execute(_TAKE, {"claim_id": claim_id}).one_or_none()
+        row = _TAKE.one_or_none(connection, {"claim_id": claim_id})
         return None if row is None else _entry(row)
 
     def take_parked(self, connection: Connection, kind: str, key: str) -> Entry | None:
@@ -89,7 +90,35 @@ class JobRows:
         connection.execute(_PUT_PARKED, {**_values(entry), **values})
 
 
-def next_job(kinds: Sequence[str]) -> Select[tuple[int]]:
+class ClaimRows:
+    """The job of some kinds that is to run next."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        """Build the statements."""
+        found = _next_job(kinds)
+        taking = update(job).where(job.c.id == found.scalar_subquery())
+        first = select(func.min(job.c.run_at, type_=job.c.run_at.type).label("run_at"))
+        is_ours = or_(*(job.c.kind == kind for kind in kinds))
+        self._find = Prepared(found)
+        self._take = Prepared(taking.values(attempt=job.c.attempt + 1).returning(job.c.id, *ENTRY))
+        self._planned = Prepared(first.where(is_waiting, is_ours, job.c.run_at > bindparam("now")))
+
+    def any(self, connection: Connection, now: datetime) -> bool:
+        """Tell whether one may run now."""
+        return bool(self._find.rows(connection, {"now": now}))
+
+    def planned(self, connection: Connection, now: datetime) -> datetime | None:
+        """Return when the next one may run, of those that may not run now; None if there is none."""
+        found: datetime | None = self._planned.rows(connection, {"now": now})[0].run_at
+        return found
+
+    def take(self, connection: Connection, now: datetime, owner: str, until: datetime) -> Any:  # noqa: ANN401 - a row
+        """Give it to `owner` until then; return its id and entry, None if there is none."""
+        values = {"now": now, "state": LEASED, "owner": owner, "leased_until": until}
+        return self._take.one_or_none(connection, values)
+
+
+def _next_job(kinds: Sequence[str]) -> Select[tuple[int]]:
     """Select the id of the job to run next, as of the parameter `now`.
 
     Per kind along the index, so that a long queue of another kind costs nothing.

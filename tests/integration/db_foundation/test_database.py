@@ -48,7 +48,7 @@ def in_child(action):
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
 def begin_anew():
-    assert database.engine.pool.checkedout() == 0
+    assert not any(engine.pool.checkedout() for engine in database.engines)
     assert database._write_turn.acquire(blocking=False)
 with database.begin() as connection:
     connection.execute(text("CREATE TABLE note (n INTEGER)"))
