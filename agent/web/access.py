@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agent.tokens import ACCOUNTS_WRITE, AUDIT_READ, SYSTEM_READ, SYSTEM_WRITE, WORKLIST_READ, WORKLIST_WRITE
+from agent.web.forms import read_form
 
 ANYBODY: Final = ""
 """What a route needs that everybody may ask for: it tells nothing of patients nor of the site."""
@@ -59,7 +60,7 @@ Identify = Callable[[Request], Person | None]
 
 
 class Address(NamedTuple):
-    """A route of the site. The endpoint is called in a thread if it is no coroutine."""
+    """A route of the site. The endpoint is called in a thread; of a POST it finds the form read (`forms.form_of`)."""
 
     method: str
     path: str
@@ -81,6 +82,8 @@ def route(address: Address) -> Route:
                 raise HTTPException(401)
             if not person.may(address.needs):
                 raise HTTPException(403, NOT_YOURS)
+        if request.method == "POST":
+            await read_form(request)
         response: Response = await run_in_threadpool(address.endpoint, request)
         return response
 
