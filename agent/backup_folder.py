@@ -58,7 +58,9 @@ class BackupFolder:
             except OSError:
                 message = "expected a folder in which no other back-up is being made. Received: one in which one is"
                 raise BackupError(message) from None
-            for left in self.root.glob(f"*{PART}"):
+            for left in self.root.glob(
+                f"{'[0-9]' * 8}T{'[0-9]' * 6}Z{PART}"
+            ):  # of ours, of whatever else lies here none
                 shutil.rmtree(left)
             yield
 

@@ -1,9 +1,10 @@
 """When a study is complete, and when everything it needs for its conclusion is settled."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, and_, exists, func, or_, select, tuple_
 
 from db.advance import Position, advance, lock, lock_if_free
 from db.database import Database
@@ -16,35 +17,42 @@ from db.schema import image_result, instance, study
 from db.work_due import WORK_DUE
 
 MOST_AT_ONCE: Final = 200
-"""Studies that one call of `close_due` completes at most."""
+"""Studies that `close_due` looks for at a time; it returns when it has completed so many."""
 
 
 def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
     """Complete the studies whose time to close has come; return how many. Safe to run twice, anywhere, and to miss.
 
     A study of which nothing is known but priors, or this agent's own reports that came back, is not one to conclude.
-    One that another transaction has under its lock is left for the next call, and one that fails holds up no other: the
-    first error is raised in the end.
+    One that another transaction has under its lock is left for the next call, and those that fail hold up no other,
+    however many they are: the first error is raised in the end.
     """
-    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
-    with database.read() as connection:
-        ids = connection.scalars(
-            select(study.c.id)
-            .where(study.c.state == State.RECEIVING, study.c.closes_at <= now, ~study.c.prior_only, somebody_elses)
-            .order_by(study.c.closes_at)
-            .limit(MOST_AT_ONCE)
-        ).all()
-    closed, errors = 0, []
-    for study_id in ids:
-        try:
-            closed += _close(database, queue, study_id, now)
-        except (DatabaseUnavailableError, DatabaseBusyError):
-            raise
-        except DatabaseError as error:
-            errors.append(error)
+    closed, errors, last = 0, list[DatabaseError](), ()
+    while closed < MOST_AT_ONCE and (found := _due(database, now, last)):
+        for one in found:
+            try:
+                closed += _close(database, queue, one.id, now)
+            except (DatabaseUnavailableError, DatabaseBusyError):
+                raise
+            except DatabaseError as error:
+                errors.append(error)
+        last = tuple(found[-1])
     if errors:
         raise errors[0]
     return closed
+
+
+def _due(database: Database, now: datetime, last: tuple[Any, ...]) -> Sequence[Any]:
+    """Return the next studies whose time to close has come, after the one that was the `last` of those before."""
+    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
+    place = (study.c.closes_at, study.c.id)
+    query = select(*place).where(
+        study.c.state == State.RECEIVING, study.c.closes_at <= now, ~study.c.prior_only, somebody_elses
+    )
+    if last:
+        query = query.where(tuple_(*place) > tuple_(*last))
+    with database.read() as connection:
+        return connection.execute(query.order_by(*place).limit(MOST_AT_ONCE)).all()
 
 
 def next_close(database: Database, *, after: datetime) -> datetime | None:

@@ -49,9 +49,18 @@ def move_jobs(here: Connection, there: Connection, *, now: datetime) -> MovedJob
     return MovedJobs(len(waiting), len(parked))
 
 
+def moved_jobs(there: Connection) -> MovedJobs:
+    """Return how many jobs an earlier move wrote."""
+    return MovedJobs(len(_found(there, "todo")), len(_found(there, "failed")))
+
+
 def _compare(there: Connection, expected: set[tuple[str, str]], status: str, state: str) -> None:
-    query = text("SELECT queue_name, args ->> 'key' FROM procrastinate.procrastinate_jobs WHERE status::text = :status")
-    found = [(row[0], row[1]) for row in there.execute(query, {"status": status})]
+    found = _found(there, status)
     if len(found) != len(expected) or set(found) != expected:
         message = f"expected {len(expected)} jobs, {state}. Received: {len(found)}, or other ones"
         raise RefusedError(message)
+
+
+def _found(there: Connection, status: str) -> list[tuple[str, str]]:
+    query = text("SELECT queue_name, args ->> 'key' FROM procrastinate.procrastinate_jobs WHERE status::text = :status")
+    return [(row[0], row[1]) for row in there.execute(query, {"status": status})]

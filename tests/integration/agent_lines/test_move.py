@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from pydicom import Dataset
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from agent.app import run_role
 from agent.config import Config
@@ -19,7 +19,7 @@ from db.completion import close_due
 from db.database import Database, open_database
 from db.errors import DatabaseBusyError, RefusedError, SchemaError
 from db.installation import installation_uuid
-from db.migrate import upgrade
+from db.migrate import current, upgrade
 from db.move import Moved, move
 from db.outcome import Outcome
 from db.queue import open_queue, utc_now
@@ -166,7 +166,12 @@ def test_a_move_that_is_interrupted_changes_nothing_and_one_to_a_used_database_i
 
     with pytest.raises(InterruptedError):
         move(sqlite_database, database, now=utc_now(), told=interrupted)
-    moved(sqlite_database, database)
+    first = moved(sqlite_database, database)
+    with sqlite_database.engine.begin() as connection:  # killed before this was said
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": current(database)})
+    assert moved(sqlite_database, database) == first, "everything is there already"
+    with pytest.raises(SchemaError, match="moved to another"):
+        upgrade(sqlite_database)
     with database.begin() as connection:
         assert connection.execute(select(api_token.c.created_by)).scalar_one() == "ab", "PostgreSQL holds no NUL"
         inserted = insert(api_token).values(values | {"name": "RIS", "sha256": "1" * 64, "created_by": ""})

@@ -3,8 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from db import completion
 from db.advance import lock
 from db.completion import close_due, next_close
+from db.errors import DatabaseError
 
 HOUR = timedelta(hours=1)
 
@@ -35,3 +39,23 @@ def test_a_study_under_a_lock_holds_up_no_other(postgresql_ledger: Any) -> None:
         lock(connection, held)
         assert close_due(database, queue, now=later) == 2
     assert close_due(database, queue, now=later) == 1
+
+
+def test_studies_that_cannot_be_closed_hold_up_none_behind_them(
+    sqlite_ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "MOST_AT_ONCE", 1)
+    database, queue = sqlite_ledger.database, sqlite_ledger.queue
+    first = receive_three(sqlite_ledger)
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER broken BEFORE UPDATE ON study WHEN OLD.id < {first + 2} "
+            "BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+    with pytest.raises(DatabaseError):
+        close_due(database, queue, now=sqlite_ledger.now + HOUR)
+    with database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER broken")
+    assert close_due(database, queue, now=sqlite_ledger.now + HOUR) == 1
+    assert close_due(database, queue, now=sqlite_ledger.now + HOUR) == 1
+    assert close_due(database, queue, now=sqlite_ledger.now + HOUR) == 0
