@@ -19,7 +19,7 @@ from db.priority import Priority
 from db.queue import open_queue
 from db.worklist import WorklistCounts, study_record, worklist_counts
 
-Ledger = Any  # tests/integration/web/conftest.py
+Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
 CAVEAT = "AI triage aid - not a diagnosis. Only pneumonia is looked for. 'Not flagged' does not exclude disease."
 FORBIDDEN = re.compile(r"\b(normal|clear|healthy|negative|ruled out)\b", re.IGNORECASE)

@@ -11,7 +11,7 @@ import structlog
 
 from db.database import Database
 
-Ledger = Any  # tests/integration/web/conftest.py
+Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
 
 

@@ -3,17 +3,16 @@
 import hashlib
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
+from playwright.sync_api import Page
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
-Browser = Any  # tests/integration/conftest.py
 Web = Any  # tests/integration/dicomweb/conftest.py
 Eventually = Callable[..., None]
 
@@ -34,26 +33,25 @@ pytestmark = [pytest.mark.tools, pytest.mark.viewer]
 
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG1_J2KR.dcm"])
 def test_a_study_is_painted_with_the_pixels_that_are_stored(
-    ohif: tuple[str, Web], browser: Browser, eventually: Eventually, tmp_path: Path, name: str
+    ohif: tuple[str, Web], new_page: Callable[..., Page], eventually: Eventually, name: str
 ) -> None:
     origin, web = ohif
     dataset = dcmread(str(get_testdata_file(name, download=False)))
     token = web.token()
     DICOMwebClient(web.url, headers={"Authorization": f"Bearer {token}"}).store_instances([dataset])
-    browser.open(f"{origin}/viewer?StudyInstanceUIDs={dataset.StudyInstanceUID}&token={token}")
+    page = new_page(f"{origin}/viewer?StudyInstanceUIDs={dataset.StudyInstanceUID}&token={token}", watched=False)
 
     def loaded() -> bool:
         """Tell whether OHIF has the pixels of the Study."""
-        return bool(browser.value(LOADED))
+        return bool(page.evaluate(LOADED))
 
     eventually(loaded, timeout=60)
-    assert browser.value(DIGEST) == hashlib.sha256(dataset.pixel_array.astype("<u2").tobytes()).hexdigest()
-    assert token not in browser.value("location.href")
+    assert page.evaluate(DIGEST) == hashlib.sha256(dataset.pixel_array.astype("<u2").tobytes()).hexdigest()
+    assert token not in page.evaluate("location.href")
 
     def painted() -> bool:
         """Tell whether a radiograph is seen in the viewport: many grays, neither dark nor white as a whole."""
-        browser.picture(tmp_path / "ohif.png")
-        seen = Image.open(io.BytesIO((tmp_path / "ohif.png").read_bytes())).convert("L").crop(browser.value(PLACE))
+        seen = Image.open(io.BytesIO(page.screenshot())).convert("L").crop(page.evaluate(PLACE))
         grays = np.asarray(seen)
         return len(np.unique(grays)) > 150 and 30 < grays.mean() < 225
 

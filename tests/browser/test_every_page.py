@@ -1,0 +1,46 @@
+"""Every address of the site that is a page: axe finds nothing serious in it, and it complains of nothing."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page
+
+from agent.web.site import ADDRESSES
+from db.outcome import Outcome
+
+Ledger = Any  # tests/fixtures/served.py
+UID = "1.2.826.0.1.3680043.10.1505"
+VALUES = {"study_instance_uid": f"{UID}.1"}
+"""What a path's parameters are here. A new one needs its value."""
+
+pytestmark = pytest.mark.tools
+
+
+@pytest.mark.parametrize("path", sorted({address.path for address in ADDRESSES if address.method == "GET"}))
+def test_a_page_is_accessible_and_complains_of_nothing(
+    url: str,
+    client: httpx.Client,
+    ledger: Ledger,
+    new_page: Callable[..., Page],
+    accessible: Callable[..., None],
+    path: str,
+) -> None:
+    at = datetime.now(UTC) - timedelta(hours=9)
+    for number, outcome in enumerate(Outcome, 1):
+        instance = ledger.receive(f"{UID}.{number}", at=at, patient_name="Doe^Jane", patient_id="P1")
+        ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=at)
+        ledger.conclude(instance.study_id, at=at + timedelta(minutes=1), destinations=("PACS", "RIS"))
+        ledger.deliver(f"{UID}.{number}", at=at + timedelta(minutes=2), parked="RIS")
+    address = re.sub(r"{(\w+)[^}]*}", lambda found: VALUES[found[1]], path)
+    answer = client.get(address)
+    assert answer.status_code == 200
+    if not answer.headers["content-type"].startswith("text/html"):
+        return  # no page
+    page = new_page(f"{url}{address}")
+    accessible(page)
+    page.emulate_media(color_scheme="light")
+    accessible(page)
