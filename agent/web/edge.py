@@ -3,12 +3,14 @@
 The one broad `except` of the web is here; a browser is never shown more than a plain page.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,6 +42,12 @@ HEADERS = {
 }
 """On every response, whatever it is."""
 
+LARGEST_BODY = 1 << 20
+"""Bytes of a request's body: forms and the documents of the API are short, and files come over DICOM."""
+
+BODY_SECONDS = 30.0
+"""For the whole of a request's body."""
+
 NO_STORE = "no-store"  # patient data stays out of the browser's and every other cache
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
@@ -47,6 +55,8 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 OTHER_HOST = "This page answers only under the names of this machine itself, such as localhost."
 OTHER_METHOD = "This site answers no such method."
 OTHER_SITE = "Changes are taken only from this site's own pages. Open the page anew and try again."
+TOO_LARGE = "This is more than is taken here at once. Send less."
+TOO_SLOW = "This came too slowly. Try again."
 DATABASE_DOWN = "The database cannot be reached just now. Nothing is lost; this page comes back with it."
 DATABASE_BUSY = "The database is too busy to answer just now. Nothing is lost; try again in a moment."
 DATABASE_OTHER = "The database is of another version than this program. An administrator has to run: tibabu migrate"
@@ -88,7 +98,7 @@ class Edge:
             refusal = self._refusal(scope)
             if refusal is None:
                 scope.setdefault("state", {})["person"] = await run_in_threadpool(self._identify, Request(scope))
-            await (refusal or self._app)(scope, receive, dressed)
+            await (refusal or self._app)(scope, _bounded(receive), dressed)
         except Exception as error:  # noqa: BLE001 - the web's named edge: logged, and answered with a plain page
             failure = self._failure(scope, error)
             if not begun:
@@ -120,6 +130,31 @@ class Edge:
             return response
         log.error("web_page_failed", page=page, exc_info=error)
         return self._problem(500, BROKEN)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Return what gives the body of a request, as long as it is short and does not dawdle.
+
+    Else it raises an HTTPException: 413 (RFC 9110 15.5.14), 408 (15.5.9).
+    """
+    size, whole, deadline = 0, False, asyncio.get_running_loop().time() + BODY_SECONDS
+
+    async def given() -> Message:
+        nonlocal size, whole
+        if whole:  # from here on it is only told that the peer has gone
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, TOO_SLOW) from None
+        size += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        if size > LARGEST_BODY:
+            raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return given
 
 
 def _of_this_site(headers: Headers) -> bool:

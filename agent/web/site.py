@@ -25,6 +25,8 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Not found",
     405: "Not possible here",
+    408: "Too slow",
+    413: "Too large",
     500: "Something went wrong",
     503: "The worklist is not available",
 }
