@@ -93,8 +93,8 @@ class DecodingProcess:
             raise
 
     def end(self) -> None:
-        """Let the process end by itself: it waits for a question, and gets none."""
-        self._reap()
+        """End the process at once: it waits for a question, or still starts, and has nothing to lose."""
+        self._kill()
 
     def wait_until_ready(self) -> subprocess.Popen[bytes]:
         """Return the process when it waits for a question; another one if it has died meanwhile."""

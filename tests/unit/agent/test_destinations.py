@@ -1,5 +1,6 @@
 """Destinations: found by name, and what each answer of a PACS means for a delivery."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,16 +25,19 @@ SETTINGS = {"name": "pacs", "type": "dicom", "ae_title": "PACS", "host": "10.0.0
 
 
 @pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | Exception], module.Destination]:
-    """Return `answering(status or error)`: a destination whose PACS answers so."""
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., module.Destination]:
+    """Return `answering(*statuses or error)`: a destination whose PACS answers so, the last one for ever."""
 
-    def answer(what: int | Exception) -> module.Destination:
+    def answer(*what: int | Exception) -> module.Destination:
+        answers = itertools.chain(what, itertools.repeat(what[-1]))
+
         def store(_held: object, source: bytes, **_: object) -> StoreStatus:
             assert source == REPORT.data
-            if isinstance(what, Exception):
-                raise what
+            found = next(answers)
+            if isinstance(found, Exception):
+                raise found
             uids = {"sop_class_uid": "1.2", "sop_instance_uid": "1.2.3", "transfer_syntax_uid": "1.2.4"}
-            return StoreStatus(index=0, status=what, comment="Doe^Jane", **uids)
+            return StoreStatus(index=0, status=found, comment="Doe^Jane", **uids)
 
         monkeypatch.setattr(module.HeldAssociation, "store", store)
         monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
@@ -86,10 +90,10 @@ def test_every_other_status_is_tried_again_unless_the_same_bytes_cannot_have_bet
 
 
 def test_no_status_but_four_means_stored(answering: Callable[..., module.Destination]) -> None:
-    stored = []
+    destination, stored = answering(*range(0x10000)), []
     for status in range(0x10000):
         try:
-            answering(status).send(REPORT)
+            destination.send(REPORT)
         except DeliveryError:
             continue
         stored.append(status)
