@@ -1,5 +1,6 @@
 """The site: its addresses, its files, and what becomes of a request that none of them answers."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent.web import study_pages, system_pages, worklist_pages
+from agent.web import study_pages, system_pages, trail, worklist_pages
 from agent.web.access import route
 from agent.web.edge import Edge
 from agent.web.services import Services, page, plain_page
@@ -58,6 +59,7 @@ def make_site(services: Services) -> Starlette:
     )
     site.router.redirect_slashes = False
     site.state.services = services
+    site.state.trail = trail.Memory()
     return site
 
 
@@ -69,5 +71,7 @@ def _problem(status: int, sentence: str) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = error.detail if isinstance(error, HTTPException) else ""
+    if status == HTTPStatus.FORBIDDEN and request.state.person is not None:
+        trail.refused(request, f"{request.method} {getattr(request.scope.get('route'), 'path', '')}")
     sentence = said if said.endswith(".") else _SENTENCES.get(status, NOT_FOUND)
     return page(request, "problem.html", status, title=_TITLES.get(status, "Not possible"), sentence=sentence)

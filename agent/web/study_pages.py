@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.tokens import WORKLIST_READ
-from agent.web import times
+from agent.web import times, trail
 from agent.web.access import Address
 from agent.web.services import page, services_of
 from agent.web.study import study_page
@@ -23,6 +23,7 @@ def show_study(request: Request) -> Response:
     services = services_of(request)
     now = services.clock()
     record = record_of(request)
+    trail.viewed(request, record.study.study_instance_uid)
     return page(
         request,
         "study.html",

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.tokens import WORKLIST_READ
-from agent.web import listing, system, times
+from agent.web import listing, system, times, trail
 from agent.web.access import Address
 from agent.web.services import page, services_of
 from agent.web.system_pages import resting
@@ -21,6 +21,7 @@ def show_worklist(request: Request) -> Response:
     now, zone = services.clock(), services.zone
     counts = worklist_counts(services.database, now=now)
     paging = listing.paging(request.query_params.get("page", "1"), counts.studies)
+    trail.searched(request, "worklist")
     rows = worklist(services.database, limit=listing.PER_PAGE, offset=paging.offset)
     return page(
         request,

@@ -8,6 +8,7 @@ from sqlalchemy.schema import SchemaItem, Table
 import db.queue.job_table
 import db.schema
 import db.schema_arrival
+import db.schema_audit
 import db.schema_commitment
 import db.schema_delivery
 import db.schema_disk
@@ -24,6 +25,7 @@ from db.types import UtcDateTime
 TABLES = (
     db.schema,
     db.schema_arrival,
+    db.schema_audit,
     db.schema_commitment,
     db.schema_delivery,
     db.schema_disk,

@@ -1,0 +1,130 @@
+"""Who saw and who changed what, said by an endpoint in one line. Every view of a patient stands in the audit trail.
+
+A page that keeps itself up to date is one view, however often it is asked for: the same person at the same address
+who goes on looking at the same thing is noted again after `AGAIN` only.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from starlette.requests import Request
+
+from agent.web.access import person_of
+from agent.web.services import services_of
+from db.audit import AuditEvent, Who, record
+from db.audit_terms import EventAction, EventId, EventOutcome, EventType
+
+AGAIN: Final = timedelta(minutes=5)
+_REMEMBERED: Final = 10_000
+
+
+def who_asks(request: Request) -> Who:
+    """Return who sends this request, for the audit trail: `db` functions that change something take it."""
+    return Who(person_of(request).name, source=source_of(request))
+
+
+def source_of(request: Request) -> str:
+    """Return the address from which a request comes."""
+    return "" if request.client is None else request.client.host
+
+
+def viewed(request: Request, study_instance_uid: str, what: str = "study's page") -> None:
+    """Note that who asks is shown `what` of a study."""
+    seen(request, EventId.INSTANCES_ACCESSED, study_instance_uid=study_instance_uid, detail=what)
+
+
+def searched(request: Request, what: str) -> None:
+    """Note that who asks is shown a list of patients, as the worklist; `what` names the list and no patient."""
+    seen(request, EventId.QUERY, action=EventAction.EXECUTE, detail=what)
+
+
+def seen(
+    request: Request,
+    event: EventId,
+    *,
+    action: EventAction = EventAction.READ,
+    type: EventType | None = None,  # noqa: A002 - the standard's word
+    study_instance_uid: str = "",
+    detail: str = "",
+) -> None:
+    """Note anything that changes nothing, once in `AGAIN` for as long as it goes on."""
+    services, who = services_of(request), who_asks(request)
+    at = services.clock()
+    memory: Memory = request.app.state.trail
+    said = AuditEvent(
+        event=event, type=type, action=action, who=who, at=at, study_instance_uid=study_instance_uid, detail=detail
+    )
+    view = replace(said, at=datetime.min.replace(tzinfo=UTC))
+    if memory.is_new(view, at):
+        try:
+            record(services.database, said)
+        except BaseException:
+            memory.forget(view)
+            raise
+
+
+def changed(
+    request: Request,
+    event: EventId,
+    action: EventAction,
+    *,
+    type: EventType | None = None,  # noqa: A002 - the standard's word
+    study_instance_uid: str = "",
+    detail: str = "",
+) -> AuditEvent:
+    """Return the event of a change that who asks makes now, for the transaction that makes it (`db.audit.note`)."""
+    return AuditEvent(
+        event=event,
+        type=type,
+        action=action,
+        who=who_asks(request),
+        at=services_of(request).clock(),
+        study_instance_uid=study_instance_uid,
+        detail=detail,
+    )
+
+
+def refused(request: Request, detail: str) -> None:
+    """Note that who asks was refused what their account does not allow (PS3.15 A.5.3.12)."""
+    services = services_of(request)
+    record(
+        services.database,
+        AuditEvent(
+            event=EventId.SECURITY_ALERT,
+            type=EventType.USE_OF_RESTRICTED_FUNCTION,
+            action=EventAction.EXECUTE,
+            outcome=EventOutcome.MINOR_FAILURE,
+            who=who_asks(request),
+            at=services.clock(),
+            detail=detail,
+        ),
+    )
+
+
+class Memory:
+    """What was noted lately, of a bounded number of views. Safe for threads."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._noted: OrderedDict[object, datetime] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def forget(self, view: object) -> None:
+        """Take a view as one that was not noted."""
+        with self._guard:
+            self._noted.pop(view, None)
+
+    def is_new(self, view: object, at: datetime) -> bool:
+        """Tell whether a view is to be noted, and remember that it was."""
+        with self._guard:
+            before = self._noted.get(view)
+            if before is not None and timedelta() <= at - before < AGAIN:
+                return False
+            self._noted[view] = at
+            self._noted.move_to_end(view)
+            while len(self._noted) > _REMEMBERED:
+                self._noted.popitem(last=False)
+            return True
