@@ -14,6 +14,7 @@ from sqlalchemy import Connection, or_, select, update
 from db import kinds
 from db.database import Database
 from db.delivery_state import DeliveryState
+from db.forwarding import wake_forwards
 from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import destination_rest
@@ -123,7 +124,22 @@ def note_answer(database: Database, queue: Queue, destination: str, *, at: datet
     return row.state is not BreakerState.CLOSED
 
 
-def _wake(connection: Connection, queue: Queue, destination: str, at: datetime) -> None:
+def try_now(database: Database, queue: Queue, destination: str, *, now: datetime) -> int:
+    """Let what waits for a destination be tried now, and the destination be asked now if it rests; return how many.
+
+    A person asks for it: what waits for its time after a failure need not. It is sent through the same gate as ever.
+    """
+    table = destination_rest
+    with database.begin() as connection:
+        connection.execute(
+            update(table)
+            .where(table.c.destination == destination, table.c.state == BreakerState.OPEN)
+            .values(probe_at=now, updated_at=now)
+        )
+        return _wake(connection, queue, destination, now) + wake_forwards(connection, queue, destination, at=now)
+
+
+def _wake(connection: Connection, queue: Queue, destination: str, at: datetime) -> int:
     waiting = connection.execute(
         select(delivery.c.id, WORK_DUE.label("due_at"))
         .select_from(delivery)
@@ -137,6 +153,7 @@ def _wake(connection: Connection, queue: Queue, destination: str, at: datetime) 
     ).all()
     for row in waiting:
         queue.enqueue(connection, kinds.deliver(destination), str(row.id), due_at=row.due_at, run_at=at)
+    return len(waiting)
 
 
 def rest_of(database: Database, destination: str) -> Rest | None:

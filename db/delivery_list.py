@@ -1,13 +1,13 @@
-"""Deliveries of reports for those who look after them: what is parked, what waits, how many of each."""
+"""Deliveries for those who look after them: what is parked, what waits, how many of each. Names no patient."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from db.database import Database
-from db.delivery_state import STATES
-from db.schema import delivery, report, result, study
+from db.delivery_state import STATES, DeliveryState
+from db.schema import delivery, instance, report, result, study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,81 @@ def listed_deliveries(
             for row in connection.execute(query.where(delivery.c.state == one)).mappings()
         ]
     return tuple(sorted(found, key=lambda one: (one.updated_at, one.id), reverse=True)[:limit])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDeliveries:
+    """How many deliveries of reports and of Instances stand in one state that is not their last, and since when."""
+
+    destination: str
+    state: str
+    reports: int
+    instances: int
+    oldest_created_at: datetime
+
+
+_OPEN = (DeliveryState.PARKED, DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.HELD)
+
+
+def open_deliveries(database: Database) -> tuple[OpenDeliveries, ...]:
+    """Return what is under way or parked, by destination and state: along the index, whatever has arrived before."""
+    query = (
+        select(
+            delivery.c.destination,
+            delivery.c.state,
+            func.count(delivery.c.report_id).label("reports"),
+            func.count(delivery.c.instance_id).label("instances"),
+            func.min(delivery.c.created_at, type_=delivery.c.created_at.type).label("oldest_created_at"),
+        )
+        .where(delivery.c.state.in_(_OPEN))
+        .group_by(delivery.c.destination, delivery.c.state)
+    )
+    with database.read() as connection:
+        found = [OpenDeliveries(**row) for row in connection.execute(query).mappings()]
+    return tuple(sorted(found, key=lambda one: (one.destination, _OPEN.index(one.state))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedDelivery:
+    """A delivery that waits for a person: of the report called so, or of an Instance where that is empty."""
+
+    id: int
+    study_instance_uid: str
+    destination: str
+    report: str
+    version: int
+    attempts: int
+    reason: str
+    parked_at: datetime
+
+
+def parked_deliveries(database: Database, *, destination: str = "", limit: int = 100) -> tuple[ParkedDelivery, ...]:
+    """Return parked deliveries of reports and of Instances, the latest first, all or those to one destination."""
+    owner: ColumnElement[int] = func.coalesce(result.c.study_id, instance.c.study_id)
+    query = (
+        select(
+            delivery.c.id,
+            study.c.study_instance_uid,
+            delivery.c.destination,
+            func.coalesce(report.c.kind, "").label("report"),
+            func.coalesce(report.c.version, 0).label("version"),
+            delivery.c.attempts,
+            delivery.c.reason,
+            delivery.c.updated_at.label("parked_at"),
+        )
+        .select_from(delivery)
+        .outerjoin(report, report.c.id == delivery.c.report_id)
+        .outerjoin(result, result.c.id == report.c.result_id)
+        .outerjoin(instance, instance.c.id == delivery.c.instance_id)
+        .join(study, study.c.id == owner)
+        .where(delivery.c.state == DeliveryState.PARKED)
+        .order_by(delivery.c.updated_at.desc(), delivery.c.id.desc())
+        .limit(limit)
+    )
+    if destination:
+        query = query.where(delivery.c.destination == destination)
+    with database.read() as connection:
+        return tuple(ParkedDelivery(**row) for row in connection.execute(query).mappings())
 
 
 def count_deliveries(database: Database) -> dict[str, dict[str, int]]:

@@ -195,6 +195,22 @@ def note_forwards(database: Database, ended: Sequence[Ended], begins: ForwardTas
     return bool(begun.rowcount)
 
 
+def wake_forwards(connection: Connection, queue: Queue, destination: str, *, at: datetime) -> int:
+    """Let the Instances that wait for a destination be sent at `at`, whenever they were to be; return how many."""
+    rows = connection.execute(
+        select(delivery.c.id, study.c.id.label("study_id"), WORK_DUE.label("due_at"))
+        .select_from(delivery)
+        .join(instance, instance.c.id == delivery.c.instance_id)
+        .join(study, study.c.id == instance.c.study_id)
+        .where(delivery.c.state == DeliveryState.QUEUED, delivery.c.destination == destination)
+    ).all()
+    for row in rows:
+        connection.execute(update(delivery).where(delivery.c.id == row.id).values(not_before=None))
+    for study_id, due_at in {row.study_id: row.due_at for row in rows}.items():
+        queue.enqueue(connection, kinds.forward(destination), str(study_id), due_at=due_at, run_at=at)
+    return len(rows)
+
+
 def _end(connection: Connection, ended: Ended, at: datetime) -> None:
     values: dict[str, object] = {"reason": ended.reason, "attempts": ended.attempts, "updated_at": at}
     if ended.acknowledged and ended.on_trial:

@@ -5,13 +5,13 @@ from datetime import datetime
 from sqlalchemy import func, or_, select, update
 
 from db import kinds
-from db.advance import advance, lock
+from db.advance import Position, advance, lock, note
 from db.causes import How
 from db.completion import conclude_when_settled
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
-from db.lifecycle import Event
+from db.lifecycle import Event, State
 from db.queue import Queue
 from db.roles import Role
 from db.schema import delivery, instance, report, result, study
@@ -65,13 +65,14 @@ def requeue_deliveries(
     queue: Queue,
     *,
     now: datetime,
+    actor: str = "agent",
     study_instance_uid: str = "",
     destination: str = "",
     delivery_id: int | None = None,
 ) -> int:
     """Queue parked deliveries again, of reports and of Instances, all or those of one study or destination, or one.
 
-    Return how many.
+    Each study's own trail says by whom, and to which destinations. Return how many deliveries.
     """
     owner = func.coalesce(result.c.study_id, instance.c.study_id)
     query = (
@@ -80,6 +81,8 @@ def requeue_deliveries(
             delivery.c.report_id,
             delivery.c.destination,
             study.c.id.label("study_id"),
+            study.c.state,
+            study.c.revision,
             WORK_DUE.label("due_at"),
         )
         .select_from(delivery)
@@ -109,4 +112,8 @@ def requeue_deliveries(
                 else (kinds.deliver(row.destination), row.id)
             )
             queue.enqueue(connection, kind, str(key), due_at=row.due_at, run_at=now)
+        for row in {(row.study_id, row.destination): row for row in rows}.values():
+            position = Position(row.study_id, State(row.state), row.revision)
+            detail = f"to {row.destination}"
+            note(connection, position, "DELIVERY_REQUEUED", position.state, at=now, actor=actor, detail=detail)
     return len(rows)

@@ -183,6 +183,7 @@ def requeue(
                 database,
                 queue,
                 now=now,
+                actor=f"user {getpass.getuser()}",
                 study_instance_uid=study_instance_uid or "",
                 destination=destination,
                 delivery_id=delivery,

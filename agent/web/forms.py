@@ -1,5 +1,6 @@
 """What a form of the site sends: a few short texts, read whole before its endpoint is called in a thread."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -41,3 +42,9 @@ def form_of(request: Request) -> Mapping[str, str]:
 def values_of(request: Request, name: str) -> tuple[str, ...]:
     """Return all values of one name, as of boxes that are ticked."""
     return tuple(value.strip() for given, value in request.state.form if given == name)
+
+
+def number_in(values: Mapping[str, str], name: str) -> int | None:
+    """Return a number that a form or an address gives, None if it gives none that an identifier could be."""
+    found = re.fullmatch("[0-9]{1,9}", values.get(name, ""))
+    return None if found is None else int(found[0])

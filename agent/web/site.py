@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent.web import study_pages, system_pages, trail, worklist_pages
+from agent.web import queue_pages, study_pages, system_pages, trail, worklist_pages
 from agent.web.access import route
 from agent.web.edge import Edge
 from agent.web.services import Services, page, plain_page
@@ -35,7 +35,7 @@ _TITLES: Final = {
 _SENTENCES: Final = {401: WHO, 404: NOT_FOUND, 405: NOT_FOUND}
 """What is said where whoever refuses says nothing better."""
 
-ADDRESSES: Final = (*worklist_pages.ADDRESSES, *study_pages.ADDRESSES, *system_pages.ADDRESSES)
+ADDRESSES: Final = (*worklist_pages.ADDRESSES, *study_pages.ADDRESSES, *system_pages.ADDRESSES, *queue_pages.ADDRESSES)
 
 
 class _Files(StaticFiles):

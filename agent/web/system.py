@@ -1,11 +1,12 @@
 """The state of the system in words: what is done periodically, the disks. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
 from agent.web import times
+from agent.web.forms import number_in
 from agent.web.people import readable
 from db.disks import Disk
 from db.ticks import Health, TickRow
@@ -18,6 +19,14 @@ _HEALTH: Final = {
     Health.OVERDUE: ("overdue", "overdue"),
 }
 """The symbol and the word of each."""
+
+_DONE: Final = {
+    "retried": "The job runs again.",
+    "gone": "Nothing was changed: it is not parked any more.",
+    "requeued": "{} put back to be sent.",
+    "tried": "It is tried now: {} due at once.",
+}
+"""What was just done, by the word in the address of the page that says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +100,18 @@ def warnings(rows: Sequence[TickRow], disks: Iterable[Disk], now: datetime) -> I
     for disk in disks:
         if disk.low_since is not None:
             yield f"Little room where the {readable(disk.place)} lies: {_room(disk)}"
+
+
+def done_query(done: str, number: int | None = None) -> str:
+    """Return the query of an address whose page says what was done."""
+    return f"?done={done}" + ("" if number is None else f"&n={number}")
+
+
+def done_text(query: Mapping[str, str]) -> str:
+    """Return what was just done, "" if the address says nothing of that."""
+    number = number_in(query, "n")
+    counted = "what waits" if number is None else f"{number} {'delivery' if number == 1 else 'deliveries'}"
+    return _DONE.get(query.get("done", ""), "").format(counted)
 
 
 def _room(disk: Disk) -> str:

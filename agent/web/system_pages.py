@@ -5,9 +5,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from agent.tokens import SYSTEM_READ
+from agent.tokens import SYSTEM_READ, SYSTEM_WRITE
 from agent.web import listing, system, times
-from agent.web.access import ANYBODY, Address
+from agent.web.access import ANYBODY, Address, person_of
 from agent.web.services import Services, page, services_of
 from db.breaker import rests
 from db.disks import disks
@@ -18,13 +18,26 @@ def show_system(request: Request) -> Response:
     """Show what is done periodically, the disks, and which destinations rest."""
     services = services_of(request)
     now, zone = services.clock(), services.zone
-    return page(
+    return system_page(
         request,
         "system.html",
-        updated=times.exact(now, zone),
         ticks=[system.shown_tick(row, now, zone) for row in ticks(services.database)],
         disks=[system.shown_disk(disk, zone) for disk in disks(services.database)],
         resting=resting(services),
+    )
+
+
+def system_page(request: Request, template: str, **values: object) -> Response:
+    """Return one of the operator's pages: with what they share."""
+    services = services_of(request)
+    return page(
+        request,
+        template,
+        updated=times.exact(services.clock(), services.zone),
+        here=request.url.path,
+        done=system.done_text(request.query_params),
+        may_change=person_of(request).may(SYSTEM_WRITE),
+        **values,
     )
 
 

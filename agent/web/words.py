@@ -59,6 +59,7 @@ _EVENTS = {
     "IDENTITY_CORRECTED": "Patient corrected",
     "IDENTITY_NOT_CORRECTED": "Patient not corrected",
     "IDENTITY_IN_DOUBT": "Patient in doubt",
+    "DELIVERY_REQUEUED": "Parked delivery put back to be sent",
     "READ": "Read: off the worklist",
     "READING_IN_PROGRESS": "Reading begun (UPS)",
     "READING_COMPLETED": "Reading completed (UPS)",

@@ -74,6 +74,18 @@ class ParkedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningJob:
+    """A job that a worker has: its process by name where the engine knows it, and until when unless it renews that."""
+
+    kind: str
+    key: str
+    attempt: int
+    due_at: datetime
+    worker: str
+    claimed_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KindDepth:
     """How many jobs of a kind are `waiting` to run now, planned for `later`, `running` and `parked`."""
 
@@ -84,6 +96,8 @@ class KindDepth:
     parked: int
     oldest_run_at: datetime | None
     """Since when the job that has waited longest might have run; None if none waits."""
+    first_due_at: datetime | None = None
+    """The earliest time at which one that waits to run now is due; None if none waits."""
 
 
 class Queue(Protocol):
@@ -127,6 +141,9 @@ class Queue(Protocol):
         which the last time nothing else ran in that process: no job is parked for what its neighbour did. A worker
         counts as dead when it has not renewed its claims for `Policy.lease`.
         """
+
+    def running(self) -> tuple[RunningJob, ...]:
+        """Return the jobs that workers have, those due first at the beginning."""
 
     def parked(self) -> tuple[ParkedJob, ...]:
         """Return the parked jobs, the latest first."""

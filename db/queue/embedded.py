@@ -1,16 +1,18 @@
 """The queue in a table of the same SQLite database: no server, no other process."""
 
+import os
 import threading
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
+from socket import gethostname
 from time import monotonic
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
 
 from db.database import Database
-from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
+from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, RunningJob, Settlement, ledger
 from db.queue.changes import ChangeCounter
 from db.queue.job_rows import HAS_JOB, ClaimRows, JobRows
 from db.queue.job_table import is_leased, is_parked, is_waiting, job
@@ -60,6 +62,24 @@ class EmbeddedQueue:
         with self._database.begin() as connection:
             return ledger.reap(self._rows, connection, now=now, policy=self._policy)
 
+    def running(self) -> tuple[RunningJob, ...]:
+        """See `Queue.running`."""
+        columns = (job.c.kind, job.c.key, job.c.attempt, job.c.due_at, job.c.owner, job.c.leased_until)
+        query = select(*columns).where(is_leased).order_by(job.c.due_at, job.c.id)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            RunningJob(
+                kind=row.kind,
+                key=row.key,
+                attempt=row.attempt,
+                due_at=row.due_at,
+                worker=row.owner.rpartition(":")[0],
+                claimed_until=row.leased_until,
+            )
+            for row in rows
+        )
+
     def parked(self) -> tuple[ParkedJob, ...]:
         """See `Queue.parked`."""
         columns = (job.c.kind, job.c.key, job.c.reason, job.c.attempt.label("attempts"), job.c.parked_at)
@@ -87,6 +107,7 @@ class EmbeddedQueue:
                 _count(is_leased).label("running"),
                 _count(is_parked).label("parked"),
                 func.min(case((waits & due, job.c.run_at)), type_=job.c.run_at.type).label("oldest_run_at"),
+                func.min(case((waits & due, job.c.due_at)), type_=job.c.due_at.type).label("first_due_at"),
             )
             .group_by(job.c.kind)
             .order_by(job.c.kind)
@@ -101,14 +122,14 @@ class EmbeddedWorker:
     def __init__(
         self, database: Database, kinds: Sequence[str], policy: Policy, clock: Clock, changes: ChangeCounter
     ) -> None:
-        """Begin a presence; its name in the rows is `owner`.
+        """Begin a presence; its name in the rows is `owner`: host, process, and what nobody else has.
 
         It commits lightly: what a power failure undoes of a claim or a settlement is a job that is run again.
         """
         self._database = database
         self._policy = policy
         self._clock = clock
-        self._owner = uuid.uuid4().hex
+        self._owner = f"{gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._rows = JobRows()
         self._changes = changes
         self._seen = 0

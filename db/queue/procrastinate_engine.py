@@ -15,13 +15,13 @@ import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from db.database import Database
 from db.errors import DatabaseError
-from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, Settlement, ledger
+from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, RunningJob, Settlement, ledger
 from db.queue.announcements import Announcements
 from db.queue.policy import Policy
 from db.queue.procrastinate_rows import ProcrastinateRows, entry, lock_of
@@ -29,6 +29,8 @@ from db.queue.room import Room
 from db.queue.runner import Claim, LastChance, Runner, Running, kinds_of
 
 logger = logging.getLogger(__name__)
+
+_FORGOTTEN = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FETCH = text("""
     SELECT id, queue_name, args, attempts + 1 AS attempt
@@ -42,6 +44,12 @@ _RENEW = text("""
 _UNTIL_PLANNED = text("""
     SELECT extract(epoch FROM min(scheduled_at) - now()) FROM procrastinate.procrastinate_jobs
     WHERE status = 'todo' AND queue_name = ANY(:kinds) AND scheduled_at > now()
+""")
+_RUNNING = text("""
+    SELECT queue_name, args, attempts + 1 AS attempt, worker_id, last_heartbeat
+    FROM procrastinate.procrastinate_jobs AS job LEFT JOIN procrastinate.procrastinate_workers AS worker
+        ON worker.id = worker_id
+    WHERE status = 'doing' ORDER BY priority DESC, job.id
 """)
 _PARKED = text("""
     SELECT queue_name, args, attempts AS attempt FROM procrastinate.procrastinate_jobs WHERE status = 'failed'
@@ -57,7 +65,9 @@ _DEPTH = text("""
         count(*) FILTER (WHERE status = 'todo' AND scheduled_at > :now) AS later,
         count(*) FILTER (WHERE status = 'doing') AS running,
         count(*) FILTER (WHERE status = 'failed') AS parked,
-        min(scheduled_at) FILTER (WHERE status = 'todo' AND scheduled_at <= :now) AS oldest_run_at
+        min(scheduled_at) FILTER (WHERE status = 'todo' AND scheduled_at <= :now) AS oldest_run_at,
+        min(CAST(args ->> 'due_at' AS timestamptz)) FILTER (WHERE status = 'todo' AND scheduled_at <= :now)
+            AS first_due_at
     FROM procrastinate.procrastinate_jobs GROUP BY queue_name ORDER BY queue_name COLLATE "C"
 """)
 
@@ -99,6 +109,22 @@ class ProcrastinateQueue:
         """See `Queue.reap`. The server's clock decides who is dead."""
         with self._database.begin() as connection:
             return ledger.reap(self._rows, connection, now=now, policy=self._policy)
+
+    def running(self) -> tuple[RunningJob, ...]:
+        """See `Queue.running`. The server gives workers numbers; one that it has forgotten is taken for dead."""
+        with self._database.read() as connection:
+            rows = connection.execute(_RUNNING).all()
+        return tuple(
+            RunningJob(
+                kind=row.queue_name,
+                key=row.args["key"],
+                attempt=row.attempt,
+                due_at=datetime.fromisoformat(row.args["due_at"]),
+                worker=f"worker {row.worker_id}",
+                claimed_until=(row.last_heartbeat or _FORGOTTEN) + self._policy.lease,
+            )
+            for row in rows
+        )
 
     def parked(self) -> tuple[ParkedJob, ...]:
         """See `Queue.parked`."""

@@ -9,7 +9,7 @@ import pytest
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError
-from db.queue import Done, Job, Park, ParkedJob, Queue, RetryAt, Settlement, open_queue, utc_now
+from db.queue import Done, Job, Park, ParkedJob, Queue, RetryAt, RunningJob, Settlement, open_queue, utc_now
 from db.queue.policy import Policy
 
 Enqueue = Callable[..., None]
@@ -71,6 +71,30 @@ def test_a_parked_job_says_why_and_runs_no_more(
     assert (second.key, second.reason, second.attempts) == ("2", "no", 1)
     assert before - timedelta(seconds=1) < first.parked_at <= second.parked_at <= utc_now()
     assert [(depth.waiting, depth.running, depth.parked) for depth in queue.depth(utc_now())] == [(0, 0, 2)]
+
+
+def test_a_job_that_runs_says_since_when_it_is_due_and_who_has_it(
+    queue: Queue, enqueue: Enqueue, working: Working, now: datetime
+) -> None:
+    enqueue("later", due=90)
+    enqueue("soon", due=-90)
+    seen: list[tuple[RunningJob, ...]] = []
+    both = threading.Barrier(2)
+
+    def handle(_job: Job) -> Done:
+        if both.wait(30) == 0:
+            seen.append(queue.running())
+        both.wait(30)
+        return Done()
+
+    with working(queue, {"a": handle}, concurrency=2):
+        while not seen:
+            assert not threading.Event().wait(0.02)
+    (jobs,) = seen
+    assert [(job.kind, job.key, job.attempt) for job in jobs] == [("a", "soon", 1), ("a", "later", 1)]
+    assert [job.due_at for job in jobs] == [now - timedelta(seconds=90), now + timedelta(seconds=90)]
+    assert all(job.claimed_until > now and job.worker for job in jobs)
+    assert queue.running() == ()
 
 
 def test_a_requeued_job_runs_as_if_it_were_new(queue: Queue, enqueue: Enqueue, working: Working) -> None:

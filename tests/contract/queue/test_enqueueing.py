@@ -141,11 +141,19 @@ def test_any_text_is_a_key(queue: Queue, enqueue: Enqueue, working: Callable[...
 
 
 def test_depth_tells_since_when_the_oldest_waits(queue: Queue, enqueue: Enqueue, now: datetime) -> None:
-    enqueue("1", run=-60)
-    enqueue("2", run=-90)
-    enqueue("3", run=90)
+    enqueue("1", run=-60, due=30)
+    enqueue("2", run=-90, due=70)
+    enqueue("3", run=90, due=10)
     assert queue.depth(now) == (
-        KindDepth(kind="a", waiting=2, later=1, running=0, parked=0, oldest_run_at=now - timedelta(seconds=90)),
+        KindDepth(
+            kind="a",
+            waiting=2,
+            later=1,
+            running=0,
+            parked=0,
+            oldest_run_at=now - timedelta(seconds=90),
+            first_due_at=now + timedelta(seconds=30),
+        ),
     )
 
 
