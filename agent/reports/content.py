@@ -5,15 +5,13 @@ that real images lack, and a study without any analysed image must be reported t
 """
 
 from collections.abc import Iterator
-from typing import Final, cast
+from functools import lru_cache
+from typing import Final
 
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
     CodedConcept,
-    ContainerContentItem,
-    ContentItem,
-    ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
     ImageContentItem,
@@ -24,13 +22,14 @@ from highdicom.sr import (
     QualitativeEvaluation,
     RelationshipTypeValues,
     SourceImageForMeasurementGroup,
-    TextContentItem,
     TrackingIdentifier,
 )
 from pydicom.sr.codedict import codes
 
+from agent.reports import content_items as items
 from agent.reports import wording
 from agent.reports.document import FAILED, FLAGGED, NOT_FLAGGED, ModelIdentity, StudyResult
+from agent.reports.elements import encoded
 from agent.reports.evidence import (
     CODE,
     MODALITY,
@@ -39,7 +38,7 @@ from agent.reports.evidence import (
     Instance,
 )
 from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid, tracking_uid
-from agent.reports.image_library import RADIOGRAPHY, SOURCE, container, image_library
+from agent.reports.image_library import RADIOGRAPHY, image_library
 from agent.reports.parametric_map import frame_numbers
 
 PNEUMONIA: Final = CodedConcept("233604007", "SCT", "Pneumonia")
@@ -57,51 +56,53 @@ _LO: Final = 64
 
 def measurement_report(
     result: StudyResult, evidence: Evidence, *, probability_when_not_flagged: bool
-) -> ContainerContentItem:
-    """Return the root of the content tree.
+) -> tuple[bytes, ...]:
+    """Return the items below the root of the content tree.
 
     Analysed images have a Measurement Group each. What was not analysed has no finding and no number: only its reason.
     """
-    root = container(codes.DCM.ImagingMeasurementReport, template="1500")
-    content: list[ContentItem] = [
-        *LanguageOfContentItemAndDescendants(ENGLISH),
-        *observer(result),
-        CodeContentItem(
-            codes.DCM.ProcedureReported, _procedure(evidence.source), RelationshipTypeValues.HAS_CONCEPT_MOD
-        ),
-    ]
+    content = [*observer(result), _procedure(evidence.source)]
     if evidence.candidates:
         content.append(image_library(evidence.candidates.values()))
     if groups := list(_measurement_groups(result, evidence, probability_when_not_flagged=probability_when_not_flagged)):
-        content.append(container(codes.DCM.ImagingMeasurements, groups))
-    content.append(container(QUALITATIVE_EVALUATIONS, list(_evaluations(result, evidence))))
-    root.ContentSequence = ContentSequence(content)
-    return root
+        content.append(items.container(codes.DCM.ImagingMeasurements, groups))
+    content.append(items.container(QUALITATIVE_EVALUATIONS, _evaluations(result, evidence)))
+    return tuple(content)
 
 
-def observer(result: StudyResult) -> ObserverContext:
-    """Return who says it: this installation with its model (TID 1002, TID 1004)."""
-    return ObserverContext(
-        codes.DCM.Device,
-        DeviceObserverIdentifyingAttributes(
-            uid=device_uid(result.installation, result.model),
-            name=PRODUCT,
-            manufacturer_name=MANUFACTURER,
-            model_name=wording.plain(result.model.name) if result.model else PRODUCT,
-            serial_number=wording.plain(result.installation),
-        ),
+def observer(result: StudyResult) -> tuple[bytes, ...]:
+    """Return the language, and who says it: this installation with its model (TID 1204, TID 1002, TID 1004)."""
+    return _observer(
+        device_uid(result.installation, result.model),
+        wording.plain(result.model.name) if result.model else PRODUCT,
+        wording.plain(result.installation),
     )
 
 
-def _procedure(source: Instance) -> CodedConcept:
+@lru_cache
+def _observer(uid: str, model_name: str, serial_number: str) -> tuple[bytes, ...]:
+    device = DeviceObserverIdentifyingAttributes(
+        uid=uid, name=PRODUCT, manufacturer_name=MANUFACTURER, model_name=model_name, serial_number=serial_number
+    )
+    return items.written(
+        (*LanguageOfContentItemAndDescendants(ENGLISH), *ObserverContext(codes.DCM.Device, device)),
+    )
+
+
+def _procedure(source: Instance) -> bytes:
     """Return the imaging procedure, not the algorithm: the images' own code, else the general one (CID 100)."""
     for item in source.items(PROCEDURE_CODES, CODE):
         value, scheme, meaning = (_printable(item.get(tag, b"")) for tag in (0x00080100, 0x00080102, 0x00080104))
         if value and scheme and meaning:
-            return CodedConcept(value, scheme, meaning)
-    if source.text(MODALITY) in RADIOGRAPHY:
-        return CodedConcept.from_code(codes.LN.XRUnspecifiedBodyRegion)
-    return CodedConcept.from_code(codes.SCT.ImagingProcedure)
+            return _procedure_reported(value, scheme, meaning)
+    general = codes.LN.XRUnspecifiedBodyRegion if source.text(MODALITY) in RADIOGRAPHY else codes.SCT.ImagingProcedure
+    return _procedure_reported(general.value, general.scheme_designator, general.meaning)
+
+
+@lru_cache
+def _procedure_reported(value: str, scheme: str, meaning: str) -> bytes:
+    procedure = CodedConcept(value, scheme, meaning)
+    return encoded(CodeContentItem(codes.DCM.ProcedureReported, procedure, RelationshipTypeValues.HAS_CONCEPT_MOD))
 
 
 def _printable(value: bytes) -> str:
@@ -112,7 +113,7 @@ def _printable(value: bytes) -> str:
 
 def _measurement_groups(
     result: StudyResult, evidence: Evidence, *, probability_when_not_flagged: bool
-) -> Iterator[ContainerContentItem]:
+) -> Iterator[bytes]:
     """Yield the Measurement Group (TID 1501) of each analysed image."""
     for number, image in enumerate(result.images, start=1):
         if result.model is None or image.outcome not in (FLAGGED, NOT_FLAGGED):
@@ -121,39 +122,56 @@ def _measurement_groups(
             uid=tracking_uid(result.installation, image.sop_instance_uid, PNEUMONIA.value),
             identifier=f"pneumonia, image {number}",
         )
+        sources = [
+            SourceImageForMeasurementGroup(candidate.sop_class_uid, candidate.sop_instance_uid)
+            for uid, candidate in evidence.candidates.items()
+            if uid == image.sop_instance_uid
+        ]
         shown = image.outcome == FLAGGED or probability_when_not_flagged
-        group = MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=tracking,
-            finding_type=PNEUMONIA,
-            finding_sites=[FindingSite(LUNG)],
-            algorithm_id=_algorithm(result.model),
-            measurements=_probability(image.probability) if shown else None,
-            qualitative_evaluations=[QualitativeEvaluation(PRESENCE, _PRESENCES[image.outcome])],
-            source_images=[
-                SourceImageForMeasurementGroup(candidate.sop_class_uid, candidate.sop_instance_uid)
-                for uid, candidate in evidence.candidates.items()
-                if uid == image.sop_instance_uid
-            ],
-        )[0]
-        group.ContinuityOfContent = "SEPARATE"
-        group.ContentSequence.append(_comment(wording.image_sentence(image)))
-        if (explanation := _explanation(result, image.sop_instance_uid)) is not None:
-            group.ContentSequence.append(explanation)
-        yield cast("ContainerContentItem", group)
+        probability = wording.measured(image.probability) if shown and image.probability is not None else None
+        group, finding = _finding(result.model, image.outcome, probability)
+        yield group + items.below(
+            [
+                *items.written(tracking),
+                *finding,
+                *items.written(sources),
+                items.text(codes.DCM.Comment, wording.image_sentence(image)),
+                *_explanation(result, image.sop_instance_uid),
+            ]
+        )
 
 
-def _explanation(result: StudyResult, sop_instance_uid: str) -> ImageContentItem | None:
-    """Return the frame of the Parametric Map that shows where an image speaks for its flag."""
+@lru_cache
+def _finding(model: ModelIdentity, outcome: str, probability: float | None) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return a Measurement Group without what is below it; and of that what is neither tracking nor source."""
+    tracking = TrackingIdentifier(uid=tracking_uid("", "", ""), identifier="left out")
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking,
+        finding_type=PNEUMONIA,
+        finding_sites=[FindingSite(LUNG)],
+        algorithm_id=_algorithm(model),
+        measurements=None if probability is None else [Measurement(PROBABILITY, probability, codes.UCUM.NoUnits)],
+        qualitative_evaluations=[QualitativeEvaluation(PRESENCE, _PRESENCES[outcome])],
+    )[0]
+    group.ContinuityOfContent = "SEPARATE"
+    finding = items.written(group.ContentSequence[len(tracking) :])
+    del group.ContentSequence
+    return encoded(group), finding
+
+
+def _explanation(result: StudyResult, sop_instance_uid: str) -> Iterator[bytes]:
+    """Yield the frame of the Parametric Map that shows where an image speaks for its flag, if there is one."""
     frame = frame_numbers(result).get(sop_instance_uid) if result.explanation is not None else None
-    if result.explanation is None or frame is None:
-        return None
-    return ImageContentItem(
-        codes.DCM.VisualExplanation,
-        result.explanation.sop_class_uid,
-        result.explanation.sop_instance_uid,
-        referenced_frame_numbers=[frame],
-        relationship_type=RelationshipTypeValues.CONTAINS,
-    )
+    if result.explanation is not None and frame is not None:
+        yield encoded(
+            ImageContentItem(
+                codes.DCM.VisualExplanation,
+                result.explanation.sop_class_uid,
+                result.explanation.sop_instance_uid,
+                referenced_frame_numbers=[frame],
+                relationship_type=RelationshipTypeValues.CONTAINS,
+            )
+        )
 
 
 def _algorithm(model: ModelIdentity) -> AlgorithmIdentification:
@@ -167,21 +185,20 @@ def _algorithm(model: ModelIdentity) -> AlgorithmIdentification:
     )
 
 
-def _probability(value: float | None) -> list[Measurement] | None:
-    return None if value is None else [Measurement(PROBABILITY, wording.measured(value), codes.UCUM.NoUnits)]
-
-
-def _evaluations(result: StudyResult, evidence: Evidence) -> Iterator[ContentItem]:
+def _evaluations(result: StudyResult, evidence: Evidence) -> Iterator[bytes]:
     """Yield the outcome, what it does not mean and how the analysis went, then what came of each candidate image."""
     outcome, *caveats = wording.summary(result)
-    yield TextContentItem(codes.DCM.Summary, outcome, RelationshipTypeValues.CONTAINS)
+    yield items.text(codes.DCM.Summary, outcome)
     for caveat in caveats:
-        yield _comment(caveat)
+        yield items.text(codes.DCM.Comment, caveat)
     if (status := _run_status(result)) is not None:
-        contains = RelationshipTypeValues.CONTAINS
-        yield CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, status, contains)
+        yield items.code(codes.DCM.CADProcessingAndFindingsSummary, status)
     for line, image in zip(wording.image_lines(result), result.images, strict=True):
-        yield _comment(line, evidence.candidates.get(image.sop_instance_uid))
+        said = items.text(codes.DCM.Comment, line)
+        if (source := evidence.candidates.get(image.sop_instance_uid)) is not None:
+            inferred = RelationshipTypeValues.INFERRED_FROM
+            said += items.below([items.image(source.sop_class_uid, source.sop_instance_uid, inferred)])
+        yield said
 
 
 def _run_status(result: StudyResult) -> CodedConcept | None:
@@ -193,16 +210,3 @@ def _run_status(result: StudyResult) -> CodedConcept | None:
     if FLAGGED not in outcomes:
         return None
     return _SOME_SUCCEEDED if FAILED in outcomes else _ALL_SUCCEEDED
-
-
-def _comment(text: str, image: Instance | None = None) -> TextContentItem:
-    item = TextContentItem(codes.DCM.Comment, text, RelationshipTypeValues.CONTAINS)
-    if image is not None:
-        source = ImageContentItem(
-            SOURCE,
-            image.sop_class_uid,
-            image.sop_instance_uid,
-            relationship_type=RelationshipTypeValues.INFERRED_FROM,
-        )
-        item.ContentSequence = ContentSequence([source])
-    return item

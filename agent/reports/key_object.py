@@ -8,21 +8,14 @@ state was left: it would offer the heat map's outline a second time, and OHIF ov
 from collections.abc import Iterator
 from typing import Final
 
-from highdicom.sr import (
-    ContentItem,
-    ImageContentItem,
-    LanguageOfContentItemAndDescendants,
-    RelationshipTypeValues,
-    TextContentItem,
-)
 from pydicom.sr.codedict import codes
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
+from agent.reports import content_items as items
 from agent.reports import wording
-from agent.reports.content import ENGLISH, observer
+from agent.reports.content import observer
 from agent.reports.document import DICOM, FLAGGED, DicomReportSettings, Document, ReportError, StudyResult
 from agent.reports.evidence import Instance, read
-from agent.reports.image_library import SOURCE, container
 from agent.reports.modules import Series, begin, hierarchy
 from agent.reports.part10 import write
 from dicom_io.silence import quiet_pydicom
@@ -56,15 +49,13 @@ def render(result: StudyResult, settings: Settings) -> Document:
         named = [(one.sop_class_uid, one.sop_instance_uid, one.series_instance_uid) for one in marked]
         dataset.CurrentRequestedProcedureEvidenceSequence = [hierarchy(result.study_instance_uid, named)]
         # SR Document Content (C.17.3)
-        dataset.update(container(codes.DCM.OfInterest, _content(result, marked), template="2010"))
-        return write(dataset, marked[0], result.study)
+        dataset.update(items.root(codes.DCM.OfInterest, "2010"))
+        return write(dataset, marked[0], result.study, content=tuple(_content(result, marked)))
 
 
-def _content(result: StudyResult, marked: list[Instance]) -> Iterator[ContentItem]:
+def _content(result: StudyResult, marked: list[Instance]) -> Iterator[bytes]:
     """Yield the content of TID 2010: who says it, what, and of which images."""
-    yield from LanguageOfContentItemAndDescendants(ENGLISH)
     yield from observer(result)
-    contains = RelationshipTypeValues.CONTAINS
-    yield TextContentItem(codes.DCM.KeyObjectDescription, " ".join(wording.summary(result)), contains)
+    yield items.text(codes.DCM.KeyObjectDescription, " ".join(wording.summary(result)))
     for one in marked:
-        yield ImageContentItem(SOURCE, one.sop_class_uid, one.sop_instance_uid, relationship_type=contains)
+        yield items.image(one.sop_class_uid, one.sop_instance_uid)

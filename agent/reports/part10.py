@@ -4,32 +4,35 @@ What the agent says is a pydicom Dataset of plain ASCII; what it takes over from
 The two are joined element by element, in order of tags.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
 from agent.reports.correction import corrected
 from agent.reports.document import Document, StudyFacts
-from agent.reports.elements import element, item
+from agent.reports.elements import element, item, own, sequence
 from agent.reports.evidence import TAKEN, Instance, Taken, taken_by_image
 from dicom_io.file_meta import encode_file_meta
 
+CONTENT_SEQUENCE: Final = 0x0040A730
 _MAX_SHORT_LENGTH: Final = 0xFFFE
 
 
-def write(dataset: Dataset, source: Instance, study: StudyFacts, *, image: bool = False) -> Document:
+def write(
+    dataset: Dataset, source: Instance, study: StudyFacts, *, content: Sequence[bytes] = (), image: bool = False
+) -> Document:
     """Return the document of what `dataset` says, in ASCII throughout, and of the identity in `source`.
 
-    What was corrected is as `study` has it. `image` says that the report is itself an image, which takes over a little
-    more.
+    What was corrected is as `study` has it. `content` are the items below the root of an SR document's content tree.
+    `image` says that the report is itself an image, which takes over a little more.
     """
     source = corrected(source, study)
     taken = taken_by_image(source) if image else TAKEN
-    elements = {int(element.tag): _own(element) for element in dataset}
+    elements = {int(element.tag): own(element) for element in dataset}
+    if content:
+        elements[CONTENT_SEQUENCE] = sequence(CONTENT_SEQUENCE, content)
     elements |= {tag: written for tag, rule in taken.items() if (written := _take(tag, rule, source)) is not None}
     meta = encode_file_meta(dataset.SOPClassUID, dataset.SOPInstanceUID, ExplicitVRLittleEndian)
     return Document(
@@ -39,14 +42,6 @@ def write(dataset: Dataset, source: Instance, study: StudyFacts, *, image: bool 
         identifier=dataset.SOPInstanceUID,
         series_instance_uid=dataset.SeriesInstanceUID,
     )
-
-
-def _own(element: DataElement) -> bytes:
-    buffer = DicomBytesIO()
-    buffer.is_little_endian = True
-    buffer.is_implicit_VR = False
-    write_data_element(buffer, element)
-    return buffer.getvalue()
 
 
 def _take(tag: int, rule: Taken, source: Instance) -> bytes | None:

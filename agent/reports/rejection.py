@@ -8,23 +8,15 @@ gets it without being configured for it (`rejection_notes`).
 from collections.abc import Iterator
 from typing import Final
 
-from highdicom.sr import (
-    CodedConcept,
-    CompositeContentItem,
-    ContentItem,
-    ImageContentItem,
-    LanguageOfContentItemAndDescendants,
-    RelationshipTypeValues,
-    TextContentItem,
-)
+from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
+from agent.reports import content_items as items
 from agent.reports import wording
-from agent.reports.content import ENGLISH, observer
-from agent.reports.document import DICOM, DicomReportSettings, Document, ReportError, SentObject, StudyResult
+from agent.reports.content import observer
+from agent.reports.document import DICOM, DicomReportSettings, Document, ReportError, StudyResult
 from agent.reports.evidence import gather
-from agent.reports.image_library import SOURCE, container
 from agent.reports.modules import Series, begin, date, hierarchy, local_zone, time
 from agent.reports.part10 import write
 from dicom_io.rejection import QUALITY, TITLES
@@ -66,20 +58,14 @@ def render(result: StudyResult, settings: Settings) -> Document:
         dataset.CurrentRequestedProcedureEvidenceSequence = [hierarchy(result.study_instance_uid, named)]
         # SR Document Content (C.17.3)
         title = result.withdrawal or QUALITY
-        dataset.update(container(CodedConcept(title, "DCM", TITLES[title]), _content(result), template="2010"))
-        return write(dataset, source, result.study)
+        dataset.update(items.root(CodedConcept(title, "DCM", TITLES[title]), "2010"))
+        return write(dataset, source, result.study, content=tuple(_content(result)))
 
 
-def _content(result: StudyResult) -> Iterator[ContentItem]:
+def _content(result: StudyResult) -> Iterator[bytes]:
     """Yield the content of TID 2010: who says it, why, and what is taken back."""
-    yield from LanguageOfContentItemAndDescendants(ENGLISH)
     yield from observer(result)
-    contains = RelationshipTypeValues.CONTAINS
-    yield TextContentItem(codes.DCM.KeyObjectDescription, wording.withdrawal(result), contains)
+    yield items.text(codes.DCM.KeyObjectDescription, wording.withdrawal(result))
     for one in result.rejected:
-        yield _item(one)
-
-
-def _item(one: SentObject) -> ContentItem:
-    kind = ImageContentItem if one.is_image else CompositeContentItem
-    return kind(SOURCE, one.sop_class_uid, one.sop_instance_uid, relationship_type=RelationshipTypeValues.CONTAINS)
+        refer = items.image if one.is_image else items.composite
+        yield refer(one.sop_class_uid, one.sop_instance_uid)

@@ -9,9 +9,11 @@ from typing import Final, Literal
 
 from pydantic import Field
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from agent.reports.content import measurement_report
+from agent.reports.content_items import root
 from agent.reports.document import DicomReportSettings, Document, Predecessor, StudyResult
 from agent.reports.evidence import Evidence, Instance, gather
 from agent.reports.modules import Series, begin, hierarchy
@@ -60,7 +62,10 @@ def render(result: StudyResult, settings: Settings) -> Document:
     """Return the SR. Raises ReportError where no Instance of the study can be read."""
     evidence = gather(result)
     with quiet_pydicom():  # UIDs that real scanners send are not all valid, and are referred to as they are
-        return write(_dataset(result, settings, evidence), evidence.source, result.study)
+        content = measurement_report(
+            result, evidence, probability_when_not_flagged=settings.probability_when_not_flagged
+        )
+        return write(_dataset(result, settings, evidence), evidence.source, result.study, content=content)
 
 
 def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dataset:
@@ -78,9 +83,7 @@ def _dataset(result: StudyResult, settings: Settings, evidence: Evidence) -> Dat
     if result.predecessors:
         dataset.PredecessorDocumentsSequence = [_references(result, result.predecessors)]
     # SR Document Content (C.17.3)
-    dataset.update(
-        measurement_report(result, evidence, probability_when_not_flagged=settings.probability_when_not_flagged)
-    )
+    dataset.update(root(codes.DCM.ImagingMeasurementReport, "1500"))
     return dataset
 
 
