@@ -137,8 +137,8 @@ class Retainer:
                 "study_not_archived", study_instance_uid=uid, reason=str(error)
             )
             return None
-        reason = f"{why}, {'archived' if archived else 'not archived'}"
-        gone = remove(self.database, self.queue, study_id, policy, why=reason, now=self.clock())
+        reason = f"{why}, {'not archived' if archived is None else 'archived'}"
+        gone = remove(self.database, self.queue, study_id, policy, why=reason, now=self.clock(), archived=archived)
         if gone is not None:
             what = "all" if wholly else "images"
             log.info(
@@ -146,12 +146,14 @@ class Retainer:
             )
         return gone
 
-    def _archive(self, uid: str, *, wholly: bool) -> bool:
-        """Copy what is about to go and read it back; False where the site wants no archive."""
+    def _archive(self, uid: str, *, wholly: bool) -> frozenset[str] | None:
+        """Copy what is about to go and read it back; return its digests, None where the site wants no archive."""
         folder = self.settings.archive_folder
         record = study_record(self.database, uid)
-        if folder is None or record is None:
-            return False
+        if folder is None:
+            return None
+        if record is None:
+            return frozenset()
         files = {
             one["path"]: one["sha256"]
             for one in record.instances
@@ -160,7 +162,7 @@ class Retainer:
         if wholly:
             files |= {one["path"]: one["sha256"] for one in record.reports if one["path"] is not None}
         ArchiveFolder(folder, self.store).take(record, files.items(), at=self.clock())
-        return True
+        return frozenset(files.values())
 
     def _delete_files(self, deadline: float) -> bool:
         """Delete the files that no row needs any more; False when the time is up, or a back-up runs."""

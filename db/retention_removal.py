@@ -5,11 +5,12 @@ stays of a removed study: its UID, times, AE title, outcome and events, the UIDs
 reading tasks without what their performers said. Nothing that names or describes the patient.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db import kinds
@@ -53,12 +54,22 @@ class Gone:
 
 
 def remove_images(
-    database: Database, queue: Queue, study_id: int, policy: Policy, *, why: str, now: datetime
+    database: Database,
+    queue: Queue,
+    study_id: int,
+    policy: Policy,
+    *,
+    why: str,
+    now: datetime,
+    archived: Collection[str] | None = None,
 ) -> Gone | None:
-    """Commit that the study's received Instances go; its results and reports stay. None if it may not after all."""
+    """Commit that the study's received Instances go; its results and reports stay. None if it may not after all.
+
+    Of a site with an archive, `archived` are the digests of what is in it: with anything else, the study stays for now.
+    """
     with database.begin(lock=KEEPING) as connection:
         position = lock(connection, study_id)
-        if not may_go(connection, study_id, policy, wholly=False) or _is_worked_on(connection, queue, study_id):
+        if not _may_go(connection, queue, study_id, policy, archived, wholly=False):
             return None
         gone = _let_go(connection, study_id, now, own=False)
         connection.execute(update(study).where(study.c.id == study_id).values(images_removed_at=now))
@@ -67,12 +78,19 @@ def remove_images(
 
 
 def remove_study(
-    database: Database, queue: Queue, study_id: int, policy: Policy, *, why: str, now: datetime
+    database: Database,
+    queue: Queue,
+    study_id: int,
+    policy: Policy,
+    *,
+    why: str,
+    now: datetime,
+    archived: Collection[str] | None = None,
 ) -> Gone | None:
-    """Commit that all of the study goes but its audit trail. None if it may not after all."""
+    """Commit that all of the study goes but its audit trail. None if it may not after all; `archived` as above."""
     with database.begin(lock=KEEPING) as connection:
         position = lock(connection, study_id)
-        if not may_go(connection, study_id, policy, wholly=True) or _is_worked_on(connection, queue, study_id):
+        if not _may_go(connection, queue, study_id, policy, archived, wholly=True):
             return None
         gone = _let_go(connection, study_id, now, own=True)
         _end_task(connection, queue, study_id, now)
@@ -80,6 +98,20 @@ def remove_study(
         _strip(connection, study_id, now)
         _note(connection, position, "REMOVED", gone, why, now)
     return gone
+
+
+def _may_go(
+    connection: Connection,
+    queue: Queue,
+    study_id: int,
+    policy: Policy,
+    archived: Collection[str] | None,
+    *,
+    wholly: bool,
+) -> bool:
+    if not may_go(connection, study_id, policy, wholly=wholly) or _is_worked_on(connection, queue, study_id):
+        return False
+    return archived is None or {row.sha256 for row in _files(connection, study_id, own=wholly)} <= set(archived)
 
 
 def _note(connection: Connection, position: Position, event: str, gone: Gone, why: str, now: datetime) -> None:
@@ -107,18 +139,11 @@ def _is_worked_on(connection: Connection, queue: Queue, study_id: int) -> bool:
     return queue.has_any(connection, jobs)
 
 
-def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) -> Gone:
-    """Mark the Instances as removed and list their files, and with `own` those of reports, for deletion."""
-    which = [instance.c.study_id == study_id, instance.c.removed_at.is_(None)]
-    if not own:
-        which.append(instance.c.role != Role.OWN)
-    rows: list[Any] = []
-    rows += connection.execute(
-        update(instance)
-        .where(*which)
-        .values(removed_at=now)
-        .returning(instance.c.path, instance.c.sha256, instance.c.sop_instance_uid, instance.c.size)
-    ).all()
+def _files(connection: Connection, study_id: int, *, own: bool) -> list[Any]:
+    """Return path, digest, SOP Instance UID and size of what is stored of the study, with `own` also its reports."""
+    held = select(instance.c.path, instance.c.sha256, instance.c.sop_instance_uid, instance.c.size)
+    held = held.where(*_held(study_id, own=own))
+    rows: list[Any] = [*connection.execute(held)]
     if own:
         uid = func.coalesce(report.c.sop_instance_uid, "").label("sop_instance_uid")
         rows += connection.execute(
@@ -126,7 +151,20 @@ def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) 
             .select_from(report)
             .join(result)
             .where(result.c.study_id == study_id, report.c.path.is_not(None))
-        ).all()
+        )
+    return rows
+
+
+def _held(study_id: int, *, own: bool) -> list[ColumnElement[bool]]:
+    """Return what is true of the Instances that go: all that is here, without `own` not those that the agent made."""
+    here = [instance.c.study_id == study_id, instance.c.removed_at.is_(None)]
+    return here if own else [*here, instance.c.role != Role.OWN]
+
+
+def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) -> Gone:
+    """Mark the Instances as removed and list their files, and with `own` those of reports, for deletion."""
+    rows = _files(connection, study_id, own=own)
+    connection.execute(update(instance).where(*_held(study_id, own=own)).values(removed_at=now))
     files = {row.path: row for row in rows}
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for row in files.values():

@@ -236,6 +236,19 @@ def test_what_somebody_still_waits_for_keeps_a_study_and_is_named(
         assert set(connection.scalars(select(instance.c.removed_at))) == {None}
 
 
+def test_what_came_after_the_archive_was_made_keeps_a_study(
+    ledger: Any, delivered: Callable[..., int], policy: Policy, later: datetime
+) -> None:
+    study_id = delivered()
+    with ledger.database.read() as connection:
+        (archived,) = connection.scalars(select(instance.c.sha256).where(instance.c.study_id == study_id)).all()
+    for remove in (remove_images, remove_study):
+        arguments = {"why": "age", "now": later, "archived": {"0" * 64}}
+        assert remove(ledger.database, ledger.queue, study_id, policy, **arguments) is None
+    arguments = {"why": "age", "now": later, "archived": {archived, "0" * 64}}
+    assert remove_images(ledger.database, ledger.queue, study_id, policy, **arguments) == Gone(1, 10)
+
+
 def test_a_job_that_waits_keeps_a_study(
     ledger: Any, delivered: Callable[..., int], policy: Policy, later: datetime
 ) -> None:
