@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, or_, select
 
 from db.database import Database
 from db.lifecycle import State
@@ -100,13 +100,14 @@ class WorklistCounts:
 def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
     """Return what the worklist holds at `now`."""
     first = (
-        select(study.c.outcome, study.c.due_at, study.c.received_at)
+        select(study.c.outcome, study.c.ai_priority, study.c.due_at, study.c.received_at)
         .where(_waits_to_be_read())
         .order_by(study.c.due_at, study.c.id)
         .limit(MOST)
         .subquery()
     )
-    flagged = func.count(case((first.c.outcome == Outcome.FLAGGED, 1)))
+    early = and_(first.c.outcome.is_(None), first.c.ai_priority.is_not(None))  # an image is, before the study is done
+    flagged = func.count(case((or_(first.c.outcome == Outcome.FLAGGED, early), 1)))
     overdue = func.count(case((first.c.due_at < now, 1)))
     with database.read() as connection:
         row = connection.execute(

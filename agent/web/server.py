@@ -27,7 +27,11 @@ def serve(
     address that other machines can reach (there are no accounts yet) and InstallationError when the port is taken.
     """
     with listen(_loopback(host), port, setting="web.port", share_port=share_port) as listener:
-        serve_application(make_site(services), listener, stop=stop, ready=lambda: ready(listener.getsockname()[1]))
+        site = make_site(services, stop)
+        try:
+            serve_application(site, listener, stop=stop, ready=lambda: ready(listener.getsockname()[1]))
+        finally:
+            site.state.live.close()
 
 
 def _loopback(host: str) -> str:

@@ -60,6 +60,11 @@ def page(request: Request, template: str, status: int = 200, /, **values: object
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=person, **values), status)
 
 
+def fragment(template: str, /, **values: object) -> str:
+    """Return what a template makes that is nobody's in particular: a part of a page that many share."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
 def plain_page(template: str, status: int, /, **values: object) -> Response:
     """Return a page of nobody: for what went wrong before it was known who asks."""
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=None, **values), status)

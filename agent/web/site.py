@@ -1,5 +1,6 @@
 """The site: its addresses, its files, and what becomes of a request that none of them answers."""
 
+import threading
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -16,6 +18,7 @@ from starlette.types import Scope
 from agent.web import queue_pages, study_pages, system_pages, trail, worklist_pages
 from agent.web.access import route
 from agent.web.edge import Edge
+from agent.web.live import Live
 from agent.web.services import Services, page, plain_page
 
 NOT_FOUND: Final = "There is no such page."
@@ -47,19 +50,27 @@ class _Files(StaticFiles):
         return response
 
 
-def make_site(services: Services) -> Starlette:
-    """Return the ASGI application."""
+_LEVEL: Final = 4
+"""Of compression: more of it takes longer than the bytes that it saves."""
+
+
+def make_site(services: Services, stop: threading.Event | None = None) -> Starlette:
+    """Return the ASGI application; its live pages end when `stop` is set. Whoever makes it closes its `state.live`."""
     site = Starlette(
         routes=[
             *(route(address) for address in ADDRESSES),
             Mount("/static", _Files(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(Edge, problem=_problem, identify=services.identify)],
+        middleware=[
+            Middleware(Edge, problem=_problem, identify=services.identify),
+            Middleware(GZipMiddleware, compresslevel=_LEVEL),
+        ],
         exception_handlers={HTTPException: _refused},
     )
     site.router.redirect_slashes = False
     site.state.services = services
     site.state.trail = trail.Memory()
+    site.state.live = Live(services.database, stop or threading.Event(), services.clock, services.zone)
     return site
 
 

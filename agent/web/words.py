@@ -102,9 +102,14 @@ class DeliveryWords:
 
 
 def outcome(row: WorklistRow) -> OutcomeWords:
-    """Return a study's outcome: never blank, also while its first revision is worked on."""
+    """Return a study's outcome: never blank, also while its first revision is worked on.
+
+    An image that is flagged flags its study, whatever the others come to: so much is known before the outcome is.
+    """
     if row.outcome is None:
         if (working := _UNDER_WORK.get(row.state)) is not None:
+            if row.ai_priority is not None:
+                return OutcomeWords(Outcome.FLAGGED, _OUTCOMES[Outcome.FLAGGED], updating=f"so far: {working}")
             return OutcomeWords("working", working.capitalize())
         return OutcomeWords(Outcome.NOT_ANALYSED, _OUTCOMES[Outcome.NOT_ANALYSED], "no result on record")
     updating = f"updating: {_UNDER_WORK.get(row.state, 'under work')}" if row.updating else ""

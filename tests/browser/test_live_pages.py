@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority
+from db.reading import record_read
+from db.schema import study
 from db.ticks import record, take_over
 
 Ledger = Any  # tests/fixtures/served.py
@@ -101,21 +103,39 @@ def test_a_study_page_follows_its_study(url: str, new_page: NewPage, ledger: Led
     eventually(shown)
 
 
-def test_a_list_is_not_changed_under_a_pointer_that_moves(url: str, new_page: NewPage, ledger: Ledger) -> None:
+def test_a_flagged_study_comes_by_itself_and_what_the_pointer_is_on_stays_under_it(
+    url: str, new_page: NewPage, ledger: Ledger, eventually: Eventually
+) -> None:
     now = datetime.now(UTC)
     fill(ledger, now, 3)
     page = new_page(f"{url}/")
-    page.evaluate("window.asked = 0; XMLHttpRequest.prototype.send = () => { window.asked += 1; }; undefined")
-    page.mouse.move(300, 150)
-    page.evaluate(LOOK)
-    assert page.evaluate("window.asked") == 0
-    page.evaluate("const now = Date.now; Date.now = () => now() + 1500; undefined")
-    page.evaluate(LOOK)
-    assert page.evaluate("window.asked") == 1
+    place = f"document.querySelector(\"[data-key='{UID}.1']\").getBoundingClientRect()"
+    x, y = page.evaluate(f"[{place}.left + 200, {place}.top + 10]")
+    page.mouse.move(x, y)
+    under = f"document.elementFromPoint({x}, {y}).closest('[data-key]').dataset.key"
+    assert page.evaluate(under) == f"{UID}.1"
+    ledger.score(ledger.receive(f"{UID}.99", at=now), Outcome.FLAGGED, probability=0.9, at=now)
+    eventually(lambda: page.evaluate(ROWS)[0] == f"{UID}.99")
+    assert page.evaluate(under) == f"{UID}.1"
+    assert page.inner_text("#news").strip() == "1 new above, 1 flagged"
 
 
-def test_a_page_without_a_server_says_that_it_is_not_live(
-    start: Callable[..., str],
+def test_a_row_that_leaves_stays_crossed_out_as_long_as_it_is_focused(
+    url: str, new_page: NewPage, ledger: Ledger, eventually: Eventually
+) -> None:
+    fill(ledger, datetime.now(UTC), 2)
+    page = new_page(f"{url}/")
+    page.focus(f"[data-key='{UID}.1'] a")
+    with ledger.database.begin() as connection:
+        study_id = connection.execute(select(study.c.id).where(study.c.study_instance_uid == f"{UID}.1")).scalar_one()
+        record_read(connection, study_id, how="final report (HL7)", at=datetime.now(UTC))
+    left = "[...document.querySelectorAll('[data-key].left')].map((row) => row.dataset.key)"
+    eventually(lambda: page.evaluate(left) == [f"{UID}.1"])
+    assert page.evaluate("document.activeElement.closest('[data-key]').dataset.key") == f"{UID}.1"
+
+
+def test_a_page_without_a_server_says_that_it_is_not_live_and_lives_again_with_it(
+    start: Any,
     sqlite_database: Database,
     new_page: NewPage,
     complaints: list[str],
@@ -123,12 +143,11 @@ def test_a_page_without_a_server_says_that_it_is_not_live(
     eventually: Eventually,
 ) -> None:
     fill(ledger, datetime.now(UTC), 1)
-    page = new_page(f"{start(sqlite_database)}/")
+    url = start(sqlite_database)
+    page = new_page(f"{url}/")
     stale = "document.getElementById('stale').textContent"
     assert page.evaluate(stale) == ""
-    file = Path(sqlite_database.url.database or "")
-    sqlite_database.dispose()
-    away = file.parent.rename(file.parent.with_name("away"))
+    start.stop()
     page.evaluate("const now = Date.now; window.late = 30000; Date.now = () => now() + window.late; undefined")
 
     def said() -> bool:
@@ -137,14 +156,14 @@ def test_a_page_without_a_server_says_that_it_is_not_live(
 
     eventually(said)
     assert page.evaluate(ROWS) == [f"{UID}.0"]
-    away.rename(file.parent)
+    start(sqlite_database, port=int(url.rpartition(":")[2]))
 
     def back() -> bool:
         page.evaluate(LOOK)
         return bool(page.evaluate(stale) == "")
 
     eventually(back)
-    assert all("a status of 503" in complaint for complaint in complaints)
+    assert all("net::ERR_" in complaint for complaint in complaints)
     complaints.clear()
 
 
