@@ -17,6 +17,7 @@ _MOVE = Prepared(
     )
 )
 _NOTE = Prepared(insert(study_event))
+_LOCK = Prepared(select(study.c.state, study.c.revision).where(study.c.id == bindparam("which")).with_for_update())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,7 @@ def lock(connection: Connection, study_id: int) -> Position:
 
     On SQLite the write transaction itself (BEGIN IMMEDIATE) is the lock and FOR UPDATE is not rendered.
     """
-    found = connection.execute(
-        select(study.c.state, study.c.revision).where(study.c.id == study_id).with_for_update()
-    ).one()
+    (found,) = _LOCK.rows(connection, {"which": study_id})
     return Position(study_id, State(found.state), found.revision)
 
 

@@ -7,14 +7,15 @@ The state is a row, so that every process and every restart sees it. `look` is t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from db import kinds
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.forwarding import wake_forwards
+from db.prepared import Prepared
 from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import destination_rest
@@ -158,7 +159,9 @@ def _wake(connection: Connection, queue: Queue, destination: str, at: datetime) 
 
 def rest_of(database: Database, destination: str) -> Rest | None:
     """Return what is on record of a destination, None if it never failed."""
-    return next((row for row in rests(database) if row.destination == destination), None)
+    with database.read() as connection:
+        row = _REST.one_or_none(connection, {"destination": destination})
+    return None if row is None else _rest(row)
 
 
 def rests(database: Database, *, only_open: bool = False) -> tuple[Rest, ...]:
@@ -169,16 +172,20 @@ def rests(database: Database, *, only_open: bool = False) -> tuple[Rest, ...]:
         query = query.where(table.c.state != BreakerState.CLOSED)
     with database.read() as connection:
         rows = connection.execute(query).all()
-    return tuple(
-        Rest(
-            destination=row.destination,
-            state=BreakerState(row.state),
-            failures=row.failures,
-            probes=row.probes,
-            reason=row.reason,
-            opened_at=row.opened_at,
-            probe_at=row.probe_at,
-            updated_at=row.updated_at,
-        )
-        for row in rows
+    return tuple(map(_rest, rows))
+
+
+def _rest(row: Any) -> Rest:  # noqa: ANN401 - a row of either kind
+    return Rest(
+        destination=row.destination,
+        state=BreakerState(row.state),
+        failures=row.failures,
+        probes=row.probes,
+        reason=row.reason,
+        opened_at=row.opened_at,
+        probe_at=row.probe_at,
+        updated_at=row.updated_at,
     )
+
+
+_REST = Prepared(select(destination_rest).where(destination_rest.c.destination == bindparam("destination")))

@@ -4,11 +4,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, literal, select
+from sqlalchemy import Connection, Row, bindparam, case, literal, select
 
 from db.causes import CORRECTED, Cause
 from db.database import Database
 from db.outcome import Outcome
+from db.prepared import Prepared
 from db.priority import Priority, effective, ups_term
 from db.rejection import ObjectThere, objects_there
 from db.roles import Role
@@ -90,20 +91,7 @@ class ConcludedStudy:
 def concluded_study(database: Database, report_id: int) -> ConcludedStudy:
     """Return what the report has to say: the images and evidence as they stood when its revision was concluded."""
     with database.read() as connection:
-        row = connection.execute(
-            select(
-                result,
-                report.c.kind,
-                report.c.version,
-                report.c.rejects,
-                report.c.fall_back,
-                study.c.study_instance_uid,
-            )
-            .select_from(report)
-            .join(result)
-            .join(study, study.c.id == result.c.study_id)
-            .where(report.c.id == report_id)
-        ).one()
+        (row,) = _REPORT.rows(connection, {"which": report_id})
         rejected = _rejected(connection, report_id, row) if row.rejects else ()
         return _said(connection, row, rejected, _companions(connection, report_id, row.id))
 
@@ -128,13 +116,76 @@ def concluded_unordered(database: Database, result_id: int, kind: str) -> Conclu
         return _said(connection, row, (), ())
 
 
+_REPORT = Prepared(
+    select(
+        result,
+        report.c.kind,
+        report.c.version,
+        report.c.rejects,
+        report.c.fall_back,
+        study.c.study_instance_uid,
+    )
+    .select_from(report)
+    .join(result)
+    .join(study, study.c.id == result.c.study_id)
+    .where(report.c.id == bindparam("which"))
+)
+_SENT_TOO = Prepared(
+    select(report.c.id, report.c.kind, report.c.version, delivery.c.destination)
+    .join(delivery, delivery.c.report_id == report.c.id)
+    .where(report.c.result_id == bindparam("result_id"), report.c.rejects.is_(False))
+    .order_by(report.c.id)
+)
+_OWNER = Prepared(select(study).where(study.c.id == bindparam("study_id")))
+_EVIDENCE = Prepared(
+    select(instance.c.path)
+    .where(
+        instance.c.study_id == bindparam("study_id"),
+        instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)),
+        instance.c.removed_at.is_(None),
+        instance.c.received_at <= bindparam("concluded_at"),
+    )
+    .order_by(instance.c.is_image.desc(), instance.c.id)
+)
+_PREDECESSORS = Prepared(
+    select(report.c.sop_class_uid, report.c.sop_instance_uid, report.c.series_instance_uid)
+    .join(result)
+    .where(
+        result.c.study_id == bindparam("study_id"),
+        result.c.revision < bindparam("revision"),
+        report.c.kind == bindparam("kind"),
+        report.c.sop_instance_uid.is_not(None),
+    )
+    .order_by(result.c.revision)
+)
+_RESULTS = Prepared(
+    select(
+        image_result,
+        instance.c.sop_instance_uid,
+        instance.c.sop_class_uid,
+        case((instance.c.removed_at.is_(None), instance.c.path)).label("path"),
+    )
+    .join(instance)
+    .where(
+        instance.c.study_id == bindparam("study_id"),
+        instance.c.withdrawn.is_(None),
+        image_result.c.revision <= bindparam("revision"),
+    )
+    .order_by(instance.c.id, image_result.c.revision)
+)
+_WITHDRAWN = Prepared(
+    select(instance)
+    .where(
+        instance.c.study_id == bindparam("study_id"),
+        instance.c.withdrawn.is_not(None),
+        instance.c.received_at <= bindparam("concluded_at"),
+    )
+    .order_by(instance.c.id)
+)
+
+
 def _companions(connection: Connection, report_id: int, result_id: int) -> tuple[tuple[str, int], ...]:
-    rows = connection.execute(
-        select(report.c.id, report.c.kind, report.c.version, delivery.c.destination)
-        .join(delivery, delivery.c.report_id == report.c.id)
-        .where(report.c.result_id == result_id, report.c.rejects.is_(False))
-        .order_by(report.c.id)
-    ).all()
+    rows = _SENT_TOO.rows(connection, {"result_id": result_id})
     destinations: dict[int, set[str]] = {}
     for row in rows:
         destinations.setdefault(row.id, set()).add(row.destination)
@@ -149,31 +200,14 @@ def _said(
     rejected: tuple[ObjectThere, ...],
     companions: tuple[tuple[str, int], ...],
 ) -> ConcludedStudy:
-    owner = connection.execute(select(study).where(study.c.id == row.study_id)).one()
+    (owner,) = _OWNER.rows(connection, {"study_id": row.study_id})
     task = latest_task(connection, row.study_id)
     before = () if task is None else tasks_before(connection, task)
     images = _images(connection, row)
-    evidence = connection.scalars(
-        select(instance.c.path)
-        .where(
-            instance.c.study_id == row.study_id,
-            instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE)),
-            instance.c.removed_at.is_(None),
-            instance.c.received_at <= row.concluded_at,
-        )
-        .order_by(instance.c.is_image.desc(), instance.c.id)
-    ).all()
-    predecessors = connection.execute(
-        select(report.c.sop_class_uid, report.c.sop_instance_uid, report.c.series_instance_uid)
-        .join(result)
-        .where(
-            result.c.study_id == row.study_id,
-            result.c.revision < row.revision,
-            report.c.kind == row.kind,
-            report.c.sop_instance_uid.is_not(None),
-        )
-        .order_by(result.c.revision)
-    ).all()
+    concluded = {"study_id": row.study_id, "concluded_at": row.concluded_at}
+    evidence = [one.path for one in _EVIDENCE.rows(connection, concluded)]
+    of_kind = {"study_id": row.study_id, "revision": row.revision, "kind": row.kind}
+    predecessors = _PREDECESSORS.rows(connection, of_kind)
     stands = row.withdrawal_reason == CORRECTED and not row.rejects  # only who the patient is has changed
     return ConcludedStudy(
         study_instance_uid=row.study_instance_uid,
@@ -227,16 +261,7 @@ def _facts(owner: Row[Any], task: Row[Any] | None, before: tuple[str, ...]) -> F
 
 def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
     """Return each image's latest result up to the row's revision, and then those that their modality withdrew."""
-    found = connection.execute(
-        select(image_result, instance.c.sop_instance_uid, instance.c.sop_class_uid, _PATH)
-        .join(instance)
-        .where(
-            instance.c.study_id == row.study_id,
-            instance.c.withdrawn.is_(None),
-            image_result.c.revision <= row.revision,
-        )
-        .order_by(instance.c.id, image_result.c.revision)
-    ).all()
+    found = _RESULTS.rows(connection, {"study_id": row.study_id, "revision": row.revision})
     latest = {image.instance_id: image for image in found}
     counted = tuple(
         ConcludedImage(
@@ -253,19 +278,8 @@ def _images(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[Concl
     return counted + _withdrawn(connection, row)
 
 
-_PATH = case((instance.c.removed_at.is_(None), instance.c.path)).label("path")
-
-
 def _withdrawn(connection: Connection, row: Row[tuple[object, ...]]) -> tuple[ConcludedImage, ...]:
-    found = connection.execute(
-        select(instance)
-        .where(
-            instance.c.study_id == row.study_id,
-            instance.c.withdrawn.is_not(None),
-            instance.c.received_at <= row.concluded_at,
-        )
-        .order_by(instance.c.id)
-    )
+    found = _WITHDRAWN.rows(connection, {"study_id": row.study_id, "concluded_at": row.concluded_at})
     return tuple(
         ConcludedImage(
             sop_instance_uid=image.sop_instance_uid,

@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
 from db.attributes import InstanceAttributes
 from db.database import Database
 from db.delivery_state import DeliveryState
+from db.prepared import Prepared
 from db.roles import Role
 from db.schema import delivery, instance, report, result, study
 
@@ -57,31 +59,8 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
 
     None where it is acknowledged, parked, superseded, or not to be sent because its study is in conflict or amended.
     """
-    is_stored = delivery.c.state == DeliveryState.STORED
     with database.read() as connection:
-        row = connection.execute(
-            select(
-                delivery,
-                report.c.kind,
-                report.c.media_type,
-                report.c.fall_back,
-                report.c.identifier,
-                report.c.sop_class_uid,
-                report.c.series_instance_uid,
-                report.c.sha256,
-                report.c.path,
-                report.c.size,
-                study.c.study_instance_uid,
-            )
-            .select_from(delivery)
-            .join(report)
-            .join(result)
-            .join(study, study.c.id == result.c.study_id)
-            .where(
-                delivery.c.id == delivery_id,
-                or_(is_stored, and_(delivery.c.state == DeliveryState.QUEUED, may_be_sent())),
-            )
-        ).one_or_none()
+        row = _TASK.one_or_none(connection, {"which": delivery_id})
     if row is None:
         return None
     return DeliveryTask(
@@ -106,7 +85,40 @@ def may_be_sent() -> ColumnElement[bool]:
     return or_(and_(study.c.conflict == "", study.c.amending.is_(None)), report.c.rejects)
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredReport:
+_TASK = Prepared(
+    select(
+        delivery,
+        report.c.kind,
+        report.c.media_type,
+        report.c.fall_back,
+        report.c.identifier,
+        report.c.sop_class_uid,
+        report.c.series_instance_uid,
+        report.c.sha256,
+        report.c.path,
+        report.c.size,
+        study.c.study_instance_uid,
+    )
+    .select_from(delivery)
+    .join(report)
+    .join(result)
+    .join(study, study.c.id == result.c.study_id)
+    .where(
+        delivery.c.id == bindparam("which"),
+        or_(
+            delivery.c.state == DeliveryState.STORED,
+            and_(delivery.c.state == DeliveryState.QUEUED, may_be_sent()),
+        ),
+    )
+)
+_RECORD = Prepared(update(report).where(report.c.id == bindparam("which"), report.c.sha256.is_(None)))
+_RECORDED = Prepared(
+    select(report, result.c.study_id).select_from(report).join(result).where(report.c.id == bindparam("which"))
+)
+_HOLD = Prepared(insert(instance))
+
+
+def _stored(row: Any) -> StoredReport:  # noqa: ANN401 - a row
     return StoredReport(
         identifier=row.identifier,
         sop_class_uid=row.sop_class_uid or "",
@@ -125,46 +137,44 @@ def record_rendered(
     A report that is a DICOM Instance, as `rendered` says, is from then on one of those that the agent holds.
     """
     with database.begin() as connection:
-        won = connection.execute(
-            update(report)
-            .where(report.c.id == report_id, report.c.sha256.is_(None))
-            .values(
-                identifier=stored.identifier,
-                sop_class_uid=stored.sop_class_uid or None,
-                sop_instance_uid=stored.identifier if stored.sop_class_uid else None,
-                series_instance_uid=stored.series_instance_uid or None,
-                sha256=stored.sha256,
-                path=stored.path,
-                size=stored.size,
-                rendered_at=at,
-            )
-        ).rowcount
+        won = _RECORD.run(
+            connection,
+            {
+                "which": report_id,
+                "identifier": stored.identifier,
+                "sop_class_uid": stored.sop_class_uid or None,
+                "sop_instance_uid": stored.identifier if stored.sop_class_uid else None,
+                "series_instance_uid": stored.series_instance_uid or None,
+                "sha256": stored.sha256,
+                "path": stored.path,
+                "size": stored.size,
+                "rendered_at": at,
+            },
+        )
+        (row,) = _RECORDED.rows(connection, {"which": report_id})
         if won and rendered is not None:
-            _hold(connection, report_id, stored, rendered, at)
-        row = connection.execute(select(report).where(report.c.id == report_id)).one()
+            _hold(connection, row.study_id, stored, rendered, at)
     return _stored(row)
 
 
 def _hold(
-    connection: Connection, report_id: int, stored: StoredReport, rendered: RenderedInstance, at: datetime
+    connection: Connection, study_id: int, stored: StoredReport, rendered: RenderedInstance, at: datetime
 ) -> None:
-    study_id = connection.execute(
-        select(result.c.study_id).select_from(report).join(result).where(report.c.id == report_id)
-    ).scalar_one()
-    connection.execute(
-        insert(instance).values(
-            study_id=study_id,
-            sop_class_uid=stored.sop_class_uid,
-            sop_instance_uid=stored.identifier,
-            series_instance_uid=stored.series_instance_uid,
-            sha256=stored.sha256,
-            path=stored.path,
-            size=stored.size,
-            transfer_syntax_uid=rendered.transfer_syntax_uid,
-            role=Role.OWN,
-            is_image=rendered.is_image,
-            calling_ae_title="",
-            received_at=at,
+    _HOLD.run(
+        connection,
+        {
+            "study_id": study_id,
+            "sop_class_uid": stored.sop_class_uid,
+            "sop_instance_uid": stored.identifier,
+            "series_instance_uid": stored.series_instance_uid,
+            "sha256": stored.sha256,
+            "path": stored.path,
+            "size": stored.size,
+            "transfer_syntax_uid": rendered.transfer_syntax_uid,
+            "role": Role.OWN,
+            "is_image": rendered.is_image,
+            "calling_ae_title": "",
+            "received_at": at,
             **asdict(rendered.attributes),
-        )
+        },
     )

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, insert, or_, select, update
 
 from db.advance import lock
 from db.database import Database
 from db.delivery import may_be_sent
 from db.delivery_state import DeliveryState
+from db.prepared import Prepared
 from db.schema import delivery, report, result, study
 from db.schema_delivery import delivery_attempt
 from db.settling import settle_delivered
@@ -63,48 +65,92 @@ def begin_attempt(database: Database, delivery_id: int, *, sha256: str, at: date
     while an earlier one is on its way to the same destination, nor after a later one has taken its place.
     """
     with database.begin() as connection:
-        study_id = study_of(connection, delivery_id)
-        lock(connection, study_id)
-        if not _may_go(connection, delivery_id):
+        own = _own(connection, delivery_id)
+        lock(connection, own.study_id)
+        if not _MAY_GO.rows(connection, {"which": delivery_id}):
             return Hold.SETTLED
         interrupt(connection, delivery_id, at=at)
-        if _is_behind(connection, study_id, delivery_id):
+        if _BEHIND.rows(connection, own._asdict()):
             return Hold.BEHIND
-        tries: int = connection.execute(
-            update(delivery)
-            .where(delivery.c.id == delivery_id)
-            .values(attempts=delivery.c.attempts + 1, updated_at=at)
-            .returning(delivery.c.attempts)
-        ).scalar_one()
-        last = select(func.coalesce(func.max(delivery_attempt.c.number), 0)).where(
-            delivery_attempt.c.delivery_id == delivery_id
+        (counted,) = _COUNT.rows(connection, {"which": delivery_id, "updated_at": at})
+        earlier = _EARLIER.rows(connection, {"which": delivery_id})
+        number = max((one.number for one in earlier), default=0) + 1
+        begun = {"delivery_id": delivery_id, "number": number, "started_at": at, "sha256": sha256}
+        (attempt,) = _BEGIN.rows(connection, {**begun, "status": "", "reply": ""})
+    sent_before = any(one.sha256 == sha256 and _may_be_there(one.ending, one.status) for one in earlier)
+    return Begun(attempt_id=attempt.id, number=number, tries=counted.attempts, sent_before=sent_before)
+
+
+def _may_be_there(ending: str | None, status: str) -> bool:
+    return ending in _MAY_BE_THERE and not status.endswith(_DUPLICATE)
+
+
+def _own(connection: Connection, delivery_id: int) -> Any:  # noqa: ANN401 - a row
+    """Return the study, the revision and the destination of a delivery."""
+    (found,) = _OWN.rows(connection, {"which": delivery_id})
+    return found
+
+
+_OWN = Prepared(
+    select(result.c.study_id, result.c.revision, delivery.c.destination)
+    .select_from(delivery)
+    .join(report, report.c.id == delivery.c.report_id)
+    .join(result)
+    .where(delivery.c.id == bindparam("which"))
+)
+_MAY_GO = Prepared(
+    select(delivery.c.id)
+    .join(report, report.c.id == delivery.c.report_id)
+    .join(result)
+    .join(study, study.c.id == result.c.study_id)
+    .where(delivery.c.id == bindparam("which"), delivery.c.state == DeliveryState.QUEUED, may_be_sent())
+)
+_BEHIND = Prepared(  # a report of an earlier revision is on its way to the same destination
+    select(delivery_attempt.c.id)
+    .join(delivery)
+    .join(report, report.c.id == delivery.c.report_id)
+    .join(result)
+    .where(
+        result.c.study_id == bindparam("study_id"),
+        result.c.revision < bindparam("revision"),
+        delivery.c.destination == bindparam("destination"),
+        delivery_attempt.c.ending.is_(None),
+    )
+    .limit(1)
+)
+_COUNT = Prepared(
+    update(delivery)
+    .where(delivery.c.id == bindparam("which"))
+    .values(attempts=delivery.c.attempts + 1)
+    .returning(delivery.c.attempts)
+)
+_EARLIER = Prepared(
+    select(
+        delivery_attempt.c.number, delivery_attempt.c.sha256, delivery_attempt.c.ending, delivery_attempt.c.status
+    ).where(delivery_attempt.c.delivery_id == bindparam("which"))
+)
+_BEGIN = Prepared(insert(delivery_attempt).returning(delivery_attempt.c.id))
+_INTERRUPT = Prepared(
+    update(delivery_attempt).where(
+        delivery_attempt.c.delivery_id == bindparam("which"), delivery_attempt.c.ending.is_(None)
+    )
+)
+_CLOSE = Prepared(
+    update(delivery_attempt).where(
+        and_(
+            delivery_attempt.c.id == bindparam("which"),
+            or_(delivery_attempt.c.ending.is_(None), delivery_attempt.c.ending == Ending.INTERRUPTED),
         )
-        number = connection.execute(last).scalar_one() + 1
-        sent_before = connection.execute(
-            select(
-                exists().where(
-                    delivery_attempt.c.delivery_id == delivery_id,
-                    delivery_attempt.c.sha256 == sha256,
-                    delivery_attempt.c.ending.in_(_MAY_BE_THERE),
-                    ~delivery_attempt.c.status.endswith(_DUPLICATE),
-                )
-            )
-        ).scalar_one()
-        attempt_id: int = connection.execute(
-            insert(delivery_attempt)
-            .values(delivery_id=delivery_id, number=number, started_at=at, status="", reply="", sha256=sha256)
-            .returning(delivery_attempt.c.id)
-        ).scalar_one()
-    return Begun(attempt_id=attempt_id, number=number, tries=tries, sent_before=bool(sent_before))
+    )
+)
+_CHANGE = Prepared(update(delivery).where(delivery.c.id == bindparam("which")))
 
 
 def interrupt(connection: Connection, delivery_id: int, *, at: datetime) -> None:
     """Close what the delivery's attempts left open: their job has come back, so their process has died."""
-    connection.execute(
-        update(delivery_attempt)
-        .where(delivery_attempt.c.delivery_id == delivery_id, delivery_attempt.c.ending.is_(None))
-        .values(ending=Ending.INTERRUPTED, ended_at=at, reply="the process that sent it ended")
-    )
+    reply = "the process that sent it ended"
+    values = {"which": delivery_id, "ending": Ending.INTERRUPTED, "ended_at": at, "reply": reply}
+    _INTERRUPT.run(connection, values)
 
 
 def close_interrupted(database: Database, delivery_id: int, *, at: datetime) -> None:
@@ -115,41 +161,6 @@ def close_interrupted(database: Database, delivery_id: int, *, at: datetime) -> 
             return
     with database.begin() as connection:
         interrupt(connection, delivery_id, at=at)
-
-
-def _may_go(connection: Connection, delivery_id: int) -> bool:
-    query = (
-        select(delivery.c.id)
-        .join(report, report.c.id == delivery.c.report_id)
-        .join(result)
-        .join(study, study.c.id == result.c.study_id)
-        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED, may_be_sent())
-    )
-    return connection.execute(query).one_or_none() is not None
-
-
-def _is_behind(connection: Connection, study_id: int, delivery_id: int) -> bool:
-    """Tell whether a report of an earlier revision is on its way to the same destination."""
-    own = connection.execute(
-        select(result.c.revision, delivery.c.destination)
-        .select_from(delivery)
-        .join(report, report.c.id == delivery.c.report_id)
-        .join(result)
-        .where(delivery.c.id == delivery_id)
-    ).one()
-    on_its_way = (
-        select(delivery_attempt.c.id)
-        .join(delivery)
-        .join(report, report.c.id == delivery.c.report_id)
-        .join(result)
-        .where(
-            result.c.study_id == study_id,
-            result.c.revision < own.revision,
-            delivery.c.destination == own.destination,
-            delivery_attempt.c.ending.is_(None),
-        )
-    )
-    return connection.execute(on_its_way.limit(1)).one_or_none() is not None
 
 
 def acknowledge(
@@ -175,7 +186,7 @@ def acknowledge(
     with database.begin() as connection:
         position = lock(connection, study_of(connection, delivery_id))
         close_attempt(connection, attempt_id, detail, at)
-        connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(values))
+        _CHANGE.run(connection, {"which": delivery_id, **values})
         settle_delivered(connection, position, at=at)
 
 
@@ -225,21 +236,11 @@ def close_attempt(connection: Connection, attempt_id: int | None, detail: str, a
 def _close(connection: Connection, attempt_id: int | None, ending: Ending, detail: str, at: datetime) -> None:
     """Close an attempt; one that was given up for dead, and has an end after all, tells that end."""
     status, _, reply = detail.partition(": ")
-    given_up = or_(delivery_attempt.c.ending.is_(None), delivery_attempt.c.ending == Ending.INTERRUPTED)
-    connection.execute(
-        update(delivery_attempt)
-        .where(and_(delivery_attempt.c.id == attempt_id, given_up))
-        .values(ending=ending, status=status, reply=reply, ended_at=at)
-    )
+    values = {"which": attempt_id, "ending": ending, "status": status, "reply": reply, "ended_at": at}
+    _CLOSE.run(connection, values)
 
 
 def study_of(connection: Connection, delivery_id: int) -> int:
     """Return the study that a delivery's report is of."""
-    study_id: int = connection.execute(
-        select(result.c.study_id)
-        .select_from(delivery)
-        .join(report, report.c.id == delivery.c.report_id)
-        .join(result)
-        .where(delivery.c.id == delivery_id)
-    ).scalar_one()
+    study_id: int = _own(connection, delivery_id).study_id
     return study_id

@@ -22,7 +22,8 @@ _Processor: TypeAlias = Callable[[Any], Any] | None
 class Prepared:
     """One statement. Its rows have their columns as attributes; what fails is the driver's own exception on SQLite.
 
-    Safe for threads. Parameters that are lists are not for it: their statement is another one each time.
+    Safe for threads. Parameters that are lists are not for it: their statement is another one each time. A list that
+    the statement itself says is no parameter.
     """
 
     def __init__(self, statement: Statement, *, postgresql: Statement | None = None) -> None:
@@ -66,15 +67,20 @@ class _Compiled:
 
     def __init__(self, statement: Statement, dialect: Dialect, names: Sequence[str]) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=list(names))
-        if not isinstance(compiled, SQLCompiler) or any(one.expanding for one in compiled.binds.values()):
+        if not isinstance(compiled, SQLCompiler) or any(
+            one.expanding and name in names for name, one in compiled.binds.items()
+        ):
             message = "expected a statement whose text is always the same. Received: a list as a parameter"
             raise TypeError(message)
-        self.text = str(compiled)
-        binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
-        self._values: list[tuple[str, _Processor, object]] = [
-            (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.effective_value)
-            for name, bind in binds
-        ]
+        state = compiled.construct_expanded_state(dict.fromkeys(names))
+        self.text = state.statement
+        # A list of values that the statement itself says has a parameter for each of them
+        listed = {one: compiled.binds[name] for name, them in state.parameter_expansion.items() for one in them}
+        self._values: list[tuple[str, _Processor, object]] = []
+        for name in state.positiontup or ():
+            bind = listed[name] if name in listed else compiled.binds[name]
+            value = state.parameters[name] if name in listed else bind.effective_value
+            self._values.append((name, bind.type.dialect_impl(dialect).bind_processor(dialect), value))
         columns = statement.exported_columns
         self._row = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024
         self._results: list[_Processor] = [

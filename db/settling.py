@@ -2,26 +2,29 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from db.advance import Position, advance
 from db.delivery_state import DeliveryState
 from db.lifecycle import Event
+from db.prepared import Prepared
 from db.schema import delivery, report, result
+
+_WAITING = Prepared(
+    select(delivery.c.id)
+    .select_from(delivery)
+    .join(report)
+    .join(result)
+    .where(
+        result.c.study_id == bindparam("study_id"),
+        result.c.revision == bindparam("revision"),
+        delivery.c.state.not_in((DeliveryState.ACKNOWLEDGED, DeliveryState.SUPERSEDED)),
+    )
+    .limit(1)
+)
 
 
 def settle_delivered(connection: Connection, position: Position, *, at: datetime) -> None:
     """Advance a CONCLUDED study to DELIVERED once every delivery of its current result is acknowledged, or replaced."""
-    waiting = connection.execute(
-        select(func.count())
-        .select_from(delivery)
-        .join(report)
-        .join(result)
-        .where(
-            result.c.study_id == position.study_id,
-            result.c.revision == position.revision,
-            delivery.c.state.not_in((DeliveryState.ACKNOWLEDGED, DeliveryState.SUPERSEDED)),
-        )
-    ).scalar_one()
-    if not waiting:
+    if not _WAITING.rows(connection, {"study_id": position.study_id, "revision": position.revision}):
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at)

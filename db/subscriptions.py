@@ -9,10 +9,11 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, delete, insert, or_, select, update
 
 from db import kinds
 from db.delivery_state import DeliveryState
+from db.prepared import Prepared
 from db.queue import Queue
 from db.queue.announcements import say
 from db.schema_workitems import workitem, workitem_event, workitem_subscription
@@ -50,21 +51,27 @@ def announce(
     return len(told)
 
 
-def _subscribers(connection: Connection, workitem_id: int) -> list[Row[Any]]:
+def _subscribers(connection: Connection, workitem_id: int) -> list[Any]:
     """Return the subscriptions by which each AE hears of a task: what it said of this one counts before the others."""
-    table = workitem_subscription
-    scheduled_at = select(workitem.c.scheduled_at).where(workitem.c.id == workitem_id).scalar_subquery()
-    of_all = and_(
-        table.c.workitem_id.is_(None), or_(table.c.suspended_at.is_(None), table.c.suspended_at >= scheduled_at)
-    )
-    rows = connection.execute(
-        select(table).where(or_(table.c.workitem_id == workitem_id, of_all)).order_by(table.c.id)
-    ).all()
-    best: dict[str, Row[Any]] = {}
+    rows = _HEARING.rows(connection, {"workitem_id": workitem_id})
+    best: dict[str, Any] = {}
     for row in rows:
         if row.receiving_ae not in best or row.workitem_id is not None:
             best[row.receiving_ae] = row
     return [row for row in best.values() if row.is_subscribed]
+
+
+def _hearing() -> Prepared:
+    table = workitem_subscription
+    task: BindParameter[int] = bindparam("workitem_id")
+    scheduled_at = select(workitem.c.scheduled_at).where(workitem.c.id == task).scalar_subquery()
+    of_all = and_(
+        table.c.workitem_id.is_(None), or_(table.c.suspended_at.is_(None), table.c.suspended_at >= scheduled_at)
+    )
+    return Prepared(select(table).where(or_(table.c.workitem_id == task, of_all)).order_by(table.c.id))
+
+
+_HEARING = _hearing()
 
 
 def _tell(

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
 from db.advance import lock
 from db.causes import How
 from db.database import Database
 from db.lifecycle import State
+from db.prepared import Prepared
 from db.queue import Queue
 from db.roles import NO_WORK, Role
 from db.schema import installation, instance, study
@@ -33,13 +34,31 @@ ABANDONED = timedelta(hours=12)
 """Who holds a task and says nothing for so long is taken to have forgotten it (PS3.4 CC.2.1.3)."""
 
 
+_STUDY = Prepared(select(study).where(study.c.id == bindparam("study_id")))
+_LATEST = Prepared(
+    select(workitem).where(workitem.c.study_id == bindparam("study_id")).order_by(workitem.c.number.desc()).limit(1)
+)
+_BEFORE = Prepared(
+    select(workitem.c.sop_instance_uid)
+    .where(workitem.c.study_id == bindparam("study_id"), workitem.c.number < bindparam("number"))
+    .order_by(workitem.c.number)
+)
+_HOWS = Prepared(
+    select(instance.c.withdrawn_how).where(
+        instance.c.study_id == bindparam("study_id"), instance.c.role == Role.CANDIDATE
+    )
+)
+_OURS = Prepared(select(installation.c.uuid).where(installation.c.id == 1))
+_INSERT = Prepared(insert(workitem).returning(workitem.c.id))
+
+
 def schedule(connection: Connection, queue: Queue, study_id: int, *, at: datetime, again: bool = False) -> None:
     """Let the study have an open task; its row is locked. Of a study in conflict of identity nothing is told.
 
     A study that was read needs none. One whose task has ended otherwise gets another when it has changed since (a new
     revision), or with `again`.
     """
-    row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    (row,) = _STUDY.rows(connection, {"study_id": study_id})
     if row.conflict or row.read_at is not None:
         return
     latest = latest_task(connection, study_id)
@@ -71,8 +90,7 @@ def follow_result(connection: Connection, queue: Queue, study_id: int, *, at: da
     Only images that their modality or a rejection note took back need no reading: where the result was withdrawn, they
     are as they were, and a new task says nothing of the AI.
     """
-    query = select(instance.c.withdrawn_how).where(instance.c.study_id == study_id, instance.c.role == Role.CANDIDATE)
-    hows = connection.scalars(query).all()
+    hows = [one.withdrawn_how for one in _HOWS.rows(connection, {"study_id": study_id})]
     if hows and None not in hows:
         withdraw_task(connection, queue, study_id, WITHDRAWN, at=at)
         if How.RESULT in hows:
@@ -94,16 +112,13 @@ def replace_task(connection: Connection, queue: Queue, study_id: int, *, at: dat
 
 def tasks_before(connection: Connection, task: Row[Any]) -> tuple[str, ...]:
     """Return the UIDs of the study's tasks before this one, the oldest first."""
-    query = select(workitem.c.sop_instance_uid).where(
-        workitem.c.study_id == task.study_id, workitem.c.number < task.number
-    )
-    return tuple(connection.scalars(query.order_by(workitem.c.number)))
+    found = _BEFORE.rows(connection, {"study_id": task.study_id, "number": task.number})
+    return tuple(one.sop_instance_uid for one in found)
 
 
-def latest_task(connection: Connection, study_id: int) -> Row[Any] | None:
-    """Return the study's task, or the last one if it has had several."""
-    query = select(workitem).where(workitem.c.study_id == study_id).order_by(workitem.c.number.desc()).limit(1)
-    return connection.execute(query).one_or_none()
+def latest_task(connection: Connection, study_id: int) -> Any:  # noqa: ANN401 - a row
+    """Return the study's task, or the last one if it has had several; None if it has had none."""
+    return _LATEST.one_or_none(connection, {"study_id": study_id})
 
 
 def withdraw_task(connection: Connection, queue: Queue, study_id: int, reason: str, *, at: datetime) -> None:
@@ -205,22 +220,21 @@ def _confirm(connection: Connection, queue: Queue, task: Row[Any], row: Row[Any]
 
 
 def _insert(connection: Connection, queue: Queue, row: Row[Any], number: int, at: datetime) -> None:
-    ours = connection.execute(select(installation.c.uuid).where(installation.c.id == 1)).scalar_one_or_none() or ""
-    name = json.dumps([ours, row.study_instance_uid, number])
-    workitem_id = connection.execute(
-        insert(workitem)
-        .values(
-            sop_instance_uid=f"2.25.{uuid5(_NAMESPACE, name).int}",
-            study_id=row.id,
-            number=number,
-            revision=row.revision,
-            state=WorkitemState.SCHEDULED,
-            performer="",
-            scheduled_at=at,
-            modified_at=at,
-            reason="",
-            said="{}",
-        )
-        .returning(workitem.c.id)
-    ).scalar_one()
-    report_state(connection, queue, workitem_id, WorkitemState.SCHEDULED, at=at)
+    ours = _OURS.one_or_none(connection, {})
+    name = json.dumps(["" if ours is None else ours.uuid, row.study_instance_uid, number])
+    (inserted,) = _INSERT.rows(
+        connection,
+        {
+            "sop_instance_uid": f"2.25.{uuid5(_NAMESPACE, name).int}",
+            "study_id": row.id,
+            "number": number,
+            "revision": row.revision,
+            "state": WorkitemState.SCHEDULED,
+            "performer": "",
+            "scheduled_at": at,
+            "modified_at": at,
+            "reason": "",
+            "said": "{}",
+        },
+    )
+    report_state(connection, queue, inserted.id, WorkitemState.SCHEDULED, at=at)

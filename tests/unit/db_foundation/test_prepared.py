@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
 
+import db
 from db.database import Database, open_database
 from db.errors import ConstraintError, DatabaseError, QueryError
 from db.metadata import metadata
@@ -75,3 +80,27 @@ def test_a_list_as_a_parameter_is_refused(database: Database) -> None:
     some = Prepared(ALL.where(performed_step.c.sop_instance_uid.in_(bindparam("uids", expanding=True))))
     with pytest.raises(TypeError, match="a list as a parameter"), database.begin() as connection:
         some.rows(connection, {"uids": ["1.2.3"]})
+
+
+def test_a_list_that_the_statement_says_is_looked_for(database: Database) -> None:
+    open_ones = Prepared(
+        ALL.where(
+            performed_step.c.state.in_(("IN PROGRESS", "SCHEDULED")), performed_step.c.created_at <= bindparam("at")
+        )
+    )
+    with database.begin() as connection:
+        NEW.rows(connection, STEP)
+        NEW.rows(connection, STEP | {"sop_instance_uid": "1.2.4", "state": "COMPLETED"})
+        assert [row.sop_instance_uid for row in open_ones.rows(connection, {"at": AT})] == ["1.2.3"]
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
+def test_every_prepared_statement_of_the_package_can_be_said(dialect: Dialect) -> None:
+    modules = [
+        import_module(found.name) for found in walk_packages(db.__path__, "db.") if "migrations" not in found.name
+    ]
+    prepared = [one for module in modules for one in vars(module).values() if isinstance(one, Prepared)]
+    assert len(prepared) > 40
+    for one in prepared:
+        statement = one._postgresql if dialect.name == "postgresql" else one._statement
+        assert str(statement.compile(dialect=dialect))
