@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, tuple_
 
 from db.database import Database
 from db.delivery_state import STATES, DeliveryState
@@ -28,9 +28,17 @@ class ListedDelivery:
 
 
 def listed_deliveries(
-    database: Database, *, state: str = "", destination: str = "", limit: int = 100
+    database: Database,
+    *,
+    state: str = "",
+    destination: str = "",
+    limit: int = 100,
+    before: tuple[datetime, int] | None = None,
 ) -> tuple[ListedDelivery, ...]:
-    """Return deliveries of reports, those that changed last first, all or of one state or destination."""
+    """Return deliveries of reports, those that changed last first, all or of one state or destination.
+
+    `before` is the time of change and the id of the delivery that comes before the first one.
+    """
     query = (
         select(
             delivery.c.id,
@@ -54,6 +62,8 @@ def listed_deliveries(
     )
     if destination:
         query = query.where(delivery.c.destination == destination)
+    if before is not None:
+        query = query.where(tuple_(delivery.c.updated_at, delivery.c.id) < tuple_(*before))
     with database.read() as connection:  # state by state, along the index: of all, the latest are not to be sorted out
         found = [
             ListedDelivery(**row)

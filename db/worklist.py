@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, or_, select, tuple_
 
 from db.database import Database
 from db.lifecycle import State
@@ -29,6 +29,7 @@ class WorklistRow:
     on than the one the outcome speaks of.
     """
 
+    id: int
     study_instance_uid: str
     patient_id: str
     patient_name: str
@@ -64,9 +65,16 @@ class WorklistRow:
     forwards: dict[str, int]  # of Instances: how many in each state
 
 
-def worklist(database: Database, *, limit: int = 200, offset: int = 0) -> tuple[WorklistRow, ...]:
-    """Return the studies in the order in which they should be read: the first to be due at the top."""
+def worklist(
+    database: Database, *, limit: int = 200, offset: int = 0, after: tuple[datetime, int] | None = None
+) -> tuple[WorklistRow, ...]:
+    """Return the studies in the order in which they should be read: the first to be due at the top.
+
+    `after` is the due time and the id of the study that comes before the first one.
+    """
     query = select(study).where(_waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
+    if after is not None:
+        query = query.where(tuple_(study.c.due_at, study.c.id) > tuple_(*after))
     with database.read() as connection:
         return _described(connection, connection.execute(query).all())
 
@@ -217,6 +225,7 @@ def _worklist_row(
 
 
 _AS_STORED = (
+    "id",
     "study_instance_uid",
     "patient_id",
     "patient_name",

@@ -20,8 +20,8 @@ from db.errors import DatabaseBusyError, DatabaseUnavailableError, SchemaError
 
 log = structlog.get_logger(__name__)
 
-Problem = Callable[[int, str], Response]
-"""Makes the page for a status from the sentence that says what is wrong."""
+Problem = Callable[[Scope, int, str], Response]
+"""Makes the answer to a request for a status from the sentence that says what is wrong."""
 
 SAFE = ("GET", "HEAD")
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
@@ -112,24 +112,24 @@ class Edge:
         headers = Headers(scope=scope)
         found = _HOST.fullmatch(headers.get("host", "").lower())
         if found is None or found[1] not in self._hosts:
-            return self._problem(400, OTHER_HOST)
+            return self._problem(scope, 400, OTHER_HOST)
         if scope["method"] not in METHODS:
-            response = self._problem(405, OTHER_METHOD)
-            response.headers["Allow"] = ", ".join(METHODS)
+            response = self._problem(scope, 405, OTHER_METHOD)
+            response.headers.setdefault("Allow", ", ".join(METHODS))
             return response
         if scope["method"] not in SAFE and not _of_this_site(headers):
-            return self._problem(403, OTHER_SITE)
+            return self._problem(scope, 403, OTHER_SITE)
         return None
 
     def _failure(self, scope: Scope, error: Exception) -> Response:
         page = getattr(scope.get("endpoint"), "__name__", "")
         if isinstance(error, DatabaseUnavailableError | DatabaseBusyError | SchemaError):
             log.error("web_database_unavailable", page=page, reason=str(error))
-            response = self._problem(503, _sentence(error))
+            response = self._problem(scope, 503, _sentence(error))
             response.headers["Retry-After"] = "5"
             return response
         log.error("web_page_failed", page=page, exc_info=error)
-        return self._problem(500, BROKEN)
+        return self._problem(scope, 500, BROKEN)
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -1,6 +1,7 @@
 """The site: its addresses, its files, and what becomes of a request that none of them answers."""
 
 import threading
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from starlette.types import Scope
 
 from agent.web import queue_pages, study_pages, system_pages, trail, worklist_pages
 from agent.web.access import route
+from agent.web.api.application import BASE, Api, make_api
 from agent.web.edge import Edge
 from agent.web.live import Live
 from agent.web.services import Services, page, plain_page
@@ -56,13 +58,15 @@ _LEVEL: Final = 4
 
 def make_site(services: Services, stop: threading.Event | None = None) -> Starlette:
     """Return the ASGI application; its live pages end when `stop` is set. Whoever makes it closes its `state.live`."""
+    api = make_api()
     site = Starlette(
         routes=[
             *(route(address) for address in ADDRESSES),
+            Mount(BASE, api),
             Mount("/static", _Files(directory=Path(__file__).parent / "static")),
         ],
         middleware=[
-            Middleware(Edge, problem=_problem, identify=services.identify),
+            Middleware(Edge, problem=partial(_problem, api), identify=services.identify),
             Middleware(GZipMiddleware, compresslevel=_LEVEL),
         ],
         exception_handlers={HTTPException: _refused},
@@ -71,11 +75,14 @@ def make_site(services: Services, stop: threading.Event | None = None) -> Starle
     site.state.services = services
     site.state.trail = trail.Memory()
     site.state.live = Live(services.database, stop or threading.Event(), services.clock, services.zone)
+    api.state = site.state
     return site
 
 
-def _problem(status: int, sentence: str) -> Response:
-    """Return the plain page that says what is wrong."""
+def _problem(api: Api, scope: Scope, status: int, sentence: str) -> Response:
+    """Return what says what is wrong: a plain page, or the API's own kind of answer."""
+    if scope["path"].startswith(f"{BASE}/"):
+        return api.problem(scope, status, sentence)
     return plain_page("problem.html", status, title=_TITLES.get(status, "Not possible"), sentence=sentence)
 
 

@@ -26,6 +26,7 @@ def row() -> Row:
 
     def make(**fields: object) -> WorklistRow:
         given: dict[str, object] = {
+            "id": 1,
             "study_instance_uid": "1.2.3",
             "patient_id": "H-1",
             "patient_name": "Doe^Jane",

@@ -12,6 +12,7 @@ from db.priority import Priority
 from db.worklist import WorklistRow
 
 ROW = WorklistRow(
+    id=1,
     study_instance_uid="1.2.3",
     patient_id="P1",
     patient_name="Doe^John",

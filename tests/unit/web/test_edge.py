@@ -42,7 +42,7 @@ def breaking(error: Exception) -> ASGIApp:
     return app
 
 
-def problem(status: int, sentence: str) -> Response:
+def problem(_scope: Scope, status: int, sentence: str) -> Response:
     return PlainTextResponse(sentence, status)
 
 

@@ -1,0 +1,18 @@
+"""What documents of the API are made of, and the times and texts in them."""
+
+from datetime import datetime
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Model(BaseModel):
+    """A document, or a part of one: read from rows, never changed, and with nothing in it that is not described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+
+UID_PATTERN = r"^[0-9]+(\.[0-9]+)*$"
+Uid: TypeAlias = Annotated[str, Field(max_length=64, pattern=UID_PATTERN, examples=["1.2.826.0.1.3680043.10.1505.1"])]
+Moment: TypeAlias = Annotated[datetime, Field(examples=["2026-03-01T12:00:00Z"])]
+"""An aware time in UTC (RFC 3339)."""

@@ -1,0 +1,102 @@
+"""The API over real rows, of every outcome, with deliveries that were acknowledged and that are parked.
+
+All tests of a file share one site and its studies: none changes what another looks at.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from agent.tokens import SCOPES, digest, new_token
+from agent.web.access import Person
+from agent.web.services import Services
+from db.database import Database, open_database
+from db.outcome import Outcome
+from db.priority import Allowances
+from db.queue import open_queue
+from db.tokens import active_token, create_token
+from dicom_io.folder_store import FolderStore
+
+UID = "1.2.826.0.1.3680043.10.1505"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served site, the studies on its worklist (the first to be due first), and tokens by their scopes."""
+
+    url: str
+    database: Database
+    studies: tuple[str, ...]
+
+    def token(self, *scopes: str) -> str:
+        """Make a token with these scopes."""
+        made = new_token()
+        create_token(
+            self.database, f"t-{made.sha256[:8]}", sha256=made.sha256, scopes=scopes, by="test", now=datetime.now(UTC)
+        )
+        return made.secret
+
+    def client(self, *scopes: str) -> httpx.Client:
+        """Return a client of a program that may do what these scopes allow, whose paths start at the API."""
+        headers = {"Authorization": f"Bearer {self.token(*scopes)}"}
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=20, trust_env=False)
+
+
+@pytest.fixture(scope="module")
+def site(
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_ledger: Callable[..., Any],
+    make_servers: Callable[..., Any],
+) -> Iterator[Site]:
+    """Serve a study of each outcome, and one that is still being received; who asks bears a token."""
+    folder = tmp_path_factory.mktemp("api")
+    shutil.copy(sqlite_template, folder / "tibabu.db")
+    database = open_database(f"sqlite:///{folder / 'tibabu.db'}")
+
+    def identify(request: Request) -> Person | None:
+        record = active_token(database, digest(request.headers.get("authorization", "")[7:]) or "")
+        return None if record is None else Person(f"token:{record.name}", record.name, record.scopes)
+
+    services = Services(
+        database=database,
+        queue=open_queue(database),
+        store=FolderStore(folder / "store"),
+        clock=lambda: datetime.now(UTC),
+        allowances=Allowances(),
+        identify=identify,
+    )
+    ledger = make_ledger(database, services.queue)
+    at = datetime.now(UTC) - timedelta(hours=9)
+    uids = tuple(f"{UID}.{number}" for number in range(5))
+    for number, outcome in enumerate(Outcome):
+        began = at + timedelta(seconds=number)
+        instance = ledger.receive(uids[number], at=began, patient_name="Doe^Jane", patient_id=f"P{number}")
+        ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=began)
+        ledger.conclude(instance.study_id, at=began + timedelta(minutes=1), destinations=("PACS", "RIS"))
+        ledger.deliver(uids[number], at=began + timedelta(minutes=2), parked="RIS")
+    ledger.receive(uids[4], at=at + timedelta(seconds=10))
+    servers = make_servers(lambda _: services)
+    yield Site(servers(database), database, uids)
+    servers.stop()
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def api(site: Site) -> Iterator[httpx.Client]:
+    """Give a client that may do everything."""
+    with site.client(*SCOPES) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def studies(site: Site) -> tuple[str, ...]:
+    """Return the studies on the worklist, the first to be due first: one of each outcome, one being received."""
+    return site.studies

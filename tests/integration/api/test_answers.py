@@ -1,0 +1,179 @@
+"""The API tells what is on record, never a blank outcome, in pages that skip nothing, and answers wrong requests."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from agent.tokens import (
+    ACCOUNTS_WRITE,
+    AUDIT_READ,
+    SCOPES,
+    SYSTEM_READ,
+    SYSTEM_WRITE,
+    WORKLIST_READ,
+    WORKLIST_WRITE,
+)
+from agent.web.api.application import make_api
+
+Site = Any  # conftest.py
+DOCUMENT = Path(__file__).parents[3] / "docs" / "openapi.json"
+METHODS = ("get", "put", "post", "patch", "delete")
+
+
+def operations() -> list[dict[str, Any]]:
+    return [one for path in make_api().openapi()["paths"].values() for one in path.values()]
+
+
+def leafed(api: httpx.Client, path: str) -> list[dict[str, Any]]:
+    """Return all items of a list, page by page."""
+    items: list[dict[str, Any]] = []
+    while path:
+        page = api.get(path).raise_for_status().json()
+        items += page["items"]
+        path = (page["next"] or "").removeprefix("/api/v1")
+    return items
+
+
+def test_the_document_in_the_documentation_is_that_of_the_program(api: httpx.Client) -> None:
+    """Written by: python -m agent.web.api > docs/openapi.json."""
+    assert json.loads(DOCUMENT.read_text()) == make_api().openapi() == api.get("/openapi.json").json()
+
+
+def test_every_operation_says_what_it_needs_and_is_described() -> None:
+    for operation in operations():
+        (scope,) = operation["security"][0]["token"]
+        assert scope in SCOPES
+        assert operation["security"] == [{"token": [scope]}, {"session": [scope]}]
+        assert operation["summary"]
+        assert operation["description"]
+        assert operation["responses"].keys() >= {"400", "401", "403", "429", "500", "503"}
+    assert "triage aid, not a diagnosis" in make_api().openapi()["info"]["description"]
+
+
+def test_the_worklist_is_told_in_pages_in_the_order_of_the_due_times(
+    api: httpx.Client, studies: tuple[str, ...]
+) -> None:
+    told = leafed(api, "/worklist?limit=2")
+    assert [one["study_instance_uid"] for one in told] == list(studies)
+    assert [one["outcome"]["kind"] for one in told] == [
+        "flagged",
+        "not_flagged",
+        "not_analysed",
+        "failed",
+        "working",
+    ]
+    assert all(one["outcome"]["reason"] for one in told)
+    assert [one["outcome"]["probability"] for one in told] == [0.93, None, None, None, None]
+    assert told[0]["priority"] == {
+        "effective": "medium",
+        "reason": "AI flagged",
+        "order": "routine",
+        "ai": "medium",
+        "person": None,
+    }
+    counts = api.get("/worklist/counts").json()
+    assert (counts["studies"], counts["flagged"]) == (5, 1)
+
+
+def test_a_study_is_told_with_all_that_is_on_record(api: httpx.Client, studies: tuple[str, ...]) -> None:
+    answer = api.get(f"/studies/{studies[0]}")
+    told = answer.json()
+    assert re.fullmatch(r'"1-[0-9]+"', answer.headers["etag"])
+    assert answer.headers["cache-control"] == "no-store"
+    assert [one["event"] for one in told["events"]][:2] == ["RECEIVED", "CANDIDATE_STORED"]
+    assert told["instances"][0]["results"][0]["outcome"]["kind"] == "flagged"
+    assert told["results"][0]["operating_point"] == "high sensitivity"
+    assert {one["destination"]: one["state"] for one in told["deliveries"]} == {"PACS": "ACKNOWLEDGED", "RIS": "PARKED"}
+    assert all(one["attempts"] for one in told["deliveries"])
+
+
+def test_deliveries_are_listed_in_pages_and_parked_ones_are_put_back(
+    api: httpx.Client, studies: tuple[str, ...]
+) -> None:
+    assert len(leafed(api, "/deliveries?limit=3")) == 8
+    parked = leafed(api, "/deliveries?state=PARKED&destination=RIS&limit=1")
+    assert {one["study_instance_uid"] for one in parked} == set(studies[:4])
+    asked = {"delivery_id": parked[0]["id"]}
+    assert api.post("/deliveries/requeue", json=asked).json() == {"deliveries": 1}
+    assert api.post("/deliveries/requeue", json=asked).json() == {"deliveries": 0}
+    assert api.post("/deliveries/requeue", json={}).json() == {"deliveries": 3}
+
+
+@pytest.mark.parametrize("path", ["/ticks", "/disks", "/rests"])
+def test_the_state_of_the_system_is_told(api: httpx.Client, path: str) -> None:
+    assert api.get(path).json() == {"items": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/nothing", None, 404),
+        ("GET", "/studies/1.2.3", None, 404),
+        ("GET", "/studies/not-a-uid", None, 422),
+        ("GET", "/worklist?limit=0", None, 422),
+        ("GET", "/worklist?after=yesterday", None, 422),
+        ("DELETE", "/worklist", None, 405),
+        ("POST", "/deliveries/requeue", b'{"delivery_id": ', 400),
+        ("POST", "/deliveries/requeue", b'{"delivery": 1}', 422),
+        ("POST", "/deliveries/requeue", b" " * (1 << 21), 413),
+    ],
+)
+def test_what_cannot_be_done_is_a_problem(
+    api: httpx.Client, method: str, path: str, body: bytes | None, status: int
+) -> None:
+    answer = api.request(method, path, content=body, headers={"Content-Type": "application/json"} if body else {})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert told["type"] == "about:blank"
+    assert told["status"] == status
+    assert told["title"]
+    assert told["detail"].endswith(".")
+    assert ("errors" in told) is (status == 422)
+
+
+def test_an_address_says_which_methods_it_answers_and_head_is_one(api: httpx.Client) -> None:
+    assert api.post("/worklist").headers["allow"] == "GET, HEAD"
+    assert api.options("/deliveries/requeue").headers["allow"] == "POST"
+    assert api.head("/worklist").status_code == 200
+    assert api.head("/worklist").content == b""
+
+
+def test_a_change_from_another_site_and_another_host_are_problems_too(api: httpx.Client) -> None:
+    answer = httpx.post(f"{api.base_url}deliveries/requeue", json={}, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    answer = api.get("/worklist", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "missing", [WORKLIST_READ, WORKLIST_WRITE, SYSTEM_READ, SYSTEM_WRITE, AUDIT_READ, ACCOUNTS_WRITE]
+)
+def test_a_scope_opens_what_needs_it_and_nothing_else(site: Site, missing: str) -> None:
+    with site.client(*(scope for scope in SCOPES if scope != missing)) as client:
+        for path, operations_there in make_api().openapi()["paths"].items():
+            for method, operation in operations_there.items():
+                (needed,) = operation["security"][0]["token"]
+                answer = client.request(method, path.replace("{study_instance_uid}", "1.2.3"), json={"none": 0})
+                assert (answer.status_code == 403) is (needed == missing), (method, path)
+
+
+def test_nobody_is_told_anything_but_the_document(site: Site) -> None:
+    answer = httpx.get(f"{site.url}/api/v1/worklist", trust_env=False)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="tibabu"')
+    assert httpx.get(f"{site.url}/api/v1/openapi.json", trust_env=False).status_code == 200
+
+
+def test_a_database_that_is_away_is_a_problem_that_says_so(api: httpx.Client, site: Site) -> None:
+    file = Path(site.database.url.database or "")
+    site.database.dispose()
+    away = file.parent.rename(file.parent.with_name("away"))
+    answer = api.get("/worklist")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["detail"].startswith("The database cannot be reached just now.")
+    away.rename(file.parent)
+    assert api.get("/worklist").status_code == 200
