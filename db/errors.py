@@ -8,6 +8,7 @@
     +-- ConstraintError            a row breaks a rule of the schema (`constraint` names it)
     +-- QueryError                 the statement or the URL itself is wrong: a defect of this program or its config
     +-- RefusedError               what is on record does not allow what a person asked for
+        +-- ChangedError           somebody, or something that came, was first: look again
 
 No message carries a value of a row: drivers quote the offending key in their messages, and keys can be patient data.
 """
@@ -48,3 +49,7 @@ class QueryError(DatabaseError):
 
 class RefusedError(DatabaseError):
     """What is on record does not allow what was asked for; the message says why. Nothing was changed."""
+
+
+class ChangedError(RefusedError):
+    """What is on record has changed since the person who asks saw it; the message says how. Nothing was changed."""

@@ -89,7 +89,7 @@ def apply_within(
     connection.execute(update(study).where(study.c.id == study_id).values(values))
     note(connection, position, "ORDERED", position.state, at=at, detail=ordered_detail(row, priority))
     if "due_at" in values:
-        _bring_forward(connection, queue, study_id, at=at)
+        bring_forward(connection, queue, study_id, at=at)
     if (said := _said_anew(row, values, priority)) and position.state in CONCLUDED:
         request_amendment(connection, queue, study_id, reason=said, at=at)
     return True
@@ -124,7 +124,7 @@ def ordered_detail(row: Row[Any], priority: Priority) -> str:
     return f"order priority {Priority(max(priority, row.order_priority)).name}"
 
 
-def _bring_forward(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
+def bring_forward(connection: Connection, queue: Queue, study_id: int, *, at: datetime) -> None:
     """Enqueue the images that wait for their analysis again: a job that waits keeps the earlier due time."""
     has_result = exists().where(
         image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision

@@ -2,7 +2,8 @@
 
 The rows are committed first and the files deleted afterwards, so that no row ever needs a file that has gone. What
 stays of a removed study: its UID, times, AE title, outcome and events, the UIDs and digests of its Instances, its
-reading tasks without what their performers said. Nothing that names or describes the patient.
+reading tasks without what their performers said, what readers did and thought of the AI without their own words.
+Nothing that names or describes the patient.
 """
 
 from collections.abc import Collection
@@ -33,6 +34,7 @@ from db.schema import (
 from db.schema_delivery import commitment_asked, delivery_attempt
 from db.schema_keeping import file_to_delete
 from db.schema_model import shadow_score
+from db.schema_reading import feedback, reading_act
 from db.schema_workitems import workitem, workitem_subscription
 from db.workitem_states import WorkitemState
 from db.workitems import cancel_scheduled, latest_task
@@ -196,6 +198,9 @@ def _forget(connection: Connection, study_id: int) -> None:
     connection.execute(delete(shadow_score).where(shadow_score.c.instance_id.in_(instances)))
     connection.execute(delete(workitem_subscription).where(workitem_subscription.c.workitem_id.in_(tasks)))
     connection.execute(update(workitem).where(workitem.c.study_id == study_id).values(said="{}"))
+    connection.execute(update(reading_act).where(reading_act.c.study_id == study_id).values(words=""))
+    free = {"reason": "", "finding_text": ""}
+    connection.execute(update(feedback).where(feedback.c.study_id == study_id).values(free))
 
 
 def _strip(connection: Connection, study_id: int, now: datetime) -> None:

@@ -11,11 +11,11 @@ from db.database import Database
 from db.lifecycle import State
 from db.outcome import Outcome
 from db.priority import Priority, effective
+from db.reading_lock import Holder, holders
 from db.roles import NO_WORK
 from db.schema import delivery, image_result, instance, report, result, study, study_event
 from db.schema_delivery import delivery_attempt
-from db.schema_workitems import workitem
-from db.workitem_states import WorkitemState
+from db.schema_reading import study_reading
 
 MOST = 10_000
 """Studies of the worklist that are counted and have pages: nobody leafs further, and a million take seconds."""
@@ -56,13 +56,19 @@ class WorklistRow:
     concluded_at: datetime | None
     read_at: datetime | None = None  # when somebody reported on it: it is off the worklist
     read_how: str | None = None
-    reader: str = ""  # who holds its reading task: an AE title, or the name of a token
+    reader: str = ""  # who has it before them: a person, or who holds its reading task (an AE title, a token's name)
+    reader_until: datetime | None = None  # a person, unless their page is heard of; None: a peer's task
+    assigned_to: str = ""  # whose it is to read: the name of an account
     instances: int
     misread_text: bool  # of any of its Instances
     unknown_class: bool  # of any of its Instances
     doubt: str  # why nobody knows whether its patient is the one of a message that came; "" for almost all
     deliveries: dict[str, int]  # of reports: how many in each state, of the current result
     forwards: dict[str, int]  # of Instances: how many in each state
+
+    def reader_at(self, now: datetime) -> str:
+        """Return who has it before them at a moment, "" for nobody: a person's time may be up."""
+        return self.reader if self.reader_until is None or self.reader_until > now else ""
 
 
 def worklist(
@@ -135,12 +141,17 @@ def _has_one() -> ColumnElement[bool]:
 def _described(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[WorklistRow, ...]:
     """Return studies with what their Instances, reading tasks and deliveries add up to."""
     ids = [row.id for row in rows]
-    held, readers = _instances(connection, ids), _readers(connection, ids)
+    held, readers, assigned = _instances(connection, ids), holders(connection, ids), _assigned(connection, ids)
     states, forwards = _delivery_states(connection, ids), _forward_states(connection, ids)
     return tuple(
         _worklist_row(
             row,
-            {**held.get(row.id, _NOTHING), "reader": readers.get(row.id, "")},
+            {
+                **held.get(row.id, _NOTHING),
+                "reader": readers.get(row.id, Holder()).shown,
+                "reader_until": readers.get(row.id, Holder()).until,
+                "assigned_to": assigned.get(row.id, ""),
+            },
             states.get(row.id, {}),
             forwards.get(row.id, {}),
         )
@@ -165,10 +176,9 @@ def _instances(connection: Connection, study_ids: list[int]) -> dict[int, dict[s
     return found
 
 
-def _readers(connection: Connection, study_ids: list[int]) -> dict[int, str]:
-    held = (workitem.c.study_id.in_(study_ids), workitem.c.state == WorkitemState.IN_PROGRESS)
-    rows = connection.execute(select(workitem.c.study_id, workitem.c.performer).where(*held))
-    return {row.study_id: row.performer for row in rows}
+def _assigned(connection: Connection, study_ids: list[int]) -> dict[int, str]:
+    query = select(study_reading.c.study_id, study_reading.c.assigned_to).where(study_reading.c.study_id.in_(study_ids))
+    return {row.study_id: row.assigned_to for row in connection.execute(query)}
 
 
 def _delivery_states(connection: Connection, study_ids: list[int]) -> dict[int, dict[str, int]]:

@@ -63,7 +63,7 @@ def worklist_document(row: WorklistRow) -> dict[str, Any]:
         "concluded_at": row.concluded_at,
         "read_at": row.read_at,
         "read_how": row.read_how,
-        "reader": row.reader,
+        "reader": row.reader_at(utc_now()),
         "instances": row.instances,
         "marks": [mark.name.lower() for mark in marks_of(row)],
         "deliveries": row.deliveries,

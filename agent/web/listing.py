@@ -34,6 +34,7 @@ class ListedStudy:
     forwards: tuple[words.DeliveryWords, ...]
     marks: tuple[Mark, ...]
     reader: str
+    assigned_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         deliveries=words.deliveries(row),
         forwards=words.forwards(row),
         marks=marks_of(row),
-        reader=row.reader,
+        reader=people.readable(row.reader_at(now)),
+        assigned_to=people.readable(row.assigned_to),
     )
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent.web import queue_pages, study_pages, system_pages, trail, worklist_pages
+from agent.web import queue_pages, reading_pages, study_pages, system_pages, trail, worklist_pages
 from agent.web.access import route
 from agent.web.api.application import BASE, Api, make_api
 from agent.web.edge import Edge
@@ -31,6 +31,8 @@ _TITLES: Final = {
     403: "Not allowed",
     404: "Not found",
     405: "Not possible here",
+    409: "Somebody was first",
+    422: "Not possible",
     408: "Too slow",
     413: "Too large",
     500: "Something went wrong",
@@ -40,7 +42,13 @@ _TITLES: Final = {
 _SENTENCES: Final = {401: WHO, 404: NOT_FOUND, 405: NOT_FOUND}
 """What is said where whoever refuses says nothing better."""
 
-ADDRESSES: Final = (*worklist_pages.ADDRESSES, *study_pages.ADDRESSES, *system_pages.ADDRESSES, *queue_pages.ADDRESSES)
+ADDRESSES: Final = (
+    *worklist_pages.ADDRESSES,
+    *study_pages.ADDRESSES,
+    *reading_pages.ADDRESSES,
+    *system_pages.ADDRESSES,
+    *queue_pages.ADDRESSES,
+)
 
 
 class _Files(StaticFiles):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from agent.tokens import WORKLIST_READ
 from agent.web import times, trail
 from agent.web.access import Address
+from agent.web.reading_pages import reading_of
 from agent.web.services import page, services_of
 from agent.web.study import study_page
 from db.worklist import StudyRecord, study_record
@@ -29,6 +30,7 @@ def show_study(request: Request) -> Response:
         "study.html",
         updated=times.exact(now, services.zone),
         study=study_page(record, now, services.zone),
+        reading=reading_of(request, record.study),
     )
 
 

@@ -15,6 +15,7 @@ import db.schema_disk
 import db.schema_hl7
 import db.schema_keeping
 import db.schema_model
+import db.schema_reading
 import db.schema_ticks
 import db.schema_tokens
 import db.schema_withdrawal
@@ -32,6 +33,7 @@ TABLES = (
     db.schema_hl7,
     db.schema_keeping,
     db.schema_model,
+    db.schema_reading,
     db.schema_ticks,
     db.schema_tokens,
     db.schema_withdrawal,

@@ -1,0 +1,44 @@
+"use strict";
+// Says that the study's page is open, so that others see who reads it, and gives its forms keys. Without it all works by
+// the forms themselves.
+(() => {
+  const PERIOD = 40000; // well within the time after which nobody is taken to read any more
+  const section = document.querySelector("[data-reading]");
+  if (section === null) return;
+  const to = section.dataset.reading;
+
+  function say(what, values) {
+    return fetch(to + what, { method: "POST", body: new URLSearchParams(values), keepalive: true }).catch(() => null);
+  }
+
+  say("keep", { begin: "yes" });
+  window.setInterval(() => { if (!document.hidden) say("keep", {}); }, PERIOD);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) say("keep", { begin: "yes" }); });
+  window.addEventListener("pagehide", () => { say("close", {}); });
+
+  function unfold(id) {
+    const details = document.getElementById(id);
+    if (details === null) return false;
+    details.open = true;
+    (details.querySelector("input:checked") ?? details.querySelector("input:not([type=hidden])")).focus();
+    return true;
+  }
+
+  const press = (id) => {
+    const button = document.getElementById(id);
+    button?.click();
+    return button !== null;
+  };
+  const keys = {
+    a: () => unfold("reading-agree"),
+    d: () => unfold("reading-disagree"),
+    r: () => press("reading-read"),
+    u: () => press("reading-undo"),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (Object.hasOwn(keys, event.key) && keys[event.key]()) event.preventDefault();
+  });
+})();
