@@ -119,6 +119,7 @@ _COMMANDS = {
     Trouble.TICK_OVERDUE: ("ticks",),
     Trouble.DISK_LOW: ("ticks", "check"),
     Trouble.FILES_DAMAGED: ("verify",),
+    Trouble.TRIAGE_OFF: ("triage",),
 }
 
 
@@ -133,6 +134,7 @@ def _subject(stands: Standing) -> str:
         Trouble.TICK_FAILS: f"{name}, which is done periodically, fails",
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is overdue",
         Trouble.FILES_DAMAGED: f"files in the {name} are damaged or lost",
+        Trouble.TRIAGE_OFF: "triage is switched off: no study is raised",
         Trouble.DISK_LOW: f"there is little room where the {name} lies",
     }[stands.trouble]
 
@@ -144,6 +146,7 @@ def _over(trouble: Trouble, name: str) -> str:
         Trouble.UNCONFIRMED: f"no report waits any more for destination {name} to confirm it",
         Trouble.TICK_FAILS: f"{name}, which is done periodically, does not fail any more",
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is not overdue any more",
+        Trouble.TRIAGE_OFF: "triage is switched on again",
         Trouble.FILES_DAMAGED: f"no file in the {name} is damaged or lost any more",
         Trouble.DISK_LOW: f"there is room again where the {name} lies",
     }[trouble]

@@ -16,13 +16,16 @@ from db.causes import CORRECTED, Cause
 from db.conclusion import Conclusion, ReportOrder, StudyToConclude, TakenBack, record_conclusion, study_to_conclude
 from db.database import Database
 from db.outcome import Outcome, study_outcome
-from db.queue import Done, Job, Queue, Settlement
+from db.queue import Done, Job, Queue, RetryAt, Settlement
+from db.triage import triage_off
 from db.withdrawal import record_withdrawal, withdrawal_to_record
 
 log = structlog.get_logger(__name__)
 
 NOTE: Final = "rejection"
 """The module of agent.reports that makes rejection notes."""
+SWITCHED: Final = "triage was switched off or on meanwhile"
+"""Why a conclusion is made anew."""
 REPLACED: Final = "replaced by a later result"
 """Why the reports of a flagged result are taken back when the study is no longer flagged."""
 
@@ -97,7 +100,8 @@ class Concluder:
                 images=len(study.images),
                 reports=len(conclusion.reports),
             )
-        return Done()
+            return Done()
+        return self._again_if_switched(study)
 
     def withdraw(self, job: Job) -> Settlement:
         """Record what a concluded study, whose id is the job's key, is without its withdrawn images. Safe to repeat."""
@@ -116,7 +120,8 @@ class Concluder:
                 withdrawn=study.withdrawals,
                 reports=len(conclusion.reports),
             )
-        return Done()
+            return Done()
+        return self._again_if_switched(study)
 
     def amend(self, job: Job) -> Settlement:
         """Report a concluded study, whose id is the job's key, anew, with the same result. Safe to repeat."""
@@ -136,6 +141,13 @@ class Concluder:
             )
         return Done()
 
+    def _again_if_switched(self, study: StudyToConclude) -> Settlement:
+        """Return whether to come back at once, as triage was switched off or on in the middle."""
+        off = triage_off(self.database)
+        if (None if off is None else off.id) == study.switch:
+            return Done()
+        return RetryAt(self.clock(), SWITCHED)
+
     def _conclusion(self, study: StudyToConclude) -> Conclusion:
         now = self.clock()
         outcome = study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn, missing=study.missing)
@@ -143,6 +155,7 @@ class Concluder:
             study_id=study.study_id,
             revision=study.revision,
             withdrawals=study.withdrawals,
+            switch=study.switch,
             outcome=outcome,
             model_name=self.model.name,
             model_version=self.model.version,
@@ -160,11 +173,14 @@ class Concluder:
     def _taken_back(self, study: StudyToConclude, outcome: Outcome) -> TakenBack | None:
         """Return what is taken back: a withdrawn result, or one that was flagged and, analysed anew, is not.
 
-        Pictures and maps of a flagged study have no next version: left alone they would say FLAGGED for ever.
+        Pictures and maps of a flagged study have no next version: left alone they would say FLAGGED for ever. Not while
+        triage is off: what was flagged before stays told, as only a person says that it no longer holds.
         """
         if study.takes_back is not None:
             return self._take_back(study.takes_back, study.withdrawn)
-        if study.last is Outcome.FLAGGED and outcome is not Outcome.FLAGGED and not study.conflict:
+        if study.switch is not None or study.conflict:
+            return None
+        if study.last is Outcome.FLAGGED and outcome is not Outcome.FLAGGED:
             return self._take_back(Cause.QUALITY, REPLACED)
         return None
 

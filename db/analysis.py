@@ -16,6 +16,8 @@ from db.queue import Queue
 from db.roles import Role
 from db.schema import image_result, instance, study
 from db.shadow import enqueue_shadow
+from db.triage import switched_off
+from db.withheld import withhold
 from db.workitems import schedule
 
 
@@ -77,6 +79,8 @@ def raise_flagged(database: Database, queue: Queue, task: ScoreTask, *, at: date
     Should the rest of its analysis fail, the study stays raised.
     """
     with database.begin() as connection:
+        if switched_off(connection) is not None:
+            return
         study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
         _flagged(connection, queue, task, lock(connection, study_id), at=at, allowances=allowances)
 
@@ -92,6 +96,8 @@ def record_image_result(
 ) -> bool:
     """Commit an image result once; a flagged image raises its study on the worklist in the same transaction.
 
+    While triage is off it raises nobody, and what the model said is withheld (`db.withheld`).
+
     With `shadowed`, an image that was scored is enqueued for the second model as well: after all else, by the way.
 
     Returns False when the result was on record already. The study itself does not move; its conclusion is enqueued if
@@ -102,7 +108,9 @@ def record_image_result(
         position = lock(connection, study_id)
         if not _insert_once(connection, task, found):
             return False
-        if found.outcome is Outcome.FLAGGED and not found.lateral:
+        if switched_off(connection) is not None:
+            withhold(connection, task.instance_id, task.revision)
+        elif found.outcome is Outcome.FLAGGED and not found.lateral:
             _flagged(connection, queue, task, position, at=found.finished_at, allowances=allowances)
         conclude_when_settled(connection, queue, position, at=found.finished_at)
         if shadowed and found.probability is not None:

@@ -12,10 +12,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from db import kinds
+from db.audit import Who
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.forwarding import wake_forwards
 from db.prepared import Prepared
+from db.operated import note_operated
 from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import destination_rest
@@ -125,7 +127,7 @@ def note_answer(database: Database, queue: Queue, destination: str, *, at: datet
     return row.state is not BreakerState.CLOSED
 
 
-def try_now(database: Database, queue: Queue, destination: str, *, now: datetime) -> int:
+def try_now(database: Database, queue: Queue, destination: str, *, who: Who, now: datetime) -> int:
     """Let what waits for a destination be tried now, and the destination be asked now if it rests; return how many.
 
     A person asks for it: what waits for its time after a failure need not. It is sent through the same gate as ever.
@@ -137,6 +139,7 @@ def try_now(database: Database, queue: Queue, destination: str, *, now: datetime
             .where(table.c.destination == destination, table.c.state == BreakerState.OPEN)
             .values(probe_at=now, updated_at=now)
         )
+        note_operated(connection, who, "tried now", at=now, counterpart=destination)
         return _wake(connection, queue, destination, now) + wake_forwards(connection, queue, destination, at=now)
 
 

@@ -21,6 +21,8 @@ from db.queue import Queue
 from db.rejection import objects_there
 from db.schema import delivery, image_result, instance, report, result, study
 from db.told import corrected_since, may_have
+from db.triage import switched_off
+from db.withheld import withhold_results, without_model
 from db.work_due import WORK_DUE
 from db.workitems import follow_result
 
@@ -31,7 +33,8 @@ class StudyToConclude:
 
     `images` are those that count; `withdrawals` were withdrawn, the last of them for `withdrawn`. `takes_back` says why
     what was reported before is to be taken back, None if it is not. `missing`: see `study_outcome`. `last` is the
-    outcome until now, None for the first result.
+    outcome until now, None for the first result. `switch` names the row by which triage is off (`db.triage`): then the
+    images are told without what the model said; None while it is on.
     """
 
     study_id: int
@@ -45,6 +48,7 @@ class StudyToConclude:
     takes_back: Cause | None = None
     missing: tuple[int, int] = (0, 0)
     last: Outcome | None = None
+    switch: int | None = None
     analysed_at: datetime | None
 
 
@@ -76,13 +80,15 @@ class ReportOrder:
 class Conclusion:
     """What a study came to, by which model at which operating point, and the reports to send.
 
-    `withdrawals` counts the withdrawn images that it takes into account. `corrected` is what is taken back if the
+    `withdrawals` counts the withdrawn images that it takes into account, `switch` is that of the study to conclude:
+    should triage be switched off or on meanwhile, it is not recorded. `corrected` is what is taken back if the
     patient was corrected since the last result.
     """
 
     study_id: int
     revision: int
     withdrawals: int = 0
+    switch: int | None = None
     outcome: StudyOutcome
     model_name: str
     model_version: str
@@ -119,26 +125,29 @@ def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
         .where(instance.c.study_id == row.id, instance.c.withdrawn.is_not(None))
         .order_by(instance.c.id)
     ).all()
+    off = switched_off(connection)
+    outcomes = tuple(
+        ImageOutcome(
+            outcome=Outcome(image.outcome),
+            reason=image.reason,
+            lateral=image.is_lateral,
+            probability=image.probability,
+        )
+        for image in images
+    )
     return StudyToConclude(
         study_id=row.id,
         study_instance_uid=row.study_instance_uid,
         revision=row.revision,
         calling_ae_title=row.calling_ae_title,
         conflict=row.conflict,
-        images=tuple(
-            ImageOutcome(
-                outcome=Outcome(image.outcome),
-                reason=image.reason,
-                lateral=image.is_lateral,
-                probability=image.probability,
-            )
-            for image in images
-        ),
+        images=outcomes if off is None else tuple(without_model(image) for image in outcomes),
         withdrawn=(row.withdrawing and row.withdrawal_reason) or (withdrawn[-1] if withdrawn else ""),
         withdrawals=len(withdrawn),
         missing=missing_radiographs(connection, row.study_instance_uid) if row.steps else (0, 0),
         takes_back=Cause(row.withdrawal_cause) if row.withdrawing and row.withdrawal_cause else None,
         last=None if row.outcome is None else Outcome(row.outcome),
+        switch=None if off is None else off.id,
         analysed_at=min((image.started_at for image in images), default=None),
     )
 
@@ -156,10 +165,22 @@ def record_conclusion(database: Database, queue: Queue, conclusion: Conclusion) 
             return False
         if count_withdrawn(connection, conclusion.study_id) != conclusion.withdrawals:
             return False  # some were withdrawn since we looked; that enqueued a conclusion of its own
+        if not told_as_switched(connection, conclusion):
+            return False
         moved = advance(connection, position, Event.CONCLUDED, at=at, detail=detail_of(conclusion.outcome))
         if moved is None:
             return False
         write_result(connection, queue, conclusion, moved)
+    return True
+
+
+def told_as_switched(connection: Connection, conclusion: Conclusion) -> bool:
+    """Tell whether triage is on or off as when it was concluded; if it is off, withhold what the model said."""
+    off = switched_off(connection)
+    if (None if off is None else off.id) != conclusion.switch:
+        return False
+    if off is not None:
+        withhold_results(connection, conclusion.study_id)
     return True
 
 

@@ -6,12 +6,14 @@ from sqlalchemy import func, or_, select, update
 
 from db import kinds
 from db.advance import Position, advance, lock, note
+from db.audit import THE_AGENT, Who
 from db.causes import How
 from db.completion import conclude_when_settled
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
 from db.lifecycle import Event, State
+from db.operated import note_operated
 from db.queue import Queue
 from db.roles import Role
 from db.schema import delivery, instance, report, result, study
@@ -65,7 +67,7 @@ def requeue_deliveries(
     queue: Queue,
     *,
     now: datetime,
-    actor: str = "agent",
+    who: Who = THE_AGENT,
     study_instance_uid: str = "",
     destination: str = "",
     delivery_id: int | None = None,
@@ -115,5 +117,7 @@ def requeue_deliveries(
         for row in {(row.study_id, row.destination): row for row in rows}.values():
             position = Position(row.study_id, State(row.state), row.revision)
             detail = f"to {row.destination}"
-            note(connection, position, "DELIVERY_REQUEUED", position.state, at=now, actor=actor, detail=detail)
+            note(connection, position, "DELIVERY_REQUEUED", position.state, at=now, actor=who.name, detail=detail)
+        if rows:
+            note_operated(connection, who, f"{len(rows)} parked deliveries requeued", at=now, counterpart=destination)
     return len(rows)

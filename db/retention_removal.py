@@ -35,6 +35,7 @@ from db.schema_delivery import commitment_asked, delivery_attempt
 from db.schema_keeping import file_to_delete
 from db.schema_model import shadow_score
 from db.schema_reading import feedback, reading_act
+from db.schema_triage import withheld_result
 from db.schema_workitems import workitem, workitem_subscription
 from db.workitem_states import WorkitemState
 from db.workitems import cancel_scheduled, latest_task
@@ -195,6 +196,7 @@ def _forget(connection: Connection, study_id: int) -> None:
     connection.execute(delete(report).where(report.c.result_id.in_(results)))
     connection.execute(delete(result).where(result.c.study_id == study_id))
     connection.execute(delete(image_result).where(image_result.c.instance_id.in_(instances)))
+    connection.execute(delete(withheld_result).where(withheld_result.c.instance_id.in_(instances)))
     connection.execute(delete(shadow_score).where(shadow_score.c.instance_id.in_(instances)))
     connection.execute(delete(workitem_subscription).where(workitem_subscription.c.workitem_id.in_(tasks)))
     connection.execute(update(workitem).where(workitem.c.study_id == study_id).values(said="{}"))

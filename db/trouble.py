@@ -17,6 +17,7 @@ from db.schema import delivery
 from db.schema_delivery import delivery_attempt, destination_rest
 from db.schema_keeping import damaged_file
 from db.ticks import Health, tick_rows
+from db.triage import switched_off
 
 _LONGEST: Final = 300
 
@@ -30,6 +31,7 @@ class Trouble(StrEnum):
     TICK_FAILS = "tick_fails"  # something periodic fails, whenever it runs
     TICK_OVERDUE = "tick_overdue"  # something periodic has not run, or has not ended, when it should have
     FILES_DAMAGED = "files_damaged"  # stored files are lost, or are not what was stored
+    TRIAGE_OFF = "triage_off"  # nothing is analysed for anybody: a person or an alarm has switched triage off
     DISK_LOW = "disk_low"  # there is little room where the store or the database lies
 
 
@@ -64,6 +66,8 @@ def standing(connection: Connection, patience: Mapping[str, timedelta | None], *
     yield from _ticks(connection, now)
     yield from _disks(connection)
     yield from _files(connection)
+    if (off := switched_off(connection)) is not None:
+        yield Standing(trouble=Trouble.TRIAGE_OFF, destination="triage", since=off.off_at, reason=f"by {off.off_by}")
 
 
 def _parked(connection: Connection) -> Iterator[Standing]:

@@ -14,6 +14,7 @@ from db.conclusion import (
     detail_of,
     supersede,
     to_conclude,
+    told_as_switched,
     write_result,
 )
 from db.database import Database
@@ -24,6 +25,7 @@ from db.performed import Step, count_withdrawn, standing, withdrawal
 from db.priority import Allowances, Priority, due_at, effective
 from db.queue import Queue
 from db.schema import image_result, instance, study
+from db.withheld import is_withheld
 from db.work_due import WORK_DUE
 
 CONCLUDED = (State.CONCLUDED, State.DELIVERED)
@@ -110,7 +112,8 @@ def _take_back(connection: Connection, study_id: int, reason: str, allowances: A
         image_result.c.outcome == Outcome.FLAGGED,
         ~image_result.c.is_lateral,
     )
-    if row.ai_priority is not None and not connection.execute(select(flagged)).scalar_one():
+    stands = connection.execute(select(flagged)).scalar_one() or is_withheld(connection, study_id)
+    if row.ai_priority is not None and not stands:
         person = None if row.person_priority is None else Priority(row.person_priority)
         priority = effective(Priority(row.order_priority), None, person)
         values |= {"ai_priority": None, "due_at": due_at(row.received_at, priority, allowances)}
@@ -146,6 +149,8 @@ def record_withdrawal(database: Database, queue: Queue, conclusion: Conclusion) 
         query = select(study.c.withdrawing).where(study.c.id == conclusion.study_id)
         is_open = position.revision == conclusion.revision and connection.execute(query).scalar_one()
         if not is_open or count_withdrawn(connection, conclusion.study_id) != conclusion.withdrawals:
+            return False
+        if not told_as_switched(connection, conclusion):
             return False
         moved = advance(connection, position, Event.WITHDRAWN, at=at, detail=detail_of(conclusion.outcome))
         if moved is None:

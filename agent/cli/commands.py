@@ -31,6 +31,7 @@ COMMANDS = {
     "rules": "rules",
     "check": "installation",
     "ticks": "ticks",
+    "triage": "triage",
     "migrate": "installation",
     "move": "move",
     "models": "models",

@@ -12,6 +12,7 @@ from agent.config import Config
 from agent.errors import AgentError
 from agent.marks import marks_of
 from agent.parts import opened, utc_now
+from db.audit import Who
 from db.commitment import requeue_reports
 from db.queue import open_queue
 from db.requeue import requeue_deliveries, requeue_study
@@ -183,7 +184,7 @@ def requeue(
                 database,
                 queue,
                 now=now,
-                actor=f"user {getpass.getuser()}",
+                who=Who(f"user {getpass.getuser()}"),
                 study_instance_uid=study_instance_uid or "",
                 destination=destination,
                 delivery_id=delivery,

@@ -1,5 +1,6 @@
 """The operator's pages of the queue and of deliveries: what waits, runs and is parked, and what is put back."""
 
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -7,13 +8,15 @@ from starlette.responses import RedirectResponse, Response
 
 from agent.tokens import SYSTEM_READ, SYSTEM_WRITE
 from agent.web import queue, system
-from agent.web.access import Address, person_of
+from agent.web.access import Address
 from agent.web.forms import form_of, number_in
 from agent.web.services import services_of
 from agent.web.system_pages import system_page
+from agent.web.trail import who_asks
 from db.breaker import rests, try_now
 from db.delivery_list import open_deliveries, parked_deliveries
 from db.job_subjects import studies_of_jobs
+from db.operated import note_operated
 from db.requeue import requeue_deliveries
 
 _MOST: Final = 100
@@ -41,7 +44,9 @@ def show_queue(request: Request) -> Response:
 def retry_job(request: Request) -> Response:
     """Let a parked job run again."""
     services, form = services_of(request), form_of(request)
-    found = services.queue.requeue(form.get("kind", ""), form.get("key", ""), services.clock())
+    kind, key, now, who = form.get("kind", ""), form.get("key", ""), services.clock(), who_asks(request)
+    also = partial(note_operated, who=who, detail=f"parked job {kind} {key} requeued", at=now)
+    found = services.queue.requeue(kind, key, now, also=also)
     return _back("/system/queue", "retried" if found else "gone")
 
 
@@ -70,7 +75,7 @@ def requeue(request: Request) -> Response:
         services.database,
         services.queue,
         now=services.clock(),
-        actor=person_of(request).name,
+        who=who_asks(request),
         destination=destination,
         delivery_id=delivery,
     )
@@ -81,7 +86,7 @@ def send_now(request: Request) -> Response:
     """Try a destination now, and what waits for it."""
     services = services_of(request)
     destination = form_of(request).get("destination", "")
-    count = try_now(services.database, services.queue, destination, now=services.clock())
+    count = try_now(services.database, services.queue, destination, who=who_asks(request), now=services.clock())
     return _back("/system/deliveries", "tried", count)
 
 

@@ -10,11 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from agent.web import words
+from agent.web import triage, words
 from agent.web.access import LOCAL, Identify
 from db.database import Database
 from db.priority import Allowances
 from db.queue import Queue
+from db.triage import triage_off
 from dicom_io.store import Store
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -55,9 +56,13 @@ _ENVIRONMENT: Final = _templates()
 
 
 def page(request: Request, template: str, status: int = 200, /, **values: object) -> Response:
-    """Return a page of who asks: `person` is there in every template, None for nobody."""
+    """Return a page of who asks: `person` is there in every template, None for nobody, and whether triage is off."""
     person = getattr(request.state, "person", None)
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=person, **values), status)
+    services = services_of(request)
+    off = None if person is None else triage_off(services.database)
+    shown = None if off is None else triage.banner(off, services.zone)
+    values = {"person": person, "triage_off": shown} | values
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(values), status)
 
 
 def fragment(template: str, /, **values: object) -> str:
@@ -67,4 +72,4 @@ def fragment(template: str, /, **values: object) -> str:
 
 def plain_page(template: str, status: int, /, **values: object) -> Response:
     """Return a page of nobody: for what went wrong before it was known who asks."""
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=None, **values), status)
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(person=None, triage_off=None, **values), status)

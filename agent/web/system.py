@@ -25,6 +25,10 @@ _DONE: Final = {
     "gone": "Nothing was changed: it is not parked any more.",
     "requeued": "{} put back to be sent.",
     "tried": "It is tried now: {} due at once.",
+    "off": "Triage is switched off.",
+    "on": "Triage is switched on again.",
+    "switched_already": "Nothing was changed: somebody has switched it already.",
+    "analysed_again": "{} analysed again.",
 }
 """What was just done, by the word in the address of the page that says so."""
 
@@ -110,8 +114,9 @@ def done_query(done: str, number: int | None = None) -> str:
 def done_text(query: Mapping[str, str]) -> str:
     """Return what was just done, "" if the address says nothing of that."""
     number = number_in(query, "n")
-    counted = "what waits" if number is None else f"{number} {'delivery' if number == 1 else 'deliveries'}"
-    return _DONE.get(query.get("done", ""), "").format(counted)
+    done = query.get("done", "")
+    one, many = ("study", "studies") if done == "analysed_again" else ("delivery", "deliveries")
+    return _DONE.get(done, "").format("what waits" if number is None else f"{number} {one if number == 1 else many}")
 
 
 def _room(disk: Disk) -> str:

@@ -18,6 +18,7 @@ import db.schema_model
 import db.schema_reading
 import db.schema_ticks
 import db.schema_tokens
+import db.schema_triage
 import db.schema_withdrawal
 import db.schema_workitems
 from db.metadata import metadata
@@ -36,6 +37,7 @@ TABLES = (
     db.schema_reading,
     db.schema_ticks,
     db.schema_tokens,
+    db.schema_triage,
     db.schema_withdrawal,
     db.schema_workitems,
     db.queue.job_table,

@@ -148,8 +148,13 @@ class Queue(Protocol):
     def parked(self) -> tuple[ParkedJob, ...]:
         """Return the parked jobs, the latest first."""
 
-    def requeue(self, kind: str, key: str, now: datetime) -> bool:
-        """Let a parked job wait again from `now` on, as if it were new; False if there is no such parked job."""
+    def requeue(
+        self, kind: str, key: str, now: datetime, *, also: Callable[[Connection], object] | None = None
+    ) -> bool:
+        """Let a parked job wait again from `now` on, as if it were new; False if there is no such parked job.
+
+        If there is, `also` is called in the same transaction.
+        """
 
     def has_any(self, connection: Connection, jobs: Collection[tuple[str, str]]) -> bool:
         """Tell, inside the caller's transaction, whether any of these (kind, key) waits, runs or is parked."""

@@ -3,7 +3,7 @@
 import os
 import threading
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from socket import gethostname
@@ -87,10 +87,15 @@ class EmbeddedQueue:
         with self._database.read() as connection:
             return tuple(ParkedJob(**row) for row in connection.execute(query).mappings())
 
-    def requeue(self, kind: str, key: str, now: datetime) -> bool:
+    def requeue(
+        self, kind: str, key: str, now: datetime, *, also: Callable[[Connection], object] | None = None
+    ) -> bool:
         """See `Queue.requeue`."""
         with self._database.begin() as connection:
-            return ledger.requeue(self._rows, connection, kind, key, now=now)
+            found = ledger.requeue(self._rows, connection, kind, key, now=now)
+            if found and also is not None:
+                also(connection)
+        return found
 
     def has_any(self, connection: Connection, jobs: Collection[tuple[str, str]]) -> bool:
         """See `Queue.has_any`."""

@@ -13,7 +13,7 @@ Python worker is not used, because it
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
@@ -141,10 +141,15 @@ class ProcrastinateQueue:
             for row in rows
         )
 
-    def requeue(self, kind: str, key: str, now: datetime) -> bool:
+    def requeue(
+        self, kind: str, key: str, now: datetime, *, also: Callable[[Connection], object] | None = None
+    ) -> bool:
         """See `Queue.requeue`."""
         with self._database.begin() as connection:
-            return ledger.requeue(self._rows, connection, kind, key, now=now)
+            found = ledger.requeue(self._rows, connection, kind, key, now=now)
+            if found and also is not None:
+                also(connection)
+        return found
 
     def has_any(self, connection: Connection, jobs: Collection[tuple[str, str]]) -> bool:
         """See `Queue.has_any`."""

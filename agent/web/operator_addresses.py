@@ -1,0 +1,7 @@
+"""The addresses of all pages for operators: those that name no patient."""
+
+from typing import Final
+
+from agent.web import queue_pages, system_pages, triage_pages
+
+ADDRESSES: Final = (*system_pages.ADDRESSES, *queue_pages.ADDRESSES, *triage_pages.ADDRESSES)

@@ -1,0 +1,53 @@
+"""The switch on its page: thrown with a reason, seen at the head of every page, and undone."""
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from db.triage import triage_off
+
+Ledger = Any  # tests/integration/web/conftest.py
+
+
+@pytest.fixture
+def site(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=20, trust_env=False) as found:
+        yield found
+
+
+def text(page: str) -> str:
+    inline = re.sub(r"</?(?:bdi|time|b|strong)\b[^>]*>", "", page)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", inline)).split())
+
+
+def test_while_triage_is_off_every_page_says_so_with_who_and_why(site: httpx.Client, ledger: Ledger) -> None:
+    pages = ("/", "/system", "/system/queue", "/system/deliveries", "/system/triage", "/no-such-page")
+    assert not any("switched off since" in text(site.get(page).text) for page in pages)
+    done = site.post("/system/triage", data={"to": "off", "reason": "new <b>detector</b>"})
+    assert (done.status_code, done.headers["location"]) == (303, "/system/triage?done=off")
+    for page in pages:
+        shown = text(site.get(page).text)
+        assert "Triage is switched off since" in shown
+        assert ", by local: new <b>detector</b>. No study is raised" in shown
+    off = triage_off(ledger.database)
+    assert off is not None
+    assert (off.off_by, off.off_reason) == ("local", "new <b>detector</b>")
+    site.post("/system/triage", data={"to": "on", "reason": "validated"})
+    assert "switched off since" not in text(site.get("/").text)
+    assert "new <b>detector</b>" in text(site.get("/system/triage").text)
+
+
+def test_it_is_not_thrown_without_a_reason_nor_twice(site: httpx.Client, ledger: Ledger) -> None:
+    assert site.post("/system/triage", data={"to": "off", "reason": "  "}).status_code == 400
+    assert site.post("/system/triage", data={"to": "sideways", "reason": "x"}).status_code == 400
+    assert triage_off(ledger.database) is None
+    site.post("/system/triage", data={"to": "off", "reason": "first"})
+    again = site.post("/system/triage", data={"to": "off", "reason": "second"})
+    assert again.headers["location"] == "/system/triage?done=switched_already"
+    off = triage_off(ledger.database)
+    assert off is not None
+    assert off.off_reason == "first"
