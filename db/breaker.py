@@ -16,8 +16,8 @@ from db.audit import Who
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.forwarding import wake_forwards
-from db.prepared import Prepared
 from db.operated import note_operated
+from db.prepared import Prepared
 from db.queue import Queue
 from db.schema import delivery, report, result, study
 from db.schema_delivery import destination_rest

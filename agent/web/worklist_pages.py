@@ -7,13 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.tokens import WORKLIST_READ
-from agent.web import listing, system, times, trail
+from agent.web import listing, system, times, trail, triage
 from agent.web.access import Address
 from agent.web.live import live_of
 from agent.web.services import Services, fragment, page, services_of
 from agent.web.system_pages import resting
 from db.disks import disks
 from db.ticks import ticks
+from db.triage import triage_off
 from db.worklist import worklist, worklist_counts
 
 
@@ -58,9 +59,13 @@ def _part(services: Services, number: int) -> str:
     paging = listing.paging(str(number), counts.studies)
     rows = worklist(services.database, limit=listing.PER_PAGE, offset=paging.offset)
     summary = listing.summary(counts, now)
+    counted = f"{summary.flagged}{summary.more} flagged, {summary.overdue}{summary.more} overdue"
+    off = triage_off(services.database)
     return fragment(
         "worklist_part.html",
-        title=f"{summary.flagged}{summary.more} flagged, {summary.overdue}{summary.more} overdue",
+        person=None,
+        triage_off=None if off is None else triage.banner(off, zone),
+        title=f"{'' if off is None else 'Triage off, '}{counted}",
         summary=summary,
         paging=paging,
         warnings=list(system.warnings(ticks(services.database), disks(services.database), now)),
