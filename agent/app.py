@@ -228,21 +228,31 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
 
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.web.server import serve  # noqa: PLC0415 - each role loads only what it runs
+    from agent.web.decoding import Decoding  # noqa: PLC0415 - each role loads only what it runs
+    from agent.web.server import serve  # noqa: PLC0415
     from agent.web.services import Services  # noqa: PLC0415
+    from dicom_io.decoding import DecoderSettings  # noqa: PLC0415
 
-    services = Services(
-        database=parts.database, queue=parts.queue, store=parts.store, clock=utc_now, allowances=allowances(config)
-    )
+    limits = config.decode
+    settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
     host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
-    serve(
-        services,
-        host=config.web.host,
-        port=config.web.port,
-        share_port=config.web.processes > 1,
-        stop=stop,
-        ready=lambda port: ready("web", url=f"http://{host}:{port}/"),
-    )
+    with Decoding(settings) as decoding:
+        services = Services(
+            database=parts.database,
+            queue=parts.queue,
+            store=parts.store,
+            clock=utc_now,
+            allowances=allowances(config),
+            decoding=decoding,
+        )
+        serve(
+            services,
+            host=config.web.host,
+            port=config.web.port,
+            share_port=config.web.processes > 1,
+            stop=stop,
+            ready=lambda port: ready("web", url=f"http://{host}:{port}/"),
+        )
 
 
 def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

@@ -5,7 +5,7 @@ The same lines serve a worker's job and `tibabu analyse`.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from dicom_io.errors import HeaderError, PixelError
 from dicom_io.frames import read_frames
 from dicom_io.header import read_header
 from dicom_io.image_files import read_picture
+from dicom_io.rendering import thumbnail
 from model.card import ModelCard
 from model.errors import InputError
 from model.pixel_gate import PixelGate
@@ -52,6 +53,7 @@ class ImageAnalysis:
     """What came of one image: outcome and reason; the scores if it was analysed; what was flagged, if it was.
 
     `flagged` is the most suspicious frame as the network saw it, float32 [156, 156, 3]: see `Pipeline.heat_map`.
+    `thumbnail` is a JPEG of the first frame, where it was decoded.
     """
 
     outcome: Outcome
@@ -60,6 +62,7 @@ class ImageAnalysis:
     score: float | None = None
     probability: float | None = None
     flagged: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    thumbnail: bytes | None = field(default=None, repr=False)
 
 
 class Pipeline:
@@ -112,6 +115,10 @@ class Pipeline:
             squares = [to_gray_square(frame) for frame in frames]
         except InputError as error:
             return ImageAnalysis(outcome=Outcome.FAILED, reason=f"the pixels are no input for the model: {error}")
+        rows, columns = frames[0].shape[:2]
+        return replace(self._judge(frames, squares, declined), thumbnail=thumbnail(squares[0], rows, columns))
+
+    def _judge(self, frames: Sequence[Pixels], squares: Sequence[Pixels], declined: Decline | None) -> ImageAnalysis:
         if declined is not None and not self._readmits(frames, squares):
             return _declined(declined)
         if (refused := self._refused(frames, squares)) is not None:

@@ -91,6 +91,7 @@ class Scorer:
             score=analysis.score,
             probability=analysis.probability,
             heat_map=None if heat_map is None else to_png(heat_map),
+            thumbnail=analysis.thumbnail,
             model_name=card.name,
             model_version=card.version,
             model_sha256=card.sha256,

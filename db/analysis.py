@@ -11,6 +11,7 @@ from db.completion import conclude_when_settled
 from db.database import Database
 from db.lifecycle import Event
 from db.outcome import CONFLICTING_IDENTITY, Outcome
+from db.pictures import keep_thumbnail
 from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.roles import Role
@@ -43,6 +44,7 @@ class ImageResult:
     score: float | None = None
     probability: float | None = None
     heat_map: bytes | None = None
+    thumbnail: bytes | None = None  # of its first frame, JPEG; None where it was not decoded
     model_name: str = ""
     model_version: str = ""
     model_sha256: str = ""
@@ -108,6 +110,8 @@ def record_image_result(
         position = lock(connection, study_id)
         if not _insert_once(connection, task, found):
             return False
+        if found.thumbnail is not None:
+            keep_thumbnail(connection, task.instance_id, found.thumbnail)
         if switched_off(connection) is not None:
             withhold(connection, task.instance_id, task.revision)
         elif found.outcome is Outcome.FLAGGED and not found.lateral:

@@ -34,6 +34,7 @@ from db.schema import (
 from db.schema_delivery import commitment_asked, delivery_attempt
 from db.schema_keeping import file_to_delete
 from db.schema_model import shadow_score
+from db.schema_pictures import thumbnail
 from db.schema_reading import feedback, reading_act
 from db.schema_triage import withheld_result
 from db.schema_workitems import workitem, workitem_subscription
@@ -167,6 +168,8 @@ def _held(study_id: int, *, own: bool) -> list[ColumnElement[bool]]:
 def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) -> Gone:
     """Mark the Instances as removed and list their files, and with `own` those of reports, for deletion."""
     rows = _files(connection, study_id, own=own)
+    going = select(instance.c.id).where(*_held(study_id, own=own))
+    connection.execute(delete(thumbnail).where(thumbnail.c.instance_id.in_(going)))
     connection.execute(update(instance).where(*_held(study_id, own=own)).values(removed_at=now))
     files = {row.path: row for row in rows}
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

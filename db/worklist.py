@@ -301,6 +301,8 @@ def study_record(database: Database, study_instance_uid: str) -> StudyRecord | N
 
 
 def _rows(connection: Connection, table: Table, where: ColumnElement[bool]) -> tuple[dict[str, Any], ...]:
-    columns = [column for column in table.c if column.name != "heat_map"]
+    columns: list[ColumnElement[Any]] = [column for column in table.c if column.name != "heat_map"]
+    if "heat_map" in table.c:
+        columns.append(table.c.heat_map.is_not(None).label("has_heat_map"))
     found = connection.execute(select(*columns).where(where).order_by(table.c.id))
     return tuple(dict(row._mapping) for row in found)  # noqa: SLF001 - the public name of SQLAlchemy's mapping view

@@ -24,6 +24,7 @@ from dicom_io import reasons
 from dicom_io.decoding_process import Answer, DecodingProcess, ProcessDiedError, TooSlowError
 from dicom_io.errors import PixelError
 from dicom_io.image import PixelLimits
+from dicom_io.values import FrameValues
 from dicom_io.viewing import VIEW_LIMITS
 from dicom_io.voi import Window
 
@@ -91,6 +92,16 @@ class Decoder:
         request = {"call": "read_view", "paths": [str(path)], "index": index, "window": plain}
         (view,) = self._ask(request, max_bytes=VIEW_LIMITS.max_bytes).frames
         return view
+
+    def read_values(self, path: Path, index: int) -> FrameValues:
+        """Return what `dicom_io.values.read_values` returns; the pixels as bytes, uint8 [rows, bytes of a row].
+
+        Raises as `read_frames` does.
+        """
+        request = {"call": "read_values", "paths": [str(path)], "index": index}
+        answer = self._ask(request, max_bytes=VIEW_LIMITS.max_bytes)
+        pixels, levels = answer.frames
+        return FrameValues(pixels, levels.reshape(-1), dict(answer.says["values"]))
 
     def same_content(self, first: Path, second: Path, corrected: Collection[str] = ()) -> bool:
         """Return what `dicom_io.content.same_content` returns: what cannot be decoded is not the same.

@@ -10,9 +10,9 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,12 @@ from dicom_io.content import same_content
 from dicom_io.decoding_process import ANSWER_LENGTH
 from dicom_io.errors import PixelError
 from dicom_io.frames import PixelLimits, read_frames
+from dicom_io.values import read_values
 from dicom_io.viewing import read_view
 from dicom_io.voi import Window
+
+Said: TypeAlias = tuple[dict[str, Any], Sequence[NDArray[np.uint8]]]
+"""What is answered: an object of JSON, and the frames behind it."""
 
 _FIRST_TO_GO: Final = "1000"
 _GUARD_SECONDS: Final = 10.0  # how much longer than it may take a decoder hangs before the alarm
@@ -51,24 +55,48 @@ def main() -> None:
         _send(out, {**says, "number": question["number"]}, frames)
 
 
-def _answer(question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NDArray[np.uint8]]]:
+def _answer(question: dict[str, Any]) -> Said:
     """Answer a question, whatever the files hold."""
     paths = [Path(path) for path in question["paths"]]
     try:
-        if question["call"] == "same_content":
-            return {"same": same_content(paths[0], paths[1], question["corrected"])}, ()
-        if question["call"] == "read_view":
-            window = None if question["window"] is None else Window(*question["window"])
-            view = read_view(paths[0], question["index"], window)
-            return {"shapes": [view.shape]}, (view,)
-        frames = read_frames(*paths, limits=PixelLimits(**question["limits"]))
+        return _CALLS[question["call"]](paths, question)
     except PixelError as error:
         return {"reason": error.reason}, ()
     except MemoryError:
         return {"reason": reasons.OUT_OF_MEMORY}, ()
     except Exception:  # noqa: BLE001 - hostile bytes are read here; this process has no log, and no words of theirs leave it
         return {"reason": reasons.UNFORESEEN}, ()
+
+
+def _frames(paths: Sequence[Path], question: dict[str, Any]) -> Said:
+    frames = read_frames(paths[0], limits=PixelLimits(**question["limits"]))
     return {"shapes": [frame.shape for frame in frames]}, frames
+
+
+def _same_content(paths: Sequence[Path], question: dict[str, Any]) -> Said:
+    return {"same": same_content(paths[0], paths[1], question["corrected"])}, ()
+
+
+def _view(paths: Sequence[Path], question: dict[str, Any]) -> Said:
+    window = None if question["window"] is None else Window(*question["window"])
+    view = read_view(paths[0], question["index"], window)
+    return {"shapes": [view.shape]}, (view,)
+
+
+def _values(paths: Sequence[Path], question: dict[str, Any]) -> Said:
+    """Return a frame's values as bytes [rows, bytes of a row], then its levels [1, n]."""
+    found = read_values(paths[0], question["index"])
+    rows = found.pixels.shape[0]
+    frames = (found.pixels.reshape(rows, -1).view(np.uint8), found.levels.reshape(1, -1))
+    return {"shapes": [frame.shape for frame in frames], "values": found.says}, frames
+
+
+_CALLS: Final[dict[str, Callable[[Sequence[Path], dict[str, Any]], Said]]] = {
+    "read_frames": _frames,
+    "read_view": _view,
+    "read_values": _values,
+    "same_content": _same_content,
+}
 
 
 def _send(out: int, says: dict[str, Any], frames: Sequence[NDArray[np.uint8]]) -> None:

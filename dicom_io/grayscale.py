@@ -87,6 +87,16 @@ def to_display(pixels: Pixels, grayscale: Grayscale) -> NDArray[np.uint8]:
     return shown
 
 
+def has_padding(pixels: Pixels, grayscale: Grayscale) -> bool:
+    """Tell whether some of the frame, but not all of it, is padding."""
+    return _padding(pixels, grayscale) is not None
+
+
+def window_of(pixels: Pixels, grayscale: Grayscale) -> Window:
+    """Return the window of a frame that brings none: see above."""
+    return _full_range(pixels, grayscale, _padding(pixels, grayscale))
+
+
 def _shade(stored: NDArray[np.float64], grayscale: Grayscale, voi: Lut | Window) -> NDArray[np.uint8]:
     values = _modality_values(stored, grayscale.modality)
     share = voi.display(values) if isinstance(voi, Lut) else voi.apply(values)

@@ -13,6 +13,10 @@ MEDIA_TYPES: Final = tuple(_FORMATS)
 """What can be made, the default first."""
 
 
+THUMBNAIL_SIDE: Final = 128
+"""Pixels of a small picture's longer side."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewport:
     """A place for a picture, and what of the image is shown there; a negative width or height flips it.
@@ -36,6 +40,16 @@ def picture(frame: NDArray[np.uint8], media_type: str, *, viewport: Viewport | N
     file = io.BytesIO()
     options = {"quality": quality} if media_type == "image/jpeg" else {}
     image.save(file, format=_FORMATS[media_type], **options)
+    return file.getvalue()
+
+
+def thumbnail(pixels: NDArray[np.uint8], rows: int, columns: int) -> bytes:
+    """Return a small JPEG of a frame of `rows` and `columns`, made of `pixels`, which may be the frame squeezed."""
+    longest = max(rows, columns)
+    size = tuple(max(round(side * THUMBNAIL_SIDE / longest), 1) for side in (columns, rows))
+    image = Image.fromarray(pixels).resize((size[0], size[1]), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    file = io.BytesIO()
+    image.save(file, format="JPEG", quality=80)
     return file.getvalue()
 
 

@@ -69,7 +69,7 @@ def read_window(attributes: Attributes, possible: tuple[float, float]) -> Window
     such a window was made for other pixels (some archives put a CT window into radiographs).
     """
     low, high = possible
-    return next((window for window in _windows(attributes) if low - 1 <= window.center <= high + 1), None)
+    return next((window for window in read_windows(attributes) if low - 1 <= window.center <= high + 1), None)
 
 
 def read_lut(item: Attributes, *, signed: bool) -> Lut | None:
@@ -94,7 +94,8 @@ def read_lut(item: Attributes, *, signed: bool) -> Lut | None:
     return Lut(first, entries, _lut_bits(descriptor[2], int(entries.max())))
 
 
-def _windows(attributes: Attributes) -> Iterator[Window]:
+def read_windows(attributes: Attributes) -> Iterator[Window]:
+    """Yield the windows that make sense, in their order."""
     function = _function(attributes.text(VOI_LUT_FUNCTION))
     narrowest = 1.0 if function == "LINEAR" else math.ulp(0.0)
     for center, width in zip(attributes.decimals(WINDOW_CENTER), attributes.decimals(WINDOW_WIDTH), strict=False):

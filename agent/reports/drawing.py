@@ -44,18 +44,40 @@ def shaded(frame: Frame, heat_map: Frame | None, opacity: float) -> Frame:
     return np.asarray(picture if heat_map is None else _shade(picture, heat_map, opacity))
 
 
+def overlay(heat_map: Frame, width: int, height: int) -> Frame:
+    """Return uint8 [height, width, 4], RGBA: what `draw` lays over an image of that size at the full opacity."""
+    heat = Image.fromarray(heat_map).resize((width, height), Image.Resampling.BICUBIC)
+    laid = np.zeros((height, width, 4), np.uint8)
+    laid[..., :3] = _TINT
+    laid[..., 3] = np.asarray(heat.point(_shades(1)))
+    dark, line = _outlines(np.asarray(heat))
+    laid[dark] = (*_DARK, 255)
+    laid[line] = (*_LINE, 255)
+    return laid
+
+
 def _shade(picture: Image.Image, heat_map: Frame, opacity: float) -> Image.Image:
     """Tint where the map is warm, and outline where it is hot."""
     heat = Image.fromarray(heat_map).resize(picture.size, Image.Resampling.BICUBIC)
-    levels = np.arange(256)
-    shades = np.clip((levels - _FLOOR) / (255 - _FLOOR), 0, 1) * opacity * 255
-    mask = heat.point([round(shade) for shade in shades.tolist()])
+    mask = heat.point(_shades(opacity))
     shaded = np.array(Image.composite(Image.new("RGB", picture.size, _TINT), picture, mask))
-    hot = np.asarray(heat) >= _OUTLINE
-    thickness = max(1, round(min(picture.size) / _LINE_FRACTION))
-    shaded[_spread(hot, thickness) & ~hot] = _DARK
-    shaded[hot & _spread(~hot, thickness)] = _LINE
+    dark, line = _outlines(np.asarray(heat))
+    shaded[dark] = _DARK
+    shaded[line] = _LINE
     return Image.fromarray(shaded)
+
+
+def _shades(opacity: float) -> list[int]:
+    """Return how strong the tint is, 0 to 255, for each level of the map."""
+    shades = np.clip((np.arange(256) - _FLOOR) / (255 - _FLOOR), 0, 1) * opacity * 255
+    return [round(shade) for shade in shades.tolist()]
+
+
+def _outlines(heat: Frame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return where the dark and the bright line around what is hot are."""
+    hot = heat >= _OUTLINE
+    thickness = max(1, round(min(heat.shape) / _LINE_FRACTION))
+    return _spread(hot, thickness) & ~hot, hot & _spread(~hot, thickness)
 
 
 def _spread(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:

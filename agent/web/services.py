@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from agent.web import triage, words
 from agent.web.access import LOCAL, Identify
+from agent.web.decoding import Decoding
 from db.database import Database
 from db.priority import Allowances
 from db.queue import Queue
@@ -32,6 +33,7 @@ class Services:
     allowances: Allowances
     identify: Identify = lambda _request: LOCAL
     zone: tzinfo | None = None
+    decoding: Decoding | None = None
 
 
 def services_of(request: Request) -> Services:

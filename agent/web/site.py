@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent.web import operator_addresses, reading_pages, study_pages, trail, worklist_pages
+from agent.web import image_pages, operator_addresses, reading_pages, study_pages, trail, worklist_pages
 from agent.web.access import route
 from agent.web.api.application import BASE, Api, make_api
 from agent.web.edge import Edge
@@ -47,6 +47,7 @@ ADDRESSES: Final = (
     *study_pages.ADDRESSES,
     *reading_pages.ADDRESSES,
     *operator_addresses.ADDRESSES,
+    *image_pages.ADDRESSES,
 )
 
 

@@ -142,20 +142,26 @@ def _event(event: Row, zone: tzinfo | None) -> EventLine:
 
 
 def _objects(record: StudyRecord, zone: tzinfo | None) -> tuple[ObjectLine, ...]:
-    latest = {found["instance_id"]: found for found in sorted(record.image_results, key=lambda row: row["revision"])}
+    latest = latest_results(record)
     return tuple(
         ObjectLine(
             sop_instance_uid=instance["sop_instance_uid"],
             role=words.role(instance["role"]),
             received=times.exact(instance["received_at"], zone),
-            outcome=_image_outcome(instance, latest.get(instance["id"])),
+            outcome=image_outcome(instance, latest.get(instance["id"])),
             lateral=bool(latest.get(instance["id"], {}).get("is_lateral")),
         )
         for instance in record.instances
     )
 
 
-def _image_outcome(instance: Row, found: Row | None) -> words.OutcomeWords | None:
+def latest_results(record: StudyRecord) -> dict[int, Row]:
+    """Return the latest result of each image, by the row of its Instance."""
+    return {found["instance_id"]: found for found in sorted(record.image_results, key=lambda row: row["revision"])}
+
+
+def image_outcome(instance: Row, found: Row | None) -> words.OutcomeWords | None:
+    """Return an image's outcome as things stand; None where none is needed."""
     if instance["withdrawn"] is not None:
         return words.concluded("not_analysed", instance["withdrawn"], None, "")
     needed = instance["analysis_revision"]

@@ -12,6 +12,7 @@ from agent.web.access import Address
 from agent.web.reading_pages import reading_of
 from agent.web.services import page, services_of
 from agent.web.study import study_page
+from agent.web.viewing import HEAT_CAVEAT, viewed_images
 from db.worklist import StudyRecord, study_record
 from dicom_io.errors import UidError
 from dicom_io.header import check_uid
@@ -25,12 +26,16 @@ def show_study(request: Request) -> Response:
     now = services.clock()
     record = record_of(request)
     trail.viewed(request, record.study.study_instance_uid)
+    images = viewed_images(record)
     return page(
         request,
         "study.html",
         updated=times.exact(now, services.zone),
         study=study_page(record, now, services.zone),
         reading=reading_of(request, record.study),
+        images=images,
+        images_for_script=[image.for_script() for image in images],
+        heat_caveat=HEAT_CAVEAT,
     )
 
 

@@ -15,6 +15,7 @@ import db.schema_disk
 import db.schema_hl7
 import db.schema_keeping
 import db.schema_model
+import db.schema_pictures
 import db.schema_reading
 import db.schema_ticks
 import db.schema_tokens
@@ -35,6 +36,7 @@ TABLES = (
     db.schema_keeping,
     db.schema_model,
     db.schema_reading,
+    db.schema_pictures,
     db.schema_ticks,
     db.schema_tokens,
     db.schema_triage,

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Page
 
 from agent.web.site import ADDRESSES
 from db.outcome import Outcome
+from model.heat_map import to_png
 
 Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
-VALUES = {"study_instance_uid": f"{UID}.1"}
+VALUES = {"study_instance_uid": f"{UID}.1", "sop_instance_uid": f"{UID}.1.1", "frame": "1"}
 """What a path's parameters are here. A new one needs its value."""
 
 pytestmark = pytest.mark.tools
@@ -32,7 +34,8 @@ def test_a_page_is_accessible_and_complains_of_nothing(
     at = datetime.now(UTC) - timedelta(hours=9)
     for number, outcome in enumerate(Outcome, 1):
         instance = ledger.receive(f"{UID}.{number}", at=at, patient_name="Doe^Jane", patient_id="P1")
-        ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=at)
+        warm = to_png(np.full((156, 156), 200, np.uint8)) if outcome is Outcome.FLAGGED else None
+        ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=at, heat_map=warm)
         ledger.conclude(instance.study_id, at=at + timedelta(minutes=1), destinations=("PACS", "RIS"))
         ledger.deliver(f"{UID}.{number}", at=at + timedelta(minutes=2), parked="RIS")
     address = re.sub(r"{(\w+)[^}]*}", lambda found: VALUES[found[1]], path)
