@@ -229,13 +229,14 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.web.decoding import Decoding  # noqa: PLC0415 - each role loads only what it runs
-    from agent.web.server import serve  # noqa: PLC0415
+    from agent.web.server import accounts_of, certificate_of, reach_of, serve  # noqa: PLC0415
     from agent.web.services import Services  # noqa: PLC0415
     from dicom_io.decoding import DecoderSettings  # noqa: PLC0415
 
-    limits = config.decode
+    section, limits = config.web, config.decode
     settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
-    host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
+    host = f"[{section.host}]" if ":" in section.host else section.host
+    scheme = "http" if section.tls_certificate is None else "https"
     with Decoding(settings) as decoding:
         services = Services(
             database=parts.database,
@@ -244,14 +245,17 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
             clock=utc_now,
             allowances=allowances(config),
             decoding=decoding,
+            accounts=accounts_of(section, parts.database, utc_now),
+            reach=reach_of(section),
         )
         serve(
             services,
-            host=config.web.host,
-            port=config.web.port,
-            share_port=config.web.processes > 1,
+            host=section.host,
+            port=section.port,
+            share_port=section.processes > 1,
+            certificate=certificate_of(section),
             stop=stop,
-            ready=lambda port: ready("web", url=f"http://{host}:{port}/"),
+            ready=lambda port: ready("web", url=f"{scheme}://{host}:{port}/"),
         )
 
 

@@ -27,9 +27,10 @@ from agent.config_orders import OrdersSection
 from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
-from agent.config_roles import DeliverSection, WebSection, WorkSection
+from agent.config_roles import DeliverSection, WorkSection
 from agent.config_store import StoreSection
 from agent.config_tables import check_reports, destination_settings, report_settings
+from agent.config_web import WebSection
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
@@ -255,6 +256,7 @@ def resolve(config: Config, folder: Path) -> Config:
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
             "receive": config.receive.resolved(folder),
             "dicomweb": config.dicomweb.resolved(folder),
+            "web": config.web.resolved(folder),
             "orders": config.orders.at(folder),
             "retention": config.retention.at(folder),
             "backup": config.backup.at(folder),

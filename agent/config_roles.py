@@ -1,11 +1,11 @@
-"""The tables [work], [deliver] and [web] of config.toml: the roles that have no file of their own."""
+"""The tables [work] and [deliver] of config.toml: the roles that have no file of their own."""
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from agent.config_processes import MOST, check_shared_port
+from agent.config_processes import MOST
 from agent.retry import Backoff
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -73,20 +73,3 @@ class DeliverSection(BaseModel):
         """The waiting times as a value."""
         first, longest = timedelta(seconds=self.first_retry_seconds), timedelta(seconds=self.longest_retry_seconds)
         return Backoff(first=first, longest=longest, attempts=self.attempts)
-
-
-class WebSection(BaseModel):
-    """The worklist page."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
-        default="127.0.0.1", description="Address to listen on. Only loopback until the page has accounts."
-    )
-    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    processes: int = Field(default=1, ge=1, le=MOST, description="Processes that share the port.")
-
-    @model_validator(mode="after")
-    def _shares_a_port_that_is_known(self) -> Self:
-        check_shared_port(self.processes, self.port)
-        return self

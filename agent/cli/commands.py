@@ -40,6 +40,7 @@ COMMANDS = {
     "evaluate": "evaluation",
     "operating-point": "operating_point",
     "token": "token",
+    "account": "account",
 }
 """Which file of this folder holds which command."""
 

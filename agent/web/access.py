@@ -14,9 +14,13 @@ from starlette.routing import Route
 
 from agent.tokens import ACCOUNTS_WRITE, AUDIT_READ, SYSTEM_READ, SYSTEM_WRITE, WORKLIST_READ, WORKLIST_WRITE
 from agent.web.forms import read_form
+from db.sessions import SessionRecord
 
 ANYBODY: Final = ""
 """What a route needs that everybody may ask for: it tells nothing of patients nor of the site."""
+
+SIGNED_IN: Final = "signed-in"
+"""What a route needs that everybody may ask for who is known: it is about themselves."""
 
 
 class Role(StrEnum):
@@ -46,10 +50,11 @@ class Person:
     name: str
     display_name: str
     scopes: frozenset[str]
+    session: SessionRecord | None = None  # None for programs, and where there are no accounts
 
     def may(self, scope: str) -> bool:
         """Tell whether they may do what needs `scope`."""
-        return scope == ANYBODY or scope in self.scopes
+        return scope in {ANYBODY, SIGNED_IN} or scope in self.scopes
 
 
 LOCAL: Final = Person("local", "Local user", frozenset().union(*SCOPES_OF.values()))
@@ -65,7 +70,7 @@ class Address(NamedTuple):
     method: str
     path: str
     endpoint: Callable[[Request], Any]
-    needs: str  # a scope, or ANYBODY
+    needs: str  # a scope, SIGNED_IN or ANYBODY
 
 
 NOT_YOURS: Final = "Your account does not allow this. Whoever runs this site can give you a role that does."
@@ -96,3 +101,9 @@ def person_of(request: Request) -> Person:
     if person is None:
         raise HTTPException(401)
     return person
+
+
+def address_of(request: Request) -> str:
+    """Return the network address from which a request comes; behind a proxy that is trusted, the one that it names."""
+    address: str = getattr(request.state, "address", "")
+    return address

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.web.access import Identify
+from agent.web.callers import Reach, caller
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, SchemaError
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,6 @@ Problem = Callable[[Scope, int, str], Response]
 
 SAFE = ("GET", "HEAD")
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -41,6 +41,12 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """On every response, whatever it is."""
+
+ONLY_ENCRYPTED = {"Strict-Transport-Security": "max-age=31536000"}
+"""On every response over TLS: browsers then come no other way for a year (RFC 6797)."""
+
+OF_NOBODY = re.compile("/healthz|/static/.*")
+"""Paths at which nobody's name matters: they are answered without asking who it is."""
 
 LARGEST_BODY = 1 << 20
 """Bytes of a request's body: forms and the documents of the API are short, and files come over DICOM."""
@@ -66,17 +72,13 @@ BROKEN = "This page could not be made. The reason is in the agent's log."
 class Edge:
     """ASGI middleware around the whole site."""
 
-    def __init__(
-        self, app: ASGIApp, *, problem: Problem, identify: Identify, hosts: frozenset[str] = LOOPBACK_NAMES
-    ) -> None:
-        """`hosts` are the names under which the site answers, as in the Host header, without the port.
-
-        What `identify` says of who asks is left in the request's state, as `person`.
-        """
+    def __init__(self, app: ASGIApp, *, problem: Problem, identify: Identify, reach: Reach) -> None:
+        """Leave in each request's state what `identify` says of who asks, as `person`, and their address, `address`."""
         self._app = app
         self._problem = problem
         self._identify = identify
-        self._hosts = hosts
+        self._reach = reach
+        self._headers = HEADERS | (ONLY_ENCRYPTED if reach.encrypted else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -90,19 +92,27 @@ class Edge:
             if message["type"] == "http.response.start":
                 begun = True
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                headers.update(self._headers)
                 headers.setdefault("Cache-Control", NO_STORE)
             await send(message)
 
         try:
             refusal = self._refusal(scope)
             if refusal is None:
-                scope.setdefault("state", {})["person"] = await run_in_threadpool(self._identify, Request(scope))
+                await self._ask_who(scope)
             await (refusal or self._app)(scope, _bounded(receive), dressed)
         except Exception as error:  # noqa: BLE001 - the web's named edge: logged, and answered with a plain page
             failure = self._failure(scope, error)
             if not begun:
                 await failure(scope, receive, dressed)
+
+    async def _ask_who(self, scope: Scope) -> None:
+        """Leave in the request's state from where it comes, and who asks."""
+        state = scope.setdefault("state", {})
+        peer = scope["client"][0] if scope.get("client") else ""
+        state["address"] = caller(peer, ",".join(Headers(scope=scope).getlist("x-forwarded-for")), self._reach.proxies)
+        nobody = OF_NOBODY.fullmatch(scope["path"]) is not None
+        state["person"] = None if nobody else await run_in_threadpool(self._identify, Request(scope))
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that is none of ours.
@@ -111,7 +121,7 @@ class Edge:
         """
         headers = Headers(scope=scope)
         found = _HOST.fullmatch(headers.get("host", "").lower())
-        if found is None or found[1] not in self._hosts:
+        if found is None or found[1] not in self._reach.hosts:
             return self._problem(scope, 400, OTHER_HOST)
         if scope["method"] not in METHODS:
             response = self._problem(scope, 405, OTHER_METHOD)

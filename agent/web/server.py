@@ -1,14 +1,43 @@
-"""The web server of one process: on a loopback address, stopped by an event."""
+"""The web server of one process, stopped by an event; on a loopback address unless people sign in."""
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
+from agent.config_web import WebSection
 from agent.errors import ConfigError
-from agent.http_server import listen, serve_application
+from agent.http_server import Certificate, listen, serve_application
+from agent.web.access import Role
+from agent.web.accounts import Accounts, Settings
+from agent.web.callers import LOOPBACK_NAMES, Reach
 from agent.web.services import Services
 from agent.web.site import make_site
+from db.database import Database
+from db.sessions import Limits
 
 _ADDRESSES = {"127.0.0.1": "127.0.0.1", "::1": "::1", "localhost": "127.0.0.1"}
+
+
+def accounts_of(section: WebSection, database: Database, clock: Callable[[], datetime]) -> Accounts | None:
+    """Return the accounts as they are configured, None where there are none."""
+    if not section.accounts:
+        return None
+    limits = Limits(idle=timedelta(minutes=section.idle_minutes), absolute=timedelta(hours=section.longest_hours))
+    codes_of = frozenset(map(Role, section.codes_of))
+    return Accounts(database, clock, Settings(limits=limits, secure=section.is_encrypted, codes_of=codes_of))
+
+
+def reach_of(section: WebSection) -> Reach:
+    """Return how the site is reached."""
+    hosts = LOOPBACK_NAMES | frozenset(section.names)
+    return Reach(hosts=hosts, encrypted=section.is_encrypted, proxies=section.networks)
+
+
+def certificate_of(section: WebSection) -> Certificate | None:
+    """Return the configured certificate, None where there is none."""
+    if section.tls_certificate is None or section.tls_key is None:
+        return None
+    return Certificate(section.tls_certificate, section.tls_key)
 
 
 def serve(
@@ -19,23 +48,34 @@ def serve(
     stop: threading.Event,
     ready: Callable[[int], None],
     share_port: bool = False,
+    certificate: Certificate | None = None,
 ) -> None:
     """Serve the pages until `stop` is set, then finish what is under way and return.
 
-    `host` is 127.0.0.1, ::1 or localhost; port 0 picks a free port. `ready` is called once, with the port, when
-    connections are accepted. With `share_port` other processes may listen there, too. Raises ConfigError for an
-    address that other machines can reach (there are no accounts yet) and InstallationError when the port is taken.
+    Port 0 picks a free port. `ready` is called once, with the port, when connections are accepted. With `share_port`
+    other processes may listen there, too. Raises ConfigError for an address that other machines can reach, unless
+    people sign in and browsers come over TLS, and InstallationError when the port is taken or the certificate cannot
+    be read.
     """
-    with listen(_loopback(host), port, setting="web.port", share_port=share_port) as listener:
+    others = services.accounts is not None and services.reach.encrypted
+    with listen(_address(host, others=others), port, setting="web.port", share_port=share_port) as listener:
         site = make_site(services, stop)
         try:
-            serve_application(site, listener, stop=stop, ready=lambda: ready(listener.getsockname()[1]))
+            serve_application(
+                site,
+                listener,
+                stop=stop,
+                ready=lambda: ready(listener.getsockname()[1]),
+                certificate=certificate,
+            )
         finally:
             site.state.live.close()
 
 
-def _loopback(host: str) -> str:
-    """Return the address to bind. Any other name is refused, also one that means this machine today."""
+def _address(host: str, *, others: bool) -> str:
+    """Return the address to bind. Unless others may come any other name is refused, also one that is this machine's."""
+    if others:
+        return _ADDRESSES.get(host, host)
     if host not in _ADDRESSES:
         message = f"web.host: expected one of {', '.join(_ADDRESSES)}. Received: host={host}"
         raise ConfigError(message)

@@ -1,7 +1,7 @@
 """What the pages work with, and how one is made of a template."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, Response
 
 from agent.web import triage, words
 from agent.web.access import LOCAL, Identify
+from agent.web.accounts import Accounts
+from agent.web.callers import Reach
 from agent.web.decoding import Decoding
 from db.database import Database
 from db.priority import Allowances
@@ -31,9 +33,18 @@ class Services:
     store: Store
     clock: Callable[[], datetime]
     allowances: Allowances
-    identify: Identify = lambda _request: LOCAL
+    accounts: Accounts | None = None
+    reach: Reach = field(default_factory=Reach)
+    identify: Identify | None = None  # None: by the accounts, if there are any
     zone: tzinfo | None = None
     decoding: Decoding | None = None
+
+    @property
+    def who(self) -> Identify:
+        """What tells who asks: without accounts everybody is the local user."""
+        if self.identify is not None:
+            return self.identify
+        return (lambda _request: LOCAL) if self.accounts is None else self.accounts.identify
 
 
 def services_of(request: Request) -> Services:

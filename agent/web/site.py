@@ -5,23 +5,32 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent.web import image_pages, operator_addresses, reading_pages, study_pages, trail, worklist_pages
+from agent.web import (
+    account_addresses,
+    image_pages,
+    operator_addresses,
+    reading_pages,
+    study_pages,
+    trail,
+    worklist_pages,
+)
 from agent.web.access import route
 from agent.web.api.application import BASE, Api, make_api
 from agent.web.edge import Edge
 from agent.web.live import Live
-from agent.web.services import Services, page, plain_page
+from agent.web.services import Services, page, plain_page, services_of
 
 NOT_FOUND: Final = "There is no such page."
 WHO: Final = "Only who is signed in may see this."
@@ -35,6 +44,7 @@ _TITLES: Final = {
     422: "Not possible",
     408: "Too slow",
     413: "Too large",
+    429: "Too many attempts",
     500: "Something went wrong",
     503: "The worklist is not available",
 }
@@ -48,6 +58,7 @@ ADDRESSES: Final = (
     *reading_pages.ADDRESSES,
     *operator_addresses.ADDRESSES,
     *image_pages.ADDRESSES,
+    *account_addresses.ADDRESSES,
 )
 
 
@@ -74,7 +85,7 @@ def make_site(services: Services, stop: threading.Event | None = None) -> Starle
             Mount("/static", _Files(directory=Path(__file__).parent / "static")),
         ],
         middleware=[
-            Middleware(Edge, problem=partial(_problem, api), identify=services.identify),
+            Middleware(Edge, problem=partial(_problem, api), identify=services.who, reach=services.reach),
             Middleware(GZipMiddleware, compresslevel=_LEVEL),
         ],
         exception_handlers={HTTPException: _refused},
@@ -99,5 +110,13 @@ def _refused(request: Request, error: Exception) -> Response:
     said = error.detail if isinstance(error, HTTPException) else ""
     if status == HTTPStatus.FORBIDDEN and request.state.person is not None:
         trail.refused(request, f"{request.method} {getattr(request.scope.get('route'), 'path', '')}")
+    if status == HTTPStatus.UNAUTHORIZED and services_of(request).accounts is not None and _is_opened(request):
+        return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", HTTPStatus.SEE_OTHER)
     sentence = said if said.endswith(".") else _SENTENCES.get(status, NOT_FOUND)
     return page(request, "problem.html", status, title=_TITLES.get(status, "Not possible"), sentence=sentence)
+
+
+def _is_opened(request: Request) -> bool:
+    """Tell whether a person opens a page, rather than a script or a program asks."""
+    is_page = "text/html" in request.headers.get("accept", "")
+    return request.method == "GET" and is_page and request.headers.get("sec-fetch-dest", "document") == "document"

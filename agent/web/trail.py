@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from agent.web.access import person_of
+from agent.web.access import address_of, person_of
 from agent.web.services import services_of
 from db.audit import AuditEvent, Who, record
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
@@ -23,12 +23,7 @@ _REMEMBERED: Final = 10_000
 
 def who_asks(request: Request) -> Who:
     """Return who sends this request, for the audit trail: `db` functions that change something take it."""
-    return Who(person_of(request).name, source=source_of(request))
-
-
-def source_of(request: Request) -> str:
-    """Return the address from which a request comes."""
-    return "" if request.client is None else request.client.host
+    return Who(person_of(request).name, source=address_of(request))
 
 
 def viewed(request: Request, study_instance_uid: str, what: str = "study's page") -> None:

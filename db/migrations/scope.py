@@ -7,6 +7,7 @@ from sqlalchemy.schema import SchemaItem, Table
 
 import db.queue.job_table
 import db.schema
+import db.schema_accounts
 import db.schema_arrival
 import db.schema_audit
 import db.schema_commitment
@@ -27,6 +28,7 @@ from db.types import UtcDateTime
 
 TABLES = (
     db.schema,
+    db.schema_accounts,
     db.schema_arrival,
     db.schema_audit,
     db.schema_commitment,

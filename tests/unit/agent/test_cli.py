@@ -60,9 +60,10 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 def test_the_names_that_scripts_rely_on_exist() -> None:
     expected = (
         "run demo simulate analyse send echo find pull worklist show deliveries requeue report withdraw hold "
-        "retention verify backup restore rules check ticks triage migrate move"
+        "retention verify backup restore rules check ticks triage migrate move models compare train evaluate "
+        "operating-point token account"
     )
-    assert list(COMMANDS) == [*expected.split(), "models", "compare", "train", "evaluate", "operating-point", "token"]
+    assert list(COMMANDS) == expected.split()
     with click.Context(tibabu) as context:
         assert all(tibabu.get_command(context, name) for name in COMMANDS)
 
@@ -111,7 +112,7 @@ def test_a_wrong_configuration_is_status_2_and_names_each_key(command: list[str]
     (tmp_path / "bad.toml").write_text('[receive]\nport = -1\nprot = 1\n[web]\nhost = "0.0.0.0"\n', encoding="utf-8")
     said = failed(run(*command, "--config", "bad.toml"), 2)
     assert said.startswith("tibabu: bad.toml has 3 problem(s):")
-    assert all(key in said for key in ("receive.port", "receive.prot", "web.host"))
+    assert all(key in said for key in ("receive.port", "receive.prot", "web: "))
 
 
 def test_an_absent_configuration_is_status_2(run: Run) -> None:

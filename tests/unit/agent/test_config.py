@@ -136,7 +136,7 @@ def test_every_problem_is_told_at_once_by_its_key(problems: Callable[[str], list
         "receive.ae_title",
         "receive.prot",
         "complete.quiet_seconds",
-        "web.host",
+        "web",
         "log.level",
         "nonsense",
         "reports.sr.timezone",

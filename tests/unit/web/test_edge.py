@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.web import edge
 from agent.web.access import LOCAL
+from agent.web.callers import Reach
 from agent.web.edge import Edge
 from db.errors import DatabaseBusyError, DatabaseFullError, DatabaseUnavailableError, QueryError, SchemaError
 
@@ -48,7 +49,7 @@ def problem(_scope: Scope, status: int, sentence: str) -> Response:
 
 def ask(app: ASGIApp, method: str = "GET", host: str = "localhost", **headers: str) -> httpx.Response:
     async def once() -> httpx.Response:
-        transport = httpx.ASGITransport(Edge(app, problem=problem, identify=lambda _: LOCAL))
+        transport = httpx.ASGITransport(Edge(app, problem=problem, identify=lambda _: LOCAL, reach=Reach()))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, "/", headers={"Host": host, **headers})
 
