@@ -17,7 +17,9 @@ _MOVE = Prepared(
     )
 )
 _NOTE = Prepared(insert(study_event))
-_LOCK = Prepared(select(study.c.state, study.c.revision).where(study.c.id == bindparam("which")).with_for_update())
+_POSITION = select(study.c.state, study.c.revision).where(study.c.id == bindparam("which"))
+_LOCK = Prepared(_POSITION.with_for_update())
+_LOCK_IF_FREE = Prepared(_POSITION.with_for_update(skip_locked=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ def lock(connection: Connection, study_id: int) -> Position:
 
 def lock_if_free(connection: Connection, study_id: int) -> Position | None:
     """As `lock`, but None where another transaction has the row: a sweep goes on with the next one."""
-    query = select(study.c.state, study.c.revision).where(study.c.id == study_id).with_for_update(skip_locked=True)
-    found = connection.execute(query).one_or_none()
+    found = _LOCK_IF_FREE.one_or_none(connection, {"which": study_id})
     return None if found is None else Position(study_id, State(found.state), found.revision)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.advance import Position, advance, lock, note
@@ -12,6 +12,7 @@ from db.database import Database
 from db.lifecycle import Event
 from db.outcome import CONFLICTING_IDENTITY, Outcome
 from db.pictures import keep_thumbnail
+from db.prepared import Prepared
 from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.roles import Role
@@ -52,17 +53,28 @@ class ImageResult:
     finished_at: datetime
 
 
+_DONE = exists().where(
+    image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
+)
+_TASK = Prepared(
+    select(instance, study.c.study_instance_uid)
+    .join(study)
+    .where(instance.c.id == bindparam("which"), instance.c.analysis_revision.is_not(None), ~_DONE)
+)
+_IMAGE = Prepared(select(instance.c.study_id, instance.c.withdrawn).where(instance.c.id == bindparam("which")))
+_ONCE = [image_result.c.instance_id, image_result.c.revision]
+_INSERT = Prepared(
+    sqlite.insert(image_result).on_conflict_do_nothing(index_elements=_ONCE).returning(image_result.c.id),
+    postgresql=postgresql.insert(image_result)
+    .on_conflict_do_nothing(index_elements=_ONCE)
+    .returning(image_result.c.id),
+)
+
+
 def score_task(database: Database, instance_id: int) -> ScoreTask | None:
     """Return the image to analyse, or None when it has its result or needs none."""
-    done = exists().where(
-        image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
-    )
     with database.read() as connection:
-        row = connection.execute(
-            select(instance, study.c.study_instance_uid)
-            .join(study)
-            .where(instance.c.id == instance_id, instance.c.analysis_revision.is_not(None), ~done)
-        ).one_or_none()
+        row = _TASK.one_or_none(connection, {"which": instance_id})
     if row is None:
         return None
     return ScoreTask(
@@ -83,7 +95,7 @@ def raise_flagged(database: Database, queue: Queue, task: ScoreTask, *, at: date
     with database.begin() as connection:
         if switched_off(connection) is not None:
             return
-        study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
+        study_id = _study_of(connection, task.instance_id)
         _flagged(connection, queue, task, lock(connection, study_id), at=at, allowances=allowances)
 
 
@@ -106,7 +118,7 @@ def record_image_result(
     this was the last thing a complete study waited for.
     """
     with database.begin() as connection:
-        study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
+        study_id = _study_of(connection, task.instance_id)
         position = lock(connection, study_id)
         if not _insert_once(connection, task, found):
             return False
@@ -132,33 +144,36 @@ def _flagged(
 
 def _counts(connection: Connection, instance_id: int) -> bool:
     """Tell whether the image has not been withdrawn while it was analysed."""
-    query = select(instance.c.withdrawn).where(instance.c.id == instance_id)
-    return connection.execute(query).scalar_one() is None
+    (found,) = _IMAGE.rows(connection, {"which": instance_id})
+    return found.withdrawn is None
+
+
+def _study_of(connection: Connection, instance_id: int) -> int:
+    (found,) = _IMAGE.rows(connection, {"which": instance_id})
+    study_id: int = found.study_id
+    return study_id
 
 
 def _insert_once(connection: Connection, task: ScoreTask, found: ImageResult) -> bool:
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    inserted = connection.execute(
-        make(image_result)
-        .values(
-            instance_id=task.instance_id,
-            revision=task.revision,
-            outcome=found.outcome,
-            reason=found.reason,
-            is_lateral=found.lateral,
-            score=found.score,
-            probability=found.probability,
-            heat_map=found.heat_map,
-            model_name=found.model_name,
-            model_version=found.model_version,
-            model_sha256=found.model_sha256,
-            started_at=found.started_at,
-            finished_at=found.finished_at,
-        )
-        .on_conflict_do_nothing(index_elements=[image_result.c.instance_id, image_result.c.revision])
-        .returning(image_result.c.id)
-    ).scalar_one_or_none()
-    return inserted is not None
+    inserted = _INSERT.rows(
+        connection,
+        {
+            "instance_id": task.instance_id,
+            "revision": task.revision,
+            "outcome": found.outcome,
+            "reason": found.reason,
+            "is_lateral": found.lateral,
+            "score": found.score,
+            "probability": found.probability,
+            "heat_map": found.heat_map,
+            "model_name": found.model_name,
+            "model_version": found.model_version,
+            "model_sha256": found.model_sha256,
+            "started_at": found.started_at,
+            "finished_at": found.finished_at,
+        },
+    )
+    return bool(inserted)
 
 
 def _raise(connection: Connection, position: Position, *, at: datetime, allowances: Allowances) -> None:
@@ -220,7 +235,7 @@ def compare_task(database: Database, instance_id: int) -> CompareTask | None:
 def record_comparison(database: Database, queue: Queue, task: CompareTask, *, same: bool, at: datetime) -> None:
     """Commit what the comparison showed: the same content is no event, other content is a conflict."""
     with database.begin() as connection:
-        study_id = connection.execute(select(instance.c.study_id).where(instance.c.id == task.instance_id)).scalar_one()
+        study_id = _study_of(connection, task.instance_id)
         position = lock(connection, study_id)
         settled = connection.execute(
             update(instance)

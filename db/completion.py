@@ -1,16 +1,17 @@
 """When a study is complete, and when everything it needs for its conclusion is settled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, tuple_
+from sqlalchemy import Connection, Integer, and_, bindparam, exists, func, or_, select, tuple_
 
 from db.advance import Position, advance, lock, lock_if_free
 from db.database import Database
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.kinds import CONCLUDE
 from db.lifecycle import Event, State
+from db.prepared import Prepared
 from db.queue import Queue
 from db.roles import NO_WORK, Role
 from db.schema import image_result, instance, study
@@ -18,6 +19,42 @@ from db.work_due import WORK_DUE
 
 MOST_AT_ONCE: Final = 200
 """Studies that `close_due` looks for at a time; it returns when it has completed so many."""
+
+
+_SOMEBODY_ELSES = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
+_DUE_NOW = (
+    select(study.c.closes_at, study.c.id)
+    .where(
+        study.c.state == State.RECEIVING, study.c.closes_at <= bindparam("now"), ~study.c.prior_only, _SOMEBODY_ELSES
+    )
+    .order_by(study.c.closes_at, study.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_DUE = Prepared(_DUE_NOW)
+_DUE_AFTER = Prepared(
+    _DUE_NOW.where(
+        tuple_(study.c.closes_at, study.c.id)
+        > tuple_(bindparam("last_closes_at", type_=study.c.closes_at.type), bindparam("last_id", type_=study.c.id.type))
+    )
+)
+_NEXT = Prepared(
+    select(study.c.closes_at)
+    .where(study.c.state == State.RECEIVING, study.c.closes_at > bindparam("after"))
+    .order_by(study.c.closes_at)
+    .limit(1)
+)
+_OF = Prepared(select(study.c.closes_at, WORK_DUE.label("due_at")).where(study.c.id == bindparam("study_id")))
+_HAS_RESULT = exists().where(
+    image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
+)
+_OUTSTANDING = Prepared(
+    select(func.count().label("instances"))
+    .select_from(instance)
+    .where(
+        instance.c.study_id == bindparam("study_id"),
+        or_(and_(instance.c.analysis_revision.is_not(None), ~_HAS_RESULT), instance.c.role == Role.UNVERIFIED),
+    )
+)
 
 
 def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
@@ -44,33 +81,31 @@ def close_due(database: Database, queue: Queue, *, now: datetime) -> int:
 
 def _due(database: Database, now: datetime, last: tuple[Any, ...]) -> Sequence[Any]:
     """Return the next studies whose time to close has come, after the one that was the `last` of those before."""
-    somebody_elses = exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
-    place = (study.c.closes_at, study.c.id)
-    query = select(*place).where(
-        study.c.state == State.RECEIVING, study.c.closes_at <= now, ~study.c.prior_only, somebody_elses
-    )
     if last:
-        query = query.where(tuple_(*place) > tuple_(*last))
+        closes_at, study_id = last
+        return _found(
+            database, _DUE_AFTER, {"now": now, "most": MOST_AT_ONCE, "last_closes_at": closes_at, "last_id": study_id}
+        )
+    return _found(database, _DUE, {"now": now, "most": MOST_AT_ONCE})
+
+
+def _found(database: Database, query: Prepared, parameters: Mapping[str, object]) -> Sequence[Any]:
     with database.read() as connection:
-        return connection.execute(query.order_by(*place).limit(MOST_AT_ONCE)).all()
+        return query.rows(connection, parameters)
 
 
 def next_close(database: Database, *, after: datetime) -> datetime | None:
     """Return when the next study closes, later than `after`, as things stand; None if none is open."""
-    with database.read() as connection:
-        return connection.execute(
-            select(study.c.closes_at)
-            .where(study.c.state == State.RECEIVING, study.c.closes_at > after)
-            .order_by(study.c.closes_at)
-            .limit(1)
-        ).scalar_one_or_none()
+    found = _found(database, _NEXT, {"after": after})
+    closes_at: datetime | None = found[0].closes_at if found else None
+    return closes_at
 
 
 def _close(database: Database, queue: Queue, study_id: int, now: datetime) -> bool:
     with database.begin() as connection:
         position = lock_if_free(connection, study_id)
-        closes_at = connection.execute(select(study.c.closes_at).where(study.c.id == study_id)).scalar_one()
-        if position is None or closes_at > now:  # something is being done with it, or more arrived since we looked
+        (one,) = _OF.rows(connection, {"study_id": study_id})
+        if position is None or one.closes_at > now:  # something is being done with it, or more arrived since we looked
             return False
         moved = advance(connection, position, Event.ENDED, at=now)
         if moved is not None:
@@ -86,19 +121,15 @@ def conclude_when_settled(connection: Connection, queue: Queue, position: Positi
     """
     if position.state is not State.COMPLETE or outstanding(connection, position.study_id):
         return
-    due = connection.execute(select(WORK_DUE).where(study.c.id == position.study_id)).scalar_one()
-    queue.enqueue(connection, CONCLUDE, str(position.study_id), due_at=due, run_at=at)
+    (one,) = _OF.rows(connection, {"study_id": position.study_id})
+    queue.enqueue(connection, CONCLUDE, str(position.study_id), due_at=one.due_at, run_at=at)
 
 
 def outstanding(connection: Connection, study_id: int) -> int:
     """Return how many Instances of the study still wait for an image result or a comparison."""
-    has_result = exists().where(
-        image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
-    )
-    waits = or_(and_(instance.c.analysis_revision.is_not(None), ~has_result), instance.c.role == Role.UNVERIFIED)
-    return connection.execute(
-        select(func.count()).select_from(instance).where(instance.c.study_id == study_id, waits)
-    ).scalar_one()
+    (found,) = _OUTSTANDING.rows(connection, {"study_id": study_id})
+    count: int = found.instances
+    return count
 
 
 def enqueue_settled(database: Database, queue: Queue, *, now: datetime) -> int:

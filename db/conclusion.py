@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection
 
+from db import conclusion_statements as statements
 from db import kinds
 from db.advance import Position, advance, lock
 from db.causes import Cause
@@ -19,11 +20,9 @@ from db.outcome import ImageOutcome, Outcome, StudyOutcome
 from db.performed import count_withdrawn, missing_radiographs
 from db.queue import Queue
 from db.rejection import objects_there
-from db.schema import delivery, image_result, instance, report, result, study
 from db.told import corrected_since, may_have
 from db.triage import switched_off
 from db.withheld import withhold_results, without_model
-from db.work_due import WORK_DUE
 from db.workitems import follow_result
 
 
@@ -106,25 +105,16 @@ class Conclusion:
 def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | None:
     """Return the study to conclude, or None unless it is COMPLETE and nothing is outstanding."""
     with database.read() as connection:
-        row = connection.execute(select(study).where(study.c.id == study_id)).one()
+        (row,) = statements.STUDY.rows(connection, {"study_id": study_id})
         if row.state != State.COMPLETE or outstanding(connection, study_id):
             return None
         return to_conclude(connection, row)
 
 
-def to_conclude(connection: Connection, row: Row[Any]) -> StudyToConclude:
+def to_conclude(connection: Connection, row: Any) -> StudyToConclude:  # noqa: ANN401 - a row
     """Return what the study `row` comes to as its images stand."""
-    images = connection.execute(
-        select(image_result)
-        .join(instance)
-        .where(instance.c.study_id == row.id, image_result.c.revision == instance.c.analysis_revision)
-        .order_by(instance.c.id)
-    ).all()
-    withdrawn = connection.scalars(
-        select(instance.c.withdrawn)
-        .where(instance.c.study_id == row.id, instance.c.withdrawn.is_not(None))
-        .order_by(instance.c.id)
-    ).all()
+    images = statements.IMAGES.rows(connection, {"study_id": row.id})
+    withdrawn = [one.withdrawn for one in statements.WITHDRAWN.rows(connection, {"study_id": row.id})]
     off = switched_off(connection)
     outcomes = tuple(
         ImageOutcome(
@@ -193,20 +183,9 @@ def write_result(connection: Connection, queue: Queue, conclusion: Conclusion, p
     result_id = _insert_result(connection, conclusion, position.revision)
     orders = (*_reports(connection, conclusion), *_notes(connection, conclusion, position.revision))
     sent = [_insert_report(connection, queue, conclusion, result_id, order) for order in orders]
-    connection.execute(
-        update(study)
-        .where(study.c.id == conclusion.study_id)
-        .values(
-            outcome=conclusion.outcome.outcome,
-            reason=conclusion.outcome.reason,
-            probability=conclusion.outcome.probability,
-            concluded_at=at,
-            withdrawing=None,
-            withdrawal_cause=None,
-            withdrawal_reason=None,
-            amending=None,
-        )
-    )
+    came_to = {"outcome": conclusion.outcome.outcome, "reason": conclusion.outcome.reason, "concluded_at": at}
+    probability = conclusion.outcome.probability
+    statements.PLACE.run(connection, {"which": conclusion.study_id, "probability": probability, **came_to})
     follow_result(connection, queue, conclusion.study_id, at=at)
     if not any(sent):
         advance(connection, position, Event.ALL_ACKNOWLEDGED, at=at, detail="nothing to send")
@@ -225,12 +204,7 @@ def supersede(connection: Connection, study_id: int, *, at: datetime) -> None:
 
     Whatever the study comes to later, what a note names is to go.
     """
-    of_study = select(report.c.id).join(result).where(result.c.study_id == study_id, ~report.c.rejects)
-    connection.execute(
-        update(delivery)
-        .where(delivery.c.report_id.in_(of_study), delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.PARKED)))
-        .values(state=DeliveryState.SUPERSEDED, updated_at=at)
-    )
+    statements.SUPERSEDE.run(connection, {"of_study": study_id, "state": DeliveryState.SUPERSEDED, "updated_at": at})
 
 
 def detail_of(outcome: StudyOutcome) -> str:
@@ -256,65 +230,61 @@ def _notes(connection: Connection, conclusion: Conclusion, revision: int) -> Ite
 
 
 def _insert_result(connection: Connection, conclusion: Conclusion, revision: int) -> int:
-    result_id: int = connection.execute(
-        insert(result)
-        .values(
-            study_id=conclusion.study_id,
-            revision=revision,
-            outcome=conclusion.outcome.outcome,
-            reason=conclusion.outcome.reason,
-            probability=conclusion.outcome.probability,
-            model_name=conclusion.model_name,
-            model_version=conclusion.model_version,
-            model_sha256=conclusion.model_sha256,
-            operating_point=conclusion.operating_point,
-            threshold=conclusion.threshold,
-            device_uid=conclusion.device_uid,
-            analysed_at=conclusion.analysed_at,
-            concluded_at=conclusion.concluded_at,
-            withdrawal_cause=None if conclusion.taken_back is None else conclusion.taken_back.cause,
-            withdrawal_reason=None if conclusion.taken_back is None else conclusion.taken_back.reason,
-        )
-        .returning(result.c.id)
-    ).scalar_one()
+    """Write the result of a revision; return its id."""
+    taken_back = conclusion.taken_back
+    (row,) = statements.RESULT.rows(
+        connection,
+        {
+            "study_id": conclusion.study_id,
+            "revision": revision,
+            "outcome": conclusion.outcome.outcome,
+            "reason": conclusion.outcome.reason,
+            "probability": conclusion.outcome.probability,
+            "model_name": conclusion.model_name,
+            "model_version": conclusion.model_version,
+            "model_sha256": conclusion.model_sha256,
+            "operating_point": conclusion.operating_point,
+            "threshold": conclusion.threshold,
+            "device_uid": conclusion.device_uid,
+            "analysed_at": conclusion.analysed_at,
+            "concluded_at": conclusion.concluded_at,
+            "withdrawal_cause": None if taken_back is None else taken_back.cause,
+            "withdrawal_reason": None if taken_back is None else taken_back.reason,
+        },
+    )
+    result_id: int = row.id
     return result_id
 
 
 def _insert_report(
     connection: Connection, queue: Queue, conclusion: Conclusion, result_id: int, order: ReportOrder
 ) -> int:
-    at = conclusion.concluded_at
-    earlier = connection.execute(
-        select(func.count())
-        .select_from(report)
-        .join(result)
-        .where(result.c.study_id == conclusion.study_id, report.c.kind == order.kind)
-    ).scalar_one()
-    report_id = connection.execute(
-        insert(report)
-        .values(
-            result_id=result_id,
-            kind=order.kind,
-            version=earlier + 1,
-            media_type=order.media_type,
-            rejects=order.rejects,
-        )
-        .returning(report.c.id)
-    ).scalar_one()
-    due = connection.execute(select(WORK_DUE).where(study.c.id == conclusion.study_id)).scalar_one()
+    """Write a report with its deliveries and their jobs; return how many deliveries there are."""
+    at, study_id = conclusion.concluded_at, conclusion.study_id
+    (earlier,) = statements.EARLIER.rows(connection, {"study_id": study_id, "kind": order.kind})
+    (made,) = statements.REPORT.rows(
+        connection,
+        {
+            "result_id": result_id,
+            "kind": order.kind,
+            "version": earlier.reports + 1,
+            "media_type": order.media_type,
+            "rejects": order.rejects,
+        },
+    )
+    (due,) = statements.DUE.rows(connection, {"study_id": study_id})
     for destination in order.destinations:
-        delivery_id = connection.execute(
-            insert(delivery)
-            .values(
-                report_id=report_id,
-                destination=destination,
-                state=DeliveryState.QUEUED,
-                attempts=0,
-                reason="",
-                created_at=at,
-                updated_at=at,
-            )
-            .returning(delivery.c.id)
-        ).scalar_one()
-        queue.enqueue(connection, kinds.deliver(destination), str(delivery_id), due_at=due, run_at=at)
+        (queued,) = statements.DELIVERY.rows(
+            connection,
+            {
+                "report_id": made.id,
+                "destination": destination,
+                "state": DeliveryState.QUEUED,
+                "attempts": 0,
+                "reason": "",
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
+        queue.enqueue(connection, kinds.deliver(destination), str(queued.id), due_at=due.due_at, run_at=at)
     return len(order.destinations)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
 
 from db import kinds
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.lifecycle import State
 from db.outcome import Outcome
+from db.prepared import Prepared
 from db.queue import Queue
 from db.schema import delivery, instance, study
 from db.work_due import WORK_DUE, work_due
@@ -93,13 +94,16 @@ def plan_forwards(
             queue.enqueue(connection, kind, str(study_id), due_at=work_due(row), run_at=at + GATHER)
 
 
+_HELD = Prepared(
+    select(delivery.c.id, delivery.c.destination, delivery.c.on_outcomes)
+    .join(instance)
+    .where(instance.c.study_id == bindparam("study_id"), delivery.c.state == DeliveryState.HELD)
+)
+
+
 def release_held(connection: Connection, queue: Queue, study_id: int, outcome: Outcome, *, at: datetime) -> None:
     """Let go what was held for this outcome; the rest stays held: a later revision may come to another one."""
-    held = connection.execute(
-        select(delivery.c.id, delivery.c.destination, delivery.c.on_outcomes)
-        .join(instance)
-        .where(instance.c.study_id == study_id, delivery.c.state == DeliveryState.HELD)
-    ).all()
+    held = _HELD.rows(connection, {"study_id": study_id})
     going = [row for row in held if outcome in row.on_outcomes.split()]
     if not going:
         return

@@ -201,7 +201,13 @@ def _on_record(connection: Connection, uids: Sequence[str]) -> set[str]:
 
 def count_withdrawn(connection: Connection, study_id: int) -> int:
     """Return how many of the study's images were withdrawn."""
-    query = select(func.count()).select_from(instance)
-    return connection.execute(
-        query.where(instance.c.study_id == study_id, instance.c.withdrawn.is_not(None))
-    ).scalar_one()
+    (found,) = _WITHDRAWN.rows(connection, {"study_id": study_id})
+    count: int = found.instances
+    return count
+
+
+_WITHDRAWN = Prepared(
+    select(func.count().label("instances"))
+    .select_from(instance)
+    .where(instance.c.study_id == bindparam("study_id"), instance.c.withdrawn.is_not(None))
+)

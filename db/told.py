@@ -1,9 +1,10 @@
 """Who has been told of a study: whoever may have a report of it gets the later ones too, whatever they say."""
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from db.delivery_state import DeliveryState
 from db.lifecycle import Event
+from db.prepared import Prepared
 from db.rejection import sent
 from db.schema import delivery, report, result, study_event
 
@@ -34,11 +35,18 @@ def corrected_since(connection: Connection, study_id: int, *, before: int) -> bo
     By the order of the audit trail, which is written with the study's row locked; a study may be amended for another
     reason too, and the later reason is the one that it keeps.
     """
-    event = study_event.c
+    return bool(_CORRECTED.rows(connection, {"study_id": study_id, "before": before}))
+
+
+def _corrected() -> Prepared:
+    event, study_id = study_event.c, bindparam("study_id", type_=study_event.c.study_id.type)
     last = select(func.coalesce(func.max(event.id), 0)).where(
-        event.study_id == study_id, event.event.in_(_WITH_RESULT), event.revision < before
+        event.study_id == study_id, event.event.in_(_WITH_RESULT), event.revision < bindparam("before")
     )
     found = select(event.id).where(
         event.study_id == study_id, event.event == IDENTITY_CORRECTED, event.id > last.scalar_subquery()
     )
-    return connection.execute(found.limit(1)).one_or_none() is not None
+    return Prepared(found.limit(1))
+
+
+_CORRECTED = _corrected()

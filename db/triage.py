@@ -15,13 +15,16 @@ from db.audit import AuditEvent, Who, note
 from db.audit_terms import EventAction, EventId, EventType
 from db.database import Database
 from db.errors import RefusedError
+from db.prepared import Prepared
 from db.schema_triage import triage_switch
 
 TRIAGE_OFF: Final = "triage switched off"
 """Why an image or a study was not analysed, as reports and pages say it."""
 
 _LOCK: Final = ("triage_switch",)
-_ACTIVE: Final = select(triage_switch).where(triage_switch.c.on_at.is_(None)).order_by(triage_switch.c.id).limit(1)
+_ACTIVE: Final = Prepared(
+    select(triage_switch).where(triage_switch.c.on_at.is_(None)).order_by(triage_switch.c.id).limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,8 @@ def triage_off(database: Database) -> Switch | None:
 
 def switched_off(connection: Connection) -> Switch | None:
     """Return the same as the caller's transaction sees it."""
-    row = connection.execute(_ACTIVE).mappings().one_or_none()
-    return None if row is None else Switch(**row)
+    row = _ACTIVE.one_or_none(connection, {})
+    return None if row is None else Switch(**row._asdict())
 
 
 def switches(database: Database, *, limit: int = 50) -> tuple[Switch, ...]:
