@@ -35,8 +35,8 @@ from db.backup_record import begin_backup, end_backup, still_alive
 from db.database import Database
 from db.dump import dump
 from db.errors import DatabaseError
-from db.migrate import current
 from db.needed_files import NeededFile
+from db.revision import current
 from dicom_io.errors import LostError
 from dicom_io.store import Store, name_of
 

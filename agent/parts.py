@@ -11,9 +11,9 @@ from agent.errors import InstallationError
 from db.closing import Timing
 from db.database import Database, open_database
 from db.installation import installation_uuid
-from db.migrate import needs_upgrade
 from db.priority import Allowances
 from db.queue import Queue, open_queue
+from db.revision import needs_upgrade
 from db.server_clock import ahead
 from dicom_io.folder_store import FolderStore
 from dicom_io.store import Store

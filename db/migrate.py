@@ -1,4 +1,4 @@
-"""Bringing a database to this version's schema, and asking whether it is there."""
+"""Bringing a database to this version's schema."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
@@ -14,9 +13,7 @@ from db.database import Database
 from db.errors import SchemaError
 from db.foreign import translated
 from db.migrations import procrastinate_schema
-
-MOVED = "moved"
-"""The revision of a database whose rows have been moved to another one: no agent is to run on it any more."""
+from db.revision import MOVED, revision_of
 
 LOCK_TIMEOUT = 10  # seconds: a migration that waits for a table's lock keeps everybody behind it waiting as well
 
@@ -33,20 +30,6 @@ def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
         if database.dialect == "postgresql":
             procrastinate_schema.upgrade(connection)
-
-
-def current(database: Database) -> str | None:
-    """Return the schema's revision; None for a database that has none."""
-    with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def needs_upgrade(database: Database) -> bool:
-    """Tell whether `upgrade` has something to do."""
-    with database.read() as connection:
-        if MigrationContext.configure(connection).get_current_revision() != _scripts().get_current_head():
-            return True
-        return database.dialect == "postgresql" and procrastinate_schema.is_behind(connection)
 
 
 @contextmanager
@@ -75,10 +58,6 @@ def _foreign_keys(connection: Connection, *, on: bool) -> None:
     connection.connection.cursor().execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
@@ -88,7 +67,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _refuse_later(config: Config, connection: Connection) -> None:
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = revision_of(connection)
     if found == MOVED:
         msg = "expected the database in use. Received: one whose rows were moved to another; see database.url"
         raise SchemaError(msg)

@@ -24,9 +24,10 @@ from db.database import Database
 from db.errors import DatabaseBusyError, RefusedError
 from db.foreign import translated
 from db.metadata import metadata
-from db.migrate import MOVED, upgrade
+from db.migrate import upgrade
 from db.migrations import scope as _every_table  # noqa: F401 - a table that nobody imported would be left behind
 from db.queue.moving import MovedJobs, move_jobs, moved_jobs
+from db.revision import MOVED
 
 _AT_ONCE = 1000
 _DIGEST = 16  # bytes of each row's digest; their sum does not depend on the rows' order

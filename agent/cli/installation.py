@@ -18,8 +18,9 @@ from agent.outgoing import make_destinations
 from agent.parts import clock_is_off, open_rows, opened, utc_now
 from agent.site import adapted
 from db.errors import DatabaseError
-from db.migrate import current, upgrade
+from db.migrate import upgrade
 from db.operating_point import OperatingPointRecord, active_operating_points
+from db.revision import current
 from db.tokens import tokens
 from dicom_io.errors import DicomIoError
 from dicom_io.scu import Peer, echo

@@ -82,9 +82,9 @@ def _step_back(config: Config) -> None:
 
 def _migrate(config: Config, *, supervised: bool) -> None:
     """Bring the database to this version, unless the supervisor has just done so."""
-    from db.migrate import upgrade  # noqa: PLC0415 - Alembic is of no use to a supervised role
-
     if not supervised:
+        from db.migrate import upgrade  # noqa: PLC0415 - Alembic is of no use to a supervised role
+
         database = open_rows(config)
         upgrade(database)
         database.dispose()

@@ -19,12 +19,13 @@ from db.completion import close_due
 from db.database import Database, open_database
 from db.errors import DatabaseBusyError, RefusedError, SchemaError
 from db.installation import installation_uuid
-from db.migrate import current, upgrade
+from db.migrate import upgrade
 from db.move import Moved, move
 from db.outcome import Outcome
 from db.queue import open_queue, utc_now
 from db.queue.job_table import LEASED, PARKED, job
 from db.requeue import requeue_deliveries
+from db.revision import current
 from db.schema import instance, study
 from db.schema_tokens import api_token
 from db.worklist import worklist_row

@@ -9,15 +9,17 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, literal_column, select, table, text
 
 from db.database import Database, open_database
 from db.errors import ConstraintError, DatabaseBusyError, SchemaError
 from db.metadata import metadata
-from db.migrate import _config, _scripts, current, needs_upgrade, upgrade
+from db.migrate import _config, upgrade
 from db.migrations import procrastinate_schema
 from db.migrations.scope import configuration
 from db.queue import open_queue, utc_now
+from db.revision import current, needs_upgrade, newest
 from db.schema_model import operating_point
 
 # Everything that PostgreSQL knows about the tables of the default schema, in its own words.
@@ -128,7 +130,7 @@ def test_an_empty_database_says_that_it_needs_an_upgrade(empty_database: Databas
     with pytest.raises(SchemaError, match="tibabu migrate"):
         open_queue(empty_database).parked()
     upgrade(empty_database)
-    assert current(empty_database) == _scripts().get_current_head()
+    assert current(empty_database) == newest() == ScriptDirectory.from_config(_config()).get_current_head()
     assert not needs_upgrade(empty_database)
     assert open_queue(empty_database).parked() == ()
 
