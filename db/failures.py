@@ -4,7 +4,7 @@ The count stands in the database, so that it holds over all processes and hosts 
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -86,10 +86,14 @@ def forget_failures(connection: Connection, about: str) -> bool:
     return bool(connection.execute(delete(sign_in_failure).where(sign_in_failure.c.key == key)).rowcount)
 
 
-def paused_until(connection: Connection, about: str) -> datetime | None:
-    """Return until when nobody is let in for it."""
-    key = hashlib.sha256(about.encode()).hexdigest()
-    return connection.execute(select(sign_in_failure.c.paused_until).where(sign_in_failure.c.key == key)).scalar()
+def pauses_of(database: Database, about: Sequence[str]) -> tuple[datetime | None, ...]:
+    """Return until when nobody is let in for each of them."""
+    keys = [hashlib.sha256(one.encode()).hexdigest() for one in about]
+    with database.read() as connection:
+        row = sign_in_failure.c
+        rows = connection.execute(select(row.key, row.paused_until).where(row.key.in_(keys))).all()
+    found = {row.key: row.paused_until for row in rows}
+    return tuple(found.get(key) for key in keys)
 
 
 def sweep_failures(connection: Connection, *, before: datetime) -> None:

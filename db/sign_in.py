@@ -145,6 +145,18 @@ def set_up_codes(
     return True
 
 
+def prove_again(  # all that is written at once
+    database: Database, session: SessionRecord, guard: Guarded, who: Who, *, sha256: str, now: datetime
+) -> bool:
+    """Note that somebody has proved once more who they are, and go on under a new id."""
+    with database.begin() as connection:
+        if not advance_session(connection, session.id, sha256=sha256, stage=session.stage, how=session.how, now=now):
+            return False
+        succeeded(connection, forgiven=guard, shared=None, now=now)
+        note(connection, _authentication(who, EventType.LOGIN, now, "proved again who they are"))
+    return True
+
+
 def use(connection: Connection, account_id: int, proof: Proof) -> bool:
     """Use a proof. Tell whether nobody had."""
     if proof.recovery is not None:

@@ -2,7 +2,7 @@
 
 import getpass
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
@@ -12,13 +12,11 @@ from agent.config import Config
 from agent.parts import opened, utc_now
 from agent.web.access import Role
 from agent.web.passwords import Hasher, initial_password
+from agent.web.people_pages import INITIAL_PASSWORD_LASTS
 from agent.web.sign_in import about_account
 from db import account_changes
 from db.accounts import AccountRecord, NewAccount, account_named, accounts
 from db.audit import Who
-
-INITIAL_PASSWORD_LASTS = timedelta(days=3)
-"""An initial password that nobody has used by then opens nothing."""
 
 
 @click.group(short_help="Say who may use the web application.")

@@ -91,7 +91,11 @@ class Accounts:
 
     def needs_codes(self, account: AccountRecord) -> bool:
         """Tell whether the account's roles ask for codes that it does not have yet."""
-        return not account.has_codes and bool(roles_of(account) & self.settings.codes_of)
+        return not account.has_codes and self.asks_codes_of(account)
+
+    def asks_codes_of(self, account: AccountRecord) -> bool:
+        """Tell whether the account's roles ask for codes."""
+        return bool(roles_of(account) & self.settings.codes_of)
 
     def is_proved(self, session: SessionRecord) -> bool:
         """Tell whether somebody has just proved who they are."""

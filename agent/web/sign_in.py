@@ -20,9 +20,10 @@ OF_ADDRESS: Final = Pauses(50, timedelta(seconds=10), timedelta(minutes=10), tim
 """For one address, whatever the names; browsers that are known to their account are not counted."""
 
 WRONG: Final = "The name or the password is wrong, or the account cannot be used."
+NOT_THEIRS: Final = "The password is wrong."
 WRONG_CODE: Final = "The code is wrong, or has been used before. Wait for the next one."
 
-SAME: Final = "Choose another password than the one that you were given."
+SAME: Final = "Choose another password than the present one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,22 @@ def network_of(address: str) -> str:
 def _has_ended(account: AccountRecord, now: datetime) -> bool:
     """Tell whether an initial password is too old."""
     return account.password_ends_at is not None and account.password_ends_at <= now
+
+
+def again(accounts: Accounts, session: SessionRecord, password: str, visitor: Visitor) -> Admitted | Refused:
+    """Take the password once more of somebody who has signed in; guessing counts in their session."""
+    now, account, cookie = accounts.clock(), session.account, new_cookie()
+    guard = Guarded(f"session {session.id}", OF_NAME)
+    attempt = begin_attempt(accounts.database, (guard,), now=now)
+    if attempt.paused_until is not None:
+        return Refused(NOT_THEIRS, attempt.paused_until)
+    kept = sign_in.secrets_for(accounts.database, account.id).password_hash
+    who = who_is(account, visitor)
+    if not accounts.settings.hasher.verify(kept, password):
+        sign_in.failed(accounts.database, who, f"wrong password in a session{_paused(attempt)}", now=now)
+        return Refused(NOT_THEIRS)
+    went_on = sign_in.prove_again(accounts.database, session, guard, who, sha256=sha256(cookie), now=now)
+    return Admitted(cookie, session.stage, None) if went_on else Refused(NOT_THEIRS)
 
 
 def with_new_password(

@@ -61,7 +61,7 @@ def enter(request: Request) -> Response:
     name = form.get("name", "")
     found = sign_in.with_password(accounts, name, form.get("password", ""), visitor_of(request))
     if isinstance(found, sign_in.Refused):
-        return _sign_in(request, *_refusal(accounts, found), going=going, name=name)
+        return _sign_in(request, *refusal_of(accounts, found), going=going, name=name)
     return _onward(accounts, found, going)
 
 
@@ -77,7 +77,7 @@ def enter_code(request: Request) -> Response:
     going = local(form.get("next", "/"))
     found = sign_in.with_code(accounts, session, form.get("code", ""), visitor_of(request))
     if isinstance(found, sign_in.Refused):
-        status, sentence = _refusal(accounts, found)
+        status, sentence = refusal_of(accounts, found)
         return page(request, "sign_in_code.html", status, sentence=sentence, going=going)
     return _onward(accounts, found, going)
 
@@ -162,7 +162,7 @@ def _onward(accounts: Accounts, admitted: sign_in.Admitted, going: str) -> Respo
     return response
 
 
-def _refusal(accounts: Accounts, found: sign_in.Refused) -> tuple[int, str]:
+def refusal_of(accounts: Accounts, found: sign_in.Refused) -> tuple[int, str]:
     """Return the status and the sentence of a refusal."""
     if found.until is None:
         return 422, found.sentence
