@@ -77,7 +77,14 @@ def _outlines(heat: Frame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return where the dark and the bright line around what is hot are."""
     hot = heat >= _OUTLINE
     thickness = max(1, round(min(heat.shape) / _LINE_FRACTION))
-    return _spread(hot, thickness) & ~hot, hot & _spread(~hot, thickness)
+    dark, line = np.zeros_like(hot), np.zeros_like(hot)
+    rows, columns = np.flatnonzero(hot.any(axis=1)), np.flatnonzero(hot.any(axis=0))
+    if rows.size:  # no line lies farther than its thickness from what is hot
+        around = tuple(slice(max(0, lines[0] - thickness), lines[-1] + thickness + 1) for lines in (rows, columns))
+        part = hot[around]
+        dark[around] = _spread(part, thickness) & ~part
+        line[around] = part & _spread(~part, thickness)
+    return dark, line
 
 
 def _spread(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:

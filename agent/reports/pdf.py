@@ -31,7 +31,7 @@ from agent.reports.lettering import is_font, lettering
 from agent.reports.modules import Series, begin, coded, local_zone, reference
 from agent.reports.page import TITLE, page
 from agent.reports.part10 import write
-from dicom_io.decoding import Decoder
+from agent.reports.radiograph import radiograph
 from dicom_io.silence import quiet_pydicom
 
 MEDIA_TYPE: Final = DICOM
@@ -99,8 +99,7 @@ def _picture(result: StudyResult) -> NDArray[np.uint8]:
     if image.path is None:
         message = "expected the flagged image in the store. Received: one that retention has removed"
         raise ReportError(message)
-    with Decoder() as decoder:
-        return shaded(decoder.read_frames(image.path)[0], image.heat_map, _OPACITY)
+    return shaded(radiograph(image.path), image.heat_map, _OPACITY)
 
 
 def _add_document(dataset: Dataset, pdf: bytes, sources: list[tuple[str, str]]) -> None:

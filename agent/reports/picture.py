@@ -33,7 +33,7 @@ from agent.reports.image_library import SPACING
 from agent.reports.lossy import lossy_compression
 from agent.reports.modules import Series, begin, coded, date, local_zone, reference, time
 from agent.reports.part10 import write
-from dicom_io.decoding import Decoder
+from agent.reports.radiograph import radiograph
 from dicom_io.silence import quiet_pydicom
 
 MEDIA_TYPE: Final = "application/dicom"
@@ -68,10 +68,8 @@ def render(result: StudyResult, settings: Settings) -> Document:
         message = "expected the flagged image in the store. Received: a file whose header cannot be read"
         raise ReportError(message)
     concluded = result.concluded_at.astimezone(local_zone(source, settings))
-    with Decoder() as decoder:  # seldom enough for a process of its own: a picture is rendered once
-        radiograph = decoder.read_frames(image.path)[0]
     pixels = draw(
-        radiograph,
+        radiograph(image.path),
         image.heat_map,
         headline=wording.HEADLINE,
         lines=wording.caption(result, image, concluded),
