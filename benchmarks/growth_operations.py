@@ -32,6 +32,7 @@ from db.queue import Done, Queue, open_queue, utc_now
 from db.queue.changes import ChangeCounter
 from db.queue.policy import Policy
 from db.queue.runner import Worker
+from db.search import search_studies
 from db.workitem_reading import TaskCriteria, reading_tasks
 from db.worklist import study_record, worklist, worklist_counts
 
@@ -104,8 +105,11 @@ def looking(site: Site) -> tuple[Operation, ...]:
     def tasks(**criteria: tuple[str, ...]) -> object:
         return list(islice(reading_tasks(database, TaskCriteria(**criteria)), ENOUGH))
 
-    def name() -> object:
-        return site.find({"patient_name": Like((f"Family{site.any_study() % max(site.studies // 4, 1)}^",))})
+    def some_name() -> str:
+        return f"Family{site.any_study() % max(site.studies // 4, 1)}"
+
+    def typed(further: str) -> Callable[[], object]:
+        return lambda: search_studies(database, f"{further} {some_name()}")
 
     page, search, show, read = "the page", "search", "one study", "other lists"
     return (
@@ -115,7 +119,16 @@ def looking(site: Site) -> tuple[Operation, ...]:
         Operation(search, "by Patient ID", of("patient_id", site.patient_id)),
         Operation(search, "by accession number", of("accession_number", site.accession_number)),
         Operation(search, "by UID", of("study_instance_uid", site.uid)),
-        Operation(search, "by patient's name, that begins so", name, 20),
+        Operation(
+            search, "by patient's name, that begins so", lambda: site.find({"patient_name": Like((some_name(),))})
+        ),
+        Operation(search, "by a part of it", lambda: site.find({"patient_name": Like((some_name()[2:],))})),
+        Operation(search, "as typed: a name", typed("")),
+        Operation(search, "as typed: what all have, and a name", typed("chest giv")),
+        Operation(search, "as typed: what all have", lambda: search_studies(database, "chest giv")),
+        Operation(
+            search, "as typed: a Patient ID", lambda: search_studies(database, site.patient_id(site.any_study()))
+        ),
         Operation(search, "a day before all others", lambda: site.find({"study_date": AnyOf((before,))})),
         Operation(search, "until that day", lambda: site.find({"study_date": Between("", before)})),
         Operation(search, "since yesterday", lambda: site.find({"study_date": Between(day, "")})),

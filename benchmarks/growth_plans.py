@@ -41,7 +41,7 @@ SMALL = {
 """Tables that do not grow with the studies, or are emptied of what is over."""
 WALKS = {
     "search: the latest hundred",
-    "search: by patient's name, that begins so",  # any part of a name may match: it reads all names
+    "search: as typed: what all have",
     "other lists: transfer syntaxes of late",
     "other lists: deliveries, counted",  # of all: that is what is asked
     "other lists: queue, depth",  # of all that waits

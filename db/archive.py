@@ -20,11 +20,13 @@ from db.archive_columns import (
     SERIES_COLUMNS,
     STUDY_COLUMNS,
     Criteria,
+    Like,
     conditions,
 )
 from db.database import Database
 from db.intake import Role
 from db.schema import instance, study
+from db.search import narrowed
 
 Value: TypeAlias = str | int | tuple[str, ...]
 
@@ -160,9 +162,15 @@ _STORED = tuple(instance.c[name] for name in HeldInstance.__dataclass_fields__ i
 
 def _study_pages(database: Database, criteria: Criteria) -> Iterator[list[Held]]:
     before: tuple[str, int] | None = None
+    named = criteria.get("patient_name")
+    narrower: ColumnElement[bool] | None = None
+    if isinstance(named, Like):
+        with database.read() as connection:
+            narrower = narrowed(connection, named.fragments)
     while True:
         with database.read() as connection:
-            rows = connection.execute(study_query(criteria, before)).all()
+            query = study_query(criteria, before)
+            rows = connection.execute(query if narrower is None else query.where(narrower)).all()
             page = _described(connection, rows)
         if not rows:
             return

@@ -28,6 +28,7 @@ from db.rejected import rejected_before
 from db.removed import begin_anew
 from db.roles import NO_WORK, Role
 from db.schema import instance
+from db.search_index import SEARCHED, learn
 from db.work_due import work_due
 
 __all__ = ["IncomingInstance", "Recorded", "Role", "Timing", "count_instances", "record_instance"]
@@ -86,6 +87,7 @@ def record_within(
         CHANGE_STUDY.run(connection, {"which": owner.id, **changes})
     if role in {Role.CANDIDATE, Role.EVIDENCE}:
         plan_forwards(connection, queue, owner.id, instance_id, incoming.forwards, at=incoming.received_at)
+    _learn(connection, owner, changes, is_new=is_new)
     return Recorded(owner.id, instance_id, role, known=False, again=again)
 
 
@@ -253,6 +255,12 @@ def _filled(owner: StudyRow, role: Role, incoming: IncomingInstance) -> dict[str
     kept = {*owner.corrected.split(), *(OF_PATIENT if incoming.patient_id != owner.patient_id else ())}
     told = _described(incoming)
     return {name: told[name] for name in told if told[name] and name not in kept and not getattr(owner, name)}
+
+
+def _learn(connection: Connection, owner: StudyRow, changes: dict[str, object], *, is_new: bool) -> None:
+    """Let the study be found by what is known of it now."""
+    if is_new or changes.keys() & SEARCHED:
+        learn(connection, owner.id, *(str(changes.get(name, getattr(owner, name))) for name in SEARCHED))
 
 
 def count_instances(database: Database) -> int:

@@ -5,7 +5,7 @@ images, and is reported anew if it was reported. What cannot be told apart is le
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from db.patient_match import Demographics, Identifier, match, same_name
 from db.queue import Queue
 from db.schema import study
 from db.schema_hl7 import patient_alias
+from db.search_index import SEARCHED, learn_anew
 from db.told import IDENTITY_CORRECTED
 from db.workitems import replace_task
 
@@ -54,6 +55,7 @@ class Correction:
     source: str
     at: datetime
     home: str = ""
+    _renamed: set[int] = field(default_factory=set, init=False)
 
     def update_patient(self, identifiers: Iterable[Identifier], said: Demographics) -> Corrected:
         """Give the patient's studies the name, birth date and sex that were said; Patient ID and issuer stay."""
@@ -61,6 +63,7 @@ class Correction:
         self._lock(identifiers)
         for identifier in dict.fromkeys(identifiers):
             self._each(identifier, (said,), lambda _row: said.items(), done)
+        self._learn()
         return done
 
     def merge_patient(
@@ -80,6 +83,7 @@ class Correction:
 
         self._each(prior, (said, prior_said), values, done)
         self._remember(prior, surviving, said)
+        self._learn()
         return done
 
     def _lock(self, identifiers: Iterable[Identifier]) -> None:
@@ -120,11 +124,18 @@ class Correction:
         self.connection.execute(
             update(study).where(study.c.id == row.id).values(**changed, corrected=corrected, doubt="")
         )
+        if changed.keys() & SEARCHED:
+            self._renamed.add(row.id)
         self._note(position, IDENTITY_CORRECTED, f"{names} ({self.source})")
         if _OF_TASKS & changed.keys():
             replace_task(self.connection, self.queue, row.id, at=self.at)
         reason = f"corrected: {names}"
         done.amended += request_amendment(self.connection, self.queue, row.id, reason=reason, at=self.at)
+
+    def _learn(self) -> None:
+        for study_id in sorted(self._renamed):
+            learn_anew(self.connection, study_id)
+        self._renamed.clear()
 
     def _settle(self, row: Row[Any]) -> None:
         """Take a mark away: this message is about the study's patient, and says what is on record."""

@@ -38,6 +38,7 @@ from db.schema_pictures import thumbnail
 from db.schema_reading import feedback, reading_act
 from db.schema_triage import withheld_result
 from db.schema_workitems import workitem, workitem_subscription
+from db.search_index import learn_anew
 from db.workitem_states import WorkitemState
 from db.workitems import cancel_scheduled, latest_task
 
@@ -101,6 +102,7 @@ def remove_study(
         _forget(connection, study_id)
         _strip(connection, study_id, now)
         _note(connection, position, "REMOVED", gone, why, now)
+        learn_anew(connection, study_id)
     return gone
 
 

@@ -46,6 +46,8 @@ INSTANCE_NUMBERS = ("rows", "columns", "bits_allocated", "number_of_frames")
 _UNREAD = text("prior_only = 0 AND read_at IS NULL")
 _UNREAD_POSTGRESQL = text("NOT prior_only AND read_at IS NULL")
 _AMENDING = text("amending IS NOT NULL")
+_CONFLICT = text("conflict <> ''")
+_READ = text("read_at IS NOT NULL")
 
 installation = Table(
     "installation",
@@ -120,6 +122,8 @@ study = Table(
     Index("ix_study_unread", "due_at", "id", sqlite_where=_UNREAD, postgresql_where=_UNREAD_POSTGRESQL),
     Index("ix_study_withdrawing", "id", sqlite_where=text("withdrawing = 1"), postgresql_where=text("withdrawing")),
     Index("ix_study_amending", "id", sqlite_where=_AMENDING, postgresql_where=_AMENDING),
+    Index("ix_study_conflict", "id", sqlite_where=_CONFLICT, postgresql_where=_CONFLICT),
+    Index("ix_study_read", "read_at", "id", sqlite_where=_READ, postgresql_where=_READ),  # what was read, the latest
     Index("ix_study_pace", "calling_ae_title", "order_priority", "paced_at"),
     # What archives are asked by: see db.archive.
     Index("ix_study_patient_id", "patient_id"),

@@ -82,14 +82,14 @@ def worklist(
     if after is not None:
         query = query.where(tuple_(study.c.due_at, study.c.id) > tuple_(*after))
     with database.read() as connection:
-        return _described(connection, connection.execute(query).all())
+        return described(connection, connection.execute(query).all())
 
 
 def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | None:
     """Return one study as it stands on the worklist, or None when it is unknown."""
     with database.read() as connection:
         query = select(study).where(study.c.study_instance_uid == study_instance_uid)
-        return next(iter(_described(connection, connection.execute(query).all())), None)
+        return next(iter(described(connection, connection.execute(query).all())), None)
 
 
 def count_studies(database: Database) -> int:
@@ -138,7 +138,7 @@ def _has_one() -> ColumnElement[bool]:
     return exists().where(instance.c.study_id == study.c.id, instance.c.role.not_in(NO_WORK))
 
 
-def _described(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[WorklistRow, ...]:
+def described(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[WorklistRow, ...]:
     """Return studies with what their Instances, reading tasks and deliveries add up to."""
     ids = [row.id for row in rows]
     held, readers, assigned = _instances(connection, ids), holders(connection, ids), _assigned(connection, ids)

@@ -18,6 +18,7 @@ import db.schema_keeping
 import db.schema_model
 import db.schema_pictures
 import db.schema_reading
+import db.schema_search
 import db.schema_ticks
 import db.schema_tokens
 import db.schema_triage
@@ -39,6 +40,7 @@ TABLES = (
     db.schema_model,
     db.schema_reading,
     db.schema_pictures,
+    db.schema_search,
     db.schema_ticks,
     db.schema_tokens,
     db.schema_triage,

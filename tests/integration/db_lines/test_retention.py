@@ -31,6 +31,7 @@ from db.schema import delivery, instance, report, result, study, study_event
 from db.schema_arrival import association_study
 from db.schema_hl7 import patient_alias
 from db.schema_keeping import file_to_delete
+from db.schema_search import study_word, word_part
 from db.schema_workitems import workitem
 from db.worklist import study_record, worklist, worklist_row
 
@@ -335,9 +336,11 @@ def test_of_a_removed_study_the_audit_trail_stays_without_anything_of_the_patien
     assert [one["role"] for one in record.instances] == [Role.REMOVED]
     with ledger.database.read() as connection:
         everything = [
-            str(tuple(row)) for table in (study, instance, study_event) for row in connection.execute(select(table))
+            str(tuple(row))
+            for table in (study, instance, study_event, study_word, word_part)
+            for row in connection.execute(select(table))
         ]
-    for word in ("Doe", "P1", "A1", "words", "20200101"):
+    for word in ("Doe", "doe", "P1", "A1", "words", "20200101"):
         assert not any(word in text for text in everything), word
     assert worklist(ledger.database) == ()
     assert may_go_wholly(ledger.database, policy, after=0, limit=9) == ()

@@ -1,0 +1,111 @@
+"""Search: the studies that have what a person typed, the newest first, read or not. Reads only, by index.
+
+Each word of what was typed has to be a part of a word of the patient's name or of the description, without accents and
+case, in any order; or to be the whole Patient ID, Accession Number or Study Instance UID, as it stands there.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select
+
+from db.database import Database
+from db.schema import study
+from db.schema_search import study_word, word_part
+from db.search_words import behind, longest_first, sought
+from db.worklist import WorklistRow, described
+
+FEW: Final = 50_000
+"""Of a word that more studies have, these are not gathered: the newest studies are asked whether they have it."""
+
+LONGEST: Final = 200
+"""Characters of what is typed that are looked at."""
+
+_EXACT: Final = 1000
+_AS_THEY_STAND: Final = (study.c.patient_id, study.c.accession_number, study.c.study_instance_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Studies that have it, the newest first; and behind which row there may be more, None if there are none."""
+
+    rows: tuple[WorklistRow, ...]
+    before: int | None
+
+
+def search_studies(database: Database, typed: str, *, limit: int = 50, before: int | None = None) -> Found:
+    """Return the studies that have what was typed, those that came before the row `before` if that is given."""
+    with database.read() as connection:
+        query = select(study).where(_has(connection, typed[:LONGEST]), study.c.removed_at.is_(None))
+        if before is not None:
+            query = query.where(study.c.id < before)
+        rows = connection.execute(query.order_by(study.c.id.desc()).limit(limit + 1)).all()
+        shown = rows[:limit]
+        return Found(described(connection, shown), shown[-1].id if len(rows) > limit else None)
+
+
+def narrowed(connection: Connection, texts: tuple[str, ...]) -> ColumnElement[bool] | None:
+    """Return a condition that all studies fulfil whose name has all `texts` in it; None if it would not help.
+
+    It leaves out none that has them, whatever its accents and case.
+    """
+    parts = longest_first(part for one in texts for part in sought(one))
+    return next((study.c.id.in_(_with(part)) for part in parts if _is_rare(connection, part)), None)
+
+
+def _has(connection: Connection, typed: str) -> ColumnElement[bool]:
+    pieces = typed.split()
+    if not pieces:
+        return false()
+    found = and_(*_each(connection, pieces))
+    whole = _exactly(connection, typed.strip()) if len(pieces) > 1 else None
+    return found if whole is None else or_(found, whole)
+
+
+def _each(connection: Connection, pieces: list[str]) -> list[ColumnElement[bool]]:
+    """Return what has to hold for each piece. The rarest word gathers the studies; of these the others are asked."""
+    parts = {piece: sought(piece) for piece in pieces}
+    numbers = {part: _number(connection, part) for of_piece in parts.values() for part in of_piece}
+    rarest = min(numbers, key=lambda part: numbers[part], default="")
+    conditions = []
+    for piece in pieces:
+        words = [
+            study.c.id.in_(_with(part)) if part == rarest and numbers[part] < FEW else _is_asked(part)
+            for part in parts[piece]
+        ]
+        exact = _exactly(connection, piece)
+        own = [and_(*words)] if words else []
+        conditions.append(or_(*own, *([] if exact is None else [exact])) if own or exact is not None else false())
+    return conditions
+
+
+def _exactly(connection: Connection, text: str) -> ColumnElement[bool] | None:
+    """Return the condition that a study has it as it stands as its ID, accession number or UID; None if none has."""
+    ids = {
+        found
+        for column in _AS_THEY_STAND
+        for found in connection.scalars(select(study.c.id).where(column.in_({text, text.upper()})).limit(_EXACT))
+    }
+    return study.c.id.in_(sorted(ids)) if ids else None
+
+
+def _with(part: str) -> Select[Any]:
+    """Return the studies with a word of which this is a part, row by row."""
+    words = select(word_part.c.word).where(word_part.c.part >= part, word_part.c.part < behind(part))
+    return select(study_word.c.study_id).where(study_word.c.word.in_(words))
+
+
+def _is_asked(part: str) -> ColumnElement[bool]:
+    """Return the condition that a study has such a word, to be asked of one study after another."""
+    return exists().where(study_word.c.study_id == study.c.id, study_word.c.word.contains(part, autoescape=True))
+
+
+def _number(connection: Connection, part: str) -> int:
+    """Return how many words of studies have it, or that there are `FEW` or more, as of every single letter."""
+    if len(part) == 1 and part.isascii():
+        return FEW
+    return connection.execute(select(func.count()).select_from(_with(part).limit(FEW).subquery())).scalar_one()
+
+
+def _is_rare(connection: Connection, part: str) -> bool:
+    return _number(connection, part) < FEW
