@@ -7,7 +7,19 @@ case, in any order; or to be the whole Patient ID, Accession Number or Study Ins
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    union_all,
+)
 
 from db.database import Database
 from db.schema import study
@@ -21,6 +33,7 @@ FEW: Final = 50_000
 LONGEST: Final = 200
 """Characters of what is typed that are looked at."""
 
+_RARE: Final = 1000
 _EXACT: Final = 1000
 _AS_THEY_STAND: Final = (study.c.patient_id, study.c.accession_number, study.c.study_instance_uid)
 
@@ -50,7 +63,8 @@ def narrowed(connection: Connection, texts: tuple[str, ...]) -> ColumnElement[bo
     It leaves out none that has them, whatever its accents and case.
     """
     parts = longest_first(part for one in texts for part in sought(one))
-    return next((study.c.id.in_(_with(part)) for part in parts if _is_rare(connection, part)), None)
+    rarest = _rarest(connection, parts)
+    return study.c.id.in_(_with(rarest)) if rarest else None
 
 
 def _has(connection: Connection, typed: str) -> ColumnElement[bool]:
@@ -58,46 +72,61 @@ def _has(connection: Connection, typed: str) -> ColumnElement[bool]:
     if not pieces:
         return false()
     found = and_(*_each(connection, pieces))
-    whole = _exactly(connection, typed.strip()) if len(pieces) > 1 else None
-    return found if whole is None else or_(found, whole)
+    whole = _exactly(connection, typed.strip()) if len(pieces) > 1 else []
+    return study.c.id.in_(union_all(select(study.c.id).where(found), _these(whole))) if whole else found
 
 
 def _each(connection: Connection, pieces: list[str]) -> list[ColumnElement[bool]]:
     """Return what has to hold for each piece. The rarest word gathers the studies; of these the others are asked."""
     parts = {piece: sought(piece) for piece in pieces}
-    numbers = {part: _number(connection, part) for of_piece in parts.values() for part in of_piece}
-    rarest = min(numbers, key=lambda part: numbers[part], default="")
-    conditions = []
+    rarest = _rarest(connection, longest_first({part for of_piece in parts.values() for part in of_piece}))
+    conditions: list[ColumnElement[bool]] = []
     for piece in pieces:
-        words = [
-            study.c.id.in_(_with(part)) if part == rarest and numbers[part] < FEW else _is_asked(part)
-            for part in parts[piece]
-        ]
-        exact = _exactly(connection, piece)
-        own = [and_(*words)] if words else []
-        conditions.append(or_(*own, *([] if exact is None else [exact])) if own or exact is not None else false())
+        exact, others = _exactly(connection, piece), [part for part in parts[piece] if part != rarest]
+        if rarest in parts[piece]:
+            gathered: Select[Any] | CompoundSelect[Any] = _with(rarest, *others)
+            conditions.append(study.c.id.in_(union_all(gathered, _these(exact)) if exact else gathered))
+        else:
+            words = [and_(*(_is_asked(study.c.id, part) for part in others))] if others else []
+            conditions.append(or_(false(), *words, *([study.c.id.in_(exact)] if exact else [])))
     return conditions
 
 
-def _exactly(connection: Connection, text: str) -> ColumnElement[bool] | None:
-    """Return the condition that a study has it as it stands as its ID, accession number or UID; None if none has."""
-    ids = {
-        found
+def _rarest(connection: Connection, parts: list[str]) -> str:
+    """Return the part that the fewest words of studies have, or the first that is rare; "" if all are frequent."""
+    fewest, found = FEW, ""
+    for part in parts:
+        if (number := _number(connection, part)) < fewest:
+            fewest, found = number, part
+        if fewest < _RARE:
+            break
+    return found
+
+
+def _exactly(connection: Connection, text: str) -> list[int]:
+    """Return the studies that have it, as it stands, as their ID, accession number or UID."""
+    queries = (
+        select(study.c.id).where(column.in_([text, text.upper()])).order_by(study.c.id.desc()).limit(_EXACT)
         for column in _AS_THEY_STAND
-        for found in connection.scalars(select(study.c.id).where(column.in_({text, text.upper()})).limit(_EXACT))
-    }
-    return study.c.id.in_(sorted(ids)) if ids else None
+    )
+    return sorted({found for query in queries for found in connection.scalars(query)})
 
 
-def _with(part: str) -> Select[Any]:
-    """Return the studies with a word of which this is a part, row by row."""
+def _these(ids: list[int]) -> Select[Any]:
+    return select(study.c.id).where(study.c.id.in_(ids))
+
+
+def _with(part: str, *others: str) -> Select[Any]:
+    """Return the studies with a word of which `part` is a part, row by row; of these, those that have the others."""
     words = select(word_part.c.word).where(word_part.c.part >= part, word_part.c.part < behind(part))
-    return select(study_word.c.study_id).where(study_word.c.word.in_(words))
+    asked = (_is_asked(study_word.c.study_id, other) for other in others)
+    return select(study_word.c.study_id).where(study_word.c.word.in_(words), *asked)
 
 
-def _is_asked(part: str) -> ColumnElement[bool]:
+def _is_asked(study_id: ColumnElement[int], part: str) -> ColumnElement[bool]:
     """Return the condition that a study has such a word, to be asked of one study after another."""
-    return exists().where(study_word.c.study_id == study.c.id, study_word.c.word.contains(part, autoescape=True))
+    own = study_word.alias()
+    return exists().where(own.c.study_id == study_id, own.c.word.contains(part, autoescape=True))
 
 
 def _number(connection: Connection, part: str) -> int:
@@ -105,7 +134,3 @@ def _number(connection: Connection, part: str) -> int:
     if len(part) == 1 and part.isascii():
         return FEW
     return connection.execute(select(func.count()).select_from(_with(part).limit(FEW).subquery())).scalar_one()
-
-
-def _is_rare(connection: Connection, part: str) -> bool:
-    return _number(connection, part) < FEW
