@@ -14,13 +14,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.web.api import deliveries, studies, system, worklist
+from agent.web.api import audit, deliveries, destinations, jobs, studies, system, worklist
 from agent.web.api.document import DESCRIPTION, completed
-from agent.web.api.problems import allow, invalid, methods_at, problem, refused
+from agent.web.api.problems import allow, conflicting, invalid, methods_at, problem, refused
+from db.errors import RefusedError
 
 BASE: Final = "/api/v1"
 _VERSION: Final = "1.0.0"
-_ROUTERS: Final = (worklist.router, studies.router, deliveries.router, system.router)
+_ROUTERS: Final = (
+    worklist.router,
+    studies.router,
+    deliveries.router,
+    destinations.router,
+    jobs.router,
+    system.router,
+    audit.router,
+)
 
 
 class Api(FastAPI):
@@ -60,7 +69,7 @@ def make_api() -> Api:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={HTTPException: refused, RequestValidationError: invalid},
+        exception_handlers={HTTPException: refused, RefusedError: conflicting, RequestValidationError: invalid},
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )

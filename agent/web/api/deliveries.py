@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.requests import Request
 
-from agent.web.api.model import Model, Moment, Uid
+from agent.web.api.model import Line, Model, Moment, Uid
 from agent.web.api.paging import After, Limit, Page, next_page, place, placed
 from agent.web.api.security import Operator, Watcher
 from agent.web.services import services_of
@@ -42,7 +42,7 @@ class Wanted(Model):
     """Which parked deliveries are meant: all where nothing is said."""
 
     delivery_id: int | None = Field(None, ge=1, le=2_000_000_000)
-    destination: str = Field("", max_length=32, examples=["PACS"])
+    destination: Line = Field("", examples=["PACS"])
     study_instance_uid: Uid | Literal[""] = ""
 
 
@@ -57,7 +57,7 @@ def list_deliveries(
     request: Request,
     _watcher: Watcher,
     state: StateName | None = None,
-    destination: Annotated[str, Query(max_length=32)] = "",
+    destination: Annotated[Line, Query()] = "",
     limit: Limit = 50,
     after: After = None,
 ) -> Deliveries:
@@ -75,13 +75,14 @@ def list_deliveries(
 
 
 @router.post("/deliveries/requeue", summary="Send parked deliveries again")
-def requeue(request: Request, _operator: Operator, wanted: Annotated[Wanted, Body()]) -> Requeued:
+def requeue_parked(request: Request, operator: Operator, wanted: Annotated[Wanted, Body()]) -> Requeued:
     """Queue parked deliveries again, of reports and of objects. A repeat finds none parked, and changes nothing."""
     services = services_of(request)
     count = requeue_deliveries(
         services.database,
         services.queue,
         now=services.clock(),
+        actor=operator.name,
         study_instance_uid=wanted.study_instance_uid,
         destination=wanted.destination,
         delivery_id=wanted.delivery_id,

@@ -58,7 +58,7 @@ def _statuses(operation: dict[str, Any]) -> set[str]:
     statuses = {*_ALWAYS} | ({"422"} if parameters or "requestBody" in operation else set())
     if "requestBody" in operation:
         statuses |= {"409", "413"}
-    if any(one["in"] == "path" for one in parameters):
+    if any(one["in"] == "path" for one in parameters) or "requestBody" in operation:
         statuses.add("404")
     if any(one["name"] == "if-match" for one in parameters):
         statuses |= {"409", "412", "428"}

@@ -14,5 +14,7 @@ class Model(BaseModel):
 
 UID_PATTERN = r"^[0-9]+(\.[0-9]+)*$"
 Uid: TypeAlias = Annotated[str, Field(max_length=64, pattern=UID_PATTERN, examples=["1.2.826.0.1.3680043.10.1505.1"])]
+Line: TypeAlias = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A short text of one line that a program sends."""
 Moment: TypeAlias = Annotated[datetime, Field(examples=["2026-03-01T12:00:00Z"])]
 """An aware time in UTC (RFC 3339)."""

@@ -20,13 +20,22 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 Item = TypeVar("Item")
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=MOST, description="How many to return at most.")]
-After: TypeAlias = Annotated[
+Place: TypeAlias = Annotated[
     str | None,
-    Query(pattern=r"^[0-9]{1,16}\.[0-9]{1,9}$", description="A place out of `next`: what comes after it."),
+    Field(
+        pattern=r"^[0-9]{1,16}\.[0-9]{1,18}$",
+        description="A place out of `next`: what comes after it.",
+        examples=["1772366400000000.42"],
+    ),
 ]
-AfterNumber: TypeAlias = Annotated[
-    int | None, Query(ge=0, le=2_000_000_000, description="A place out of `next`: what comes after it.")
-]
+After: TypeAlias = Annotated[Place, Query()]
+
+
+class Found(Model, Generic[Item]):
+    """A part of what was searched for by a body."""
+
+    items: tuple[Item, ...]
+    next: Place = Field(description="The place to send as `after` for the next page; null: this is the last one.")
 
 
 class Page(Model, Generic[Item]):

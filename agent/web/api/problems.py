@@ -14,6 +14,7 @@ from starlette.routing import compile_path
 
 from agent.web import trail
 from agent.web.api.model import Model
+from db.errors import RefusedError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -67,6 +68,11 @@ async def refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="tibabu"'
     return problem(error.status_code, said, headers)
+
+
+async def conflicting(_request: Request, error: RefusedError) -> Response:
+    """Answer a change that cannot be made as things stand: `db` says why."""
+    return problem(409, f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 async def invalid(_request: Request, error: RequestValidationError) -> Response:

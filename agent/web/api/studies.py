@@ -3,16 +3,18 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.web import trail
-from agent.web.api.conditions import tag_of
-from agent.web.api.model import UID_PATTERN
+from agent.web.api.conditions import IfMatch, check, tag_of
+from agent.web.api.model import UID_PATTERN, Model
 from agent.web.api.record_model import StudyTold, told_record
-from agent.web.api.security import Viewer
+from agent.web.api.security import Operator, Viewer
 from agent.web.services import services_of
+from db.requeue import requeue_study
 from db.worklist import StudyRecord, study_record
 
 router: Final = APIRouter(tags=["Studies"])
@@ -39,6 +41,28 @@ def show_study(request: Request, response: Response, _viewer: Viewer, study_inst
     trail.viewed(request, study_instance_uid, "study by the API")
     response.headers["ETag"] = tag_of(record)
     return told_record(record)
+
+
+class AnalysedAgain(Model):
+    """What began."""
+
+    revision: int = Field(ge=2, description="The new revision.")
+
+
+@router.post("/studies/{study_instance_uid}/requeue", summary="Analyse a study again")
+def analyse_again(
+    request: Request, operator: Operator, study_instance_uid: StudyUid, if_match: IfMatch = None
+) -> AnalysedAgain:
+    """Begin a new revision of a concluded study in which every image is analysed again.
+
+    Images that were withdrawn with a result count again. The last outcome stays on the worklist, marked as updating.
+    """
+    services = services_of(request)
+    check(record_of(request, study_instance_uid), if_match)
+    revision = requeue_study(
+        services.database, services.queue, study_instance_uid, actor=operator.name, now=services.clock()
+    )
+    return AnalysedAgain(revision=revision)
 
 
 def record_of(request: Request, study_instance_uid: str) -> StudyRecord:

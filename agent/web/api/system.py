@@ -1,4 +1,4 @@
-"""The state of the system: what is done periodically, the disks, which destinations rest. It names no patient."""
+"""The state of the system: what is done periodically, and the disks. It names no patient."""
 
 from typing import Final, Literal
 
@@ -9,7 +9,6 @@ from starlette.requests import Request
 from agent.web.api.model import Model, Moment
 from agent.web.api.security import Watcher
 from agent.web.services import services_of
-from db.breaker import rests
 from db.disks import disks
 from db.ticks import ticks
 
@@ -59,26 +58,6 @@ class Disks(Model):
     items: tuple[DiskTold, ...]
 
 
-class RestTold(Model):
-    """A destination that failed."""
-
-    destination: str = Field(examples=["PACS"])
-    state: Literal["CLOSED", "OPEN", "HALF_OPEN"] = Field(
-        description="OPEN: it rests, nothing is sent. HALF_OPEN: it is being asked. CLOSED: it is sent to."
-    )
-    failures: int = Field(ge=0, description="In a row.")
-    reason: str
-    opened_at: Moment | None
-    probe_at: Moment | None = Field(description="When it is asked again.")
-    updated_at: Moment
-
-
-class Rests(Model):
-    """All destinations that have failed."""
-
-    items: tuple[RestTold, ...]
-
-
 @router.get("/ticks", summary="List what is done periodically")
 def list_ticks(request: Request, _watcher: Watcher) -> Ticks:
     """When each ran, runs next, and how it went."""
@@ -95,9 +74,3 @@ def list_ticks(request: Request, _watcher: Watcher) -> Ticks:
 def list_disks(request: Request, _watcher: Watcher) -> Disks:
     """How much room there is, as was last looked."""
     return Disks(items=tuple(DiskTold.model_validate(row) for row in disks(services_of(request).database)))
-
-
-@router.get("/rests", summary="List destinations that failed, and whether they rest")
-def list_rests(request: Request, _watcher: Watcher) -> Rests:
-    """Tell which destinations failed: after several times in a row one is left alone until it answers again."""
-    return Rests(items=tuple(RestTold.model_validate(row) for row in rests(services_of(request).database)))

@@ -29,18 +29,18 @@ UID = "1.2.826.0.1.3680043.10.1505"
 
 @dataclass(frozen=True)
 class Site:
-    """A served site, the studies on its worklist (the first to be due first), and tokens by their scopes."""
+    """A served site, the studies on its worklist (the first to be due first), and the names of its tokens."""
 
     url: str
     database: Database
     studies: tuple[str, ...]
+    names: list[str]
 
     def token(self, *scopes: str) -> str:
         """Make a token with these scopes."""
         made = new_token()
-        create_token(
-            self.database, f"t-{made.sha256[:8]}", sha256=made.sha256, scopes=scopes, by="test", now=datetime.now(UTC)
-        )
+        self.names.append(f"program-{len(self.names)}")
+        create_token(self.database, self.names[-1], sha256=made.sha256, scopes=scopes, by="test", now=datetime.now(UTC))
         return made.secret
 
     def client(self, *scopes: str) -> httpx.Client:
@@ -84,7 +84,7 @@ def site(
         ledger.deliver(uids[number], at=began + timedelta(minutes=2), parked="RIS")
     ledger.receive(uids[4], at=at + timedelta(seconds=10))
     servers = make_servers(lambda _: services)
-    yield Site(servers(database), database, uids)
+    yield Site(servers(database), database, uids, [])
     servers.stop()
     database.dispose()
 

@@ -103,7 +103,51 @@ def test_deliveries_are_listed_in_pages_and_parked_ones_are_put_back(
     assert api.post("/deliveries/requeue", json={}).json() == {"deliveries": 3}
 
 
-@pytest.mark.parametrize("path", ["/ticks", "/disks", "/rests"])
+def test_a_study_is_analysed_again_by_whoever_saw_how_it_stands(site: Site, api: httpx.Client) -> None:
+    path = f"/studies/{site.studies[1]}"
+    tag = api.get(path).headers["etag"]
+    assert api.post(f"{path}/requeue").status_code == 428
+    assert api.post(f"{path}/requeue", headers={"If-Match": '"1-1"'}).status_code == 412
+    assert api.post(f"{path}/requeue", headers={"If-Match": tag}).json() == {"revision": 2}
+    assert api.get(path).json()["study"]["outcome"]["updating"] is True
+    assert api.post(f"{path}/requeue", headers={"If-Match": tag}).status_code == 412
+    answer = api.post(f"{path}/requeue", headers={"If-Match": "*"})
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("Expected a study that is CONCLUDED or DELIVERED.")
+
+
+def test_jobs_are_counted_and_parked_ones_run_again(api: httpx.Client) -> None:
+    depth = {one["kind"]: one for one in api.get("/jobs").json()["items"]}
+    assert depth["deliver:PACS"]["waiting"]
+    assert api.get("/jobs/parked").json() == {"items": [], "more": 0}
+    assert api.post("/jobs/retry", json={"kind": "score", "key": "1"}).status_code == 404
+
+
+def test_destinations_are_told_with_what_is_under_way_and_tried(api: httpx.Client) -> None:
+    told = {one["destination"]: one for one in api.get("/destinations").json()["items"]}
+    assert told["RIS"]["rest"] is None
+    assert told["RIS"]["under_way"]
+    assert api.post("/destinations/NONE/try").json() == {"deliveries": 0}
+
+
+def test_who_looked_stands_in_the_audit_trail(site: Site, api: httpx.Client) -> None:
+    name = f"token:{site.names[0]}"
+    api.get(f"/studies/{site.studies[2]}")
+    wanted = {"person": name, "limit": 1}
+    items = []
+    while True:
+        page = api.post("/audit/search", json=wanted).json()
+        items += page["items"]
+        if page["next"] is None:
+            break
+        wanted["after"] = page["next"]
+    told = [(one["event"], one["study_instance_uid"]) for one in items]
+    assert ("instances_accessed", site.studies[2]) in told
+    assert ("audit_log_used", "") in told
+    assert len(told) == len({one["id"] for one in items})
+
+
+@pytest.mark.parametrize("path", ["/ticks", "/disks", "/jobs/running"])
 def test_the_state_of_the_system_is_told(api: httpx.Client, path: str) -> None:
     assert api.get(path).json() == {"items": []}
 
@@ -158,7 +202,11 @@ def test_a_scope_opens_what_needs_it_and_nothing_else(site: Site, missing: str) 
         for path, operations_there in make_api().openapi()["paths"].items():
             for method, operation in operations_there.items():
                 (needed,) = operation["security"][0]["token"]
-                answer = client.request(method, path.replace("{study_instance_uid}", "1.2.3"), json={"none": 0})
+                answer = client.request(
+                    method,
+                    path.replace("{study_instance_uid}", "1.2.3").replace("{destination}", "NONE"),
+                    json={"none": 0},
+                )
                 assert (answer.status_code == 403) is (needed == missing), (method, path)
 
 
