@@ -14,16 +14,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.web.api import audit, deliveries, destinations, jobs, studies, system, worklist
+from agent.web.api import audit, deliveries, destinations, files, jobs, reading, studies, system, worklist
 from agent.web.api.document import DESCRIPTION, completed
-from agent.web.api.problems import allow, conflicting, invalid, methods_at, problem, refused
-from db.errors import RefusedError
+from agent.web.api.problems import allow, conflicting, invalid, methods_at, outdated, problem, refused
+from db.errors import ChangedError, RefusedError
 
 BASE: Final = "/api/v1"
 _VERSION: Final = "1.0.0"
 _ROUTERS: Final = (
     worklist.router,
     studies.router,
+    reading.router,
+    files.router,
     deliveries.router,
     destinations.router,
     jobs.router,
@@ -69,7 +71,12 @@ def make_api() -> Api:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={HTTPException: refused, RefusedError: conflicting, RequestValidationError: invalid},
+        exception_handlers={
+            HTTPException: refused,
+            ChangedError: outdated,
+            RefusedError: conflicting,
+            RequestValidationError: invalid,
+        },
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )

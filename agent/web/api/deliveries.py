@@ -10,6 +10,7 @@ from agent.web.api.model import Line, Model, Moment, Uid
 from agent.web.api.paging import After, Limit, Page, next_page, place, placed
 from agent.web.api.security import Operator, Watcher
 from agent.web.services import services_of
+from agent.web.trail import who_asks
 from db.delivery_list import listed_deliveries
 from db.requeue import requeue_deliveries
 
@@ -75,14 +76,14 @@ def list_deliveries(
 
 
 @router.post("/deliveries/requeue", summary="Send parked deliveries again")
-def requeue_parked(request: Request, operator: Operator, wanted: Annotated[Wanted, Body()]) -> Requeued:
+def requeue_parked(request: Request, _operator: Operator, wanted: Annotated[Wanted, Body()]) -> Requeued:
     """Queue parked deliveries again, of reports and of objects. A repeat finds none parked, and changes nothing."""
     services = services_of(request)
     count = requeue_deliveries(
         services.database,
         services.queue,
         now=services.clock(),
-        actor=operator.name,
+        who=who_asks(request),
         study_instance_uid=wanted.study_instance_uid,
         destination=wanted.destination,
         delivery_id=wanted.delivery_id,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from agent.web.api.model import Model, Moment
 from agent.web.api.security import Operator, Watcher
 from agent.web.services import services_of
+from agent.web.trail import who_asks
 from db.breaker import rests, try_now
 from db.delivery_list import open_deliveries
 
@@ -85,4 +86,5 @@ def list_destinations(request: Request, _watcher: Watcher) -> Destinations:
 def try_destination(request: Request, _operator: Operator, destination: Name) -> Tried:
     """Ask it now if it rests, and send now what waits for its time. A repeat does no harm."""
     services = services_of(request)
-    return Tried(deliveries=try_now(services.database, services.queue, destination, now=services.clock()))
+    count = try_now(services.database, services.queue, destination, who=who_asks(request), now=services.clock())
+    return Tried(deliveries=count)

@@ -25,8 +25,10 @@ _SHARED: Final = {
     "403": ("Forbidden", "Who asks may not do this, or a change comes from another site's page."),
     "404": ("NotFound", "What is asked for is not here."),
     "409": ("Conflict", "As things stand this cannot be done; the detail says why."),
+    "410": ("Gone", "It was here: retention removed it, or its file is lost."),
     "412": ("PreconditionFailed", "Something has happened to the study since its ETag was told."),
     "413": ("ContentTooLarge", "The body is larger than is taken."),
+    "416": ("RangeNotSatisfiable", "The file is shorter than the part that was asked for."),
     "422": ("UnprocessableContent", "Some values are not as described; `errors` says which."),
     "428": ("PreconditionRequired", "If-Match is missing."),
     "429": ("TooManyRequests", "Too much was asked in too short a time; Retry-After says when to try again."),
@@ -62,6 +64,8 @@ def _statuses(operation: dict[str, Any]) -> set[str]:
         statuses.add("404")
     if any(one["name"] == "if-match" for one in parameters):
         statuses |= {"409", "412", "428"}
+    if {"Files"} & set(operation["tags"]):
+        statuses |= {"410", "416"}
     return statuses
 
 

@@ -1,6 +1,7 @@
 """The queue: what waits, runs and is parked. Jobs go by the UIDs of their studies; no patient is named."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Body
@@ -12,7 +13,9 @@ from agent.web.api.model import Line, Model, Moment, Uid
 from agent.web.api.paging import MOST
 from agent.web.api.security import Operator, Watcher
 from agent.web.services import services_of
+from agent.web.trail import who_asks
 from db.job_subjects import studies_of_jobs
+from db.operated import note_operated
 from db.queue import ParkedJob, RunningJob
 
 router: Final = APIRouter(tags=["Jobs"])
@@ -118,7 +121,9 @@ def list_parked(request: Request, _watcher: Watcher) -> Parked:
 def retry(request: Request, _operator: Operator, wanted: Annotated[JobName, Body()]) -> Retried:
     """Let a parked job wait again, as if it were new. 404 where it is parked no more: a repeat does no harm."""
     services = services_of(request)
-    if not services.queue.requeue(wanted.kind, wanted.key, services.clock()):
+    now, detail = services.clock(), f"parked job {wanted.kind} {wanted.key} requeued"
+    also = partial(note_operated, who=who_asks(request), detail=detail, at=now)
+    if not services.queue.requeue(wanted.kind, wanted.key, now, also=also):
         raise HTTPException(404, NO_JOB)
     return Retried(kind=wanted.kind, key=wanted.key)
 

@@ -14,7 +14,7 @@ from starlette.routing import compile_path
 
 from agent.web import trail
 from agent.web.api.model import Model
-from db.errors import RefusedError
+from db.errors import ChangedError, RefusedError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -72,7 +72,17 @@ async def refused(request: Request, error: HTTPException) -> Response:
 
 async def conflicting(_request: Request, error: RefusedError) -> Response:
     """Answer a change that cannot be made as things stand: `db` says why."""
-    return problem(409, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    return problem(409, _sentence(error))
+
+
+async def outdated(_request: Request, error: ChangedError) -> Response:
+    """Answer a change that was decided for another state of the study: `db` says what has happened."""
+    return problem(412, _sentence(error))
+
+
+def _sentence(error: RefusedError) -> str:
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 async def invalid(_request: Request, error: RequestValidationError) -> Response:

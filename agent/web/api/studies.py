@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.web import trail
-from agent.web.api.conditions import IfMatch, check, tag_of
+from agent.web.api.conditions import IfMatch, check, seen_of, tag_of
 from agent.web.api.model import UID_PATTERN, Model
 from agent.web.api.record_model import StudyTold, told_record
 from agent.web.api.security import Operator, Viewer
@@ -39,7 +39,7 @@ def show_study(request: Request, response: Response, _viewer: Viewer, study_inst
     """
     record = record_of(request, study_instance_uid)
     trail.viewed(request, study_instance_uid, "study by the API")
-    response.headers["ETag"] = tag_of(record)
+    response.headers["ETag"] = tag_of(record, seen_of(services_of(request).database, study_instance_uid))
     return told_record(record)
 
 
@@ -58,7 +58,7 @@ def analyse_again(
     Images that were withdrawn with a result count again. The last outcome stays on the worklist, marked as updating.
     """
     services = services_of(request)
-    check(record_of(request, study_instance_uid), if_match)
+    check(services.database, record_of(request, study_instance_uid), if_match)
     revision = requeue_study(
         services.database, services.queue, study_instance_uid, actor=operator.name, now=services.clock()
     )

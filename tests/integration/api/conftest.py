@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from starlette.requests import Request
 
@@ -22,7 +23,9 @@ from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import open_queue
 from db.tokens import active_token, create_token
+from db.worklist import study_record
 from dicom_io.folder_store import FolderStore
+from model.heat_map import to_png
 
 UID = "1.2.826.0.1.3680043.10.1505"
 
@@ -35,6 +38,7 @@ class Site:
     database: Database
     studies: tuple[str, ...]
     names: list[str]
+    store: Path
 
     def token(self, *scopes: str) -> str:
         """Make a token with these scopes."""
@@ -74,17 +78,21 @@ def site(
         identify=identify,
     )
     ledger = make_ledger(database, services.queue)
+    ledger.store = folder / "store"
     at = datetime.now(UTC) - timedelta(hours=9)
     uids = tuple(f"{UID}.{number}" for number in range(5))
     for number, outcome in enumerate(Outcome):
         began = at + timedelta(seconds=number)
         instance = ledger.receive(uids[number], at=began, patient_name="Doe^Jane", patient_id=f"P{number}")
-        ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=began)
+        warm = to_png(np.full((156, 156), 200, np.uint8)) if outcome is Outcome.FLAGGED else None
+        ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=began, heat_map=warm)
         ledger.conclude(instance.study_id, at=began + timedelta(minutes=1), destinations=("PACS", "RIS"))
         ledger.deliver(uids[number], at=began + timedelta(minutes=2), parked="RIS")
+        for report in study_record(database, uids[number]).reports:
+            ledger.keep(report["path"], b"R")
     ledger.receive(uids[4], at=at + timedelta(seconds=10))
     servers = make_servers(lambda _: services)
-    yield Site(servers(database), database, uids, [])
+    yield Site(servers(database), database, uids, [], folder / "store")
     servers.stop()
     database.dispose()
 
