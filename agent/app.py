@@ -1,6 +1,7 @@
 """The composition root: what each role of the agent is made of. Importing this module starts nothing."""
 
 import os
+import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +16,9 @@ from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, clock_is_off, parts_of, utc_now
 from agent.store_away import patient
 from db import kinds
+from db.audit import THE_AGENT, AuditEvent, record
+from db.audit_terms import EventAction, EventId, EventType
+from db.errors import DatabaseError
 from db.queue import Handler
 
 log = structlog.get_logger(__name__)
@@ -78,8 +82,26 @@ def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> 
     with parts_of(config) as parts:
         if (seconds := clock_is_off(parts.database, utc_now)) is not None:
             log.warning("clock_is_off", role=role, seconds_ahead=round(seconds, 1))
+        _tell(parts, role, EventType.APPLICATION_START)
         roles[role](config, parts, stop, ready)
+        _tell(parts, role, EventType.APPLICATION_STOP)
     log.info("stopped", role=role)
+
+
+def _tell(parts: Parts, role: str, what: EventType) -> None:
+    """Put on record that a process of a role begins, or has ended in order (PS3.15 A.5.3.1)."""
+    event = AuditEvent(
+        event=EventId.APPLICATION_ACTIVITY,
+        type=what,
+        action=EventAction.EXECUTE,
+        who=THE_AGENT,
+        at=utc_now(),
+        detail=f"{role} on {socket.gethostname()}, process {os.getpid()}",
+    )
+    try:
+        record(parts.database, event)
+    except DatabaseError as error:  # a database that is away keeps no process from starting, nor from ending
+        log.warning("activity_not_recorded", role=role, reason=str(error))
 
 
 def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

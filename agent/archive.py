@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -11,6 +12,8 @@ import structlog
 
 from db.archive import Held, find_instances, find_series, find_studies, held_instances, recent_syntaxes
 from db.archive_columns import AnyOf, Between, Criteria, Criterion, Like
+from db.audit import AuditEvent, Who, record
+from db.audit_terms import EventAction, EventId, EventOutcome
 from db.database import Database
 from db.errors import DatabaseError
 from dicom_io.errors import ArchiveError, StoreError
@@ -51,6 +54,7 @@ class HeldArchive:
 
     database: Database
     store: Store
+    clock: Callable[[], datetime]
 
     def find(self, level: Level, query: Query, is_given_up: Callable[[], bool]) -> Iterator[Mapping[str, Value]]:
         """Yield the attributes of what matches."""
@@ -92,6 +96,20 @@ class HeldArchive:
             destination=served.destination,
             reason=served.reason,
         )
+        sends = served.verb != "find"
+        event = AuditEvent(
+            event=EventId.INSTANCES_TRANSFERRED if sends else EventId.QUERY,
+            action=EventAction.READ if sends else EventAction.EXECUTE,
+            outcome=EventOutcome.SERIOUS_FAILURE if served.failed or served.reason else EventOutcome.SUCCESS,
+            who=Who(served.caller.calling_ae_title.strip(), source=served.caller.address),
+            counterpart=(served.destination or served.caller.calling_ae_title.strip()) if sends else "",
+            at=self.clock(),
+            detail=f"{served.verb} {served.level}: {served.answers}",
+        )
+        try:
+            record(self.database, event)
+        except DatabaseError as error:
+            log.warning("query_not_recorded", association_id=served.caller.association_id, reason=str(error))
 
 
 @contextmanager

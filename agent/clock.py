@@ -1,8 +1,12 @@
 """Everything periodic, in one table: what is done, and how often. What is done knows nothing of this file."""
 
+import socket
 from functools import partial
 
 from agent.alerts import Alerter
+from agent.audit.hand_over import HandOver
+from agent.audit.message import Reporter
+from agent.audit.sinks import FileSink, Sink, SyslogSink
 from agent.backup import LONGEST, BackupMaker
 from agent.clockwork import Tick
 from agent.complete import Completer
@@ -23,6 +27,7 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         "tidy": Tick(completer.tidy, 5),
         "heal": Tick(completer.heal, 60),
         "disk": Tick(_watermark(config, parts).look, 60),
+        "audit": _audit(config, parts),
     }
     if config.alerts.to:
         ticks["alert"] = Tick(Alerter(parts.database, make_destinations(config), config.alerts, utc_now).look, 60)
@@ -37,6 +42,17 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         make = partial(maker.make_regularly, config.backup.folder, config.backup.keep)
         ticks["backup"] = Tick(make, config.backup.every_hours * 3600, longest_seconds=LONGEST)
     return ticks
+
+
+def _audit(config: Config, parts: Parts) -> Tick:
+    """Return who hands the audit trail over; where nobody is to get it, it only forgets those who were."""
+    section, host = config.audit, socket.gethostname()
+    sinks: dict[str, Sink] = {} if section.file is None else {"file": FileSink(section.file)}
+    if section.receiver is not None:
+        sinks["syslog"] = SyslogSink(*section.receiver, section.trust, own_host=host)
+    reporter = Reporter(section.source, section.site, host)
+    hand_over = HandOver(parts.database, sinks, reporter, section.keep, utc_now)
+    return Tick(hand_over.run, section.every_seconds if sinks else 3600)
 
 
 def _watermark(config: Config, parts: Parts) -> Watermark:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from agent.config_alerts import AlertsSection, check_alerts
+from agent.config_audit import AuditSection
 from agent.config_dicomweb import DicomwebSection
 from agent.config_forward import ForwardSettings, check_rules
 from agent.config_gate import GateSection
@@ -158,6 +159,7 @@ class Config(Section):
     retention: RetentionSection = RetentionSection()
     scrub: ScrubSection = ScrubSection()
     backup: BackupSection = BackupSection()
+    audit: AuditSection = AuditSection()
     peers: Annotated[tuple[PeerSection, ...], AfterValidator(check_peers)] = ()
     reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
@@ -260,6 +262,7 @@ def resolve(config: Config, folder: Path) -> Config:
             "orders": config.orders.at(folder),
             "retention": config.retention.at(folder),
             "backup": config.backup.at(folder),
+            "audit": config.audit.at(folder),
             "hl7": config.hl7.resolved(folder),
             "peers": tuple(peer.at(folder) for peer in config.peers),
         }

@@ -4,7 +4,8 @@ AgentError
 +-- ConfigError        config.toml is not what it should be (all problems at once)
 +-- InstallationError  the four packages do not come from one place, or something the installation needs is missing
 +-- DeliveryError      a destination does not have what it was sent; `retry` says whether trying again can help
-    +-- DestinationDownError   because it is away or not fit: nothing else would have better luck there now
+|   +-- DestinationDownError   because it is away or not fit: nothing else would have better luck there now
++-- AuditError         whoever is to have the audit trail did not take it: it is given again
 """
 
 from datetime import timedelta
@@ -78,3 +79,7 @@ class DestinationDownError(DeliveryError):
     ) -> None:
         """Keep what the ledger needs (see `DeliveryError`); trying again later can help."""
         super().__init__(message, retry=retry, status=status, retry_after=retry_after, sent=sent)
+
+
+class AuditError(AgentError):
+    """Whoever is to have the audit trail did not take it, or nobody knows whether it did: it is given again."""

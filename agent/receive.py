@@ -8,11 +8,14 @@ from datetime import datetime
 
 import structlog
 
+from agent.audit.lately import Memory
 from agent.described import instance_attributes, plain_date
 from agent.forwarding.fields import facts_of
 from agent.forwarding.router import Router
 from agent.probes import Probes, is_probe
 from db.arrival import note_association_ended
+from db.audit import AuditEvent, Who, record
+from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.closing import Timing
 from db.database import Database
 from db.errors import DatabaseError
@@ -62,6 +65,7 @@ class Receiver:
     as_priors: bool = False  # what comes is kept for comparison, and makes no work
     _intake: Intake = field(init=False)
     _probes: Probes = field(default_factory=Probes)
+    _refused: Memory = field(default_factory=Memory)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # The studies (UIDs) that each open association is on record for: a cache that saves a statement for each Instance.
     _brought: dict[str, set[str]] = field(default_factory=dict)
@@ -100,6 +104,8 @@ class Receiver:
         lines = self._probes.note(summary, self.clock()) if in_vain else self._probes.due(self.clock())
         for line in lines:
             log.info("connections_in_vain", **asdict(line))
+        if summary.how == "rejected":
+            self._note_refusal(summary)
         if in_vain:
             return
         log.info(
@@ -118,6 +124,25 @@ class Receiver:
         )
         if brought is not None:
             self._let_close(summary)
+
+    def _note_refusal(self, summary: AssociationSummary) -> None:
+        """Put on record that somebody was refused (PS3.15 A.5.3.11), once in a while for who comes again and again."""
+        who, at = Who(summary.calling_ae_title.strip(), source=summary.peer_address), self.clock()
+        if not self._refused.is_new(who, at):
+            return
+        event = AuditEvent(
+            event=EventId.SECURITY_ALERT,
+            type=EventType.NODE_AUTHENTICATION,
+            action=EventAction.EXECUTE,
+            outcome=EventOutcome.MINOR_FAILURE,
+            who=who,
+            at=at,
+            detail="association refused",
+        )
+        try:
+            record(self.database, event)
+        except DatabaseError as error:
+            log.warning("refusal_not_recorded", association_id=summary.association_id, reason=str(error))
 
     def _let_close(self, summary: AssociationSummary) -> None:
         timing = self.settings.timing
@@ -260,6 +285,7 @@ def _incoming(
         referring_physician_name=header.referring_physician_name,
         attributes=instance_attributes(header),
         association_id=instance.association_id,
+        peer_address=instance.peer_address,
         performed_step_uid=header.performed_step_uid,
         misread_text=header.misread_text,
         unknown_class=not is_storage(header.sop_class_uid),

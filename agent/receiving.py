@@ -47,7 +47,7 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
         make_receiver(config, parts, rejecters=frozenset(peer.ae_title.strip() for peer in config.peers)),
         parts.store.spool,
         services=Services(
-            archive=HeldArchive(parts.database, parts.store),
+            archive=HeldArchive(parts.database, parts.store, utc_now),
             maximum_answers=section.maximum_answers,
             steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
             commitment=make_committer(config, parts),

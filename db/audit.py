@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, Text, bindparam, insert, literal, select
 
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.database import Database
+from db.prepared import Prepared
 from db.schema import study
 from db.schema_audit import audit_event, audit_outbox, audit_sink
 
@@ -50,8 +51,28 @@ class AuditEvent:
     detail: str = ""
 
 
-_HAND_OVER: Final = insert(audit_outbox).from_select(
-    ["sink", "audit_event_id"], select(audit_sink.c.name, bindparam("written", type_=audit_event.c.id.type))
+_HAND_OVER: Final = Prepared(
+    insert(audit_outbox).from_select(
+        ["sink", "audit_event_id"], select(audit_sink.c.name, bindparam("written", type_=audit_event.c.id.type))
+    )
+)
+_TRANSFER: Final = Prepared(
+    insert(audit_event)
+    .from_select(
+        [
+            *("event", "type", "action", "outcome", "role", "detail"),
+            *("person", "source", "counterpart", "at", "study_instance_uid", "patient_id"),
+        ],
+        select(
+            *(literal(value) for value in (EventId.INSTANCES_TRANSFERRED.value, "", EventAction.CREATE.value)),
+            *(literal(EventOutcome.SUCCESS.value), literal(""), literal("")),
+            *(bindparam(name, type_=Text()) for name in ("person", "source", "counterpart")),
+            bindparam("at", type_=audit_event.c.at.type),
+            study.c.study_instance_uid,
+            study.c.patient_id,
+        ).where(study.c.id == bindparam("study")),
+    )
+    .returning(audit_event.c.id)
 )
 
 
@@ -77,8 +98,15 @@ def note(connection: Connection, event: AuditEvent) -> int:
         )
         .returning(audit_event.c.id)
     ).scalar_one()
-    connection.execute(_HAND_OVER, {"written": number})
+    _HAND_OVER.run(connection, {"written": number})
     return int(number)
+
+
+def note_transfer(connection: Connection, study_id: int, who: Who, *, counterpart: str = "", at: datetime) -> None:
+    """Note in the caller's transaction that objects of a study came from `who`, or went from them to `counterpart`."""
+    parameters = {"study": study_id, "person": who.name, "source": who.source, "counterpart": counterpart, "at": at}
+    (new,) = _TRANSFER.rows(connection, parameters)
+    _HAND_OVER.run(connection, {"written": new.id})
 
 
 def record(database: Database, event: AuditEvent) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, exists, insert, or_, select, update
 
 from db.advance import lock
+from db.audit import THE_AGENT, note_transfer
 from db.database import Database
 from db.delivery import may_be_sent
 from db.delivery_state import DeliveryState
@@ -184,9 +185,11 @@ def acknowledge(
         "acknowledged_at": at,
     }
     with database.begin() as connection:
-        position = lock(connection, study_of(connection, delivery_id))
+        own = _own(connection, delivery_id)
+        position = lock(connection, own.study_id)
         close_attempt(connection, attempt_id, detail, at)
         _CHANGE.run(connection, {"which": delivery_id, **values})
+        note_transfer(connection, position.study_id, THE_AGENT, counterpart=own.destination, at=at)
         settle_delivered(connection, position, at=at)
 
 

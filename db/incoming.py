@@ -13,7 +13,8 @@ from db.roles import Role
 class IncomingInstance:
     """An Instance that lies durably in the store; attributes as in PS3.6, "" where the Instance does not say.
 
-    `association_id` names the open association that brings it, "" where that is on record for its study already.
+    `association_id` names the open association that brings it, "" where that is on record for its study already, and
+    `peer_address` from where.
     With `asks_order`, the first of a study lets a job ask what was ordered.
     `performed_step_uid` is of the performed procedure step that it says made it (0008,1111).
     `is_prior`: it was fetched for comparison, and is not to be analysed.
@@ -52,6 +53,7 @@ class IncomingInstance:
     referring_physician_name: str = ""
     attributes: InstanceAttributes
     association_id: str = ""
+    peer_address: str = ""
     performed_step_uid: str = ""
     asks_order: bool = False
     is_prior: bool = False

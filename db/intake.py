@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from db.advance import Position, advance, note
 from db.arrival import bring
+from db.audit import Who, note_transfer
 from db.closing import Steps, Timing, close_time
 from db.completion import conclude_when_settled
 from db.database import Database, take
@@ -83,6 +84,8 @@ def record_within(
         changes |= _arrival(moved, owner, incoming, timing, steps_say(connection, owner.id, steps))
         if incoming.association_id:
             bring(connection, owner.id, incoming.association_id, at=incoming.received_at)
+            sender = Who(incoming.calling_ae_title.strip(), source=incoming.peer_address)
+            note_transfer(connection, owner.id, sender, at=incoming.received_at)
     if changes:
         CHANGE_STUDY.run(connection, {"which": owner.id, **changes})
     if role in {Role.CANDIDATE, Role.EVIDENCE}:

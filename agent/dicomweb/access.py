@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -11,9 +12,13 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent.audit.lately import Memory
 from agent.dicomweb.problems import problem
 from agent.dicomweb.services import BASE
 from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE, UPS_READ, UPS_WRITE, digest
+from db.audit import AuditEvent, Who
+from db.audit import record as record_event
+from db.audit_terms import EventAction, EventId
 from db.database import Database
 from db.errors import DatabaseError
 from db.tokens import TokenRecord, active_token, note_use
@@ -27,6 +32,7 @@ _WATCHING: Final = re.compile(rf"{BASE}(/workitems/[^/]+)?/subscribers/.*")
 _NEEDED_TO_WATCH: Final = dict.fromkeys(("GET", "HEAD", "POST", "DELETE"), UPS_READ)
 
 NOBODY: Final = "expected the header Authorization: Bearer TOKEN. Received: none"
+_STUDIES: Final = re.compile(rf"{BASE}/(studies(/(?P<uid>[0-9.]{{1,64}}))?|series|instances)(?![^/])")
 UNKNOWN: Final = "expected a token that is on record and has not been revoked. Received: another"
 NOT_ALLOWED: Final = "expected a method that this address answers. Received: another"
 
@@ -42,17 +48,23 @@ class Access:
         self._app = app
         self._database = database
         self._clock = clock
+        self._noted = Memory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through or refuse."""
         refusal = await run_in_threadpool(self._refusal, scope)
         await (refusal or self._app)(scope, receive, send)
         if refusal is None:  # not before: a database that is busy writing holds no reader back
-            await run_in_threadpool(self._note, scope["state"]["token"])
+            await run_in_threadpool(self._note, scope, scope["state"]["token"])
 
-    def _note(self, record: TokenRecord) -> None:
+    def _note(self, scope: Scope, record: TokenRecord) -> None:
+        """Put on record that the token is used, and for what: a viewer's many requests for a study are one view."""
+        now, client = self._clock(), scope.get("client")
+        view = _view(scope, Who(record.name, "service", client[0] if client else ""), now)
         try:
-            note_use(self._database, record, now=self._clock())
+            note_use(self._database, record, now=now)
+            if view is not None and self._noted.is_new(replace(view, at=record.created_at), now):
+                record_event(self._database, view)
         except DatabaseError as error:
             log.warning("dicomweb_use_not_recorded", token=record.name, reason=str(error))
 
@@ -85,3 +97,13 @@ def _methods(path: str) -> dict[str, str]:
     if _WATCHING.fullmatch(path):
         return _NEEDED_TO_WATCH
     return _NEEDED_OF_TASKS if path == _TASKS or path.startswith(f"{_TASKS}/") else _NEEDED
+
+
+def _view(scope: Scope, who: Who, now: datetime) -> AuditEvent | None:
+    """Return what of patients a request shows; None for nothing: what is stored notes itself, and tasks as well."""
+    found = _STUDIES.match(scope["path"])
+    if found is None or scope.get("method") != "GET":
+        return None
+    uid = found["uid"] or ""
+    event, action = (EventId.INSTANCES_ACCESSED, EventAction.READ) if uid else (EventId.QUERY, EventAction.EXECUTE)
+    return AuditEvent(event=event, action=action, who=who, at=now, study_instance_uid=uid, detail="DICOMweb")

@@ -17,6 +17,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from agent.audit.lately import Memory
 from agent.web import (
     account_addresses,
     image_pages,
@@ -92,7 +93,7 @@ def make_site(services: Services, stop: threading.Event | None = None) -> Starle
     )
     site.router.redirect_slashes = False
     site.state.services = services
-    site.state.trail = trail.Memory()
+    site.state.trail = Memory()
     site.state.live = Live(services.database, stop or threading.Event(), services.clock, services.zone)
     api.state = site.state
     return site

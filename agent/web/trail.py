@@ -1,24 +1,19 @@
 """Who saw and who changed what, said by an endpoint in one line. Every view of a patient stands in the audit trail.
 
 A page that keeps itself up to date is one view, however often it is asked for: the same person at the same address
-who goes on looking at the same thing is noted again after `AGAIN` only.
+who goes on looking at the same thing is noted again after five minutes only.
 """
 
-import threading
-from collections import OrderedDict
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 
+from agent.audit.lately import Memory
 from agent.web.access import address_of, person_of
 from agent.web.services import services_of
 from db.audit import AuditEvent, Who, record
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
-
-AGAIN: Final = timedelta(minutes=5)
-_REMEMBERED: Final = 10_000
 
 
 def who_asks(request: Request) -> Who:
@@ -45,7 +40,7 @@ def seen(
     study_instance_uid: str = "",
     detail: str = "",
 ) -> None:
-    """Note anything that changes nothing, once in `AGAIN` for as long as it goes on."""
+    """Note anything that changes nothing, once in five minutes for as long as it goes on."""
     services, who = services_of(request), who_asks(request)
     at = services.clock()
     memory: Memory = request.app.state.trail
@@ -97,29 +92,3 @@ def refused(request: Request, detail: str) -> None:
             detail=detail,
         ),
     )
-
-
-class Memory:
-    """What was noted lately, of a bounded number of views. Safe for threads."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._noted: OrderedDict[object, datetime] = OrderedDict()
-        self._guard = threading.Lock()
-
-    def forget(self, view: object) -> None:
-        """Take a view as one that was not noted."""
-        with self._guard:
-            self._noted.pop(view, None)
-
-    def is_new(self, view: object, at: datetime) -> bool:
-        """Tell whether a view is to be noted, and remember that it was."""
-        with self._guard:
-            before = self._noted.get(view)
-            if before is not None and timedelta() <= at - before < AGAIN:
-                return False
-            self._noted[view] = at
-            self._noted.move_to_end(view)
-            while len(self._noted) > _REMEMBERED:
-                self._noted.popitem(last=False)
-            return True

@@ -158,7 +158,10 @@ def hold(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Ho
         committer = Committer(
             sqlite_database, queue, store, door.peer_of, Backoff(attempts=3), lambda: datetime.now(UTC)
         )
-        offered: dict[str, Any] = {"archive": HeldArchive(sqlite_database, store), "commitment": committer}
+        offered: dict[str, Any] = {
+            "archive": HeldArchive(sqlite_database, store, lambda: datetime.now(UTC)),
+            "commitment": committer,
+        }
         scp = StorageScp(
             ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=10),
             receiver,

@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_a_query_that_finds_nothing_ends_with_its_peer(hold: Any, eventually: An
 def test_what_is_held_is_not_looked_through_for_nobody(hold: Any, radiograph: Any) -> None:
     holder = hold()
     holder.take(radiograph(), radiograph())
-    archive = HeldArchive(holder.database, holder.store)
+    archive = HeldArchive(holder.database, holder.store, lambda: datetime.now(UTC))
     assert len(list(archive.find(Level.STUDY, make_query({}), lambda: False))) == 2
     assert list(archive.find(Level.STUDY, make_query({}), lambda: True)) == []
 

@@ -11,6 +11,8 @@ import pytest
 import structlog
 
 from agent.tokens import DICOMWEB_READ, DICOMWEB_STORE
+from db.audit_search import AuditQuery, search
+from db.audit_terms import EventId
 from db.tokens import revoke_token, tokens
 
 Web = Any  # tests/integration/dicomweb/conftest.py
@@ -103,3 +105,16 @@ def test_one_line_for_each_request_names_the_token_and_nothing_that_was_asked(
         ("GET", "none"),
         ("other", "none"),
     ]
+
+
+def test_what_a_token_sees_of_a_study_is_in_the_audit_trail_once_and_a_search_without_its_keys(
+    web: Web, eventually: Callable[..., None]
+) -> None:
+    client = web.client(web.token(name="seen"))
+    for path in ("/studies/2.25.9/metadata", "/studies/2.25.9/series", "/studies?PatientID=SECRET", "/workitems"):
+        client.get(path)
+    query = AuditQuery(person="seen")
+    eventually(lambda: len(search(web.database, query).rows) == 2)
+    told = {(row.event.event, row.event.study_instance_uid) for row in search(web.database, query).rows}
+    assert told == {(EventId.INSTANCES_ACCESSED, "2.25.9"), (EventId.QUERY, "")}
+    assert "SECRET" not in str(search(web.database, query))

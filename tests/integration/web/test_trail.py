@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from agent.web import trail
+from agent.audit.lately import AGAIN, Memory
 from agent.web.access import Person
 from agent.web.site import make_site
 from db.audit_search import AuditQuery, search
@@ -62,7 +62,7 @@ def test_a_page_that_stays_open_is_one_view_of_a_patient_until_five_minutes_have
     (row,) = search(sqlite_database, query).rows
     assert (row.event.who.name, row.event.who.source, row.event.at) == ("ada", "10.0.0.7", NOW)
     assert (row.event.study_instance_uid, row.event.patient_id) == ("2.25.1", "P1")
-    clock.now = NOW + trail.AGAIN
+    clock.now = NOW + AGAIN
     get("/studies/2.25.1")
     assert len(search(sqlite_database, query).rows) == 2
 
@@ -86,7 +86,7 @@ def test_what_an_account_does_not_allow_is_noted_with_the_page_and_no_value(
 
 
 def test_the_memory_of_views_is_bounded_and_forgets_what_could_not_be_written() -> None:
-    memory = trail.Memory()
+    memory = Memory()
     assert memory.is_new("first", NOW)
     assert not memory.is_new("first", NOW)
     memory.forget("first")
