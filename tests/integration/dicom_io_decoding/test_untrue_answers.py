@@ -1,7 +1,9 @@
 """What a decoding process says is not believed: a hostile file may speak through it."""
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,7 @@ for line in sys.stdin.buffer:
         say(answer(b"[[1, 2]]", number), bytes([1, 1]))
         continue
     if name == "/late":
+        open(sys.argv[1], "w").close()  # whoever waits at the other end learns that it was asked
         select.select([sys.stdin], [], [])  # until the next question comes
         say(answer(b"[[1, 2]]", number), bytes([9, 9]))
         continue
@@ -50,9 +53,10 @@ def decoder(tmp_path: Path) -> Iterator[Decoder]:
     """Give a decoder whose process has been taken over."""
     program = tmp_path / "hostile.py"
     program.write_text(PROGRAM)
+    os.mkfifo(tmp_path / "asked")
     with Decoder(DecoderSettings(seconds=2.0)) as found:
         process: DecodingProcess = found._idle.queue[0]
-        process._command = [sys.executable, str(program)]
+        process._command = [sys.executable, str(program), str(tmp_path / "asked")]
         process._kill()
         yield found
 
@@ -74,15 +78,20 @@ def test_a_reason_that_is_none_of_ours_is_not_repeated(decoder: Decoder, name: s
     assert failure.value.reason == reasons.UNFORESEEN
 
 
-def test_a_question_that_is_given_up_leaves_no_answer_for_the_next_image(decoder: Decoder) -> None:
+def test_a_question_that_is_given_up_leaves_no_answer_for_the_next_image(decoder: Decoder, tmp_path: Path) -> None:
     """As when an operator's Ctrl-C or a signal's handler raises while the answer is awaited."""
     decoder.wait_until_ready()
+    asking = threading.get_ident()
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
+    def once_asked() -> None:
+        (tmp_path / "asked").open().close()
+        signal.pthread_kill(asking, signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    threading.Thread(target=once_asked, daemon=True).start()
     try:
         with pytest.raises(KeyboardInterrupt):
             decoder.read_frames(Path("/late"))
