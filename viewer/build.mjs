@@ -16,6 +16,12 @@ const PATCHES = {
   "tools/dist/esm/drawingSvg/drawTextBox.js": [
     ["textElement.setAttribute('style', combinedStyle);", "textElement.style.cssText = combinedStyle;"],
   ],
+  "tools/dist/esm/drawingSvg/setAttributesIfNecessary.js": [
+    ["svgNode.setAttribute(key, newValue);", "key === 'style' ? (svgNode.style.cssText = newValue) : svgNode.setAttribute(key, newValue);"],
+  ],
+  "tools/dist/esm/drawingSvg/setNewAttributesIfValid.js": [
+    ["svgNode.setAttribute(key, newValue);", "key === 'style' ? (svgNode.style.cssText = newValue) : svgNode.setAttribute(key, newValue);"],
+  ],
 };
 
 const leaveOut = {

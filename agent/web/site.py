@@ -20,9 +20,11 @@ from starlette.types import Scope
 from agent.audit.lately import Memory
 from agent.web import (
     account_addresses,
+    download_pages,
     image_pages,
     operator_addresses,
     reading_pages,
+    report_pages,
     study_pages,
     trail,
     worklist_pages,
@@ -60,6 +62,8 @@ ADDRESSES: Final = (
     *operator_addresses.ADDRESSES,
     *image_pages.ADDRESSES,
     *account_addresses.ADDRESSES,
+    *report_pages.ADDRESSES,
+    *download_pages.ADDRESSES,
 )
 
 

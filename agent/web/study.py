@@ -7,23 +7,18 @@ from typing import Any, Final
 
 from agent.web import people, times, words
 from agent.web.listing import ListedStudy, listed
+from agent.web.timeline import EventLine, timeline
+from db.roles import Role
 from db.worklist import StudyRecord
+from dicom_io.structured import SR_CLASSES
 
 Row = Mapping[str, Any]
 
+HANDED_OUT: Final = frozenset({Role.CANDIDATE, Role.EVIDENCE, Role.PRIOR, Role.OWN})
+"""The roles of Instances that can be looked at and fetched; the others are kept apart until they are compared."""
+
 LAST_ATTEMPTS: Final = 5
 """So many of a delivery's attempts are shown; `tibabu show` prints all."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventLine:
-    """Something that happened to the study."""
-
-    at: times.Moment
-    text: str
-    detail: str
-    revision: int
-    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +27,13 @@ class ObjectLine:
 
     sop_instance_uid: str
     role: str
+    series: str
     received: times.Moment
     outcome: words.OutcomeWords | None
     lateral: bool
+    is_report: bool
+    is_image: bool
+    gone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,8 @@ class ReportLine:
     version: int
     sop_instance_uid: str
     rendered: times.Moment | None
+    number: int
+    file: str
     deliveries: tuple[DeliveryLine, ...]
 
 
@@ -100,6 +101,7 @@ class StudyPage:
     ai_priority: str
     person_priority: str
     explanation: tuple[str, ...]
+    model: str
     events: tuple[EventLine, ...]
     objects: tuple[ObjectLine, ...]
     results: tuple[ResultLine, ...]
@@ -123,7 +125,8 @@ def study_page(record: StudyRecord, now: datetime, zone: tzinfo | None = None) -
         ai_priority=words.priority_name(row.ai_priority),
         person_priority=words.priority_name(row.person_priority),
         explanation=words.explanation(shown.outcome),
-        events=tuple(_event(event, zone) for event in record.events),
+        model=_latest_model(record),
+        events=timeline(record, zone),
         objects=_objects(record, zone),
         results=tuple(_result(result, zone) for result in record.results),
         reports=_reports(record, zone),
@@ -131,33 +134,45 @@ def study_page(record: StudyRecord, now: datetime, zone: tzinfo | None = None) -
     )
 
 
-def _event(event: Row, zone: tzinfo | None) -> EventLine:
-    return EventLine(
-        at=times.exact(event["at"], zone),
-        text=words.event(event["event"]),
-        detail=words.event_detail(event["event"], event["detail"]),
-        revision=event["revision"],
-        actor=people.readable(event["actor"]),
-    )
+def _latest_model(record: StudyRecord) -> str:
+    """Return by which network, and at which operating point, the latest result came about; "" if none was asked."""
+    if not record.results or not (latest := record.results[-1])["model_name"]:
+        return ""
+    name, version = people.readable(latest["model_name"]), people.readable(latest["model_version"])
+    point = f'operating point "{people.readable(latest["operating_point"])}"'
+    return f"By {name} {version}, {point}: an image is flagged from a probability of {latest['threshold']:.4f}."
 
 
 def _objects(record: StudyRecord, zone: tzinfo | None) -> tuple[ObjectLine, ...]:
-    latest = latest_results(record)
+    latest = latest_results(record.image_results)
     return tuple(
         ObjectLine(
             sop_instance_uid=instance["sop_instance_uid"],
             role=words.role(instance["role"]),
+            series=", ".join(
+                part for part in map(people.readable, (instance["modality"], instance["series_description"])) if part
+            ),
             received=times.exact(instance["received_at"], zone),
             outcome=image_outcome(instance, latest.get(instance["id"])),
             lateral=bool(latest.get(instance["id"], {}).get("is_lateral")),
+            is_report=instance["sop_class_uid"].startswith(SR_CLASSES),
+            is_image=bool(instance["is_image"]),
+            gone=_gone(instance),
         )
         for instance in record.instances
     )
 
 
-def latest_results(record: StudyRecord) -> dict[int, Row]:
+def _gone(instance: Row) -> str:
+    """Return why an Instance cannot be had; "" if it can."""
+    if instance["removed_at"] is not None:
+        return "removed by retention"
+    return "" if Role(instance["role"]) in HANDED_OUT else "kept apart"
+
+
+def latest_results(image_results: Sequence[Row]) -> dict[int, Row]:
     """Return the latest result of each image, by the row of its Instance."""
-    return {found["instance_id"]: found for found in sorted(record.image_results, key=lambda row: row["revision"])}
+    return {found["instance_id"]: found for found in sorted(image_results, key=lambda row: row["revision"])}
 
 
 def image_outcome(instance: Row, found: Row | None) -> words.OutcomeWords | None:
@@ -190,6 +205,8 @@ def _reports(record: StudyRecord, zone: tzinfo | None) -> tuple[ReportLine, ...]
             revision=revisions[report["result_id"]],
             version=report["version"],
             sop_instance_uid=report["sop_instance_uid"] or "",
+            number=report["id"],
+            file=report_file(report),
             rendered=None if report["rendered_at"] is None else times.exact(report["rendered_at"], zone),
             deliveries=_deliveries(
                 [row for row in record.deliveries if row["report_id"] == report["id"]], record, zone
@@ -197,6 +214,18 @@ def _reports(record: StudyRecord, zone: tzinfo | None) -> tuple[ReportLine, ...]
         )
         for report in record.reports
     )
+
+
+_ENDINGS: Final = {"application/dicom": "dcm", "application/pdf": "pdf", "application/hl7-v2": "hl7"}
+
+
+def report_file(report: Row) -> str:
+    """Return what the file of a rendered report is called, or "" where it cannot be had."""
+    if not report["path"]:
+        return ""
+    ending = _ENDINGS.get(report["media_type"], "json" if report["media_type"].endswith("json") else "bin")
+    kind = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in report["kind"])
+    return f"{kind}-{report['id']}.{ending}"
 
 
 def _deliveries(rows: Sequence[Row], record: StudyRecord, zone: tzinfo | None) -> tuple[DeliveryLine, ...]:

@@ -9,10 +9,13 @@ from starlette.responses import Response
 from agent.tokens import WORKLIST_READ
 from agent.web import times, trail
 from agent.web.access import Address
+from agent.web.priors import other_images, other_lines, why_none
 from agent.web.reading_pages import reading_of
 from agent.web.services import page, services_of
 from agent.web.study import study_page
 from agent.web.viewing import HEAT_CAVEAT, viewed_images
+from db.priors import other_studies
+from db.roles import Role
 from db.worklist import StudyRecord, study_record
 from dicom_io.errors import UidError
 from dicom_io.header import check_uid
@@ -26,7 +29,9 @@ def show_study(request: Request) -> Response:
     now = services.clock()
     record = record_of(request)
     trail.viewed(request, record.study.study_instance_uid)
-    images = viewed_images(record)
+    others = other_studies(services.database, record.study.study_instance_uid)
+    images = viewed_images(record.study.study_instance_uid, record.instances, record.image_results)
+    images += other_images(record.study, others)
     return page(
         request,
         "study.html",
@@ -36,6 +41,8 @@ def show_study(request: Request) -> Response:
         images=images,
         images_for_script=[image.for_script() for image in images],
         heat_caveat=HEAT_CAVEAT,
+        others=other_lines(record.study, others),
+        no_others=why_none(record.study, conflict=any(row["role"] == Role.CONFLICT for row in record.instances)),
     )
 
 

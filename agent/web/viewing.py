@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.web import people, words
-from agent.web.study import Row, image_outcome, latest_results
+from agent.web.study import HANDED_OUT, Row, image_outcome, latest_results
 from db.outcome import Outcome
 from db.roles import Role
-from db.worklist import StudyRecord
 
-_SHOWN: Final = frozenset({Role.CANDIDATE, Role.EVIDENCE, Role.PRIOR, Role.OWN})
 _MOST: Final = 500
 
 REMOVED: Final = "This image was removed here by retention. The archive may still have it."
@@ -52,17 +50,21 @@ class ViewedImage:
         return {name: getattr(self, name) for name in names}
 
 
-def viewed_images(record: StudyRecord, *, prior: str = "") -> tuple[ViewedImage, ...]:
+def viewed_images(
+    study_instance_uid: str, instances: Sequence[Row], image_results: Sequence[Row], *, prior: str = ""
+) -> tuple[ViewedImage, ...]:
     """Return the images in the order of Series and Instance Number; of a prior study `prior` says which it is.
 
     The first to be looked at is the most suspicious one that was flagged, else the first for analysis.
     """
-    rows = [row for row in record.instances if row["is_image"] and Role(row["role"]) in _SHOWN]
+    rows = [row for row in instances if row["is_image"] and Role(row["role"]) in HANDED_OUT]
     rows.sort(key=lambda row: (row["role"] == Role.OWN, *_numbers(row), row["id"]))
-    latest = latest_results(record)
+    latest = latest_results(image_results)
     first = _first(rows, latest)
     return tuple(
-        _viewed(record, row, latest.get(row["id"]), number, prior=prior, first=row["id"] == first and not prior)
+        _viewed(
+            study_instance_uid, row, latest.get(row["id"]), number, prior=prior, first=row["id"] == first and not prior
+        )
         for number, row in enumerate(rows[:_MOST], 1)
     )
 
@@ -88,8 +90,8 @@ def _number(text: str) -> int:
     return int(text) if text.strip().isascii() and text.strip().isdigit() and len(text) < 10 else 1 << 31  # noqa: PLR2004
 
 
-def _viewed(record: StudyRecord, row: Row, found: Row | None, number: int, *, prior: str, first: bool) -> ViewedImage:
-    uid, study = row["sop_instance_uid"], record.study.study_instance_uid
+def _viewed(study: str, row: Row, found: Row | None, number: int, *, prior: str, first: bool) -> ViewedImage:
+    uid = row["sop_instance_uid"]
     frames = max(row["number_of_frames"], 1)
     heat = frames == 1 and row["withdrawn"] is None and found is not None and bool(found["has_heat_map"])
     label = f"{prior}, image {number}" if prior else f"Image {number}"

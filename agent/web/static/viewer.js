@@ -136,6 +136,7 @@ function pressed(event) {
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (act === undefined || active === null) return;
   event.preventDefault();
+  event.stopPropagation(); // the page has keys of its own
   act();
 }
 
@@ -173,6 +174,7 @@ function say() {
   sayHeat();
   for (const pane of panes) {
     pane.element.querySelector(".about").textContent = pane.image === null ? "" : about(pane);
+    pane.element.classList.toggle("prior", pane.image?.prior === true);
   }
   const shown = frame !== undefined;
   for (const control of section.querySelectorAll(".tools :is(button, input, select)")) {
