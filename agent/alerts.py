@@ -120,6 +120,7 @@ _COMMANDS = {
     Trouble.DISK_LOW: ("ticks", "check"),
     Trouble.FILES_DAMAGED: ("verify",),
     Trouble.TRIAGE_OFF: ("triage",),
+    Trouble.DRIFT: ("drift", "triage"),
 }
 
 
@@ -135,6 +136,7 @@ def _subject(stands: Standing) -> str:
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is overdue",
         Trouble.FILES_DAMAGED: f"files in the {name} are damaged or lost",
         Trouble.TRIAGE_OFF: "triage is switched off: no study is raised",
+        Trouble.DRIFT: f"what comes in has drifted from what the model was made on ({name})",
         Trouble.DISK_LOW: f"there is little room where the {name} lies",
     }[stands.trouble]
 
@@ -147,6 +149,7 @@ def _over(trouble: Trouble, name: str) -> str:
         Trouble.TICK_FAILS: f"{name}, which is done periodically, does not fail any more",
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is not overdue any more",
         Trouble.TRIAGE_OFF: "triage is switched on again",
+        Trouble.DRIFT: f"what comes in is again what the model was made on ({name})",
         Trouble.FILES_DAMAGED: f"no file in the {name} is damaged or lost any more",
         Trouble.DISK_LOW: f"there is room again where the {name} lies",
     }[trouble]

@@ -20,6 +20,7 @@ from pydantic import (
 from agent.config_alerts import AlertsSection, check_alerts
 from agent.config_audit import AuditSection
 from agent.config_dicomweb import DicomwebSection
+from agent.config_drift import DriftSection
 from agent.config_forward import ForwardSettings, check_rules
 from agent.config_gate import GateSection
 from agent.config_hl7 import Hl7Section
@@ -165,6 +166,7 @@ class Config(Section):
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
     alerts: AlertsSection = AlertsSection()
+    drift: DriftSection = DriftSection()
 
     @model_validator(mode="after")
     def _jobs_outlast_decoding(self) -> Self:

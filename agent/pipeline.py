@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.gate import Decline, GateSettings, decide
+from agent.traits import age_of, manufacturer_of, sex_of, view_of
+from db.drift_sample import ImageTraits
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError, PixelError
 from dicom_io.frames import read_frames
-from dicom_io.header import read_header
+from dicom_io.header import Header, read_header
 from dicom_io.image_files import read_picture
 from dicom_io.rendering import thumbnail
 from model.card import ModelCard
 from model.errors import InputError
+from model.input_statistics import CONTRAST, MEAN_GRAY, SHARPNESS, describe
 from model.pixel_gate import PixelGate
 from model.preprocess import from_gray, to_gray_square
 
@@ -54,6 +57,7 @@ class ImageAnalysis:
 
     `flagged` is the most suspicious frame as the network saw it, float32 [156, 156, 3]: see `Pipeline.heat_map`.
     `thumbnail` is a JPEG of the first frame, where it was decoded.
+    `traits` says to which groups it belongs, None where there was no header to say so; no patient is told by it.
     """
 
     outcome: Outcome
@@ -63,6 +67,7 @@ class ImageAnalysis:
     probability: float | None = None
     flagged: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     thumbnail: bytes | None = field(default=None, repr=False)
+    traits: ImageTraits | None = None
 
 
 class Pipeline:
@@ -91,6 +96,13 @@ class Pipeline:
             header = read_header(path)
         except HeaderError as error:
             return ImageAnalysis(outcome=Outcome.FAILED, reason=f"the header cannot be read: {error}")
+        found, traits = self._analyse(path, header, calling_ae_title), _traits(header)
+        if found.traits is not None:  # what its pixels look like
+            seen = found.traits
+            traits = replace(traits, mean_gray=seen.mean_gray, contrast=seen.contrast, sharpness=seen.sharpness)
+        return replace(found, traits=traits)
+
+    def _analyse(self, path: Path, header: Header, calling_ae_title: str) -> ImageAnalysis:
         declined = decide(header, self._gate, calling_ae_title=calling_ae_title)
         if declined is not None and not declined.readmissible:
             return _declined(declined)
@@ -156,6 +168,7 @@ class Pipeline:
             score=scored[worst].score,
             probability=scored[worst].probability,
             flagged=inputs[worst] if flagged else None,
+            traits=_looks(squares[worst]),
         )
 
     def heat_map(self, analysis: ImageAnalysis) -> Pixels | None:
@@ -164,6 +177,19 @@ class Pipeline:
         It takes many times as long as the score, and nobody has to wait for it to know that an image is flagged.
         """
         return None if analysis.flagged is None else self._classifier.explain(analysis.flagged)
+
+
+def _traits(header: Header) -> ImageTraits:
+    return ImageTraits(
+        view=view_of(header), manufacturer=manufacturer_of(header), age_band=age_of(header), sex=sex_of(header)
+    )
+
+
+def _looks(square: Pixels) -> ImageTraits:
+    found = describe(square[np.newaxis])
+    return ImageTraits(
+        mean_gray=float(found[MEAN_GRAY][0]), contrast=float(found[CONTRAST][0]), sharpness=float(found[SHARPNESS][0])
+    )
 
 
 def _declined(decline: Decline) -> ImageAnalysis:

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from agent.pipeline import ImageAnalysis, Pipeline
+from agent.traits import decline_group
 from db.analysis import (
     ImageResult,
     ScoreTask,
@@ -92,6 +93,8 @@ class Scorer:
             probability=analysis.probability,
             heat_map=None if heat_map is None else to_png(heat_map),
             thumbnail=analysis.thumbnail,
+            traits=analysis.traits,
+            decline_group="" if analysis.outcome is not Outcome.NOT_ANALYSED else decline_group(analysis.reason),
             model_name=card.name,
             model_version=card.version,
             model_sha256=card.sha256,

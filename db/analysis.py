@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.advance import Position, advance, lock, note
 from db.completion import conclude_when_settled
 from db.database import Database
+from db.drift_sample import DriftSample, ImageTraits, add_sample
 from db.lifecycle import Event
 from db.outcome import CONFLICTING_IDENTITY, Outcome
 from db.pictures import keep_thumbnail
@@ -37,7 +38,10 @@ class ScoreTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
-    """What came of one image; `score` (the raw logit) and `probability` (calibrated) are None unless analysed."""
+    """What came of one image; `score` (the raw logit) and `probability` (calibrated) are None unless analysed.
+
+    `traits` and, of a declined one, `decline_group` are for the watch on drift.
+    """
 
     outcome: Outcome
     reason: str = ""
@@ -46,6 +50,8 @@ class ImageResult:
     probability: float | None = None
     heat_map: bytes | None = None
     thumbnail: bytes | None = None  # of its first frame, JPEG; None where it was not decoded
+    traits: ImageTraits | None = None
+    decline_group: str = ""
     model_name: str = ""
     model_version: str = ""
     model_sha256: str = ""
@@ -124,6 +130,8 @@ def record_image_result(
             return False
         if found.thumbnail is not None:
             keep_thumbnail(connection, task.instance_id, found.thumbnail)
+        if found.traits is not None and _is_first(connection, task):
+            _sample(connection, found, found.traits)
         if switched_off(connection) is not None:
             withhold(connection, task.instance_id, task.revision)
         elif found.outcome is Outcome.FLAGGED and not found.lateral:
@@ -132,6 +140,26 @@ def record_image_result(
         if shadowed and found.probability is not None:
             enqueue_shadow(connection, queue, task.instance_id, at=found.finished_at)
     return True
+
+
+def _is_first(connection: Connection, task: ScoreTask) -> bool:
+    """Tell whether the image had no result before: analysed again, it is no other image."""
+    query = select(func.count()).where(image_result.c.instance_id == task.instance_id)
+    return connection.execute(query).scalar_one() == 1
+
+
+def _sample(connection: Connection, found: ImageResult, traits: ImageTraits) -> None:
+    add_sample(
+        connection,
+        DriftSample(
+            at=found.finished_at,
+            model_sha256=found.model_sha256,
+            outcome=found.outcome,
+            decline_group=found.decline_group,
+            score=found.score,
+            traits=traits,
+        ),
+    )
 
 
 def _flagged(

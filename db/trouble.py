@@ -12,6 +12,7 @@ from db.breaker import BreakerState
 from db.delivery_attempt import Ending
 from db.delivery_state import DeliveryState
 from db.disks import disk_rows
+from db.drift import alarm_rows
 from db.forwarding import QUARANTINED
 from db.schema import delivery
 from db.schema_delivery import delivery_attempt, destination_rest
@@ -32,6 +33,7 @@ class Trouble(StrEnum):
     TICK_OVERDUE = "tick_overdue"  # something periodic has not run, or has not ended, when it should have
     FILES_DAMAGED = "files_damaged"  # stored files are lost, or are not what was stored
     TRIAGE_OFF = "triage_off"  # nothing is analysed for anybody: a person or an alarm has switched triage off
+    DRIFT = "drift"  # images or scores lie further from the model's card than the site allows
     DISK_LOW = "disk_low"  # there is little room where the store or the database lies
 
 
@@ -66,6 +68,8 @@ def standing(connection: Connection, patience: Mapping[str, timedelta | None], *
     yield from _ticks(connection, now)
     yield from _disks(connection)
     yield from _files(connection)
+    for alarm in alarm_rows(connection):
+        yield Standing(trouble=Trouble.DRIFT, destination=alarm.name, since=alarm.since, reason=alarm.reason)
     if (off := switched_off(connection)) is not None:
         yield Standing(trouble=Trouble.TRIAGE_OFF, destination="triage", since=off.off_at, reason=f"by {off.off_by}")
 

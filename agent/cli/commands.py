@@ -32,6 +32,7 @@ COMMANDS = {
     "check": "installation",
     "ticks": "ticks",
     "triage": "triage",
+    "drift": "drift",
     "migrate": "installation",
     "move": "move",
     "models": "models",

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from agent.evaluation.scoring import ScoredImage
-from agent.evaluation.traits import AGE, MANUFACTURER, PATHOGEN, SEX, UNKNOWN, VIEW
+from agent.evaluation.traits import AGE, MANUFACTURER, PATHOGEN, SEX, VIEW
+from agent.traits import UNKNOWN
 from model.evaluation import measure
 
 _ORDER: Final = (AGE, SEX, VIEW, MANUFACTURER, PATHOGEN)

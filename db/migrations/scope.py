@@ -13,6 +13,7 @@ import db.schema_audit
 import db.schema_commitment
 import db.schema_delivery
 import db.schema_disk
+import db.schema_drift
 import db.schema_hl7
 import db.schema_keeping
 import db.schema_model
@@ -35,6 +36,7 @@ TABLES = (
     db.schema_commitment,
     db.schema_delivery,
     db.schema_disk,
+    db.schema_drift,
     db.schema_hl7,
     db.schema_keeping,
     db.schema_model,
