@@ -23,6 +23,8 @@ from db.triage import switched_off
 from db.withheld import withhold
 from db.workitems import schedule
 
+_RESULTS = select(func.count()).where(image_result.c.instance_id == bindparam("which"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreTask:
@@ -144,8 +146,7 @@ def record_image_result(
 
 def _is_first(connection: Connection, task: ScoreTask) -> bool:
     """Tell whether the image had no result before: analysed again, it is no other image."""
-    query = select(func.count()).where(image_result.c.instance_id == task.instance_id)
-    return connection.execute(query).scalar_one() == 1
+    return connection.execute(_RESULTS, {"which": task.instance_id}).scalar_one() == 1
 
 
 def _sample(connection: Connection, found: ImageResult, traits: ImageTraits) -> None:
