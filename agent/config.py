@@ -151,6 +151,7 @@ class Config(Section):
     model: ModelSection = ModelSection()
     decode: DecodeSection = DecodeSection()
     priority: PrioritySection = PrioritySection()
+    drift: DriftSection = DriftSection()
     orders: OrdersSection = OrdersSection()
     hl7: Hl7Section = Hl7Section()
     deliver: DeliverSection = DeliverSection()
@@ -166,7 +167,6 @@ class Config(Section):
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
     alerts: AlertsSection = AlertsSection()
-    drift: DriftSection = DriftSection()
 
     @model_validator(mode="after")
     def _jobs_outlast_decoding(self) -> Self:
