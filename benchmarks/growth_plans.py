@@ -33,6 +33,7 @@ SMALL = {
         "damaged_file",
         "destination_rest",
         "disk",
+        "drift_alarm",
         "installation",
         "operating_point",
     ),
