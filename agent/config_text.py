@@ -77,15 +77,16 @@ def _comment(text: str) -> str:
 def _line(name: str, field: FieldInfo) -> str:
     default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
     if default is None:
-        return f"# {name} = {json.dumps((field.examples or [''])[0])}"
+        return f"# {name} = {_toml((field.examples or [''])[0])}"
     return f"{name} = {_toml(default)}"
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401 - whatever a setting's default is
     if isinstance(value, SecretStr):
         return json.dumps(value.get_secret_value())
-    if isinstance(value, BaseModel):
-        return "{ " + ", ".join(f"{key} = {json.dumps(inner)}" for key, inner in value.model_dump().items()) + " }"
+    if isinstance(value, BaseModel | dict):
+        found = value if isinstance(value, dict) else value.model_dump()
+        return f"{{ {', '.join(f'{key} = {json.dumps(inner)}' for key, inner in found.items())} }}" if found else "{}"
     return json.dumps(list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value)
 
 

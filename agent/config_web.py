@@ -3,15 +3,13 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from agent.config_dicomweb import is_loopback
+from agent.config_oidc import OidcSection, RoleName
 from agent.config_processes import MOST, check_shared_port
-
-RoleName = Literal["reader", "technologist", "operator", "admin", "service"]
-"""The names of `agent.web.access.Role`."""
 
 
 def _check_name(value: str) -> str:
@@ -77,6 +75,8 @@ class WebSection(BaseModel):
         description="Roles that need a code of an authenticator app beside the password; others may have one.",
     )
 
+    oidc: OidcSection | None = None
+
     @property
     def is_encrypted(self) -> bool:
         """Whether browsers reach the site over TLS."""
@@ -120,4 +120,6 @@ class WebSection(BaseModel):
     def resolved(self, folder: Path) -> Self:
         """Return the section with its relative paths starting at `folder`."""
         named = {"tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
-        return self.model_copy(update={name: None if path is None else folder / path for name, path in named.items()})
+        paths = {name: None if path is None else folder / path for name, path in named.items()}
+        oidc = None if self.oidc is None else self.oidc.resolved(folder)
+        return self.model_copy(update={**paths, "oidc": oidc})

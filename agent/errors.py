@@ -6,6 +6,7 @@ AgentError
 +-- DeliveryError      a destination does not have what it was sent; `retry` says whether trying again can help
 |   +-- DestinationDownError   because it is away or not fit: nothing else would have better luck there now
 +-- AuditError         whoever is to have the audit trail did not take it: it is given again
++-- ProviderError      nobody can be let in by what a provider of single sign-on said
 """
 
 from datetime import timedelta
@@ -83,3 +84,7 @@ class DestinationDownError(DeliveryError):
 
 class AuditError(AgentError):
     """Whoever is to have the audit trail did not take it, or nobody knows whether it did: it is given again."""
+
+
+class ProviderError(AgentError):
+    """Nobody can be let in by what a provider of single sign-on said; the message says why, without its words."""

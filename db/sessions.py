@@ -63,11 +63,14 @@ class NewSession:
     how: str
     address: str
     browser: str
+    proved_at: datetime | None = None
+    """When somebody proved who they are; None for now."""
 
 
 def begin_session(connection: Connection, new: NewSession, *, now: datetime) -> int:
     """Put a session on record and return its id."""
-    values = {"created_at": now, "seen_at": now, "proved_at": now, "browser": new.browser[:_TEXT]}
+    proved_at = min(new.proved_at or now, now)
+    values = {"created_at": now, "seen_at": now, "proved_at": proved_at, "browser": new.browser[:_TEXT]}
     named = {name: getattr(new, name) for name in ("account_id", "sha256", "stage", "how", "address")}
     return int(
         connection.execute(insert(account_session).values(named | values).returning(account_session.c.id)).scalar_one()

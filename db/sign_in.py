@@ -76,7 +76,7 @@ def begin(
             change_account(connection, new.account_id, password_hash=password_hash)
         if arrival is not None:
             _arrive(connection, arrival, now)
-            _note_open(connection, arrival.who, new.stage, new.how, now)
+            note_open(connection, arrival.who, new.stage, new.how, now)
 
 
 def go_on(
@@ -96,7 +96,7 @@ def go_on(
         if not advance_session(connection, session.id, sha256=sha256, stage=stage, how=proof.how, now=now):
             return False
         _arrive(connection, arrival, now)
-        _note_open(connection, arrival.who, stage, proof.how, now)
+        note_open(connection, arrival.who, stage, proof.how, now)
     return True
 
 
@@ -119,7 +119,7 @@ def choose_password(  # noqa: PLR0913 - all that is written at once
         end_sessions(connection, session.account.id, but=session.id)
         note_change(connection, who, session.account.name, "password chosen", now=now)
         if session.stage is not Stage.OPEN:
-            _note_open(connection, who, stage, session.how, now)
+            note_open(connection, who, stage, session.how, now)
     return True
 
 
@@ -141,7 +141,7 @@ def set_up_codes(
         end_sessions(connection, session.account.id, but=session.id)
         note_change(connection, who, session.account.name, "authenticator app set up", now=now)
         if session.stage is not Stage.OPEN:
-            _note_open(connection, who, stage, "code", now)
+            note_open(connection, who, stage, "code", now)
     return True
 
 
@@ -211,7 +211,7 @@ def note_change(
     note(connection, event)
 
 
-def _note_open(connection: Connection, who: Who, stage: Stage, how: str, now: datetime) -> None:
+def note_open(connection: Connection, who: Who, stage: Stage, how: str, now: datetime) -> None:
     """Note that somebody has signed in, once all has been asked of them (PS3.15 A.5.3.11)."""
     if stage is Stage.OPEN:
         note(connection, _authentication(who, EventType.LOGIN, now, f"signed in by {how}"))

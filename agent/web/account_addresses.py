@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from agent.web import account_pages, people_pages, proof, sign_in_pages
+from agent.web import account_pages, people_pages, proof, provider_pages, sign_in_pages
 
 ADDRESSES: Final = (
     *sign_in_pages.ADDRESSES,
+    *provider_pages.ADDRESSES,
     *account_pages.ADDRESSES,
     *people_pages.ADDRESSES,
     *proof.ADDRESSES,

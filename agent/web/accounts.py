@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from agent.tokens import digest
 from agent.web.access import SCOPES_OF, Person, Role
+from agent.web.oidc import Provider
 from agent.web.passwords import Hasher
 from db.accounts import AccountRecord
 from db.database import Database
@@ -24,6 +25,7 @@ from db.tokens import active_token, note_use
 log = structlog.get_logger(__name__)
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_FLOW_SECONDS: Final = 600
 _BROWSER_SECONDS: Final = 400 * 24 * 3600  # as long as browsers keep any cookie
 
 
@@ -44,13 +46,17 @@ class Settings:
 class Accounts:
     """The accounts of one site. Safe for threads."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], settings: Settings) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], settings: Settings, provider: Provider | None = None
+    ) -> None:
+        """Nothing is read yet. `provider` is where people may sign in, too."""
         self.database = database
         self.clock = clock
         self.settings = settings
+        self.provider = provider
         prefix = "__Host-" if settings.secure else ""
         self._session_cookie, self._browser_cookie = f"{prefix}tibabu", f"{prefix}tibabu-browser"
+        self._flow_cookie = f"{prefix}tibabu-provider"
 
     def identify(self, request: Request) -> Person | None:
         """Return who sends a request: a program by its token, a person by the session of their cookie."""
@@ -83,6 +89,14 @@ class Accounts:
     def keep_browser(self, response: Response, secret: str) -> None:
         """Give the browser the cookie by which it is known again."""
         self._set(response, self._browser_cookie, secret, _BROWSER_SECONDS)
+
+    def keep_flow(self, response: Response, value: str) -> None:
+        """Give the browser the cookie of a sign-in at the provider, "" to let it forget it."""
+        self._set(response, self._flow_cookie, value, _FLOW_SECONDS if value else 0)
+
+    def flow(self, request: Request) -> str:
+        """Return the cookie of a sign-in at the provider."""
+        return request.cookies.get(self._flow_cookie, "")
 
     def drop_session(self, response: Response) -> None:
         """Let the browser forget its session, and all that it keeps of this site's pages (HTML: Clear-Site-Data)."""

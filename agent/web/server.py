@@ -10,6 +10,7 @@ from agent.http_server import Certificate, listen, serve_application
 from agent.web.access import Role
 from agent.web.accounts import Accounts, Settings
 from agent.web.callers import LOOPBACK_NAMES, Reach
+from agent.web.oidc import Provider
 from agent.web.services import Services
 from agent.web.site import make_site
 from db.database import Database
@@ -24,7 +25,8 @@ def accounts_of(section: WebSection, database: Database, clock: Callable[[], dat
         return None
     limits = Limits(idle=timedelta(minutes=section.idle_minutes), absolute=timedelta(hours=section.longest_hours))
     codes_of = frozenset(map(Role, section.codes_of))
-    return Accounts(database, clock, Settings(limits=limits, secure=section.is_encrypted, codes_of=codes_of))
+    settings = Settings(limits=limits, secure=section.is_encrypted, codes_of=codes_of)
+    return Accounts(database, clock, settings, None if section.oidc is None else Provider(section.oidc, clock))
 
 
 def reach_of(section: WebSection) -> Reach:

@@ -51,7 +51,7 @@ def show_sign_in(request: Request) -> Response:
     accounts_of(request)
     if request.state.person is not None:
         return RedirectResponse(local(request.query_params.get("next", "/")), 303)
-    return _sign_in(request, 200, going=local(request.query_params.get("next", "/")))
+    return sign_in_page(request, 200, going=local(request.query_params.get("next", "/")))
 
 
 def enter(request: Request) -> Response:
@@ -61,7 +61,7 @@ def enter(request: Request) -> Response:
     name = form.get("name", "")
     found = sign_in.with_password(accounts, name, form.get("password", ""), visitor_of(request))
     if isinstance(found, sign_in.Refused):
-        return _sign_in(request, *refusal_of(accounts, found), going=going, name=name)
+        return sign_in_page(request, *refusal_of(accounts, found), going=going, name=name)
     return _onward(accounts, found, going)
 
 
@@ -174,8 +174,10 @@ def _wait(until: datetime, now: datetime) -> str:
     return f"{max(ceil(seconds), 1)} seconds" if seconds < 60 else times.duration(until - now)  # noqa: PLR2004
 
 
-def _sign_in(request: Request, status: int, sentence: str = "", *, going: str, name: str = "") -> Response:
-    return page(request, "sign_in.html", status, sentence=sentence, going=going, name=name)
+def sign_in_page(request: Request, status: int, sentence: str = "", *, going: str, name: str = "") -> Response:
+    """Return the page that asks for name and password, or leads to the provider."""
+    provider = accounts_of(request).provider is not None
+    return page(request, "sign_in.html", status, sentence=sentence, going=going, name=name, provider=provider)
 
 
 ADDRESSES: Final = (
