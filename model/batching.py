@@ -22,6 +22,7 @@ class _Request:
 
     images: Input
     patient: bool = False
+    by_one: bool = False
     outputs: tuple[Floats, Floats] | None = None
     error: Exception | None = None
 
@@ -33,27 +34,36 @@ class _Request:
 class Batcher:
     """Runs a compiled ensemble, whose batches have fixed sizes, for any number of callers and images at a time."""
 
-    def __init__(self, executions: Sequence[Execute], batches: Sequence[int]) -> None:
-        """Wrap executions that go side by side, each called by one thread at a time, with the sizes `batches` only."""
-        self._idle, self._batches = list(executions), tuple(sorted(batches))
+    def __init__(
+        self, executions: Sequence[Execute], batches: Sequence[int], of_one: Sequence[Execute] | None = None
+    ) -> None:
+        """Wrap executions that go side by side, each called by one thread at a time, with the sizes `batches` only.
+
+        `of_one` are as many of one member alone; where an ensemble has but one they are the same.
+        """
+        self._idle = list(zip(executions, of_one or executions, strict=True))
+        self._batches = tuple(sorted(batches))
         self._condition = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._patient: deque[_Request] = deque()
 
-    def run(self, images: Input, *, patient: bool = False) -> tuple[Floats, Floats]:
+    def run(self, images: Input, *, patient: bool = False, by_one: bool = False) -> tuple[Floats, Floats]:
         """Return logits [n] and activations [n, rows, columns] of images [n, 156, 156, 3], which must be valid ones.
 
-        With `patient` they go batch by batch, each of them when nothing else waits.
+        With `patient` they go batch by batch, each of them when nothing else waits; then also `by_one` member alone.
 
         What the network raises for a batch of several callers is found out for each of them alone, so that each gets
         its own outputs or its own error.
         """
         size = self._batches[-1]
         if patient and len(images) > size:
-            parts = [self.run(images[start : start + size], patient=True) for start in range(0, len(images), size)]
+            parts = [
+                self.run(images[start : start + size], patient=True, by_one=by_one)
+                for start in range(0, len(images), size)
+            ]
             logits, activations = zip(*parts, strict=True)
             return np.concatenate(logits), np.concatenate(activations)
-        request = _Request(images, patient)
+        request = _Request(images, patient, by_one)
         with self._condition:
             (self._patient if patient else self._waiting).append(request)
         while not request.settled:
@@ -61,17 +71,17 @@ class Batcher:
                 self._condition.wait_for(lambda: request.settled or (self._idle and self._anything_waits()))
                 if request.settled:
                     break
-                execute = self._idle.pop()
+                executions = self._idle.pop()
                 taken = self._take()
             try:
-                self._settle(execute, taken)
+                self._settle(executions[taken[0].by_one], taken)
             finally:
                 with self._condition:
                     # whatever ended this thread, the others' requests go on
                     for other in reversed(taken):
                         if not other.settled:
                             (self._patient if other.patient else self._waiting).appendleft(other)
-                    self._idle.append(execute)
+                    self._idle.append(executions)
                     self._condition.notify_all()
         if request.error is not None:
             raise request.error

@@ -19,7 +19,8 @@ MAP: Final = "AI saliency: not an outline of disease"
 MAP_VALUE: Final = "Loss of the score, 1: the place that matters most"
 MAP_METHOD: Final = (
     "Occlusion: by how much the logit of the network falls when a place of the image is hidden, above the median place,"
-    " as a share of the place that matters most. 25 places, interpolated."
+    " as a share of the place that matters most. 25 places, of which the whole network judges the 7 that matter most to"
+    " a part of it; interpolated."
 )
 WITHDRAWN_SERIES: Final = "AI: earlier results withdrawn"
 

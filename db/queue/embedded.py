@@ -21,6 +21,8 @@ from db.queue.room import Room
 from db.queue.runner import Claim, LastChance, Runner, Running, kinds_of
 
 _POLL = 0.025  # seconds between two looks at SQLite's change counter
+_SOON = 0.005  # the same of a worker that has lately had something to do
+_LATELY = 5.0  # seconds
 
 
 class EmbeddedQueue:
@@ -139,6 +141,7 @@ class EmbeddedWorker:
         self._changes = changes
         self._seen = 0
         self._planned: datetime | None = None
+        self._watchful_until = 0.0
         self._next = ClaimRows(kinds)
 
     def claim(self, *, alone: bool) -> Claim | None:
@@ -156,6 +159,7 @@ class EmbeddedWorker:
         if row is None:  # another worker was first
             self._planned = now
             return None
+        self._watchful_until = monotonic() + _LATELY
         taken = Job(kind=row.kind, key=row.key, attempt=row.attempt, due_at=row.due_at)
         return Claim(row.id, taken, row.failures)
 
@@ -184,7 +188,7 @@ class EmbeddedWorker:
         planned = float("inf") if self._planned is None else (self._planned - self._clock()).total_seconds()
         end = monotonic() + min(timeout, planned)
         while monotonic() < end and self._changes.read() == self._seen:
-            if stop.wait(_POLL):
+            if stop.wait(_SOON if monotonic() < self._watchful_until else _POLL):
                 return
 
 

@@ -196,3 +196,14 @@ def test_many_callers_for_a_while_all_get_their_own(eventually: Callable[..., No
     eventually(lambda: not any(thread.is_alive() for thread in threads))
     assert wrong == []
     assert network.most == 1
+
+
+def test_what_one_member_is_asked_goes_through_it_alone_and_shares_no_batch() -> None:
+    ensemble, member = _Network(), _Network()
+    ensemble.release.set()
+    member.release.set()
+    batcher = Batcher([ensemble], (4, 1), [member])
+    logits, _ = batcher.run(_image(0.5, 6), patient=True, by_one=True)
+    assert logits.tolist() == [0.5] * 6
+    assert batcher.run(_image(0.25))[0].tolist() == [0.25]
+    assert (member.sizes, ensemble.sizes) == ([4, 1, 1], [1])
