@@ -167,7 +167,7 @@ def _flagged(
     connection: Connection, queue: Queue, task: ScoreTask, position: Position, *, at: datetime, allowances: Allowances
 ) -> None:
     if _counts(connection, task.instance_id):
-        _raise(connection, position, at=at, allowances=allowances)
+        raise_study(connection, position, at=at, allowances=allowances)
         schedule(connection, queue, position.study_id, at=at)
 
 
@@ -205,7 +205,7 @@ def _insert_once(connection: Connection, task: ScoreTask, found: ImageResult) ->
     return bool(inserted)
 
 
-def _raise(connection: Connection, position: Position, *, at: datetime, allowances: Allowances) -> None:
+def raise_study(connection: Connection, position: Position, *, at: datetime, allowances: Allowances) -> None:
     """Raise the AI's part of the priority, never lower it; a study in conflict of identity is nobody's to raise."""
     row = connection.execute(select(study).where(study.c.id == position.study_id)).one()
     if row.conflict or (row.ai_priority is not None and row.ai_priority >= FLAGGED_PRIORITY):

@@ -178,6 +178,7 @@ _WITHDRAWN = Prepared(
     .where(
         instance.c.study_id == bindparam("study_id"),
         instance.c.withdrawn.is_not(None),
+        instance.c.role != Role.CONFLICT,  # kept apart: they are somebody else's
         instance.c.received_at <= bindparam("concluded_at"),
     )
     .order_by(instance.c.id)

@@ -24,6 +24,7 @@ class Event(StrEnum):
     WITHDRAWN = "WITHDRAWN"
     AMENDED = "AMENDED"
     CAME_AGAIN = "CAME_AGAIN"
+    RESOLVED = "RESOLVED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,18 @@ class Step:
 TABLE: dict[tuple[State, Event], Step] = {
     (State.RECEIVING, Event.CANDIDATE_STORED): Step(State.RECEIVING),
     (State.RECEIVING, Event.ENDED): Step(State.COMPLETE),
+    (State.RECEIVING, Event.RESOLVED): Step(State.RECEIVING),
     (State.COMPLETE, Event.CANDIDATE_STORED): Step(State.RECEIVING, new_revision=True),
+    (State.COMPLETE, Event.RESOLVED): Step(State.RECEIVING, new_revision=True),
     (State.COMPLETE, Event.CONCLUDED): Step(State.CONCLUDED),
     (State.CONCLUDED, Event.CANDIDATE_STORED): Step(State.RECEIVING, new_revision=True),
+    (State.CONCLUDED, Event.RESOLVED): Step(State.RECEIVING, new_revision=True),
     (State.CONCLUDED, Event.ALL_ACKNOWLEDGED): Step(State.DELIVERED),
     (State.CONCLUDED, Event.REQUEUED): Step(State.COMPLETE, new_revision=True),
     (State.CONCLUDED, Event.WITHDRAWN): Step(State.CONCLUDED, new_revision=True),
     (State.CONCLUDED, Event.AMENDED): Step(State.CONCLUDED, new_revision=True),
     (State.DELIVERED, Event.CANDIDATE_STORED): Step(State.RECEIVING, new_revision=True),
+    (State.DELIVERED, Event.RESOLVED): Step(State.RECEIVING, new_revision=True),
     (State.DELIVERED, Event.REQUEUED): Step(State.COMPLETE, new_revision=True),
     (State.DELIVERED, Event.WITHDRAWN): Step(State.CONCLUDED, new_revision=True),
     (State.DELIVERED, Event.AMENDED): Step(State.CONCLUDED, new_revision=True),

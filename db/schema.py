@@ -45,6 +45,7 @@ INSTANCE_NUMBERS = ("rows", "columns", "bits_allocated", "number_of_frames")
 
 _UNREAD = text("prior_only = 0 AND read_at IS NULL")
 _UNREAD_POSTGRESQL = text("NOT prior_only AND read_at IS NULL")
+_UNDECIDED = text("conflict <> '' OR doubt <> ''")
 _AMENDING = text("amending IS NOT NULL")
 _CONFLICT = text("conflict <> ''")
 _READ = text("read_at IS NOT NULL")
@@ -124,6 +125,7 @@ study = Table(
     Index("ix_study_amending", "id", sqlite_where=_AMENDING, postgresql_where=_AMENDING),
     Index("ix_study_conflict", "id", sqlite_where=_CONFLICT, postgresql_where=_CONFLICT),
     Index("ix_study_read", "read_at", "id", sqlite_where=_READ, postgresql_where=_READ),  # what was read, the latest
+    Index("ix_study_undecided", "due_at", "id", sqlite_where=_UNDECIDED, postgresql_where=_UNDECIDED),
     Index("ix_study_pace", "calling_ae_title", "order_priority", "paced_at"),
     # What archives are asked by: see db.archive.
     Index("ix_study_patient_id", "patient_id"),

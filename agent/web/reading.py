@@ -51,6 +51,7 @@ DONE: Final = {
     "undone": "Taken back.",
     "open": "You have the study before you.",
     "busy": "Somebody else has the study before them. You may read on, or take it over.",
+    "resolved": "Decided. What follows from it happens by itself.",
     "withdrawn": "The result is withdrawn: the reports that were sent are taken back.",
 }
 """What a page says once of what was just done, by the word in its address."""
@@ -114,6 +115,7 @@ class ReadingPage:
     priorities: tuple[Choice, ...]
     person_priority: str
     conflict: str
+    doubt: str
     acts: tuple[ActLine, ...]
     opinions: tuple[OpinionLine, ...]
     done: str
@@ -160,6 +162,7 @@ def reading_page(
         ),
         person_priority="" if record.person_priority is None else Priority(record.person_priority).name,
         conflict=people.readable(record.conflict),
+        doubt=people.readable(record.doubt),
         acts=tuple(_act(one, zone) for one in record.acts),
         opinions=opinions,
         done=DONE.get(done, ""),

@@ -75,14 +75,14 @@ def put_down(request: Request) -> Response:
 def mark_read(request: Request) -> Response:
     """Take the study off the worklist."""
     services = services_of(request)
-    reading_marks.mark_read(services.database, services.queue, _seen(request), _acting(request))
+    reading_marks.mark_read(services.database, services.queue, seen(request), acting(request))
     return _back(request, "read")
 
 
 def mark_unread(request: Request) -> Response:
     """Put the study back on the worklist."""
     services, words = services_of(request), _words(request, "reason")
-    reading_marks.mark_unread(services.database, services.queue, _seen(request), _acting(request), words)
+    reading_marks.mark_unread(services.database, services.queue, seen(request), acting(request), words)
     return _back(request, "unread")
 
 
@@ -97,7 +97,7 @@ def give_feedback(request: Request) -> Response:
         reason=_words(request, "reason"),
         finding_text=_words(request, "finding_text"),
     )
-    feedback.give(services_of(request).database, _seen(request), _acting(request), opinion)
+    feedback.give(services_of(request).database, seen(request), acting(request), opinion)
     return _back(request, "feedback")
 
 
@@ -109,8 +109,8 @@ def set_priority(request: Request) -> Response:
     reading_marks.set_priority(
         services.database,
         services.queue,
-        _seen(request),
-        _acting(request),
+        seen(request),
+        acting(request),
         Priority[name] if name else None,
         reason=_words(request, "reason"),
         allowances=services.allowances,
@@ -121,14 +121,14 @@ def set_priority(request: Request) -> Response:
 def assign(request: Request) -> Response:
     """Let the study be somebody's to read."""
     reading_marks.assign(
-        services_of(request).database, _seen(request), _acting(request), _words(request, "person", longest=200)
+        services_of(request).database, seen(request), acting(request), _words(request, "person", longest=200)
     )
     return _back(request, "assigned")
 
 
 def add_note(request: Request) -> Response:
     """Write a note."""
-    reading_marks.add_note(services_of(request).database, _uid(request), _acting(request), _words(request, "note"))
+    reading_marks.add_note(services_of(request).database, _uid(request), acting(request), _words(request, "note"))
     return _back(request, "note")
 
 
@@ -137,7 +137,7 @@ def undo(request: Request) -> Response:
     services, act = services_of(request), number_in(form_of(request), "act")
     if act is None:
         raise RefusedError(WRONG_FORM)
-    take_back(services.database, services.queue, _seen(request), _acting(request), act, allowances=services.allowances)
+    take_back(services.database, services.queue, seen(request), acting(request), act, allowances=services.allowances)
     return _back(request, "undone")
 
 
@@ -153,10 +153,10 @@ def withdraw(request: Request) -> Response:
     return _back(request, "withdrawn")
 
 
-def _told(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def told(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """Return the endpoint; what is on record against it is told in its own words."""
 
-    def told(request: Request) -> Response:
+    def telling(request: Request) -> Response:
         try:
             return endpoint(request)
         except ChangedError as error:
@@ -165,15 +165,16 @@ def _told(endpoint: Callable[[Request], Response]) -> Callable[[Request], Respon
             sentence = str(error)
             raise HTTPException(422, sentence if sentence.endswith(".") else f"{sentence}.") from None
 
-    told.__name__ = endpoint.__name__
-    return told
+    telling.__name__ = endpoint.__name__
+    return telling
 
 
 def _uid(request: Request) -> str:
     return str(request.path_params["study_instance_uid"])
 
 
-def _seen(request: Request) -> Seen:
+def seen(request: Request) -> Seen:
+    """Return what a form says that its reader had before them."""
     form = form_of(request)
     revision, version = number_in(form, "revision"), number_in(form, "version")
     if revision is None or version is None:
@@ -181,7 +182,8 @@ def _seen(request: Request) -> Seen:
     return Seen(_uid(request), revision, version)
 
 
-def _acting(request: Request) -> Acting:
+def acting(request: Request) -> Acting:
+    """Return who acts now."""
     return Acting(who_asks(request), services_of(request).clock())
 
 
@@ -217,6 +219,6 @@ _DOES: Final = {
 }
 
 ADDRESSES: Final = tuple(
-    Address("POST", f"/studies/{{study_instance_uid}}/reading/{name}", _told(endpoint), WORKLIST_WRITE)
+    Address("POST", f"/studies/{{study_instance_uid}}/reading/{name}", told(endpoint), WORKLIST_WRITE)
     for name, endpoint in _DOES.items()
 )

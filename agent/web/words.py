@@ -78,6 +78,7 @@ _EVENTS = {
     Event.ENDED: "Study complete",
     Event.CONCLUDED: "Concluded",
     Event.ALL_ACKNOWLEDGED: "All reports acknowledged",
+    Event.RESOLVED: "Out of quarantine",
     Event.REQUEUED: "Put back to be analysed again",
     Event.WITHDRAWN: "Result withdrawn",
 }

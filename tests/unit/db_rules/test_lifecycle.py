@@ -8,20 +8,30 @@ from db.lifecycle import TABLE, Event, State, step
 
 # from state: {event: (to state, begins a new revision)}; whatever is not written means nothing in that state.
 EXPECTED = {
-    "RECEIVING": {"CANDIDATE_STORED": ("RECEIVING", False), "ENDED": ("COMPLETE", False)},
-    "COMPLETE": {"CANDIDATE_STORED": ("RECEIVING", True), "CONCLUDED": ("CONCLUDED", False)},
+    "RECEIVING": {
+        "CANDIDATE_STORED": ("RECEIVING", False),
+        "ENDED": ("COMPLETE", False),
+        "RESOLVED": ("RECEIVING", False),
+    },
+    "COMPLETE": {
+        "CANDIDATE_STORED": ("RECEIVING", True),
+        "CONCLUDED": ("CONCLUDED", False),
+        "RESOLVED": ("RECEIVING", True),
+    },
     "CONCLUDED": {
         "CANDIDATE_STORED": ("RECEIVING", True),
         "ALL_ACKNOWLEDGED": ("DELIVERED", False),
         "REQUEUED": ("COMPLETE", True),
         "WITHDRAWN": ("CONCLUDED", True),
         "AMENDED": ("CONCLUDED", True),
+        "RESOLVED": ("RECEIVING", True),
     },
     "DELIVERED": {
         "CANDIDATE_STORED": ("RECEIVING", True),
         "REQUEUED": ("COMPLETE", True),
         "WITHDRAWN": ("CONCLUDED", True),
         "AMENDED": ("CONCLUDED", True),
+        "RESOLVED": ("RECEIVING", True),
         "CAME_AGAIN": ("RECEIVING", True),
     },
 }

@@ -1,0 +1,81 @@
+"""The pages on which a person says whose a study in conflict is, with the file of what contradicts it."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+
+from db.outcome import Outcome
+from db.quarantine import quarantined
+from db.schema import instance
+from db.worklist import worklist_row
+
+UID = "2.25.1"
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def contested(ledger: Any, tmp_path: Path) -> Any:
+    """Let Jane's study get an image that names Rita, whose file lies in the store."""
+    at = datetime.now(UTC) - timedelta(minutes=10)
+    image = ledger.receive(UID, at=at, patient_id="P1", patient_name="Doe^Jane")
+    ledger.score(image, Outcome.NOT_FLAGGED, at=at, probability=0.1)
+    other = ledger.receive(UID, at=at, patient_id="P2", patient_name="Roe^Rita")
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID, dataset.SOPInstanceUID = ComputedRadiographyImageStorage, f"{UID}.2"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = UID, "2.25.7"
+    dataset.PatientID, dataset.PatientName, dataset.Modality = "P2", "Roe^<b>Rita</b>", "CR"
+    path = tmp_path / "store" / f"00/{other.instance_id:064x}.dcm"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
+    return ledger
+
+
+def forms(page: str) -> dict[str, str]:
+    return dict(re.findall(r'type="hidden" name="(revision|version)" value="(\d+)"', page))
+
+
+def test_both_identities_stand_side_by_side_and_the_decision_is_carried_out(
+    client: httpx.Client, contested: Any
+) -> None:
+    assert f'href="/quarantine/{UID}"' in client.get("/quarantine").text
+    assert "say whose it is" in client.get(f"/studies/{UID}").text
+    page = client.get(f"/quarantine/{UID}").text
+    for said in ("Doe, Jane", "P1", "Roe, &lt;b&gt;Rita&lt;/b&gt;", "P2"):
+        assert said in page, said
+    data = forms(page) | {"decision": "assign", "reason": "the ward says so"}
+    answer = client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/studies/{UID}?done=resolved#reading")
+    row = worklist_row(contested.database, UID)
+    assert row is not None
+    assert row.patient_id == "P2"
+    assert "None." in client.get("/quarantine").text
+    assert client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE).status_code == 409
+
+
+def test_where_the_file_cannot_be_read_nobody_is_made_anybody_but_it_can_be_kept_apart(
+    client: httpx.Client, contested: Any
+) -> None:
+    with contested.database.begin() as connection:
+        connection.execute(instance.update().values(path="00/gone.dcm"))
+    page = client.get(f"/quarantine/{UID}").text
+    assert "cannot be read just now" in page
+    for decision, status in (("whim", 422), ("accept", 422), ("assign", 422), ("keep_apart", 303)):
+        data = forms(page) | {"decision": decision, "reason": "x"}
+        answer = client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE)
+        assert answer.status_code == status, decision
+    assert quarantined(contested.database) == ()
+
+
+@pytest.mark.parametrize("path", ["/quarantine/2.25.404", "/quarantine/x"])
+def test_an_unknown_study_is_not_found(client: httpx.Client, path: str, url: Callable[..., str]) -> None:
+    assert client.get(path).status_code == 404, url
