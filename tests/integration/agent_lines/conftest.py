@@ -6,6 +6,7 @@ Only the network is a stand-in: it flags bright images, so that a test knows wha
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from functools import partial
 from hashlib import sha256
@@ -27,6 +28,7 @@ from agent.gate import GateSettings
 from agent.pipeline import Pipeline
 from db.database import Database
 from db.worklist import StudyRecord, WorklistRow, study_record, worklist_row
+from dicom_io.decoding import Decoder, DecoderSettings
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
 from dicom_io.scu import Peer, StoreStatus, send
 from dicom_io.spool import Spool
@@ -182,9 +184,21 @@ def network() -> LightMeter:
     return LightMeter()
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """Give the decoding processes that all agents of this folder share: they keep nothing of an image."""
+    with Decoder(DecoderSettings(processes=2)) as found:
+        yield found
+
+
 @pytest.fixture
 def start(
-    database: Database, tmp_path: Path, pacs_port: int, network: LightMeter, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    tmp_path: Path,
+    pacs_port: int,
+    network: LightMeter,
+    decoder: Decoder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Start]:
     """Return `start(**sections)`: runs the agent's roles with the given sections of the config, one PACS by default."""
     monkeypatch.setattr(
@@ -192,6 +206,7 @@ def start(
         "make_pipeline",
         lambda _config, _active, frames: Pipeline(network, GateSettings(age_range_years=(1.0, 6.0)), frames=frames),
     )
+    monkeypatch.setattr(agent.inference, "make_decoder", lambda *_, **__: nullcontext(decoder))
     stop, threads = threading.Event(), []
 
     def run(**sections: Any) -> Agent:

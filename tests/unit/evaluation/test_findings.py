@@ -20,9 +20,21 @@ from agent.evaluation.page import page
 from agent.evaluation.scoring import Scores, score
 from agent.traits import age_band
 from model.card import ModelCard
+from model.evaluation import bootstrap
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REQUIRED = {"n", "auc", "precision", "recall", "specificity", "accuracy", "ece", "brier", "ci"}
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a twentieth as often: what the intervals are worth is proved in tests/unit/model/test_evaluation.py."""
+
+    def draw(*arguments: Any, replicates: int, seed: int) -> dict[str, Any]:
+        return bootstrap(*arguments, replicates=replicates // 20, seed=seed)
+
+    for module in ("model.evaluation", "model.thresholds"):
+        monkeypatch.setattr(f"{module}.bootstrap", draw)
 
 
 @pytest.fixture

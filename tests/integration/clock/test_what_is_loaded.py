@@ -1,0 +1,21 @@
+"""A process loads what its role needs, and no more: a host runs many of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOREIGN = {
+    "import agent.app, agent.clock, agent.clockwork": "tensorflow keras openvino highdicom reportlab starlette alembic",
+    "import agent.receiving, agent.config, agent.parts\n"
+    "agent.parts.open_store(agent.config.Config())": "fsspec s3fs botocore aiohttp",  # by default in a folder
+}
+
+
+def test_neither_network_nor_reports_nor_object_stores_nor_migrations_are_loaded_where_they_are_not_needed(
+    tmp_path: Path,
+) -> None:
+    script = "import sys\n" + "".join(
+        f"{imports}\nfound = {set(names.split())!r} & sys.modules.keys()\nassert not found, found\n"
+        for imports, names in FOREIGN.items()
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)  # noqa: S603 - this very Python
