@@ -10,6 +10,7 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Any, Final
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,8 +18,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from agent.errors import InstallationError
 from agent.websocket import Channel
 
+log = structlog.get_logger(__name__)
+
 _DRAIN_SECONDS: Final = 5  # for what is under way when it is told to stop
 _HEAD_SECONDS: Final = 15.0  # to send the head of a request, from the connection on and after each answer
+_CONNECTIONS: Final = 800  # at once: a process may have 1024 files open, unless somebody allows it more
 _LARGEST_MESSAGE: Final = 4096  # nothing is expected by WebSocket
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, by BCP 195; those of TLS 1.3 are all fine
 
@@ -61,7 +65,8 @@ def serve_application(
         proxy_headers=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         ssl_certfile=None if certificate is None else certificate.chain,
-        ssl_context_factory=None if certificate is None else lambda *_: make_tls(certificate),
+        ssl_context_factory=None if certificate is None else lambda *_: _Certificates(certificate).context,
+        limit_concurrency=_CONNECTIONS,
     )
     asyncio.run(_Server(config, stop, ready).serve(sockets=[listener]))
 
@@ -94,6 +99,43 @@ def make_tls(certificate: Certificate) -> ssl.SSLContext:
         message = f"expected a certificate and its key in PEM. Received: {certificate.chain} ({error.strerror})"
         raise InstallationError(message) from None
     return context
+
+
+class _Certificates:
+    """The context of a server that shows the certificate in the files as they are at each handshake.
+
+    While new files cannot be used it goes on with the old ones.
+    """
+
+    def __init__(self, certificate: Certificate) -> None:
+        """Load the files. InstallationError when they cannot be used."""
+        self._certificate = certificate
+        self._seen = self._stamps()
+        self.context = self._current = make_tls(certificate)
+        self.context.sni_callback = self._choose
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Go on with the handshake by the latest certificate; OpenSSL asks whether or not a name was sent."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen = stamps
+            try:
+                self._current = make_tls(self._certificate)
+                log.info("http_certificate_loaded")
+            except InstallationError as error:
+                log.error("http_certificate_not_loaded", reason=str(error))  # noqa: TRY400 - no traceback: the files are wrong
+        connection.context = self._current
+
+    def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(_stamp(file) for file in (self._certificate.chain, self._certificate.key))
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class _PatientProtocol(H11Protocol):

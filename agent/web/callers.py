@@ -37,6 +37,15 @@ def caller(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
     return address
 
 
+def network_of(address: str) -> str:
+    """Return what one party holds of addresses: an IPv4 address, or 64 bits of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))  # noqa: PLR2004
+
+
 def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
     found = _parsed(address)
     return found is not None and any(found in network for network in networks)

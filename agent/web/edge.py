@@ -6,6 +6,7 @@ The one broad `except` of the web is here; a browser is never shown more than a 
 import asyncio
 import re
 from collections.abc import Callable
+from math import ceil
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent.web import pace
 from agent.web.access import Identify
-from agent.web.callers import Reach, caller
+from agent.web.callers import Reach, caller, network_of
+from agent.web.pace import Pace
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, SchemaError
 
 log = structlog.get_logger(__name__)
@@ -54,6 +57,9 @@ LARGEST_BODY = 1 << 20
 BODY_SECONDS = 30.0
 """For the whole of a request's body."""
 
+SEND_SECONDS = 60.0
+"""For the next part of an answer to be taken."""
+
 NO_STORE = "no-store"  # patient data stays out of the browser's and every other cache
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
@@ -62,6 +68,7 @@ OTHER_HOST = "This page answers only under the names of this machine itself, suc
 OTHER_METHOD = "This site answers no such method."
 OTHER_SITE = "Changes are taken only from this site's own pages. Open the page anew and try again."
 TOO_LARGE = "This is more than is taken here at once. Send less."
+TOO_OFTEN = "This is asked too often. Wait a moment, and try again."
 TOO_SLOW = "This came too slowly. Try again."
 DATABASE_DOWN = "The database cannot be reached just now. Nothing is lost; this page comes back with it."
 DATABASE_BUSY = "The database is too busy to answer just now. Nothing is lost; try again in a moment."
@@ -69,12 +76,22 @@ DATABASE_OTHER = "The database is of another version than this program. An admin
 BROKEN = "This page could not be made. The reason is in the agent's log."
 
 
+class _SlowReaderError(Exception):
+    """Whoever asked takes no more of the answer."""
+
+
 class Edge:
     """ASGI middleware around the whole site."""
 
-    def __init__(self, app: ASGIApp, *, problem: Problem, identify: Identify, reach: Reach) -> None:
-        """Leave in each request's state what `identify` says of who asks, as `person`, and their address, `address`."""
+    def __init__(
+        self, app: ASGIApp, *, problem: Problem, identify: Identify, reach: Reach, pace: Pace | None = None
+    ) -> None:
+        """Leave in each request's state what `identify` says of who asks, as `person`, and their address, `address`.
+
+        With `pace` nobody may ask more often than it allows.
+        """
         self._app = app
+        self._pace = pace
         self._problem = problem
         self._identify = identify
         self._reach = reach
@@ -94,25 +111,40 @@ class Edge:
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
                 headers.setdefault("Cache-Control", NO_STORE)
-            await send(message)
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await send(message)
+            except TimeoutError:
+                raise _SlowReaderError from None
 
         try:
-            refusal = self._refusal(scope)
-            if refusal is None:
-                await self._ask_who(scope)
+            refusal = self._refusal(scope) or await self._ask_who(scope)
             await (refusal or self._app)(scope, _bounded(receive), dressed)
+        except _SlowReaderError:  # whoever asked takes no more of the answer: nothing is held for them
+            scope["state"]["abort"]()
         except Exception as error:  # noqa: BLE001 - the web's named edge: logged, and answered with a plain page
             failure = self._failure(scope, error)
             if not begun:
                 await failure(scope, receive, dressed)
 
-    async def _ask_who(self, scope: Scope) -> None:
-        """Leave in the request's state from where it comes, and who asks."""
+    async def _ask_who(self, scope: Scope) -> Response | None:
+        """Leave in the request's state from where it comes, and who asks; return the answer if they ask too often."""
         state = scope.setdefault("state", {})
         peer = scope["client"][0] if scope.get("client") else ""
         state["address"] = caller(peer, ",".join(Headers(scope=scope).getlist("x-forwarded-for")), self._reach.proxies)
-        nobody = OF_NOBODY.fullmatch(scope["path"]) is not None
-        state["person"] = None if nobody else await run_in_threadpool(self._identify, Request(scope))
+        state["person"] = None
+        if OF_NOBODY.fullmatch(scope["path"]) is not None:
+            return None
+        person = state["person"] = await run_in_threadpool(self._identify, Request(scope))
+        if self._pace is None:
+            return None
+        party = f"address {network_of(state['address'])}" if person is None else f"name {person.name}"
+        wait = self._pace.wait(party, pace.OF_NOBODY if person is None else pace.OF_PERSON)
+        if not wait:
+            return None
+        response = self._problem(scope, 429, TOO_OFTEN)
+        response.headers["Retry-After"] = str(ceil(wait))
+        return response
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that is none of ours.

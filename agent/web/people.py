@@ -14,6 +14,9 @@ NO_AGE = "age unknown"
 NO_SEX = "sex unknown"
 
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_TAGS = frozenset(map(chr, range(0xE0000, 0xE0080)))
+_INVISIBLE = frozenset("\u00ad\u200b\u2060\u2061\u2062\u2063\u2064\ufeff") | _TAGS
+"""They show nothing, so that two values look alike; joiners that scripts need (U+200C, U+200D) are not among them."""
 _UNSHOWABLE = {"Cc", "Cs"}  # controls; lone surrogates, which UTF-8 cannot carry
 _AGE = re.compile(r"([0-9]{3})([DWMY])")
 _AGE_UNITS = {"D": ("day", "days"), "W": ("week", "weeks"), "M": ("month", "months"), "Y": ("year", "years")}
@@ -35,7 +38,7 @@ def readable(text: str, longest: int = LONGEST) -> str:
     kept = (
         " " if unicodedata.category(letter) in _UNSHOWABLE else letter
         for letter in text
-        if letter not in _BIDI_CONTROLS
+        if letter not in _BIDI_CONTROLS and letter not in _INVISIBLE
     )
     line = " ".join("".join(kept).split())
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"

@@ -1,6 +1,5 @@
 """Signing in: the password, then a code where one is asked for; each attempt is counted before it is looked at."""
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +7,7 @@ from typing import Final
 
 from agent.web import codes, passwords
 from agent.web.accounts import Accounts, new_cookie, sha256
+from agent.web.callers import network_of
 from db import sign_in
 from db.accounts import AccountRecord, Codes, account_for_sign_in
 from db.audit import Who
@@ -174,15 +174,6 @@ def _guards(accounts: Accounts, name: str, account: AccountRecord | None, visito
     if account is not None and visitor.browser and is_known_browser(accounts.database, account.id, visitor.browser):
         return (Guarded(f"{about_account(name)} in {visitor.browser}", OF_NAME),)
     return Guarded(about_account(name), OF_NAME), Guarded(f"address {network_of(visitor.address)}", OF_ADDRESS)
-
-
-def network_of(address: str) -> str:
-    """Return what one party holds of addresses: an IPv4 address, or 64 bits of an IPv6 one."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))  # noqa: PLR2004
 
 
 def _has_ended(account: AccountRecord, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """The site: its addresses, its files, and what becomes of a request that none of them answers."""
 
 import threading
+import time
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -34,6 +35,7 @@ from agent.web.access import route
 from agent.web.api.application import BASE, Api, make_api
 from agent.web.edge import Edge
 from agent.web.live import Live
+from agent.web.pace import Pace
 from agent.web.services import Services, page, plain_page, services_of
 
 NOT_FOUND: Final = "There is no such page."
@@ -48,7 +50,7 @@ _TITLES: Final = {
     422: "Not possible",
     408: "Too slow",
     413: "Too large",
-    429: "Too many attempts",
+    429: "Too often",
     500: "Something went wrong",
     503: "The worklist is not available",
 }
@@ -85,6 +87,7 @@ _LEVEL: Final = 4
 def make_site(services: Services, stop: threading.Event | None = None) -> Starlette:
     """Return the ASGI application; its live pages end when `stop` is set. Whoever makes it closes its `state.live`."""
     api = make_api()
+    pace = None if services.accounts is None else Pace(time.monotonic)
     site = Starlette(
         routes=[
             *(route(address) for address in ADDRESSES),
@@ -92,7 +95,7 @@ def make_site(services: Services, stop: threading.Event | None = None) -> Starle
             Mount("/static", _Files(directory=Path(__file__).parent / "static")),
         ],
         middleware=[
-            Middleware(Edge, problem=partial(_problem, api), identify=services.who, reach=services.reach),
+            Middleware(Edge, problem=partial(_problem, api), identify=services.who, reach=services.reach, pace=pace),
             Middleware(GZipMiddleware, compresslevel=_LEVEL),
         ],
         exception_handlers={HTTPException: _refused},
