@@ -14,6 +14,7 @@ from agent.forwarding.fields import facts_of
 from agent.forwarding.router import Router
 from agent.probes import Probes, is_probe
 from db.arrival import note_association_ended
+from db.association_log import EndedAssociation, note_ended
 from db.audit import AuditEvent, Who, record
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.closing import Timing
@@ -124,6 +125,16 @@ class Receiver:
         )
         if brought is not None:
             self._let_close(summary)
+        self._note_ended(summary)
+
+    def _note_ended(self, summary: AssociationSummary) -> None:
+        """Put on record for the operator's page that it has ended."""
+        facts = asdict(summary)
+        del facts["called_ae_title"]
+        try:
+            note_ended(self.database, EndedAssociation(**facts))
+        except DatabaseError as error:
+            log.warning("association_not_listed", association_id=summary.association_id, reason=str(error))
 
     def _note_refusal(self, summary: AssociationSummary) -> None:
         """Put on record that somebody was refused (PS3.15 A.5.3.11), once in a while for who comes again and again."""

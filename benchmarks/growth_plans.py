@@ -29,7 +29,9 @@ SMALL = {
     *(
         "alert",
         "api_token",
+        "association_log",
         "association_study",
+        "audit_sink",
         "damaged_file",
         "destination_rest",
         "disk",

@@ -2,6 +2,12 @@
 
 from typing import Final
 
-from agent.web import drift_pages, queue_pages, system_pages, triage_pages
+from agent.web import drift_pages, network_pages, queue_pages, system_pages, triage_pages
 
-ADDRESSES: Final = (*system_pages.ADDRESSES, *queue_pages.ADDRESSES, *triage_pages.ADDRESSES, *drift_pages.ADDRESSES)
+ADDRESSES: Final = (
+    *system_pages.ADDRESSES,
+    *queue_pages.ADDRESSES,
+    *triage_pages.ADDRESSES,
+    *drift_pages.ADDRESSES,
+    *network_pages.ADDRESSES,
+)

@@ -15,6 +15,7 @@ from agent.web.access import LOCAL, Identify
 from agent.web.accounts import Accounts
 from agent.web.callers import Reach
 from agent.web.decoding import Decoding
+from agent.web.neighbours import Neighbour
 from db.database import Database
 from db.priority import Allowances
 from db.queue import Queue
@@ -38,6 +39,7 @@ class Services:
     identify: Identify | None = None  # None: by the accounts, if there are any
     zone: tzinfo | None = None
     decoding: Decoding | None = None
+    neighbours: tuple[Neighbour, ...] = ()
 
     @property
     def who(self) -> Identify:

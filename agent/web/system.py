@@ -25,6 +25,8 @@ _DONE: Final = {
     "gone": "Nothing was changed: it is not parked any more.",
     "requeued": "{} put back to be sent.",
     "tried": "It is tried now: {} due at once.",
+    "answers": "It answers.",
+    "silent": "It does not answer: see why below.",
     "off": "Triage is switched off.",
     "on": "Triage is switched on again.",
     "switched_already": "Nothing was changed: somebody has switched it already.",

@@ -17,6 +17,7 @@ import db.schema_drift
 import db.schema_hl7
 import db.schema_keeping
 import db.schema_model
+import db.schema_network
 import db.schema_pictures
 import db.schema_reading
 import db.schema_search
@@ -40,6 +41,7 @@ TABLES = (
     db.schema_hl7,
     db.schema_keeping,
     db.schema_model,
+    db.schema_network,
     db.schema_reading,
     db.schema_pictures,
     db.schema_search,
