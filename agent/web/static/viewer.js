@@ -131,7 +131,7 @@ const KEYS = {
 function pressed(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const inside = event.target.closest(".stage");
-  if (event.target.closest("input, select, textarea")) return;
+  if (event.target.closest("input:not([type=range]), select, textarea")) return;
   if (!inside && (event.key.startsWith("Arrow") || event.key === "Enter")) return;
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (act === undefined || active === null) return;
@@ -244,6 +244,16 @@ section.addEventListener("input", ({ target }) => {
 section.addEventListener("contextmenu", (event) => {
   if (event.target.closest(".stage")) event.preventDefault();
 });
+
+// A small picture that cannot be had says so.
+function withoutPicture(picture) {
+  const said = document.createElement("span");
+  said.className = "no-thumbnail";
+  said.textContent = "no picture";
+  picture.replaceWith(said);
+}
+section.addEventListener("error", ({ target }) => { if (target instanceof HTMLImageElement) withoutPicture(target); }, { capture: true });
+for (const picture of section.querySelectorAll(".strip img")) if (picture.complete && picture.naturalWidth === 0 && picture.currentSrc) withoutPicture(picture);
 
 try {
   start();

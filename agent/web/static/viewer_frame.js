@@ -18,13 +18,18 @@ export function register() {
   metaData.addProvider(described, 1000);
 }
 
+// Fetches a frame, unless it is here. The error that is thrown says in words why it cannot be shown.
+export async function fetchFrame(imageId) {
+  if (frames.has(imageId)) return;
+  const response = await fetch(`${imageId.slice(SCHEME.length + 1)}/values`);
+  if (!response.ok) throw new Error(await reason(response));
+  const frame = unpack(await response.arrayBuffer());
+  for (const old of [...frames.keys()].slice(0, -(MOST_KEPT - 1))) frames.delete(old);
+  frames.set(imageId, frame);
+}
+
 async function load(imageId) {
-  if (!frames.has(imageId)) {
-    const response = await fetch(`${imageId.slice(SCHEME.length + 1)}/values`);
-    if (!response.ok) throw new Error(await reason(response));
-    frames.set(imageId, unpack(await response.arrayBuffer()));
-    for (const old of [...frames.keys()].slice(0, -MOST_KEPT)) frames.delete(old);
-  }
+  await fetchFrame(imageId);
   return asImage(imageId, frames.get(imageId));
 }
 

@@ -1,6 +1,6 @@
 // One image on the screen: a viewport of Cornerstone3D, with what the page may ask of it.
 import { Enums, annotation, utilities } from "./cornerstone.js";
-import { frameOf, imageIdOf, isAsSent } from "./viewer_frame.js";
+import { fetchFrame, frameOf, imageIdOf, isAsSent } from "./viewer_frame.js";
 import { Heat } from "./viewer_heat.js";
 
 const ZOOM = 1.25;
@@ -33,6 +33,8 @@ export class Pane {
     const wanted = imageIdOf(image.path, number);
     try {
       if (image.gone) throw new Error(image.gone);
+      await fetchFrame(wanted); // before Cornerstone3D, which throws once more what goes wrong
+      if (this.image !== image || this.number !== number) return;
       await this.viewport.setStack([wanted]);
       if (this.image !== image || this.number !== number) return;
       this.reset();
@@ -40,11 +42,12 @@ export class Pane {
     } catch (error) {
       if (this.image !== image || this.number !== number) return;
       this.element.classList.add("failed");
-      this.say(error?.error?.message ?? error.message);
+      this.say(error.message);
     } finally {
       if (this.image === image && this.number === number) this.element.removeAttribute("aria-busy");
     }
     await this.heat.follow(image, number);
+    this.element.dataset.shown = image.label;
     this.element.dispatchEvent(new CustomEvent("shown", { bubbles: true }));
   }
 
