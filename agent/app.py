@@ -250,7 +250,8 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
 
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.neighbours import neighbours_of  # noqa: PLC0415 - each role loads only what it runs
+    from agent.configuration import described  # noqa: PLC0415 - each role loads only what it runs
+    from agent.neighbours import neighbours_of  # noqa: PLC0415
     from agent.web.decoding import Decoding  # noqa: PLC0415
     from agent.web.server import accounts_of, certificate_of, reach_of, serve  # noqa: PLC0415
     from agent.web.services import Services  # noqa: PLC0415
@@ -271,6 +272,7 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
             accounts=accounts_of(section, parts.database, utc_now),
             reach=reach_of(section),
             neighbours=neighbours_of(config),
+            configuration=described(config),
         )
         serve(
             services,

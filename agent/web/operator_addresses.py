@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.web import drift_pages, network_pages, queue_pages, system_pages, triage_pages
+from agent.web import configuration_pages, drift_pages, network_pages, queue_pages, system_pages, triage_pages
 
 ADDRESSES: Final = (
     *system_pages.ADDRESSES,
@@ -10,4 +10,5 @@ ADDRESSES: Final = (
     *triage_pages.ADDRESSES,
     *drift_pages.ADDRESSES,
     *network_pages.ADDRESSES,
+    *configuration_pages.ADDRESSES,
 )

@@ -14,6 +14,7 @@ from agent.web import triage, words
 from agent.web.access import LOCAL, Identify
 from agent.web.accounts import Accounts
 from agent.web.callers import Reach
+from agent.web.configuration import Table
 from agent.web.decoding import Decoding
 from agent.web.neighbours import Neighbour
 from db.database import Database
@@ -40,6 +41,7 @@ class Services:
     zone: tzinfo | None = None
     decoding: Decoding | None = None
     neighbours: tuple[Neighbour, ...] = ()
+    configuration: tuple[Table, ...] = ()
 
     @property
     def who(self) -> Identify:
