@@ -1,6 +1,6 @@
-"""The table of the keys to DICOMweb. A token itself is nowhere on record: only its digest is."""
+"""The table of the tokens that let programs in. A token itself is nowhere on record: only its digest is."""
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from db.metadata import metadata
 from db.types import UtcDateTime
@@ -20,6 +20,7 @@ api_token = Table(  # rows are added and revoked, never removed: who was let in 
     Column("last_used_at", UtcDateTime),
     Column("revoked_by", Text),
     Column("revoked_at", UtcDateTime),
+    Column("account_id", Integer, ForeignKey("account.id")),  # of the program whose it is; null: nobody's
     Index(
         "uq_api_token_active",
         "name",

@@ -7,20 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
+from db.audit import AuditEvent, Who, note
+from db.audit_terms import EventAction, EventId, EventType
 from db.database import Database
 from db.errors import ConstraintError, RefusedError
+from db.schema_accounts import account
 from db.schema_tokens import NAME, api_token
 from db.subscriptions import forget_token
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME - 1}}}")
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+_WITH_ACCOUNT: Final = select(api_token, account.c.name.label("account")).outerjoin(
+    account, account.c.id == api_token.c.account_id
+)
+_LETS_IN: Final = and_(api_token.c.revoked_at.is_(None), account.c.disabled_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRecord:
-    """A token on record, without the token. The last three are None as long as there is nothing to say."""
+    """A token on record, without the token. The last four are None as long as there is nothing to say."""
 
     id: int
     name: str
@@ -30,12 +37,21 @@ class TokenRecord:
     last_used_at: datetime | None
     revoked_by: str | None
     revoked_at: datetime | None
+    account: str | None
 
 
-def create_token(
-    database: Database, name: str, *, sha256: str, scopes: Collection[str], by: str, now: datetime
+def create_token(  # noqa: PLR0913 - what is on record of a token
+    database: Database,
+    name: str,
+    *,
+    sha256: str,
+    scopes: Collection[str],
+    by: str,
+    now: datetime,
+    account_name: str | None = None,
+    source: str = "",
 ) -> TokenRecord:
-    """Put a token on record by its digest.
+    """Put a token on record by its digest; with `account_name` it is that program's, and ends with its account.
 
     Raises RefusedError for a name that is none (it is shown in logs and stands where a calling AE title stands), or
     that an active token has.
@@ -45,11 +61,11 @@ def create_token(
         raise RefusedError(message)
     try:
         with database.begin() as connection:
-            row = connection.execute(
-                insert(api_token)
-                .values(name=name, sha256=sha256, scopes=" ".join(sorted(scopes)), created_by=by, created_at=now)
-                .returning(api_token)
-            ).one()
+            values = {"name": name, "sha256": sha256, "scopes": " ".join(sorted(scopes)), "created_by": by}
+            account_id = None if account_name is None else _program(connection, account_name)
+            connection.execute(insert(api_token).values(values | {"created_at": now, "account_id": account_id}))
+            row = connection.execute(_WITH_ACCOUNT.where(api_token.c.sha256 == sha256)).one()
+            _note(connection, Who(by, source=source), f"token {name} made: {row.scopes}", now)
     except ConstraintError:
         message = f"expected a name that no active token has. Received: {name}; revoke that one first"
         raise RefusedError(message) from None
@@ -59,25 +75,25 @@ def create_token(
 def tokens(database: Database) -> tuple[TokenRecord, ...]:
     """Return all that ever were, oldest first."""
     with database.read() as connection:
-        rows = connection.execute(select(api_token).order_by(api_token.c.id)).all()
+        rows = connection.execute(_WITH_ACCOUNT.order_by(api_token.c.id)).all()
     return tuple(_record(row) for row in rows)
 
 
 def active_token(database: Database, sha256: str) -> TokenRecord | None:
-    """Return the token of that digest, or None where there is none or it has been revoked.
+    """Return the token of that digest, or None where there is none, or it or its account lets nobody in any more.
 
     The digest of 256 random bits is what is looked for: how long that takes says nothing about a token.
     """
     with database.read() as connection:
-        row = connection.execute(select(api_token).where(api_token.c.sha256 == sha256)).one_or_none()
-    if row is None or row.revoked_at is not None or not hmac.compare_digest(row.sha256, sha256):
+        row = connection.execute(_WITH_ACCOUNT.where(api_token.c.sha256 == sha256, _LETS_IN)).one_or_none()
+    if row is None or not hmac.compare_digest(row.sha256, sha256):
         return None
     return _record(row)
 
 
 def is_active(database: Database, token_id: int) -> bool:
     """Tell whether a token has not been revoked since it was looked up."""
-    query = select(api_token.c.id).where(api_token.c.id == token_id, api_token.c.revoked_at.is_(None))
+    query = _WITH_ACCOUNT.where(api_token.c.id == token_id, _LETS_IN)
     with database.read() as connection:
         return connection.execute(query).one_or_none() is not None
 
@@ -96,7 +112,7 @@ def note_use(database: Database, record: TokenRecord, *, now: datetime) -> None:
         )
 
 
-def revoke_token(database: Database, name: str, *, by: str, now: datetime) -> None:
+def revoke_token(database: Database, name: str, *, by: str, now: datetime, source: str = "") -> None:
     """Let the active token of that name in no more, and end its subscriptions. RefusedError where there is none."""
     with database.begin() as connection:
         revoked = connection.execute(
@@ -105,9 +121,33 @@ def revoke_token(database: Database, name: str, *, by: str, now: datetime) -> No
             .values(revoked_at=now, revoked_by=by)
         )
         forget_token(connection, name)
+        if revoked.rowcount:
+            _note(connection, Who(by, source=source), f"token {name} revoked", now)
     if not revoked.rowcount:
         message = "expected the name of an active token. Received: another"
         raise RefusedError(message)
+
+
+def _program(connection: Connection, name: str) -> int:
+    """Return the id of an enabled account of the role service. RefusedError where there is none of that name."""
+    query = select(account.c.id, account.c.roles).where(account.c.name == name, account.c.disabled_at.is_(None))
+    row = connection.execute(query).one_or_none()
+    if row is None or "service" not in row.roles.split():
+        message = "expected the name of an enabled account of the role service. Received: another"
+        raise RefusedError(message)
+    return int(row.id)
+
+
+def _note(connection: Connection, who: Who, detail: str, now: datetime) -> None:
+    event = AuditEvent(
+        event=EventId.SECURITY_ALERT,
+        type=EventType.SECURITY_CONFIGURATION,
+        action=EventAction.UPDATE,
+        who=who,
+        at=now,
+        detail=detail,
+    )
+    note(connection, event)
 
 
 def _record(row: Row[Any]) -> TokenRecord:
@@ -120,4 +160,5 @@ def _record(row: Row[Any]) -> TokenRecord:
         last_used_at=row.last_used_at,
         revoked_by=row.revoked_by,
         revoked_at=row.revoked_at,
+        account=row.account,
     )

@@ -1,4 +1,4 @@
-"""`tibabu token`: who may use DICOMweb. A token is shown once, when it is made; only its digest is kept."""
+"""`tibabu token`: which programs may ask. A token is shown once, when it is made; only its digest is kept."""
 
 import getpass
 from datetime import datetime
@@ -13,9 +13,9 @@ from agent.tokens import SCOPES, new_token
 from db.tokens import TokenRecord, create_token, revoke_token, tokens
 
 
-@click.group(short_help="Say who may use DICOMweb.")
+@click.group(short_help="Say which programs may ask, and for what.")
 def token() -> None:
-    """Say who may use DICOMweb: each program that asks has a token of its own, with what it may do.
+    """Say which programs may use DICOMweb and the API: each has a token of its own, with what it may do.
 
     A program sends its token in the header `Authorization: Bearer TOKEN`.
     """
@@ -31,9 +31,10 @@ def token() -> None:
     required=True,
     help="What it may do (repeatable): " + "; ".join(f"{scope}: {what}" for scope, what in SCOPES.items()) + ".",
 )
+@click.option("--account", help="The account of the role service whose token it is; the token ends with it.")
 @config_option
 @json_option
-def create(name: str, scopes: tuple[str, ...], config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+def create(name: str, scopes: tuple[str, ...], account: str | None, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Make a token called NAME and print it, this once: there is no way to see it again.
 
     NAME stands in logs, and where the calling AE title stands for what is received over DICOM: 1 to 16 letters, digits,
@@ -42,7 +43,13 @@ def create(name: str, scopes: tuple[str, ...], config: Config, as_json: bool) ->
     made = new_token()
     with opened(config) as database:
         record = create_token(
-            database, name, sha256=made.sha256, scopes=scopes, by=f"user {getpass.getuser()}", now=utc_now()
+            database,
+            name,
+            sha256=made.sha256,
+            scopes=scopes,
+            by=f"user {getpass.getuser()}",
+            now=utc_now(),
+            account_name=account,
         )
     if as_json:
         print_json(_document(record) | {"token": made.secret})
@@ -101,4 +108,5 @@ def _document(record: TokenRecord) -> dict[str, Any]:
         "last_used_at": record.last_used_at,
         "revoked_by": record.revoked_by,
         "revoked_at": record.revoked_at,
+        "account": record.account,
     }

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.web import account_pages, people_pages, proof, provider_pages, sign_in_pages
+from agent.web import account_pages, people_pages, proof, provider_pages, sign_in_pages, token_pages
 
 ADDRESSES: Final = (
     *sign_in_pages.ADDRESSES,
@@ -10,4 +10,5 @@ ADDRESSES: Final = (
     *account_pages.ADDRESSES,
     *people_pages.ADDRESSES,
     *proof.ADDRESSES,
+    *token_pages.ADDRESSES,
 )

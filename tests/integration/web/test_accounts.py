@@ -224,3 +224,45 @@ def test_of_two_admins_one_stays(database: Database, make_person: MakePerson, ha
     account_changes.disable(database, one, who=Who("other"), now=hand())
     with pytest.raises(Exception, match="another enabled account"):
         account_changes.disable(database, other, who=Who("one"), now=hand())
+
+
+def test_a_program_gets_a_token_that_is_shown_once_and_ends_with_its_account(
+    admin: Any, sqlite_database: Database, visit: Visit
+) -> None:
+    made = admin.post("/accounts/new", data={"name": "ris", "role": ["service"]})
+    assert made.headers["location"] == "/tokens"
+    form = {"name": "ris-1", "account": "ris", "scope": ["system:read", "everything"]}
+    page = admin.post("/tokens", data=form)
+    found = re.search(r"tibabu_[\w-]{43}", page.text)
+    assert found is not None
+    assert "ris-1" in admin.get("/tokens").text
+    assert found[0] not in admin.get("/tokens").text
+    program = visit(sqlite_database)
+    bearing = {"Authorization": f"Bearer {found[0]}", "Sec-Fetch-Site": "cross-site"}
+    assert program.get("/system", headers=bearing).status_code == 200
+    assert program.get("/", headers=bearing).status_code == 403
+    assert program.post("/accounts/root/disable", headers=bearing).status_code == 403
+    assert program.get("/account", headers=bearing).status_code == 404
+    admin.post("/accounts/ris/disable")
+    assert program.get("/system", headers=bearing).status_code == 303
+    said = "token ris-1 made: system:read", "account ris: disabled"
+    assert set(said) <= set(details(sqlite_database))
+
+
+def test_a_token_without_a_scope_or_of_a_person_is_not_made_and_one_that_is_revoked_opens_nothing(
+    admin: Any, sqlite_database: Database, make_person: MakePerson
+) -> None:
+    make_person(sqlite_database, "jane")
+    assert admin.post("/tokens", data={"name": "one"}).status_code == 422
+    refused = admin.post("/tokens", data={"name": "one", "account": "jane", "scope": "system:read"})
+    assert (refused.status_code, "an enabled account of the role service" in refused.text) == (422, True)
+    assert admin.post("/tokens", data={"name": "one", "scope": "system:read"}).status_code == 200
+    assert admin.post("/tokens/revoke", data={"name": "one"}).status_code == 303
+    assert admin.post("/tokens/revoke", data={"name": "one"}).status_code == 409
+    assert "token one revoked" in details(sqlite_database)
+
+
+def test_a_token_bears_no_cookie_with_it(admin: Any) -> None:
+    bearing = {"Authorization": "Bearer nothing", "Sec-Fetch-Site": "cross-site"}
+    assert admin.post("/accounts/root/disable", headers=bearing).status_code == 401
+    assert admin.get("/accounts").status_code == 200
