@@ -146,8 +146,8 @@ def sending(
 class HeldAssociation:
     """One association that is kept open between objects, as some modalities do; a context manager.
 
-    It is opened with the first object, and again when an object needs what was not proposed before, or when the peer
-    has ended it.
+    It is opened with the first object, and again when an object needs what was not proposed before or was refused (the
+    peer may take it by now), or when the peer has ended it.
     """
 
     def __init__(self, peer: Peer, calling_ae_title: str = "TIBABU", timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
@@ -179,7 +179,7 @@ class HeldAssociation:
         if outgoing.pair not in self._pairs:
             self._pairs = [*self._pairs, outgoing.pair][-MAXIMUM_CONTEXTS:]
             self.__exit__(None, None, None)
-        if self._requestor is not None and not self._requestor.is_open:
+        if self._requestor is not None and not (self._requestor.is_open and outgoing.pair in self._requestor.accepted):
             self.__exit__(None, None, None)
         if self._requestor is None:
             requestor = Requestor(self._peer, self._pairs, self._calling_ae_title, self._timeouts)

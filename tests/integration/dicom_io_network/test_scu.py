@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.presentation import build_context
 
 from dicom_io import session
 from dicom_io.door import Door, KnownPeer
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import encode_file_meta, read_file_meta
-from dicom_io.scu import Peer, StoreStatus, echo, send
+from dicom_io.scu import HeldAssociation, Peer, StoreStatus, echo, send
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT, JPEG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50"
@@ -191,3 +194,24 @@ def test_every_file_of_every_transfer_syntax_arrives_byte_by_byte(start_scp: Any
     syntaxes = {one.transfer_syntax_uid for one in sink.instances}
     assert syntaxes == {meta.transfer_syntax_uid for meta in expected.values()}
     assert len(syntaxes) >= 18
+
+
+def test_a_kept_association_asks_again_for_what_was_refused(sample: Any) -> None:
+    """A PACS that was taught a SOP Class gets it, though other objects keep the association alive."""
+    taken = [build_context(MR, EXPLICIT)]
+    pacs = ApplicationEntity("PACS")
+    server = pacs.start_server(("127.0.0.1", 0), block=False, contexts=taken, evt_handlers=[(evt.EVT_C_STORE, _accept)])
+    try:
+        with HeldAssociation(Peer("PACS", "127.0.0.1", server.server_address[1])) as held:
+            ct, mr = sample("1.2.1").file, sample("1.2.2", sop_class_uid=MR).file
+            assert held.store(ct).reason.startswith("not sent: the peer does not accept its SOP Class")
+            assert held.store(mr).stored
+            server.contexts = [*taken, build_context(CT, EXPLICIT)]
+            assert held.store(ct).stored
+            assert held.store(mr).stored
+    finally:
+        server.shutdown()
+
+
+def _accept(_: evt.Event) -> int:
+    return 0x0000
