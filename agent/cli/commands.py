@@ -39,6 +39,7 @@ COMMANDS = {
     "compare": "comparison",
     "train": "training",
     "evaluate": "evaluation",
+    "feedback": "feedback",
     "operating-point": "operating_point",
     "token": "token",
     "account": "account",

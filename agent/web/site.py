@@ -22,6 +22,7 @@ from agent.audit.lately import Memory
 from agent.web import (
     account_addresses,
     download_pages,
+    feedback_pages,
     image_pages,
     operator_addresses,
     quarantine_pages,
@@ -63,6 +64,7 @@ ADDRESSES: Final = (
     *study_pages.ADDRESSES,
     *reading_pages.ADDRESSES,
     *quarantine_pages.ADDRESSES,
+    *feedback_pages.ADDRESSES,
     *operator_addresses.ADDRESSES,
     *image_pages.ADDRESSES,
     *account_addresses.ADDRESSES,

@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from db.audit_search import AuditQuery, search
+from db.audit_terms import EventId
 from db.feedback import all_feedback
 from db.outcome import Outcome
 from db.reading_record import reading_record
@@ -130,3 +132,18 @@ def test_an_unknown_study_cannot_be_acted_on(client: httpx.Client, url: str) -> 
         "/studies/2.25.404/reading/note", data={"note": "x"}, headers={"Sec-Fetch-Site": "same-origin"}
     )
     assert answer.status_code == 422, url
+
+
+def test_what_readers_said_is_shown_over_time_and_taken_away_as_csv(
+    reader: Reader, client: httpx.Client, ledger: Any
+) -> None:
+    assert "No reader has agreed or disagreed" in client.get("/feedback").text
+    reader.post("feedback", opinion="disagree", finding="absent", reason="a rib")
+    page = client.get("/feedback").text
+    assert "0 of 1 (0%)" in page
+    assert page.count("<circle") == 2, "agreement and predictive value have a dot, missed has none yet"
+    table = client.get("/feedback.csv")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "a rib" in table.text
+    (row,) = search(ledger.database, AuditQuery(event=EventId.EXPORT)).rows
+    assert row.event.detail == "1 opinions of readers"
