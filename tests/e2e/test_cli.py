@@ -3,14 +3,15 @@
 import json
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import run
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from agent.cli.commands import COMMANDS
+from agent.cli.commands import tibabu as commands
 
 DONE, FAILED, USAGE = 0, 1, 2
 UNKNOWN = "1.2.3.4.5"
@@ -32,15 +33,18 @@ def plain(command: list[str]) -> Any:
 
 
 def test_help_teaches_every_command(tibabu: Any) -> None:
-    start = list(tibabu.command)
-    with ThreadPoolExecutor(2) as pool:
-        overview, *others = pool.map(plain, [[*start, "--help"], *([*start, name, "--help"] for name in COMMANDS)])
-    assert overview.returncode == DONE
+    overview, *others = (
+        CliRunner().invoke(commands, [*words, "--help"]) for words in [[], *([one] for one in COMMANDS)]
+    )
+    assert overview.exit_code == DONE
     assert "tibabu demo" in overview.stdout
     for name, shown in zip(COMMANDS, others, strict=True):
         assert re.search(rf"^  {name}  +\w", overview.stdout, re.MULTILINE), name
-        assert (shown.returncode, shown.stderr) == (DONE, "")
+        assert (shown.exit_code, shown.stderr) == (DONE, "")
         assert len(shown.stdout) > 150, f"{name} explains itself"
+    said = plain([*tibabu.command, "--help"])
+    assert (said.returncode, said.stderr) == (DONE, "")
+    assert said.stdout.split() == overview.stdout.replace("Usage: tibabu", "Usage: python -m agent").split()
 
 
 def test_an_unknown_command_and_a_wrong_option_are_usage_errors(tibabu: Any) -> None:

@@ -205,6 +205,7 @@ def test_a_query_that_finds_nothing_ends_with_its_peer(hold: Any, eventually: An
     """Else whoever asks and hangs up, again and again, leaves as many searches of the whole archive behind."""
     archive = Fruitless()
     association = associate(hold(archive=archive))
+    association.dimse_timeout = 2  # so long this end waits for what will not come
     query = Dataset()
     query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", ""
     with ThreadPoolExecutor(1) as threads:

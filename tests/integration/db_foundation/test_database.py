@@ -336,6 +336,7 @@ def test_a_kept_connection_prepares_once_and_is_let_go_after_an_error(sqlite_dat
         third.execute(text("SELECT 1")).all()
     sqlite_database.dispose()
     assert sqlite_database._write_turn.acquire(blocking=False)
+    sqlite_database._write_turn.release()
 
 
 def test_postgresql_plans_each_execution_with_its_values(postgresql_database: Database) -> None:

@@ -237,12 +237,14 @@ def test_a_schema_of_a_later_version_is_refused(database: Database) -> None:
         upgrade(database)
 
 
-def test_a_migration_does_not_wait_long_for_a_table(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_does_not_wait_long_for_a_table(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("db.migrate.LOCK_TIMEOUT", 1)
-    database = open_database(postgresql_url)
-    with database.begin(lock=("migrate",)), pytest.raises(DatabaseBusyError):
-        upgrade(database)
-    database.dispose()
+    with postgresql_database.begin() as connection:
+        connection.execute(text("LOCK TABLE alembic_version"))
+        with pytest.raises(DatabaseBusyError):
+            upgrade(postgresql_database)
 
 
 def test_foreign_keys_hold_again_after_an_upgrade_on_sqlite(sqlite_database: Database) -> None:
