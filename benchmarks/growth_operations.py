@@ -34,7 +34,8 @@ from db.queue.policy import Policy
 from db.queue.runner import Worker
 from db.search import search_studies
 from db.workitem_reading import TaskCriteria, reading_tasks
-from db.worklist import study_record, worklist, worklist_counts
+from db.worklist import study_record, worklist
+from db.worklist_counts import worklist_counts
 
 ENOUGH = 100
 """Answers of a search that are read."""

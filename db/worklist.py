@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, func, select, tuple_
 
 from db.database import Database
 from db.lifecycle import State
@@ -16,9 +16,6 @@ from db.roles import NO_WORK
 from db.schema import delivery, image_result, instance, report, result, study, study_event
 from db.schema_delivery import delivery_attempt
 from db.schema_reading import study_reading
-
-MOST = 10_000
-"""Studies of the worklist that are counted and have pages: nobody leafs further, and a million take seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +53,7 @@ class WorklistRow:
     concluded_at: datetime | None
     read_at: datetime | None = None  # when somebody reported on it: it is off the worklist
     read_how: str | None = None
+    prior_only: bool = False  # all that is here was fetched to compare with
     reader: str = ""  # who has it before them: a person, or who holds its reading task (an AE title, a token's name)
     reader_until: datetime | None = None  # a person, unless their page is heard of; None: a peer's task
     assigned_to: str = ""  # whose it is to read: the name of an account
@@ -78,7 +76,7 @@ def worklist(
 
     `after` is the due time and the id of the study that comes before the first one.
     """
-    query = select(study).where(_waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
+    query = select(study).where(waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
     if after is not None:
         query = query.where(tuple_(study.c.due_at, study.c.id) > tuple_(*after))
     with database.read() as connection:
@@ -92,45 +90,20 @@ def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | N
         return next(iter(described(connection, connection.execute(query).all())), None)
 
 
+def any_study(database: Database) -> bool:
+    """Tell whether there has ever been a study."""
+    with database.read() as connection:
+        return connection.execute(select(study.c.id).limit(1)).first() is not None
+
+
 def count_studies(database: Database) -> int:
     """Return how many studies the worklist holds, however many."""
     with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(study).where(_waits_to_be_read())).scalar_one()
+        return connection.execute(select(func.count()).select_from(study).where(waits_to_be_read())).scalar_one()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorklistCounts:
-    """What the worklist holds: all studies, the flagged ones, those past their due time, and when the oldest came.
-
-    No more than the first `MOST` to be due are counted: then all of it is true of these, and there are more.
-    """
-
-    studies: int
-    flagged: int
-    overdue: int
-    oldest_received_at: datetime | None
-
-
-def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
-    """Return what the worklist holds at `now`."""
-    first = (
-        select(study.c.outcome, study.c.ai_priority, study.c.due_at, study.c.received_at)
-        .where(_waits_to_be_read())
-        .order_by(study.c.due_at, study.c.id)
-        .limit(MOST)
-        .subquery()
-    )
-    early = and_(first.c.outcome.is_(None), first.c.ai_priority.is_not(None))  # an image is, before the study is done
-    flagged = func.count(case((or_(first.c.outcome == Outcome.FLAGGED, early), 1)))
-    overdue = func.count(case((first.c.due_at < now, 1)))
-    with database.read() as connection:
-        row = connection.execute(
-            select(func.count(), flagged, overdue, func.min(first.c.received_at)).select_from(first)
-        ).one()
-    return WorklistCounts(studies=row[0], flagged=row[1], overdue=row[2], oldest_received_at=row[3])
-
-
-def _waits_to_be_read() -> ColumnElement[bool]:
+def waits_to_be_read() -> ColumnElement[bool]:
+    """Return the condition that a study is on the worklist."""
     return and_(~study.c.prior_only, study.c.removed_at.is_(None), study.c.read_at.is_(None), _has_one())
 
 
@@ -255,6 +228,7 @@ _AS_STORED = (
     "concluded_at",
     "read_at",
     "read_how",
+    "prior_only",
     "doubt",
 )
 

@@ -1,12 +1,16 @@
 """The worklist as its page shows it: rows, counts and pages. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from agent.marks import Mark, marks_of
 from agent.web import people, times, words
 from db.breaker import Rest
-from db.worklist import MOST, WorklistCounts, WorklistRow
+from db.kinds import SCORE
+from db.queue import KindDepth
+from db.worklist import WorklistRow
+from db.worklist_counts import MOST, WorklistCounts
 
 PER_PAGE = 50
 
@@ -35,6 +39,9 @@ class ListedStudy:
     marks: tuple[Mark, ...]
     reader: str
     assigned_to: str
+    read: times.Moment | None
+    read_how: str
+    prior_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +52,8 @@ class Summary:
     flagged: int
     overdue: int
     oldest: str
+    mean: str
     more: str  # "+" where there are more studies than are counted
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """Which part of the worklist is shown; pages count from 1."""
-
-    page: int
-    pages: int
-
-    @property
-    def offset(self) -> int:
-        """How many studies come before this page."""
-        return (self.page - 1) * PER_PAGE
 
 
 def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None = None) -> ListedStudy:
@@ -85,6 +80,9 @@ def listed(row: WorklistRow, position: int, now: datetime, zone: tzinfo | None =
         marks=marks_of(row),
         reader=people.readable(row.reader_at(now)),
         assigned_to=people.readable(row.assigned_to),
+        read=None if row.read_at is None else times.moment(row.read_at, now, zone),
+        read_how=people.readable(row.read_how or ""),
+        prior_only=row.prior_only,
     )
 
 
@@ -105,13 +103,15 @@ def resting(rest: Rest, zone: tzinfo | None = None) -> RestingDestination:
 
 def summary(counts: WorklistCounts, now: datetime) -> Summary:
     """Return the counts for the head of the page."""
-    oldest = "none" if counts.oldest_received_at is None else times.duration(now - counts.oldest_received_at)
+
+    def since(at: datetime | None) -> str:
+        return "none" if at is None else times.duration(now - at)
+
     more = "+" if counts.studies >= MOST else ""
-    return Summary(counts.studies, counts.flagged, counts.overdue, oldest, more)
+    longest, mean = since(counts.oldest_received_at), since(counts.mean_received_at)
+    return Summary(counts.studies, counts.flagged, counts.overdue, longest, mean, more)
 
 
-def paging(asked: str, studies: int) -> Paging:
-    """Return the page that was asked for, or the nearest one that there is."""
-    pages = max(1, -(-studies // PER_PAGE))
-    page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < len("1000000000") else 1
-    return Paging(min(max(page, 1), pages), pages)
+def waiting_for_analysis(depths: Iterable[KindDepth]) -> int:
+    """Return how many images wait to be analysed, or are being."""
+    return sum(one.waiting + one.later + one.running for one in depths if one.kind == SCORE)

@@ -28,6 +28,7 @@ from agent.web import (
     quarantine_pages,
     reading_pages,
     report_pages,
+    search_pages,
     study_pages,
     trail,
     worklist_pages,
@@ -61,6 +62,7 @@ _SENTENCES: Final = {401: WHO, 404: NOT_FOUND, 405: NOT_FOUND}
 
 ADDRESSES: Final = (
     *worklist_pages.ADDRESSES,
+    *search_pages.ADDRESSES,
     *study_pages.ADDRESSES,
     *reading_pages.ADDRESSES,
     *quarantine_pages.ADDRESSES,

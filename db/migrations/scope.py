@@ -24,6 +24,7 @@ import db.schema_search
 import db.schema_ticks
 import db.schema_tokens
 import db.schema_triage
+import db.schema_views
 import db.schema_withdrawal
 import db.schema_workitems
 from db.metadata import metadata
@@ -48,6 +49,7 @@ TABLES = (
     db.schema_ticks,
     db.schema_tokens,
     db.schema_triage,
+    db.schema_views,
     db.schema_withdrawal,
     db.schema_workitems,
     db.queue.job_table,

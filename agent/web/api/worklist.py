@@ -12,7 +12,8 @@ from agent.web.api.paging import After, Limit, Page, next_page, place, placed
 from agent.web.api.security import Viewer
 from agent.web.api.study_model import Study, told_study
 from agent.web.services import services_of
-from db.worklist import MOST, worklist, worklist_counts
+from db.worklist import worklist
+from db.worklist_counts import MOST, worklist_counts
 
 router: Final = APIRouter(tags=["Worklist"])
 

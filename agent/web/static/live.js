@@ -38,6 +38,12 @@
     return row ? { key: row.dataset.key, top: top(row) } : null;
   }
 
+  // A picture that is here already is not asked for again.
+  function keepPicture(old, row) {
+    const [had, has] = [old.querySelector("img"), row.querySelector("img")];
+    if (had && has && had.getAttribute("src") === has.getAttribute("src")) has.replaceWith(had);
+  }
+
   // A row that has left the list while it is pointed at or focused stays, crossed out, until it no longer is.
   function takeRows(list, fresh) {
     const known = new Map([...list.children].map((row) => [row.dataset.key, row]));
@@ -49,7 +55,10 @@
       known.delete(next.dataset.key);
       const same = old !== undefined && old.isEqualNode(next);
       const row = same ? old : document.adoptNode(next);
-      if (old !== undefined && !same) old.replaceWith(row);
+      if (old !== undefined && !same) {
+        keepPicture(old, row);
+        old.replaceWith(row);
+      }
       if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
       if (!before.has(row.dataset.key)) arrived.push(row);
     });
@@ -222,8 +231,11 @@
   listen();
 
   // The table's own head stays below the page's, however many lines that one takes.
-  const head = document.querySelector("header");
-  const fit = () => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`);
+  const heights = { "--head": document.querySelector("header"), "--state": document.getElementById("counts") };
+  const fit = () => Object.entries(heights).forEach(([name, one]) => {
+    if (one) document.documentElement.style.setProperty(name, `${one.offsetHeight}px`);
+  });
   fit();
-  new ResizeObserver(fit).observe(head);
+  const seen = new ResizeObserver(fit);
+  Object.values(heights).forEach((one) => { if (one) seen.observe(one); });
 })();

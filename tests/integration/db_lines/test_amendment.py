@@ -18,7 +18,8 @@ from db.outcome import Outcome, study_outcome
 from db.priority import Priority
 from db.reading import record_read
 from db.schema import instance, study
-from db.worklist import StudyRecord, study_record, worklist, worklist_counts
+from db.worklist import StudyRecord, study_record, worklist
+from db.worklist_counts import worklist_counts
 
 SR = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
 UID = "1.2.3"

@@ -17,7 +17,8 @@ from db.delivery_attempt import Begun, Ending, begin_attempt, record_failed_atte
 from db.outcome import Outcome
 from db.priority import Priority
 from db.queue import open_queue
-from db.worklist import WorklistCounts, study_record, worklist_counts
+from db.worklist import study_record
+from db.worklist_counts import WorklistCounts, worklist_counts
 
 Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
@@ -69,7 +70,7 @@ def test_the_next_study_to_read_is_at_the_top_and_it_says_why(
     routine_due, long_due = (ago[name] + timedelta(hours=8) for name in ("hour", "long"))
     flagged_due = ago["just"] + timedelta(minutes=30)
     top, second, third, last = texts(page)
-    assert top.startswith(f"1 Routine order OLD, Otto {said} 10 h 00 min received {local(ago['long'])}")
+    assert top.startswith(f"1 next Routine order OLD, Otto {said} 10 h 00 min received {local(ago['long'])}")
     assert top.endswith(f" overdue 2 h 00 min at {local(long_due)} Failed pixel data is truncated 1 queued")
     assert second.startswith(f"2 High order STAT, Sam {said} 5 min received {local(ago['just'])}")
     assert second.endswith(f" overdue 5 min at {local(ago['just'])} Being analysed not yet")
@@ -77,7 +78,8 @@ def test_the_next_study_to_read_is_at_the_top_and_it_says_why(
     assert third.endswith(f" in 24 min at {local(flagged_due)} Flagged probability 0.91 1 queued")
     assert last.startswith(f"4 Routine order ROUTINE, Rita {said} 1 h 00 min received {local(ago['hour'])}")
     assert last.endswith(f" in 6 h 59 min at {local(routine_due)} Not flagged 1 acknowledged")
-    assert re.findall(r"<dd>(.*?)</dd>", page) == ["4", "1", "2", "10 h 00 min"]
+    counts = page[page.index('id="counts"') : page.index('id="list"')]
+    assert re.findall(r"<dd>(.*?)</dd>", counts) == ["4", "1", "2", "2 h 47 min", "10 h 00 min", "4", "ok"]
 
 
 def local(at: datetime) -> str:
@@ -159,12 +161,13 @@ def tags(page: str) -> set[str]:
 def test_long_lists_have_pages(client: httpx.Client, ledger: Ledger, now: datetime) -> None:
     for number in range(51):
         ledger.receive(f"{UID}.{number}", at=now - timedelta(minutes=60 - number), patient_id=f"P{number}")
-    first, second, beyond = (client.get(f"/?page={page}").text for page in (1, 2, 99))
+    first = client.get("/").text
     assert len(texts(first)) == 50
-    assert "Page 1 of 2" in first
+    assert "1 to 50 of 51" in first
+    second = client.get(html.unescape(re.findall(r'rel="next" href="([^"]*)"', first)[0])).text
     assert [row.split()[0] for row in texts(second)] == ["51"]
     assert "P50" in texts(second)[0]
-    assert texts(beyond) == texts(second)
+    assert "To the beginning" in second
 
 
 def test_a_study_page_has_everything_on_record_in_words(client: httpx.Client, ledger: Ledger, now: datetime) -> None:
@@ -219,7 +222,8 @@ def test_what_is_poor_about_a_study_stands_on_both_pages_and_a_good_one_has_no_m
 def test_the_files_of_the_page_come_from_the_package(client: httpx.Client) -> None:
     page = client.get("/").text
     needed = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
-    assert needed == {"/static/icon.svg", "/static/live.js", "/static/tibabu.css"}
+    scripts = {f"/static/{name}.js" for name in ("display", "live", "search", "worklist")}
+    assert needed == scripts | {"/static/icon.svg", "/static/tibabu.css", "/static/worklist.css"}
     for path in needed:
         answer = client.get(path)
         assert answer.status_code == 200
@@ -240,7 +244,7 @@ def test_the_pages_are_the_same_on_postgresql(
     with httpx.Client(base_url=start(postgresql_database), trust_env=False) as client:
         (row,) = texts(client.get("/").text)
         study = text(client.get(f"/studies/{UID}.1").text)
-    assert row.startswith("1 Medium AI flagged DOE, John")
+    assert row.startswith("1 next Medium AI flagged DOE, John")
     assert row.endswith("Flagged probability 0.91 1 acknowledged")
     assert "Lifecycle delivered, revision 1" in study
     assert "PACS acknowledged 1 attempt 0000 Success" in study
@@ -259,7 +263,13 @@ def test_the_counts_are_those_of_the_worklist(database: Database, make_ledger: C
     ledger.conclude(instance.study_id, at=now)
     ledger.receive(f"{UID}.9", at=oldest - timedelta(hours=1), device_uids=("2.25.99",))
     assert worklist_counts(database, now=now) == WorklistCounts(
-        studies=2, flagged=1, overdue=1, oldest_received_at=oldest
+        studies=2,
+        flagged=1,
+        overdue=1,
+        oldest_received_at=oldest,
+        mean_received_at=now - timedelta(hours=4, minutes=30),
+        modalities=("CR",),
+        senders=("CR-ROOM-1",),
     )
 
 

@@ -4,33 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from agent.web.listing import PER_PAGE, Paging, listed, paging, summary
-from db.worklist import MOST, WorklistCounts, WorklistRow
+from agent.web.listing import listed, summary
+from db.worklist import WorklistRow
+from db.worklist_counts import MOST, WorklistCounts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("asked", "studies", "expected"),
-    [
-        ("1", 0, Paging(1, 1)),
-        ("1", PER_PAGE, Paging(1, 1)),
-        ("2", PER_PAGE + 1, Paging(2, 2)),
-        ("3", PER_PAGE + 1, Paging(2, 2)),
-        ("0", PER_PAGE + 1, Paging(1, 2)),
-        ("-1", PER_PAGE + 1, Paging(1, 2)),
-        ("two", PER_PAGE + 1, Paging(1, 2)),
-        ("²", PER_PAGE + 1, Paging(1, 2)),
-        ("٢", PER_PAGE + 1, Paging(1, 2)),
-        ("", PER_PAGE + 1, Paging(1, 2)),
-        ("9" * 9, PER_PAGE + 1, Paging(2, 2)),
-        ("9" * 5000, PER_PAGE + 1, Paging(1, 2)),
-    ],
-)
-def test_any_page_that_is_asked_for_is_one_that_there_is(asked: str, studies: int, expected: Paging) -> None:
-    assert paging(asked, studies) == expected
 
 
 def test_a_row_says_everything_also_about_a_patient_of_whom_nothing_is_known(

@@ -1,0 +1,47 @@
+"""Saved views of the worklist: each person's own, by name."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import delete, func, insert, select
+
+from db.database import Database
+from db.errors import RefusedError
+from db.schema_views import saved_view
+
+MOST: Final = 20
+"""Views of one person."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A view by its name; `query` is its filters as an address says them."""
+
+    id: int
+    name: str
+    query: str
+
+
+def saved_views(database: Database, person: str) -> tuple[SavedView, ...]:
+    """Return a person's views, in the order in which they were saved."""
+    query = select(saved_view.c.id, saved_view.c.name, saved_view.c.query).where(saved_view.c.person == person)
+    with database.read() as connection:
+        return tuple(SavedView(**row) for row in connection.execute(query.order_by(saved_view.c.id)).mappings())
+
+
+def save_view(database: Database, person: str, name: str, query: str, *, at: datetime) -> None:
+    """Save a view, in place of one of the same name. RefusedError where there are too many."""
+    own = saved_view.c.person == person
+    with database.begin(lock=("saved_view", person)) as connection:
+        connection.execute(delete(saved_view).where(own, saved_view.c.name == name))
+        if connection.execute(select(func.count()).select_from(saved_view).where(own)).scalar_one() >= MOST:
+            message = f"expected at most {MOST} saved views. Received: one more"
+            raise RefusedError(message)
+        connection.execute(insert(saved_view).values(person=person, name=name, query=query, created_at=at))
+
+
+def forget_view(database: Database, person: str, number: int) -> None:
+    """Forget one of a person's views; nothing if it is not theirs."""
+    with database.begin() as connection:
+        connection.execute(delete(saved_view).where(saved_view.c.person == person, saved_view.c.id == number))
