@@ -13,7 +13,7 @@ from agent.web.priors import other_images, other_lines, why_none
 from agent.web.reading_pages import reading_of
 from agent.web.services import page, services_of
 from agent.web.study import study_page
-from agent.web.viewing import HEAT_CAVEAT, viewed_images
+from agent.web.viewing import HEAT_CAVEAT, mark_of, viewed_images
 from db.priors import other_studies
 from db.roles import Role
 from db.worklist import StudyRecord, study_record
@@ -40,6 +40,7 @@ def show_study(request: Request) -> Response:
         reading=reading_of(request, record.study),
         images=images,
         images_for_script=[image.for_script() for image in images],
+        images_mark=mark_of(images),
         heat_caveat=HEAT_CAVEAT,
         others=other_lines(record.study, others),
         no_others=why_none(record.study, conflict=any(row["role"] == Role.CONFLICT for row in record.instances)),

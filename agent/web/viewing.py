@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from agent.web import people, words
@@ -67,6 +68,12 @@ def viewed_images(
         )
         for number, row in enumerate(rows[:_MOST], 1)
     )
+
+
+def mark_of(images: Sequence[ViewedImage]) -> str:
+    """Return what is another one when a viewer that is open would have to list other images than it does."""
+    said = [(image.id, image.heat, image.gone, image.outcome) for image in images]
+    return sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def _first(rows: Sequence[Row], latest: dict[int, Row]) -> int | None:

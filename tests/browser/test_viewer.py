@@ -371,7 +371,9 @@ def test_an_image_of_another_study_of_the_patient_stands_beside_and_says_that_it
 
 
 def test_it_fits_a_phone_and_two_fingers_zoom(url: str, new_page: NewPage, ledger: Ledger) -> None:
-    receive(ledger, dicom(RAMP, **TWELVE), at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    for image in receive(ledger, *[dicom(RAMP, **TWELVE)] * 4, at=now):
+        ledger.score(image, Outcome.FLAGGED, probability=0.9, at=now)
     page = opened(new_page, url, width=390, height=800, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     x, y = middle(page)
@@ -387,3 +389,19 @@ def test_it_fits_a_phone_and_two_fingers_zoom(url: str, new_page: NewPage, ledge
         touch("touchMove", apart)
     touch("touchEnd", 0)
     assert page.evaluate(f"{ACTIVE}.scale") > before
+
+
+def test_news_of_the_images_is_announced_and_what_is_looked_at_stays(
+    url: str, new_page: NewPage, ledger: Ledger
+) -> None:
+    now = datetime.now(UTC)
+    receive(ledger, dicom(RAMP, **TWELVE), at=now)
+    page = opened(new_page, url)
+    page.evaluate(f"{ACTIVE}.window = {{ center: 700, width: 900 }}; undefined")
+    assert page.locator(".news").is_hidden()
+    receive(ledger, dicom(RAMP, **TWELVE), at=now)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator(".news").wait_for()
+    assert page.evaluate(f"{ACTIVE}.window") == pytest.approx({"center": 700, "width": 900})
+    page.click(".news a")
+    page.locator(".strip li:nth-child(2)").wait_for()

@@ -245,6 +245,11 @@ section.addEventListener("contextmenu", (event) => {
   if (event.target.closest(".stage")) event.preventDefault();
 });
 
+// The list of images is the one of when the page was opened: the image that is looked at stays. News is announced.
+const mark = () => find("#study-images data").value;
+const opened = mark();
+new MutationObserver(() => { find(".news").hidden = mark() === opened; }).observe(find("#study-images"), { childList: true, subtree: true, attributes: true });
+
 // A small picture that cannot be had says so.
 function withoutPicture(picture) {
   const said = document.createElement("span");

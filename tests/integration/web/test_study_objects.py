@@ -183,3 +183,10 @@ def test_the_digest_in_the_list_of_a_zip_is_the_one_on_record(client: httpx.Clie
     ledger.receive(UID, at=NOW, file=content, is_image=False, candidate=False)
     with zipfile.ZipFile(io.BytesIO(client.get(f"/studies/{UID}/download").content)) as found:
         assert hashlib.sha256(found.read(f"objects/{UID}.1.dcm")).digest() == hashlib.sha256(content).digest()
+
+
+def test_a_study_without_an_image_has_no_viewer_and_says_so(client: httpx.Client, ledger: Ledger) -> None:
+    ledger.receive(UID, at=NOW, is_image=False, candidate=False)
+    page = client.get(f"/studies/{UID}").text
+    assert "This study holds no image that can be shown." in page
+    assert "viewer.js" not in page
