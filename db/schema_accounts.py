@@ -34,7 +34,7 @@ recovery_code = Table(  # each is removed when it is used
     "recovery_code",
     metadata,
     Column("account_id", Integer, ForeignKey("account.id"), primary_key=True),
-    Column("sha256", String(64), primary_key=True),  # of the code, which has 80 random bits
+    Column("sha256", String(64), primary_key=True),  # of the code, which has 120 random bits
 )
 
 account_session = Table(  # rows are removed when a session ends

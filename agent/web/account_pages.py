@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from agent.web import proof, sign_in, times
 from agent.web.access import SIGNED_IN, Address
-from agent.web.forms import form_of, number_in
+from agent.web.forms import exactly, form_of, number_in
 from agent.web.people_words import shown_session
 from agent.web.services import page, services_of
 from agent.web.sign_in_pages import accounts_of, app_page, app_set_up, refusal_of, visitor_of
@@ -26,12 +26,12 @@ def show_account(request: Request) -> Response:
 
 def change_password(request: Request) -> Response:
     """Take the present password and a new one."""
-    accounts, session, form = accounts_of(request), proof.session_of(request), form_of(request)
+    accounts, session = accounts_of(request), proof.session_of(request)
     visitor = visitor_of(request)
-    proved = sign_in.again(accounts, session, form.get("present", ""), visitor)
+    proved = sign_in.again(accounts, session, exactly(request, "present"), visitor)
     if isinstance(proved, sign_in.Refused):
         return _own(request, *refusal_of(accounts, proved))
-    found = sign_in.with_new_password(accounts, session, form.get("password", ""), visitor)
+    found = sign_in.with_new_password(accounts, session, exactly(request, "password"), visitor)
     if isinstance(found, sign_in.Refused):
         response = _own(request, *refusal_of(accounts, found))
         accounts.keep_session(response, proved.cookie)
@@ -67,6 +67,8 @@ def remove_app(request: Request) -> Response:
 
 def end_session(request: Request) -> Response:
     """Sign out elsewhere: of one session, or of all others."""
+    if (elsewhere := proof.proof_wanted(request, "/account")) is not None:
+        return elsewhere
     accounts, session = accounts_of(request), proof.session_of(request)
     who, number = sign_in.who_is(session.account, visitor_of(request)), number_in(form_of(request), "session")
     if number is None:

@@ -13,7 +13,7 @@ _PERIOD: Final = 30
 _DIGITS: Final = 6
 _RECOVERY_CODES: Final = 10
 _RECOVERY_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 of them: 5 bits each
-_RECOVERY_LENGTH: Final = 16
+_RECOVERY_LENGTH: Final = 24
 
 
 def new_secret() -> str:
@@ -48,7 +48,7 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
 
 
 def new_recovery_codes() -> tuple[str, ...]:
-    """Return codes of 80 random bits each, to be used once."""
+    """Return codes of 120 random bits each, to be used once."""
     made = ("".join(secrets.choice(_RECOVERY_LETTERS) for _ in range(_RECOVERY_LENGTH)) for _ in range(_RECOVERY_CODES))
     return tuple("-".join(code[start : start + 4] for start in range(0, _RECOVERY_LENGTH, 4)) for code in made)
 

@@ -45,7 +45,7 @@ HEADERS = {
 }
 """On every response, whatever it is."""
 
-ONLY_ENCRYPTED = {"Strict-Transport-Security": "max-age=31536000"}
+ONLY_ENCRYPTED = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 """On every response over TLS: browsers then come no other way for a year (RFC 6797)."""
 
 OF_NOBODY = re.compile("/healthz|/static/.*")

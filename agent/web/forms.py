@@ -39,6 +39,12 @@ def form_of(request: Request) -> Mapping[str, str]:
     return {name: value.strip() for name, value in request.state.form}
 
 
+def exactly(request: Request, name: str) -> str:
+    """Return a value with the blanks around it, as a password is compared; "" if there is none."""
+    found: dict[str, str] = dict(request.state.form)
+    return found.get(name, "")
+
+
 def values_of(request: Request, name: str) -> tuple[str, ...]:
     """Return all values of one name, as of boxes that are ticked."""
     return tuple(value.strip() for given, value in request.state.form if given == name)

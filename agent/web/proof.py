@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from agent.web import sign_in
 from agent.web.access import SIGNED_IN, Address, person_of
-from agent.web.forms import form_of
+from agent.web.forms import exactly, form_of
 from agent.web.services import page
 from agent.web.sign_in_pages import accounts_of, local, refusal_of, visitor_of
 from db.sessions import SessionRecord
@@ -46,7 +46,7 @@ def confirm(request: Request) -> Response:
     """Take the password again."""
     accounts, session, form = accounts_of(request), session_of(request), form_of(request)
     going = local(form.get("next", "/account"))
-    found = sign_in.again(accounts, session, form.get("password", ""), visitor_of(request))
+    found = sign_in.again(accounts, session, exactly(request, "password"), visitor_of(request))
     if isinstance(found, sign_in.Refused):
         status, sentence = refusal_of(accounts, found)
         return page(request, "confirm.html", status, sentence=sentence, going=going, account=session.account)

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from agent.web import codes, sign_in, times
 from agent.web.access import ANYBODY, Address, address_of
 from agent.web.accounts import Accounts
-from agent.web.forms import form_of
+from agent.web.forms import exactly, form_of
 from agent.web.services import page, services_of
 from db.sessions import SessionRecord, Stage, offer_secret
 from db.sign_in import sign_out
@@ -59,7 +59,7 @@ def enter(request: Request) -> Response:
     accounts, form = accounts_of(request), form_of(request)
     going = local(form.get("next", "/"))
     name = form.get("name", "")
-    found = sign_in.with_password(accounts, name, form.get("password", ""), visitor_of(request))
+    found = sign_in.with_password(accounts, name, exactly(request, "password"), visitor_of(request))
     if isinstance(found, sign_in.Refused):
         return sign_in_page(request, *refusal_of(accounts, found), going=going, name=name)
     return _onward(accounts, found, going)
@@ -93,7 +93,7 @@ def enter_new_password(request: Request) -> Response:
     """Take a password to replace the initial one."""
     accounts, session, form = accounts_of(request), _session_at(request, Stage.PASSWORD), form_of(request)
     going = local(form.get("next", "/"))
-    found = sign_in.with_new_password(accounts, session, form.get("password", ""), visitor_of(request))
+    found = sign_in.with_new_password(accounts, session, exactly(request, "password"), visitor_of(request))
     if isinstance(found, sign_in.Refused):
         values = {"sentence": found.sentence, "going": going, "name": session.account.name}
         return page(request, "sign_in_password.html", 422, **values)

@@ -145,6 +145,7 @@ def test_somebody_changes_their_password_and_is_signed_out_everywhere_else(
     assert changed.status_code == 303
     assert here.get("/account").status_code == 200
     assert there.get("/").status_code == 303
+    assert visit(sqlite_database).sign_in("jane", "seven grey owls argue ").status_code == 422
     assert visit(sqlite_database).sign_in("jane", "seven grey owls argue").status_code == 303
 
 

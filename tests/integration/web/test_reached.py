@@ -90,7 +90,7 @@ def test_the_pages_are_reached_over_tls_under_their_names_only(port: int, files:
     with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context, trust_env=False) as client:
         named = client.get("/sign-in", headers={"Host": "tibabu.example"})
         assert named.status_code == 200
-        assert named.headers["strict-transport-security"] == "max-age=31536000"
+        assert named.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
         assert client.get("/sign-in", headers={"Host": "evil.example"}).status_code == 400
         assert client.get("/", headers={"Accept": "text/html"}).headers["location"] == "/sign-in?next=/"
 
