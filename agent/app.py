@@ -253,6 +253,7 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
     from agent.configuration import described  # noqa: PLC0415 - each role loads only what it runs
     from agent.neighbours import neighbours_of  # noqa: PLC0415
     from agent.web.decoding import Decoding  # noqa: PLC0415
+    from agent.web.models import InUse  # noqa: PLC0415
     from agent.web.server import accounts_of, certificate_of, reach_of, serve  # noqa: PLC0415
     from agent.web.services import Services  # noqa: PLC0415
     from dicom_io.decoding import DecoderSettings  # noqa: PLC0415
@@ -273,6 +274,7 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
             reach=reach_of(section),
             neighbours=neighbours_of(config),
             configuration=described(config),
+            models=InUse(config.model.name, config.model.shadow),
         )
         serve(
             services,

@@ -31,6 +31,8 @@ async def read_form(request: Request) -> None:
         pairs = parse_qsl(received.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:  # also of bytes that are no text
         raise HTTPException(400, UNREADABLE) from None
+    if any("\0" in text for pair in pairs for text in pair):  # PostgreSQL has no such character
+        raise HTTPException(400, UNREADABLE)
     request.state.form = pairs
 
 

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from agent.web import configuration_pages, drift_pages, network_pages, queue_pages, system_pages, triage_pages
+from agent.web import (
+    audit_pages,
+    configuration_pages,
+    drift_pages,
+    models_pages,
+    network_pages,
+    queue_pages,
+    system_pages,
+    triage_pages,
+)
 
 ADDRESSES: Final = (
     *system_pages.ADDRESSES,
@@ -11,4 +20,6 @@ ADDRESSES: Final = (
     *drift_pages.ADDRESSES,
     *network_pages.ADDRESSES,
     *configuration_pages.ADDRESSES,
+    *models_pages.ADDRESSES,
+    *audit_pages.ADDRESSES,
 )

@@ -16,6 +16,7 @@ from agent.web.accounts import Accounts
 from agent.web.callers import Reach
 from agent.web.configuration import Table
 from agent.web.decoding import Decoding
+from agent.web.models import InUse
 from agent.web.neighbours import Neighbour
 from db.database import Database
 from db.priority import Allowances
@@ -42,6 +43,7 @@ class Services:
     decoding: Decoding | None = None
     neighbours: tuple[Neighbour, ...] = ()
     configuration: tuple[Table, ...] = ()
+    models: InUse = field(default_factory=InUse)
 
     @property
     def who(self) -> Identify:

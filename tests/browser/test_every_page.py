@@ -17,7 +17,13 @@ from model.heat_map import to_png
 
 Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
-VALUES = {"study_instance_uid": f"{UID}.1", "sop_instance_uid": f"{UID}.1.2", "frame": "1", "report": "1"}
+VALUES = {
+    "study_instance_uid": f"{UID}.1",
+    "sop_instance_uid": f"{UID}.1.2",
+    "frame": "1",
+    "report": "1",
+    "name": "small_cnn",
+}
 """What a path's parameters are here. A new one needs its value."""
 OF_REPORT = {**VALUES, "sop_instance_uid": f"{UID}.1.1"}
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import agent.cli.comparison
 from agent.cli.commands import tibabu
-from agent.cli.comparison import on_record
+from agent.comparison import on_record
 from agent.errors import AgentError
 from db.analysis import ImageResult, record_image_result, score_task
 from db.outcome import Outcome
@@ -74,7 +74,7 @@ def test_the_images_that_both_models_scored_are_compared_each_at_its_own_operati
         scored(ledger, a, b)
     scored(ledger, 0.7)
     scored(ledger, 0.7, reason="broken")
-    found = on_record(ledger.database, "first", "second")
+    found = on_record(ledger.database, "first", "second", now=ledger.now)
     agreement = found.comparison.agreement
     assert (agreement.both, agreement.only_a, agreement.only_b, agreement.neither) == (1, 1, 1, 1)
     assert (found.a.lacking, found.b.lacking, found.b.failed) == (0, 2, 1)
@@ -86,10 +86,16 @@ def test_the_images_that_both_models_scored_are_compared_each_at_its_own_operati
 
 def test_models_without_a_common_image_are_not_compared(sqlite_ledger: Any) -> None:
     with pytest.raises(AgentError, match=r"scores on record\. Received: first"):
-        on_record(sqlite_ledger.database, "first", "second")
+        on_record(sqlite_ledger.database, "first", "second", now=sqlite_ledger.now)
     scored(sqlite_ledger, 0.9, 0.9)
     with pytest.raises(AgentError, match="none; 0 scores of first"):
-        on_record(sqlite_ledger.database, "first", "second", since=sqlite_ledger.now + timedelta(days=1))
+        on_record(
+            sqlite_ledger.database,
+            "first",
+            "second",
+            now=sqlite_ledger.now,
+            since=sqlite_ledger.now + timedelta(days=1),
+        )
 
 
 def test_people_are_told_that_without_labels_nobody_is_right(

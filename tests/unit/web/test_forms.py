@@ -40,6 +40,7 @@ def test_a_form_without_a_field_is_empty_whatever_its_type() -> None:
         (b"a" * (LONGEST_BODY + 1), FORM, 413),
         (b'{"a": 1}', "application/json", 400),
         (b"a=%FF", FORM, 400),
+        (b"a=%00", FORM, 400),
         (b"\xff=1", FORM, 400),
         (b"a=1&" * 201, FORM, 400),
     ],
