@@ -65,6 +65,14 @@ def keep_thumbnail(connection: Connection, instance_id: int, jpeg: bytes) -> Non
     connection.execute(make(thumbnail).values(instance_id=instance_id, jpeg=jpeg).on_conflict_do_nothing())
 
 
+def keep_made_thumbnail(database: Database, instance_id: int, jpeg: bytes) -> None:
+    """Commit the small picture that somebody asked for, unless its image was removed while it was made."""
+    here = select(instance.c.id).where(instance.c.id == instance_id, instance.c.removed_at.is_(None))
+    with database.begin() as connection:
+        if connection.execute(here.with_for_update(read=True)).first() is not None:
+            keep_thumbnail(connection, instance_id, jpeg)
+
+
 def heat_map_of(database: Database, study_instance_uid: str, sop_instance_uid: str) -> HeatMap | None:
     """Return the heat map of the latest result of an image; None where there is none, or it counts no more."""
     query = (

@@ -13,10 +13,12 @@ from db.pace import place
 from db.priority import Allowances
 from db.roles import Role
 from db.schema import instance, study
+from db.schema_pictures import thumbnail
 
 
 def forget_prior(connection: Connection, instance_id: int) -> None:
     """Forget a prior whose very bytes have now come from another sender: they are recorded as what that one brings."""
+    connection.execute(delete(thumbnail).where(thumbnail.c.instance_id == instance_id))
     connection.execute(delete(instance).where(instance.c.id == instance_id, instance.c.role == Role.PRIOR))
 
 

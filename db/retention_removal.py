@@ -170,9 +170,9 @@ def _held(study_id: int, *, own: bool) -> list[ColumnElement[bool]]:
 def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) -> Gone:
     """Mark the Instances as removed and list their files, and with `own` those of reports, for deletion."""
     rows = _files(connection, study_id, own=own)
-    going = select(instance.c.id).where(*_held(study_id, own=own))
-    connection.execute(delete(thumbnail).where(thumbnail.c.instance_id.in_(going)))
+    going = connection.scalars(select(instance.c.id).where(*_held(study_id, own=own))).all()
     connection.execute(update(instance).where(*_held(study_id, own=own)).values(removed_at=now))
+    connection.execute(delete(thumbnail).where(thumbnail.c.instance_id.in_(going)))
     files = {row.path: row for row in rows}
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for row in files.values():

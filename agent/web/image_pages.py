@@ -20,7 +20,7 @@ from agent.web.access import Address
 from agent.web.decoding import Decoding
 from agent.web.objects import AS_IT_IS, LOST, NO_INSTANCE, instance_of, uid_of
 from agent.web.services import services_of
-from db.pictures import Thumbnail, heat_map_of, keep_thumbnail, thumbnail_of
+from db.pictures import Thumbnail, heat_map_of, keep_made_thumbnail, thumbnail_of
 from dicom_io.decoding import Decoder
 from dicom_io.errors import DecoderError, LostError, PixelError
 from dicom_io.rendering import picture, thumbnail
@@ -91,8 +91,7 @@ def _made(request: Request, found: Thumbnail) -> bytes:
     """Make the small picture of an image and keep it."""
     frame = _decoded(request, found.path, lambda decoder, path: decoder.read_view(path, 0))
     jpeg = thumbnail(frame, *frame.shape[:2])
-    with services_of(request).database.begin() as connection:
-        keep_thumbnail(connection, found.instance_id, jpeg)
+    keep_made_thumbnail(services_of(request).database, found.instance_id, jpeg)
     return jpeg
 
 

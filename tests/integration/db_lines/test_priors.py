@@ -5,6 +5,7 @@ from typing import Any
 
 from db.completion import close_due
 from db.intake import Role
+from db.pictures import keep_made_thumbnail
 from db.worklist import count_studies, study_record, worklist
 
 
@@ -25,7 +26,8 @@ def test_a_prior_is_kept_and_makes_no_work(ledger: Any) -> None:
 
 def test_the_same_bytes_from_a_sender_are_work(ledger: Any) -> None:
     """The study of today may have been fetched as a prior by mistake: it must not be lost for that."""
-    ledger.receive(is_prior=True, sha256="c" * 64, sop_instance_uid="1.2.3.9", calling_ae_title="PACS")
+    prior = ledger.receive(is_prior=True, sha256="c" * 64, sop_instance_uid="1.2.3.9", calling_ae_title="PACS")
+    keep_made_thumbnail(ledger.database, prior.instance_id, b"JPEG")  # somebody has looked at it
     ledger.now += timedelta(hours=9)
     again = ledger.receive(sha256="c" * 64, sop_instance_uid="1.2.3.9")
     assert (again.role, again.known) == (Role.CANDIDATE, False)

@@ -22,6 +22,7 @@ from db.errors import RefusedError
 from db.file_deletion import delete_file, doomed
 from db.legal_hold import hold_patient, hold_study, holds, release_patient, release_study
 from db.outcome import Outcome, StudyOutcome
+from db.pictures import keep_made_thumbnail
 from db.reading import record_read
 from db.requeue import requeue_study
 from db.retention import PRIOR, Policy, may_go_images, may_go_wholly, shares
@@ -31,6 +32,7 @@ from db.schema import delivery, instance, report, result, study, study_event
 from db.schema_arrival import association_study
 from db.schema_hl7 import patient_alias
 from db.schema_keeping import file_to_delete
+from db.schema_pictures import thumbnail
 from db.schema_search import study_word, word_part
 from db.schema_workitems import workitem
 from db.worklist import study_record, worklist, worklist_row
@@ -47,7 +49,7 @@ def delivered(ledger: Any, noon: datetime) -> Callable[..., int]:
         recorded = ledger.receive(**given)
         task = score_task(ledger.database, recorded.instance_id)
         assert task is not None
-        found = ImageResult(outcome=outcome, probability=0.5, started_at=noon, finished_at=noon)
+        found = ImageResult(outcome=outcome, probability=0.5, thumbnail=b"JPEG", started_at=noon, finished_at=noon)
         record_image_result(ledger.database, ledger.queue, task, found, allowances=ledger.allowances)
         close_due(ledger.database, ledger.queue, now=noon + timedelta(minutes=1))
         record_conclusion(
@@ -295,13 +297,21 @@ def test_a_released_hold_keeps_nothing_and_stays_on_record(
     assert told == [("HELD", "user ann")] * 2 + [("HOLD_RELEASED", "user bob")] * 2
 
 
+def _small_pictures(database: Database) -> int:
+    with database.read() as connection:
+        return len(connection.execute(select(thumbnail.c.instance_id)).all())
+
+
 def test_the_images_go_and_the_result_stays(
     ledger: Any, delivered: Callable[..., int], policy: Policy, later: datetime
 ) -> None:
     study_id = delivered(Outcome.FLAGGED)
+    assert _small_pictures(ledger.database) == 1
     assert remove_images(ledger.database, ledger.queue, study_id, policy, why="age", now=later) == Gone(1, 10)
     record = study_record(ledger.database, UID)
     assert record is not None
+    keep_made_thumbnail(ledger.database, record.instances[0]["id"], b"JPEG")  # by who had looked at it before
+    assert _small_pictures(ledger.database) == 0
     assert (record.study.patient_name, record.study.outcome, len(record.results), len(record.reports)) == (
         *("Doe^John", Outcome.FLAGGED),
         *(1, 1),
