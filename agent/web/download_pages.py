@@ -20,9 +20,11 @@ from agent.web.zipped import Entry, zipped
 from db.audit_terms import EventId
 from db.roles import Role
 from db.worklist import StudyRecord, study_record
-from dicom_io.errors import LostError
+from dicom_io.encapsulated import PDF_CLASS, read_pdf
+from dicom_io.errors import HeaderError, LostError
 
 DICOM: Final = "application/dicom"
+NO_PDF: Final = "This object holds no PDF."
 NO_REPORT: Final = "There is no such report of this study here."
 _CHUNK: Final = 1 << 18
 _MAX_DIGITS: Final = 12
@@ -44,6 +46,22 @@ def download_report(request: Request) -> Response:
         raise HTTPException(404, NO_REPORT)
     _exported(request, record.study.study_instance_uid, f"report {report['kind']}, {report['id']}")
     return _stored(request, report["path"], report["media_type"], name)
+
+
+def download_pdf(request: Request) -> Response:
+    """Answer with the PDF that an object holds."""
+    found = instance_of(request)
+    if found.sop_class_uid != PDF_CLASS:
+        raise HTTPException(404, NO_PDF)
+    _exported(request, found.study_instance_uid, f"PDF of object {found.sop_instance_uid}")
+    try:
+        with services_of(request).store.local(found.path) as path:
+            document = read_pdf(path)
+    except LostError:
+        raise HTTPException(410, LOST) from None
+    except HeaderError:
+        raise HTTPException(422, NO_PDF) from None
+    return Response(document, media_type="application/pdf", headers=_headers(f"{found.sop_instance_uid}.pdf"))
 
 
 def download_study(request: Request) -> Response:
@@ -128,4 +146,5 @@ ADDRESSES: Final = (
         download_instance,
         WORKLIST_READ,
     ),
+    Address("GET", "/studies/{study_instance_uid}/instances/{sop_instance_uid}/pdf", download_pdf, WORKLIST_READ),
 )

@@ -10,6 +10,7 @@ from agent.web.listing import ListedStudy, listed
 from agent.web.timeline import EventLine, timeline
 from db.roles import Role
 from db.worklist import StudyRecord
+from dicom_io.encapsulated import PDF_CLASS
 from dicom_io.structured import SR_CLASSES
 
 Row = Mapping[str, Any]
@@ -32,6 +33,7 @@ class ObjectLine:
     outcome: words.OutcomeWords | None
     lateral: bool
     is_report: bool
+    is_pdf: bool
     is_image: bool
     gone: str
 
@@ -156,6 +158,7 @@ def _objects(record: StudyRecord, zone: tzinfo | None) -> tuple[ObjectLine, ...]
             outcome=image_outcome(instance, latest.get(instance["id"])),
             lateral=bool(latest.get(instance["id"], {}).get("is_lateral")),
             is_report=instance["sop_class_uid"].startswith(SR_CLASSES),
+            is_pdf=instance["sop_class_uid"] == PDF_CLASS,
             is_image=bool(instance["is_image"]),
             gone=_gone(instance),
         )

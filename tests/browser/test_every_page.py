@@ -29,7 +29,9 @@ OF_REPORT = {**VALUES, "sop_instance_uid": f"{UID}.1.1"}
 
 OF_ACCOUNTS = {*account_addresses.ADDRESSES}
 """These pages want somebody who signs in: tests/browser/test_pages_of_accounts.py."""
-PATHS = sorted({address.path for address in set(ADDRESSES) - OF_ACCOUNTS if address.method == "GET"})
+OF_OTHER_OBJECTS = {"/studies/{study_instance_uid}/instances/{sop_instance_uid}/pdf"}
+"""No pages; what they answer is held in tests/integration/web/test_study_objects.py."""
+PATHS = sorted({one.path for one in set(ADDRESSES) - OF_ACCOUNTS if one.method == "GET"} - OF_OTHER_OBJECTS)
 
 pytestmark = pytest.mark.tools
 

@@ -11,6 +11,9 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import select, update
 
 from db.audit_search import AuditQuery, search
@@ -21,6 +24,7 @@ from db.priors import other_studies
 from db.roles import Role
 from db.schema import instance, study
 from db.schema_pictures import thumbnail
+from dicom_io.encapsulated import PDF_CLASS
 from dicom_io.rendering import thumbnail as small_picture
 
 Ledger = Any  # tests/fixtures/served.py
@@ -176,6 +180,29 @@ def test_a_report_that_makes_no_sense_says_so(
     assert "complete, unverified" in page
     assert "cannot be read" in client.get(f"/studies/{UID}/instances/{UID}.2/report").text
     assert client.get(f"/studies/{UID}/instances/{UID}.3/report").status_code == 404
+
+
+@pytest.mark.parametrize("pdf", [b"%PDF-1.7 odd", b"%PDF-1.7 even"])
+def test_the_pdf_in_an_object_comes_as_a_file_of_its_own(client: httpx.Client, ledger: Ledger, pdf: bytes) -> None:
+    def wrapped(document: bytes) -> bytes:
+        dataset = Dataset()
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.SOPClassUID, dataset.SOPInstanceUID = PDF_CLASS, "1.2.3"
+        dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+        dataset.EncapsulatedDocumentLength = len(document)
+        dataset.add_new("EncapsulatedDocument", "OB", document + b"\0" * (len(document) % 2))
+        file = io.BytesIO()
+        dataset.save_as(file, enforce_file_format=True)
+        return file.getvalue()
+
+    plain = {"candidate": False, "is_image": False, "sop_class_uid": PDF_CLASS}
+    ledger.receive(UID, at=NOW, file=wrapped(pdf), **plain)
+    ledger.receive(UID, at=NOW, file=wrapped(b"<script>alert(1)</script>"), **plain)
+    answer = client.get(f"/studies/{UID}/instances/{UID}.1/pdf")
+    assert (answer.content, answer.headers["content-type"]) == (pdf, "application/pdf")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{UID}.1.pdf"'
+    assert client.get(f"/studies/{UID}/instances/{UID}.2/pdf").status_code == 422
 
 
 def test_the_digest_in_the_list_of_a_zip_is_the_one_on_record(client: httpx.Client, ledger: Ledger) -> None:
