@@ -36,6 +36,7 @@ from db.search import search_studies
 from db.workitem_reading import TaskCriteria, reading_tasks
 from db.worklist import study_record, worklist
 from db.worklist_counts import worklist_counts
+from db.worklist_view import Place, Show, Wanted, worklist_view
 
 ENOUGH = 100
 """Answers of a search that are read."""
@@ -92,7 +93,14 @@ def looking(site: Site) -> tuple[Operation, ...]:
     database = site.database
     day = (utc_now() - timedelta(days=1)).strftime("%Y%m%d")
     before = (utc_now() - timedelta(seconds=site.studies * SECONDS_APART, days=2)).strftime("%Y%m%d")
-    last = max(worklist_counts(database, now=utc_now()).studies - PER_PAGE, 0)
+    waiting = worklist(
+        database, limit=PER_PAGE + 1, offset=max(worklist_counts(database, now=utc_now()).studies - 51, 0)
+    )
+    last = waiting[0].due_at, waiting[0].id
+    before_all = utc_now() - timedelta(seconds=site.studies * SECONDS_APART // 2)
+
+    def seen(wanted: Wanted, after: Place | None = None) -> object:
+        return worklist_view(database, wanted, now=utc_now(), limit=PER_PAGE, after=after)
 
     def of(column: str, value: Callable[[int], str]) -> Callable[[], object]:
         return lambda: site.find({column: AnyOf((value(site.any_study()),))})
@@ -115,8 +123,13 @@ def looking(site: Site) -> tuple[Operation, ...]:
     page, search, show, read = "the page", "search", "one study", "other lists"
     return (
         Operation(page, "counts", lambda: worklist_counts(database, now=utc_now())),
-        Operation(page, "first page", lambda: worklist(database, limit=PER_PAGE, offset=0)),
-        Operation(page, "last page", lambda: worklist(database, limit=PER_PAGE, offset=last)),
+        Operation(page, "first page", lambda: seen(Wanted())),
+        Operation(page, "last page", lambda: seen(Wanted(), last)),
+        Operation(page, "flagged", lambda: seen(Wanted(outcome="flagged"))),
+        Operation(page, "read, the latest", lambda: seen(Wanted(show=Show.READ))),
+        Operation(page, "read, long ago", lambda: seen(Wanted(show=Show.READ), (before_all, site.studies // 2))),
+        Operation(page, "quarantined", lambda: seen(Wanted(show=Show.QUARANTINED))),
+        Operation(page, "with a delivery that failed", lambda: seen(Wanted(show=Show.UNDELIVERED))),
         Operation(search, "by Patient ID", of("patient_id", site.patient_id)),
         Operation(search, "by accession number", of("accession_number", site.accession_number)),
         Operation(search, "by UID", of("study_instance_uid", site.uid)),

@@ -46,7 +46,7 @@ WALKS = {
     "search: the latest hundred",
     "search: as typed: what all have",
     "other lists: transfer syntaxes of late",
-    "other lists: deliveries, counted",  # of all: that is what is asked
+    "other lists: deliveries, counted",  # the latest ten thousand
     "other lists: queue, depth",  # of all that waits
     "other lists: reading tasks, all, the first hundred",
 }

@@ -6,8 +6,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, tuple_
 
 from db.database import Database
-from db.delivery_state import STATES, DeliveryState
+from db.delivery_state import OVER, STATES, DeliveryState
 from db.schema import delivery, instance, report, result, study
+
+MOST_COUNTED = 10_000
+"""Deliveries that are counted of each state in which they are over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,15 +152,23 @@ def parked_deliveries(database: Database, *, destination: str = "", limit: int =
 
 
 def count_deliveries(database: Database) -> dict[str, dict[str, int]]:
-    """Return how many deliveries of reports there are by destination and state."""
-    query = (
-        select(delivery.c.destination, delivery.c.state, func.count().label("n"))
-        .where(delivery.c.report_id.is_not(None))
-        .group_by(delivery.c.destination, delivery.c.state)
-        .order_by(delivery.c.destination, delivery.c.state)
-    )
+    """Return how many deliveries of reports there are by destination and state.
+
+    All that are open, and of each state in which they are over those among the `MOST_COUNTED` that changed last: all
+    that there ever were would be read for the sum of them.
+    """
     found: dict[str, dict[str, int]] = {}
     with database.read() as connection:
-        for row in connection.execute(query):
-            found.setdefault(row.destination, {})[row.state] = row.n
-    return found
+        for state in sorted(STATES):
+            of_state = select(delivery.c.destination, delivery.c.report_id).where(delivery.c.state == state)
+            if state in OVER:
+                of_state = of_state.order_by(delivery.c.updated_at.desc()).limit(MOST_COUNTED)
+            some = of_state.subquery()
+            counted = (
+                select(some.c.destination, func.count().label("n"))
+                .where(some.c.report_id.is_not(None))
+                .group_by(some.c.destination)
+            )
+            for row in connection.execute(counted):
+                found.setdefault(row.destination, {})[state] = row.n
+    return dict(sorted(found.items()))

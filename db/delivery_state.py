@@ -15,3 +15,6 @@ class DeliveryState:
 
 STATES = tuple(value for name, value in vars(DeliveryState).items() if name.isupper())
 """All of them."""
+
+OVER = frozenset({DeliveryState.ACKNOWLEDGED, DeliveryState.TESTED, DeliveryState.SUPERSEDED})
+"""Those in which nothing happens any more, and in which there are more and more."""

@@ -6,8 +6,8 @@ from agent.cli.options import config_option, json_option, print_json
 from agent.config import Config
 from agent.parts import opened
 from db.breaker import rests
-from db.delivery_list import count_deliveries, listed_deliveries
-from db.delivery_state import DeliveryState
+from db.delivery_list import MOST_COUNTED, count_deliveries, listed_deliveries
+from db.delivery_state import OVER, DeliveryState
 
 _STATES = tuple(
     state.lower()
@@ -34,12 +34,14 @@ def deliveries(*, state: str | None, destination: str, limit: int, config: Confi
         counts, resting = count_deliveries(database), rests(database, only_open=True)
         rows = listed_deliveries(database, state=(state or "").upper(), destination=destination, limit=limit)
     if as_json:
-        print_json({"counts": counts, "resting": resting, "deliveries": rows})
+        print_json({"counts": counts, "counted_at_most": MOST_COUNTED, "resting": resting, "deliveries": rows})
         return
     if not counts:
         click.echo("There is no delivery yet.")
     for name, states in counts.items():
         click.echo(f"{name}: " + ", ".join(f"{number} {found.lower()}" for found, number in states.items()))
+    if any(sum(states.get(state, 0) for states in counts.values()) >= MOST_COUNTED for state in OVER):
+        click.echo(f"Of those that are over, the latest {MOST_COUNTED} of each state are counted.")
     for rest in resting:
         click.echo(f"{rest.destination} rests since {rest.opened_at}, {rest.failures} failures: {rest.reason}")
     for row in rows:
