@@ -8,15 +8,12 @@ from datetime import datetime
 
 import structlog
 
-from agent.audit.lately import Memory
+from agent.associations import AssociationBook
 from agent.described import instance_attributes, plain_date
 from agent.forwarding.fields import facts_of
 from agent.forwarding.router import Router
 from agent.probes import Probes, is_probe
 from db.arrival import note_association_ended
-from db.association_log import EndedAssociation, note_ended
-from db.audit import AuditEvent, Who, record
-from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.closing import Timing
 from db.database import Database
 from db.errors import DatabaseError
@@ -66,13 +63,14 @@ class Receiver:
     as_priors: bool = False  # what comes is kept for comparison, and makes no work
     _intake: Intake = field(init=False)
     _probes: Probes = field(default_factory=Probes)
-    _refused: Memory = field(default_factory=Memory)
+    _book: AssociationBook = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # The studies (UIDs) that each open association is on record for: a cache that saves a statement for each Instance.
     _brought: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make what commits the rows."""
+        self._book = AssociationBook(self.database, self.clock)
         self._intake = Intake(self.database, self.queue, self.settings.timing, self.settings.allowances)
 
     def received(self, instance: ReceivedInstance) -> int:
@@ -106,7 +104,7 @@ class Receiver:
         for line in lines:
             log.info("connections_in_vain", **asdict(line))
         if summary.how == "rejected":
-            self._note_refusal(summary)
+            self._book.refused(summary)
         if in_vain:
             return
         log.info(
@@ -125,35 +123,7 @@ class Receiver:
         )
         if brought is not None:
             self._let_close(summary)
-        self._note_ended(summary)
-
-    def _note_ended(self, summary: AssociationSummary) -> None:
-        """Put on record for the operator's page that it has ended."""
-        facts = asdict(summary)
-        del facts["called_ae_title"]
-        try:
-            note_ended(self.database, EndedAssociation(**facts))
-        except DatabaseError as error:
-            log.warning("association_not_listed", association_id=summary.association_id, reason=str(error))
-
-    def _note_refusal(self, summary: AssociationSummary) -> None:
-        """Put on record that somebody was refused (PS3.15 A.5.3.11), once in a while for who comes again and again."""
-        who, at = Who(summary.calling_ae_title.strip(), source=summary.peer_address), self.clock()
-        if not self._refused.is_new(who, at):
-            return
-        event = AuditEvent(
-            event=EventId.SECURITY_ALERT,
-            type=EventType.NODE_AUTHENTICATION,
-            action=EventAction.EXECUTE,
-            outcome=EventOutcome.MINOR_FAILURE,
-            who=who,
-            at=at,
-            detail="association refused",
-        )
-        try:
-            record(self.database, event)
-        except DatabaseError as error:
-            log.warning("refusal_not_recorded", association_id=summary.association_id, reason=str(error))
+        self._book.ended(summary)
 
     def _let_close(self, summary: AssociationSummary) -> None:
         timing = self.settings.timing
