@@ -57,10 +57,12 @@ def overlay(heat_map: Frame, width: int, height: int) -> Frame:
 
 
 def _shade(picture: Image.Image, heat_map: Frame, opacity: float) -> Image.Image:
-    """Tint where the map is warm, and outline where it is hot."""
+    """Tint a picture where the map is warm, and outline where it is hot."""
     heat = Image.fromarray(heat_map).resize(picture.size, Image.Resampling.BICUBIC)
     mask = heat.point(_shades(opacity))
-    shaded = np.array(Image.composite(Image.new("RGB", picture.size, _TINT), picture, mask))
+    if (tinted := mask.getbbox()) is not None:
+        picture.paste(_TINT, tinted, mask.crop(tinted))
+    shaded = np.array(picture)
     dark, line = _outlines(np.asarray(heat))
     shaded[dark] = _DARK
     shaded[line] = _LINE
