@@ -12,7 +12,7 @@ from db.amendment import enqueue_amendments
 from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
 from db.arrival import forget_associations
 from db.commitment import record_failed_report
-from db.completion import MOST_AT_ONCE, close_due, enqueue_settled, next_close
+from db.completion import MOST_AT_ONCE, close_due, enqueue_outstanding, enqueue_settled, next_close
 from db.database import Database
 from db.delivery_attempt import record_failed_attempt
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
@@ -66,8 +66,10 @@ class Completer:
             raise errors[0]
 
     def heal(self) -> None:
-        """Enqueue the conclusion of settled studies that somehow have none waiting; forget associations of the dead."""
+        """Enqueue what studies wait for where somehow no job is there to do it; forget associations of the dead."""
         now = self.clock()
+        if missing := enqueue_outstanding(self.database, self.queue, now=now):
+            log.warning("jobs_missing", jobs=missing)
         enqueue_settled(self.database, self.queue, now=now)
         enqueue_withdrawals(self.database, self.queue, now=now)
         enqueue_amendments(self.database, self.queue, now=now)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, exists, func, or_, 
 from db.advance import Position, advance, lock, lock_if_free
 from db.database import Database
 from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
-from db.kinds import CONCLUDE
+from db.kinds import COMPARE, CONCLUDE, SCORE
 from db.lifecycle import Event, State
 from db.prepared import Prepared
 from db.queue import Queue
@@ -47,13 +47,18 @@ _OF = Prepared(select(study.c.closes_at, WORK_DUE.label("due_at")).where(study.c
 _HAS_RESULT = exists().where(
     image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
 )
+_WAITS = or_(and_(instance.c.analysis_revision.is_not(None), ~_HAS_RESULT), instance.c.role == Role.UNVERIFIED)
 _OUTSTANDING = Prepared(
     select(func.count().label("instances"))
     .select_from(instance)
-    .where(
-        instance.c.study_id == bindparam("study_id"),
-        or_(and_(instance.c.analysis_revision.is_not(None), ~_HAS_RESULT), instance.c.role == Role.UNVERIFIED),
-    )
+    .where(instance.c.study_id == bindparam("study_id"), _WAITS)
+)
+_WAITING = Prepared(
+    select(instance.c.id, instance.c.role, WORK_DUE.label("due_at"))
+    .join(study, study.c.id == instance.c.study_id)
+    .where(study.c.state == State.COMPLETE, _WAITS)
+    .order_by(study.c.closes_at, instance.c.id)
+    .limit(bindparam("most", type_=Integer))
 )
 
 
@@ -143,3 +148,22 @@ def enqueue_settled(database: Database, queue: Queue, *, now: datetime) -> int:
         with database.begin() as connection:
             conclude_when_settled(connection, queue, lock(connection, study_id), at=now)
     return len(ids)
+
+
+def enqueue_outstanding(database: Database, queue: Queue, *, now: datetime) -> int:
+    """Enqueue what COMPLETE studies wait for and no job is there to do; return how many jobs were missing.
+
+    Every transaction that leaves something outstanding enqueues its job; this sweep only heals what lost one. It looks
+    at those that have waited longest: they are the ones of which a job should be near its end.
+    """
+    with database.read() as connection:
+        waiting = [
+            ((COMPARE if one.role == Role.UNVERIFIED else SCORE, str(one.id)), one.due_at)
+            for one in _WAITING.rows(connection, {"most": MOST_AT_ONCE})
+        ]
+        missing = [(job, due) for job, due in waiting if not queue.has_any(connection, [job])]
+    for job, due in missing:
+        with database.begin() as connection:
+            if not queue.has_any(connection, [job]):  # its handler looks itself whether it is still to be done
+                queue.enqueue(connection, *job, due_at=due, run_at=now)
+    return len(missing)
