@@ -142,15 +142,18 @@ def take_back(connection: Connection, act_id: int, *, at: datetime) -> bool:
 
 
 def all_feedback(
-    database: Database, *, since: datetime | None = None, until: datetime | None = None
+    database: Database,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: tuple[datetime, int] | None = None,
 ) -> Iterator[FeedbackRow]:
-    """Yield all opinions by their time, taken back or not."""
+    """Yield all opinions by their time, taken back or not, `after` the time and the id of the one before the first."""
     conditions: list[ColumnElement[bool]] = []
     if since is not None:
         conditions.append(feedback.c.at >= since)
     if until is not None:
         conditions.append(feedback.c.at < until)
-    after: tuple[datetime, int] | None = None
     names = [column for column in feedback.c if column.name not in {"act_id", "study_id"}]
     while True:
         query = select(study.c.study_instance_uid, *names).select_from(feedback).join(study).where(*conditions)

@@ -38,11 +38,19 @@ def show_network(request: Request) -> Response:
 
 def ask(request: Request) -> Response:
     """Ask one of them whether it is there."""
-    services, form = services_of(request), form_of(request)
-    wanted = form.get("kind", ""), form.get("name", "")
-    found = next((one for one in services.neighbours if (one.kind, one.name) == wanted), None)
-    if found is None or found.ask is None:
+    form = form_of(request)
+    asked = asked_now(request, form.get("kind", ""), form.get("name", ""))
+    if asked is None:
         raise HTTPException(404)
+    return RedirectResponse(_HERE + system.done_query("answers" if asked.answers else "silent"), 303)
+
+
+def asked_now(request: Request, kind: str, name: str) -> Asked | None:
+    """Ask one, and record how it answers; None for one that is not configured or cannot be asked."""
+    services = services_of(request)
+    found = next((one for one in services.neighbours if (one.kind, one.name) == (kind, name)), None)
+    if found is None or found.ask is None:
+        return None
     began = time.monotonic()
     reason, who = found.ask(), who_asks(request)
     asked = Asked(
@@ -55,7 +63,7 @@ def ask(request: Request) -> Response:
         person=who.name,
     )
     record_asked(services.database, asked, who=who)
-    return RedirectResponse(_HERE + system.done_query("silent" if reason else "answers"), 303)
+    return asked
 
 
 ADDRESSES: Final = (

@@ -102,7 +102,7 @@ def make_site(services: Services, stop: threading.Event | None = None) -> Starle
             Middleware(Edge, problem=partial(_problem, api), identify=services.who, reach=services.reach, pace=pace),
             Middleware(GZipMiddleware, compresslevel=_LEVEL),
         ],
-        exception_handlers={HTTPException: _refused},
+        exception_handlers={HTTPException: partial(_refused, api)},
     )
     site.router.redirect_slashes = False
     site.state.services = services
@@ -119,9 +119,11 @@ def _problem(api: Api, scope: Scope, status: int, sentence: str) -> Response:
     return plain_page("problem.html", status, title=_TITLES.get(status, "Not possible"), sentence=sentence)
 
 
-def _refused(request: Request, error: Exception) -> Response:
+def _refused(api: Api, request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = error.detail if isinstance(error, HTTPException) else ""
+    if request.scope["path"].startswith(f"{BASE}/"):  # one with a line break, which no route of the site is for
+        return api.problem(request.scope, status, "")
     if status == HTTPStatus.FORBIDDEN and request.state.person is not None:
         trail.refused(request, f"{request.method} {getattr(request.scope.get('route'), 'path', '')}")
     if status == HTTPStatus.UNAUTHORIZED and services_of(request).accounts is not None and _is_opened(request):

@@ -29,6 +29,7 @@ from db.migrate import upgrade
 from db.queue import utc_now
 
 TICKS = os.sysconf("SC_CLK_TCK")
+TAIL = 5.0
 WARM = 5.0
 """Seconds before what is measured."""
 
@@ -100,7 +101,7 @@ async def _look_on(web: Web, url: str, count: int, rate: float, seconds: float) 
         begun, used = time.time(), web.seconds()
         said, _ = await coming.communicate()
         lasted, used = time.time() - begun, web.seconds() - used
-        await asyncio.sleep(1)  # for what was committed last
+        await asyncio.sleep(TAIL)  # for what was committed last
         stop.set()
         for page in pages:
             page.cancel()
@@ -120,7 +121,9 @@ def _tell(committed: Sequence[dict[str, object]], people: Sequence[Reader], used
         missed = sum(at is None for at, said in seen if said["what"] == what)
         click.echo(f"| {what} | {len(people)} | {_row(late)} | {missed} |")
     parts, received = sum(one.parts for one in people), sum(one.received for one in people)
-    click.echo(f"web process: {100 * used / lasted:.0f} % of a core; {parts / lasted:.0f} parts/s, {received >> 10} KB received")
+    arrived = sum(one["what"] == "arrived" for one in committed)
+    click.echo(f"web process: {100 * used / lasted:.0f} % of a core; {arrived / lasted:.1f} studies/s")
+    click.echo(f"parts: {parts / lasted:.0f}/s, {received / lasted / 1024:.0f} KB/s")
 
 
 def _row(values: Sequence[float]) -> str:

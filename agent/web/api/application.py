@@ -14,7 +14,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.web.api import audit, deliveries, destinations, files, jobs, reading, studies, system, worklist
+from agent.web.api import (
+    audit,
+    deliveries,
+    destinations,
+    drift,
+    feedback,
+    files,
+    jobs,
+    peers,
+    people,
+    reading,
+    studies,
+    system,
+    triage,
+    worklist,
+)
 from agent.web.api.document import DESCRIPTION, completed
 from agent.web.api.problems import allow, conflicting, invalid, methods_at, outdated, problem, refused
 from db.errors import ChangedError, RefusedError
@@ -29,7 +44,12 @@ _ROUTERS: Final = (
     deliveries.router,
     destinations.router,
     jobs.router,
+    peers.router,
     system.router,
+    triage.router,
+    drift.router,
+    feedback.router,
+    people.router,
     audit.router,
 )
 

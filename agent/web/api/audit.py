@@ -3,11 +3,11 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from starlette.requests import Request
 
 from agent.web import trail
-from agent.web.api.model import Line, Model, Moment, Uid
+from agent.web.api.model import Instant, Line, Model, Moment, Uid
 from agent.web.api.paging import MOST, Found, Place, place, placed
 from agent.web.api.security import Auditor
 from agent.web.services import services_of
@@ -28,8 +28,8 @@ class AuditWanted(Model):
     event: EventId | None = None
     action: EventAction | None = None
     failures: bool = Field(default=False, description="Only what did not go well.")
-    since: AwareDatetime | None = Field(None, examples=["2026-03-01T00:00:00Z"])
-    until: AwareDatetime | None = Field(None, description="Itself not within.", examples=["2026-03-02T00:00:00Z"])
+    since: Instant | None = Field(None, examples=["2026-03-01T00:00:00Z"])
+    until: Instant | None = Field(None, description="Itself not within.", examples=["2026-03-02T00:00:00Z"])
     after: Place = None
     limit: int = Field(default=50, ge=1, le=MOST)
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from agent.tokens import SCOPES, digest, new_token
 from agent.web.access import Person
+from agent.web.neighbours import Neighbour
 from agent.web.services import Services
 from db.database import Database, open_database
 from db.outcome import Outcome
@@ -27,6 +28,7 @@ from db.worklist import study_record
 from dicom_io.folder_store import FolderStore
 from model.heat_map import to_png
 
+SILENT = "it does not answer"
 UID = "1.2.826.0.1.3680043.10.1505"
 
 
@@ -76,6 +78,9 @@ def site(
         clock=lambda: datetime.now(UTC),
         allowances=Allowances(),
         identify=identify,
+        neighbours=(
+            Neighbour(kind="peer", name="CT-1", where="CT-1@10.0.0.5:104", what="a scanner", ask=lambda: SILENT),
+        ),
     )
     ledger = make_ledger(database, services.queue)
     ledger.store = folder / "store"

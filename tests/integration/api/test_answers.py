@@ -19,6 +19,7 @@ VALUES = {
     "destination": "NONE",
     "report_id": "1",
     "frame": "1",
+    "name": "nobody",
 }
 """Of what is not here."""
 
@@ -155,6 +156,7 @@ def test_the_state_of_the_system_is_told(api: httpx.Client, path: str) -> None:
     ("method", "path", "body", "status"),
     [
         ("GET", "/nothing", None, 404),
+        ("GET", "/two%0Alines", None, 404),
         ("GET", "/studies/1.2.3", None, 404),
         ("GET", "/studies/not-a-uid", None, 422),
         ("GET", "/worklist?limit=0", None, 422),
