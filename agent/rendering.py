@@ -100,6 +100,7 @@ class Renderer:
             fall_back=study.fall_back,
             withdrawal=TITLES.get(study.withdrawal_cause, ""),
             withdrawal_reason=study.withdrawal_reason,
+            reader_finding=study.reader_finding,
             rejected=tuple(SentObject(**asdict(one)) for one in study.rejected),
         )
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, update
 from db.advance import advance, lock
 from db.conclusion import Conclusion, write_result
 from db.database import Database
+from db.feedback import reported_finding
 from db.kinds import AMEND
 from db.lifecycle import Event, State
 from db.outcome import Outcome, StudyOutcome
@@ -57,6 +58,7 @@ def amendment_to_record(database: Database, study_id: int) -> Amendment | None:
         current = connection.execute(
             select(result).where(result.c.study_id == study_id).order_by(result.c.revision.desc()).limit(1)
         ).one()
+        finding = reported_finding(connection, study_id)
     return Amendment(
         study_instance_uid=row.study_instance_uid,
         calling_ae_title=row.calling_ae_title,
@@ -77,6 +79,7 @@ def amendment_to_record(database: Database, study_id: int) -> Amendment | None:
             analysed_at=current.analysed_at,
             concluded_at=current.concluded_at,
             reports=(),
+            reader_finding=finding,
         ),
     )
 

@@ -82,6 +82,7 @@ class ConcludedStudy:
     facts: Facts
     withdrawal_cause: Cause | None  # why earlier results were taken back with this one
     withdrawal_reason: str
+    reader_finding: str  # what a reader sees who disagrees; "" where nothing is to be said of that
     rejected: tuple[ObjectThere, ...]  # of a rejection note: what it takes back
     fall_back: int  # how many forms of the report its destination refused
     companions: tuple[tuple[str, int], ...]  # names and versions of those that go wherever this report goes
@@ -229,6 +230,7 @@ def _said(
         facts=_facts(owner, task, before),
         withdrawal_cause=None if row.withdrawal_cause is None or stands else Cause(row.withdrawal_cause),
         withdrawal_reason="" if stands else row.withdrawal_reason or "",
+        reader_finding=row.reader_finding or "",
         rejected=rejected,
         fall_back=row.fall_back,
         companions=companions,

@@ -81,7 +81,8 @@ class Conclusion:
 
     `withdrawals` counts the withdrawn images that it takes into account, `switch` is that of the study to conclude:
     should triage be switched off or on meanwhile, it is not recorded. `corrected` is what is taken back if the
-    patient was corrected since the last result.
+    patient was corrected since the last result. `reader_finding` is what a reader sees who lets reports say that they
+    disagree.
     """
 
     study_id: int
@@ -100,6 +101,7 @@ class Conclusion:
     reports: tuple[ReportOrder, ...]
     taken_back: TakenBack | None = None
     corrected: TakenBack | None = None
+    reader_finding: str | None = None
 
 
 def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | None:
@@ -250,6 +252,7 @@ def _insert_result(connection: Connection, conclusion: Conclusion, revision: int
             "concluded_at": conclusion.concluded_at,
             "withdrawal_cause": None if taken_back is None else taken_back.cause,
             "withdrawal_reason": None if taken_back is None else taken_back.reason,
+            "reader_finding": conclusion.reader_finding,
         },
     )
     result_id: int = row.id

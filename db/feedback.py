@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
 
 from db.database import Database
 from db.errors import RefusedError
@@ -59,6 +59,7 @@ class FeedbackRow:
     model_name: str
     model_version: str
     model_sha256: str
+    is_reported: bool
     undone_at: datetime | None
 
 
@@ -135,10 +136,12 @@ def _write(opened: Opened, opinion: Opinion, latest: Row[Any]) -> int:
     return act_id
 
 
-def take_back(connection: Connection, act_id: int, *, at: datetime) -> bool:
-    """Let an opinion count no more; False where it was taken back already."""
-    which = (feedback.c.act_id == act_id, feedback.c.undone_at.is_(None))
-    return bool(connection.execute(update(feedback).where(*which).values(undone_at=at)).rowcount)
+def reported_finding(connection: Connection, study_id: int) -> str | None:
+    """Return what a reader sees who disagrees and lets reports say so; None where nobody does."""
+    said = (feedback.c.study_id == study_id, feedback.c.is_reported, feedback.c.undone_at.is_(None))
+    query = select(feedback.c.finding).where(*said).order_by(feedback.c.id.desc()).limit(1)
+    finding: str | None = connection.execute(query).scalar_one_or_none()
+    return finding
 
 
 def all_feedback(

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     READ = "read"
     UNREAD = "unread"
     FEEDBACK = "feedback"
+    REPORTED = "reported"  # the reader lets reports say that they disagree
     PRIORITY = "priority"
     ASSIGNED = "assigned"
     NOTE = "note"
@@ -42,6 +43,7 @@ DONE_WORDS = {
     Kind.READ: "marked it read",
     Kind.UNREAD: "put it back on the worklist",
     Kind.FEEDBACK: "said what they think of the AI's result",
+    Kind.REPORTED: "let the reports say that they disagree",
     Kind.PRIORITY: "changed its priority",
     Kind.ASSIGNED: "assigned it",
     Kind.NOTE: "wrote a note",

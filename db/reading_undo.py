@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row, select
 
-from db import feedback
 from db.database import Database
 from db.errors import ChangedError, RefusedError
+from db.feedback_report import take_back
 from db.priority import Allowances, Priority
 from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, write
@@ -54,7 +54,7 @@ def _undo(opened: Opened, queue: Queue, act: Row[Any], allowances: Allowances) -
             _still(after, {"assigned_to": opened.reading.assigned_to})
             return write_assigned(opened, before["assigned_to"], undoes=act.id)
         case Kind.FEEDBACK:
-            feedback.take_back(opened.connection, act.id, at=opened.acting.at)
+            take_back(opened, queue, act.id)
         case _:
             pass
     return write(

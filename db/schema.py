@@ -207,6 +207,7 @@ result = Table(
     Column("concluded_at", UtcDateTime, nullable=False),
     Column("withdrawal_cause", String(16)),  # why earlier results were taken back with this one: db.causes.Cause
     Column("withdrawal_reason", Text),
+    Column("reader_finding", String(16)),  # what a reader who disagrees sees, where reports are to say so: db.feedback
     UniqueConstraint("study_id", "revision"),
     Index("ix_result_device_uid", "device_uid"),
 )

@@ -71,6 +71,7 @@ feedback = Table(  # what a reader thought of one result; it stays when retentio
     Column("model_name", Text, nullable=False),
     Column("model_version", Text, nullable=False),
     Column("model_sha256", String(64), nullable=False),
+    Column("is_reported", Boolean, nullable=False, server_default=text("false")),  # the reader let reports say so
     Column("undone_at", UtcDateTime),  # taken back by its reader or another: it counts no more
     Index("ix_feedback_at", "at", "id"),
     Index("ix_feedback_study_id", "study_id", "id"),

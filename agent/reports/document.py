@@ -161,6 +161,8 @@ class StudyResult:
     withdrawal: str = ""
     """Why earlier results were taken back with this one: a rejection note's title code (CID 7010); "" if none were."""
     withdrawal_reason: str = ""
+    reader_finding: str = ""
+    """What a reader sees who disagrees and lets reports say so (db.feedback.Finding); "" for nothing to say."""
     rejected: tuple[SentObject, ...] = ()
     """Of a rejection note: what it takes back."""
 

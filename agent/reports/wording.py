@@ -22,6 +22,12 @@ MAP_METHOD: Final = (
     " as a share of the place that matters most. 25 places, of which the whole network judges the 7 that matter most to"
     " a part of it; interpolated."
 )
+READER_DISAGREES: Final = "A reader has disagreed with this AI result."
+READER_SEES: Final = {
+    "present": f"{READER_DISAGREES} The reader sees pneumonia.",
+    "absent": f"{READER_DISAGREES} The reader does not see pneumonia.",
+    "other": f"{READER_DISAGREES} The reader does not see pneumonia, but another finding.",
+}
 WITHDRAWN_SERIES: Final = "AI: earlier results withdrawn"
 
 _MAX_LONG_STRING: Final = 64
@@ -65,7 +71,8 @@ def summary(result: StudyResult) -> tuple[str, ...]:
             first = f"NOT ANALYSED: {reason(result.reason)}."
         case _:
             first = f"ANALYSIS FAILED: {reason(result.reason)}."
-    earlier = (taken_back(result),) if result.withdrawal_reason else ()
+    reader = (READER_SEES.get(result.reader_finding, READER_DISAGREES),) if result.reader_finding else ()
+    earlier = (*((taken_back(result),) if result.withdrawal_reason else ()), *reader)
     if analysed == 0:
         return first, *earlier, AID, NOT_STATED if earlier else NOT_ASSESSED
     return first, *earlier, AID, f"{SCOPE} {NO_OTHER_RULE_OUT if result.outcome == FLAGGED else NO_RULE_OUT}"

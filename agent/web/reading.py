@@ -34,6 +34,7 @@ _KINDS: Final = {
     Kind.READ: "Marked read",
     Kind.UNREAD: "Put back on the worklist",
     Kind.FEEDBACK: "Opinion of the AI's result",
+    Kind.REPORTED: "Reports are to say so",
     Kind.PRIORITY: "Priority",
     Kind.ASSIGNED: "Assigned",
     Kind.NOTE: "Note",
@@ -51,6 +52,7 @@ DONE: Final = {
     "undone": "Taken back.",
     "open": "You have the study before you.",
     "busy": "Somebody else has the study before them. You may read on, or take it over.",
+    "reported": "The reports are made anew: they say that a reader disagrees.",
     "resolved": "Decided. What follows from it happens by itself.",
     "withdrawn": "The result is withdrawn: the reports that were sent are taken back.",
 }

@@ -18,6 +18,7 @@ from db import feedback, reading_lock, reading_marks
 from db.causes import Cause, reason_of
 from db.errors import ChangedError, RefusedError
 from db.feedback import Finding, Opinion
+from db.feedback_report import report_opinion
 from db.priority import Priority
 from db.reading_acts import Acting, Seen
 from db.reading_lock import Reader
@@ -141,6 +142,13 @@ def undo(request: Request) -> Response:
     return _back(request, "undone")
 
 
+def amend(request: Request) -> Response:
+    """Let the reports say that a reader disagrees."""
+    services = services_of(request)
+    report_opinion(services.database, services.queue, seen(request), acting(request))
+    return _back(request, "reported")
+
+
 def withdraw(request: Request) -> Response:
     """Take back the result with which the reader disagrees, and with it what was sent because of it."""
     services, note, cause = services_of(request), plain(_words(request, "note")), form_of(request).get("cause", "")
@@ -215,6 +223,7 @@ _DOES: Final = {
     "assign": assign,
     "note": add_note,
     "undo": undo,
+    "amend": amend,
     "withdraw": withdraw,
 }
 

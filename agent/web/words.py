@@ -66,6 +66,7 @@ _EVENTS = {
     "READER_READ": "Read: off the worklist",
     "READER_UNREAD": "Put back on the worklist",
     "READER_FEEDBACK": "Opinion of the AI's result",
+    "READER_REPORTED": "Reports are to say that a reader disagrees",
     "READER_PRIORITY": "Priority changed by a person",
     "READER_ASSIGNED": "Assigned",
     "READER_NOTE": "Note written",

@@ -1,5 +1,6 @@
 """What readers do with a study stands on record, with who and why, and each of it can be taken back."""
 
+from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any
@@ -7,10 +8,14 @@ from typing import Any
 import pytest
 
 from db import feedback, reading_marks
+from db.amendment import amendment_to_record, record_amendment
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
+from db.concluded import concluded_study
+from db.conclusion import ReportOrder
 from db.errors import ChangedError, RefusedError
 from db.feedback import Finding, Opinion, all_feedback, last_words
+from db.feedback_report import report_opinion
 from db.outcome import Outcome
 from db.priority import Allowances, Priority
 from db.reading_undo import undo
@@ -18,6 +23,7 @@ from db.workitem_reading import TaskCriteria, reading_tasks
 from db.worklist import study_record, worklist
 
 ALLOWANCES = Allowances()
+SR = (ReportOrder(kind="sr", media_type="application/dicom", destinations=("PACS",)),)
 DISAGREES = Opinion(agrees=False, finding=Finding.ABSENT, reason="a rib", finding_text="old fracture")
 
 
@@ -173,3 +179,25 @@ def test_a_study_in_quarantine_cannot_be_read(desk: Any) -> None:
     desk.now += timedelta(minutes=5)
     with pytest.raises(RefusedError, match="quarantine"):
         reading_marks.mark_read(desk.database, desk.queue, desk.seen(), desk.acting())
+
+
+def test_reports_say_that_a_reader_disagrees_only_if_the_reader_lets_them_and_until_it_is_taken_back(
+    desk: Any,
+) -> None:
+    act = feedback.give(desk.database, desk.seen(), desk.acting(), DISAGREES)
+    assert amendment_to_record(desk.database, 1) is None, "never by itself"
+    report_opinion(desk.database, desk.queue, desk.seen(), desk.acting())
+    with pytest.raises(RefusedError, match="say so already"):
+        report_opinion(desk.database, desk.queue, desk.seen(), desk.acting())
+    said = []
+    for _ in range(2):
+        amendment = amendment_to_record(desk.database, 1)
+        assert amendment is not None
+        assert record_amendment(desk.database, desk.queue, replace(amendment.conclusion, reports=SR))
+        record = study_record(desk.database, desk.uid)
+        assert record is not None
+        said.append(concluded_study(desk.database, record.reports[-1]["id"]).reader_finding)
+        if len(said) == 1:
+            take_back(desk, act)
+    assert said == ["absent", ""]
+    assert desk.row().outcome is Outcome.FLAGGED, "the AI's result stays what it was"

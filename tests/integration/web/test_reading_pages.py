@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from db.amendment import amendment_to_record
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
 from db.feedback import all_feedback
@@ -62,6 +63,8 @@ def test_a_reader_disagrees_and_is_asked_whether_what_was_sent_is_to_be_withdraw
     assert "&lt;b&gt;rib&lt;/b&gt;" in page
     assert "may have been sent" in page
     assert [row.person for row in all_feedback(ledger.database)] == ["local"]
+    assert reader.post("amend").status_code == 303
+    assert amendment_to_record(ledger.database, 1) is not None
     assert reader.post("withdraw", cause="safety", note="no infiltrate").status_code == 303
     row = worklist_row(ledger.database, "2.25.1")
     assert row is not None

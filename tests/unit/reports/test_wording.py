@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 
@@ -126,3 +127,14 @@ def test_the_algorithm_is_described_by_all_that_makes_it_another_one(model: Mode
 )
 def test_no_number_claims_certainty(value: float, said: float) -> None:
     assert wording.measured(value) == said
+
+
+@pytest.mark.parametrize("finding", ["present", "absent", "other"])
+def test_that_a_reader_disagrees_stands_after_the_outcome_and_rules_nothing_out(
+    result: MakeResult, finding: str
+) -> None:
+    study = replace(result("flagged"), reader_finding=finding)
+    first, second, *rest = wording.summary(study)
+    assert (first, *rest) == wording.summary(result("flagged"))
+    assert second.startswith("A reader has disagreed with this AI result. The reader ")
+    assert not RULE_OUT.search(second)
