@@ -63,7 +63,10 @@ def placed(after: str | None) -> tuple[datetime, int] | None:
 
 def next_page(request: Request, rows: Sequence[object], limit: int, after: str) -> str | None:
     """Return the address of what comes after `after`; None if these `rows`, one more than fit, are all there are."""
-    if len(rows) <= limit:
-        return None
+    return None if len(rows) <= limit else next_address(request, after)
+
+
+def next_address(request: Request, after: str) -> str:
+    """Return the address of what comes after `after`."""
     query = request.url.include_query_params(after=after).query
     return f"{request.scope['root_path']}{request.scope['path'].removeprefix(request.scope['root_path'])}?{query}"

@@ -75,8 +75,22 @@ def test_the_worklist_is_told_in_pages_in_the_order_of_the_due_times(
         "ai": "medium",
         "person": None,
     }
+    assert [one["study_instance_uid"] for one in leafed(api, "/worklist?outcome=failed")] == [studies[3]]
+    assert leafed(api, "/worklist?mine=true") == []
+    assert leafed(api, "/worklist?show=read&limit=1") == []
     counts = api.get("/worklist/counts").json()
     assert (counts["studies"], counts["flagged"]) == (5, 1)
+
+
+def test_a_search_names_its_patient_in_the_body_and_leafs_backwards(
+    api: httpx.Client, studies: tuple[str, ...]
+) -> None:
+    first = api.post("/worklist/search", json={"typed": "doe jane", "limit": 3}).json()
+    second = api.post("/worklist/search", json={"typed": "doe jane", "limit": 3, "before": first["next"]}).json()
+    found = [one["study_instance_uid"] for page in (first, second) for one in page["items"]]
+    assert found == list(reversed(studies[:4]))
+    assert second["next"] is None
+    assert api.post("/worklist/search", json={"typed": "nobody"}).json() == {"items": [], "next": None}
 
 
 def test_a_study_is_told_with_all_that_is_on_record(api: httpx.Client, studies: tuple[str, ...]) -> None:
