@@ -12,6 +12,8 @@ import pytest
 from agent import pipeline as module
 from agent.gate import GateSettings
 from agent.pipeline import ImageAnalysis, Pipeline
+from agent.traits import decline_group
+from db.drift_sample import ImageTraits
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError, PixelError
 from dicom_io.header import Header
@@ -196,3 +198,43 @@ def test_a_broken_picture_is_a_failure(bench: Bench) -> None:
     bench.frames = PixelError("file is not a readable PNG or JPEG")
     found = Pipeline(Network(0.9), GateSettings()).analyse_picture(FILE)
     assert (found.outcome, found.reason) == (Outcome.FAILED, "file is not a readable PNG or JPEG")
+
+
+def test_an_analysed_image_says_to_which_groups_it_belongs_and_what_it_looks_like(bench: Bench) -> None:
+    bench.header = dataclasses.replace(CHILD, manufacturer=" ACME ", patient_sex="F", patient_name="Secret^Sally")
+    bench.frames = [gray(0), gray(200)]
+    found = bench.analyse(Network(0.1, 0.9)).traits
+    assert found == ImageTraits(
+        view="PA",
+        manufacturer="ACME",
+        age_band="3 to 5 years",
+        sex="female",
+        mean_gray=200.0,
+        contrast=0.0,
+        sharpness=0.0,
+    )
+
+
+def test_a_declined_image_has_its_groups_and_no_looks_and_one_without_a_header_has_none(bench: Bench) -> None:
+    bench.header = dataclasses.replace(CHILD, modality="CT")
+    declined = bench.analyse(Network(0.9))
+    assert declined.outcome is Outcome.NOT_ANALYSED
+    assert declined.traits == ImageTraits(view="PA", manufacturer="unknown", age_band="3 to 5 years", sex="unknown")
+    bench.header = HeaderError("broken")
+    assert bench.analyse(Network(0.9)).traits is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "group"),
+    [
+        ("age 45 years is outside the validated range 1 to 5 years", "age outside the validated range"),
+        ("body part: ABDOMEN, expected CHEST", "body part"),
+        ("modality CT, expected CR or DX", "modality CT"),
+        ("not a frontal view: LL", "not a frontal view"),
+        ("pixels: looks inverted", "pixels: looks inverted"),
+        ("", "unknown"),
+        ("x" * 500, "x" * 64),
+    ],
+)
+def test_reasons_of_a_kind_are_one_group_without_their_values(reason: str, group: str) -> None:
+    assert decline_group(reason) == group
