@@ -94,7 +94,7 @@ def proxied(s3_server: Any) -> Iterator[Callable[..., Proxy]]:
         proxy = Proxy(upstream.endpoint)
         listener = ThreadingHTTPServer(("127.0.0.1", 0), type("Proxied", (Request,), {"proxy": proxy}))
         listener.daemon_threads = True
-        thread = threading.Thread(target=listener.serve_forever, daemon=True)
+        thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         running.append((listener, thread))
         proxy.endpoint = f"http://127.0.0.1:{listener.server_address[1]}"

@@ -97,7 +97,7 @@ def server() -> Iterator[Server]:
     made = Server()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler(made)) as running:
         made.port = running.server_address[1]
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
         yield made
         running.shutdown()

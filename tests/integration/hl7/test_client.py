@@ -3,6 +3,8 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -64,15 +66,10 @@ def test_a_receiver_that_does_not_answer_in_time_may_have_it_and_is_called_anew(
 
 
 def test_a_receiver_that_drips_its_answer_has_no_more_time_than_any_other(ris: Any) -> None:
-    now = [0.0]
-
-    def drip(_: object) -> bytes:
-        now[0] += 31  # the time is over while half an answer is on its way
-        return b"\x0bMSH|"
-
-    ris.reply = drip
+    ris.reply = lambda _: b"\x0bMSH|"
+    moments = chain([0.0] * 3, repeat(31.0))  # connected, sent, waiting; once half an answer is here the time is over
     with pytest.raises(NoAnswerError, match="within 30 s"):
-        Client(Receiver(host="127.0.0.1", port=ris.port), clock=lambda: now[0]).exchange(message(FIRST), FIRST)
+        Client(Receiver(host="127.0.0.1", port=ris.port), clock=partial(next, moments)).exchange(message(FIRST), FIRST)
 
 
 def test_an_acknowledgement_of_the_message_before_acknowledges_nothing_and_the_message_is_sent_again(

@@ -81,7 +81,7 @@ def ohif(serve: Callable[..., Web]) -> Iterator[tuple[str, Web]]:
         origin = f"http://127.0.0.1:{site.server_address[1]}"
         web = serve(allowed_origins=(origin,))
         handler.func.configuration = f"window.config = {json.dumps(configuration(web.url))}".encode()  # type: ignore[attr-defined]
-        thread = threading.Thread(target=site.serve_forever)
+        thread = threading.Thread(target=site.serve_forever, args=(0.02,))
         thread.start()
         yield origin, web
         site.shutdown()
