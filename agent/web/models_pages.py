@@ -28,7 +28,7 @@ NO_SECOND: Final = "No second model is configured (model.shadow)."
 
 
 @cache
-def _entries() -> tuple[Entry, ...]:
+def zoo() -> tuple[Entry, ...]:
     """Return the zoo, whose weights are compared with their digests once: they come with the program."""
     return catalogue()
 
@@ -37,14 +37,14 @@ def show_models(request: Request) -> Response:
     """Show the models of the zoo."""
     services = services_of(request)
     active = [one for one in operating_points(services.database) if one.deactivated_at is None]
-    listed = [models.shown(entry, services.models, active) for entry in _entries()]
+    listed = [models.shown(entry, services.models, active) for entry in zoo()]
     return system_page(request, "models.html", models=listed, use=services.models, days=_DAYS)
 
 
 def show_card(request: Request) -> Response:
     """Show the card of one model."""
     name = request.path_params["name"]
-    card = next((entry.card for entry in _entries() if entry.name == name), None)
+    card = next((entry.card for entry in zoo() if entry.name == name), None)
     if card is None:
         raise HTTPException(404)
     return system_page(request, "card.html", name=name, pieces=list(pieces(render(card))))

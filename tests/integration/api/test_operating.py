@@ -43,6 +43,13 @@ def test_a_peer_that_is_asked_says_whether_it_answers(api: httpx.Client) -> None
     assert told["CT-1"]["last"]["answers"] is False
 
 
+def test_the_models_are_listed_with_their_cards(api: httpx.Client) -> None:
+    names = {one["name"]: one for one in api.get("/models").json()["items"]}
+    assert names["efficientnet_lite0"]["problem"] == ""
+    assert "efficientnet_lite0" in api.get("/models/efficientnet_lite0").json()["markdown"]
+    assert api.get("/models/none").status_code == 404
+
+
 def test_opinions_are_listed_in_pages(site: Site, api: httpx.Client) -> None:
     for study, finding in ((site.studies[0], "present"), (site.studies[1], "absent")):
         given = {"agrees": True, "finding": finding}

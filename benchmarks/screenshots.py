@@ -1,0 +1,115 @@
+"""`python benchmarks/screenshots.py`: the pictures of the pages in docs/img, made of what `tibabu demo` leaves behind.
+
+Its patients are invented, and its radiographs are those of the package pydicom-data. A picture that would be larger
+than `LARGEST` is refused. Needs Debian's Chromium.
+"""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+LARGEST = 300_000
+HERE = Path(__file__).parents[1] / "docs" / "img"
+TIBABU = (sys.executable, "-P", "-m", "agent")
+COLOURS = 256
+SEEN = "(one) => one.getBoundingClientRect().top < innerHeight && one.checkVisibility()"
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=HERE, show_default=True)
+def main(out: Path) -> None:
+    """Make the pictures."""
+    with tempfile.TemporaryDirectory(prefix="tibabu-screenshots-") as folder:
+        demo = Path(folder) / "demo"
+        command = [*TIBABU, "demo", "--dir", str(demo), "--exit", "--json"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own command line
+        flagged = [
+            one["study_instance_uid"] for one in json.loads(done.stdout)["studies"] if one["outcome"] == "flagged"
+        ]
+        with serving(demo / "config.toml") as url, opened(url) as page:
+            for name, show in pictures(flagged[0]).items():
+                show(page)
+                save(page, out / f"{name}.png")
+                click.echo(f"{name}.png: {(out / f'{name}.png').stat().st_size >> 10} KB")
+
+
+def pictures(study: str) -> dict[str, Callable[[Page], None]]:
+    """Return how each picture's page is reached, by the picture's name."""
+
+    def worklist(page: Page) -> None:
+        page.goto("/")
+        page.locator("[data-key]").first.wait_for()
+
+    def study_page(page: Page) -> None:
+        page.goto(f"/studies/{study}")
+        page.locator("#viewer .stage canvas").first.wait_for()
+        page.get_by_role("button", name="Heat map").click()
+        page.get_by_text("not where disease is").first.wait_for()
+        page.mouse.move(2, 2)
+
+    def system(page: Page) -> None:
+        page.goto("/system/models")
+        page.locator("main h1, main h2").first.wait_for()
+
+    return {"worklist": worklist, "study": study_page, "models": system}
+
+
+@contextlib.contextmanager
+def serving(config: Path) -> Iterator[str]:
+    """Serve an installation's pages for a block; their address."""
+    command = [*TIBABU, "run", "--only", "web", "--config", str(config)]
+    with (config.parent / "web.log").open("wb") as log:
+        web = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=config.parent)  # noqa: S603 - our own
+    try:
+        if web.stdout is None:
+            return
+        yield json.loads(web.stdout.readline())["url"].rstrip("/")
+    finally:
+        web.send_signal(signal.SIGTERM)
+        web.wait(60)
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Page]:
+    """Open a browser's page for a block."""
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        context = browser.new_context(
+            base_url=url,
+            viewport={"width": 1366, "height": 768},
+            color_scheme="dark",
+            locale="en-GB",
+            timezone_id="UTC",
+        )
+        context.set_default_timeout(60_000)
+        yield context.new_page()
+        browser.close()
+
+
+def save(page: Page, path: Path) -> None:
+    """Save what is seen, in few colours, when all of its pictures are there."""
+    while not page.evaluate(f"[...document.images].filter({SEEN}).every((one) => one.complete && one.naturalWidth)"):
+        page.wait_for_timeout(100)  # a script in the page would be against its policy
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    made = io.BytesIO()
+    seen.quantize(COLOURS).save(made, "PNG", optimize=True)
+    if made.tell() > LARGEST:
+        message = f"expected a picture of at most {LARGEST} bytes. Received: {path.name} of {made.tell()}"
+        raise SystemExit(message)
+    path.write_bytes(made.getvalue())
+
+
+if __name__ == "__main__":
+    main()
