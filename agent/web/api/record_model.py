@@ -1,6 +1,7 @@
 """What is on record of a study: events, Instances with the outcomes of images, results, reports and deliveries."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import Field
@@ -120,11 +121,11 @@ Row = Mapping[str, Any]
 Made = TypeVar("Made", bound=Model)
 
 
-def told_record(record: StudyRecord) -> StudyTold:
+def told_record(record: StudyRecord, now: datetime) -> StudyTold:
     """Return everything on record of a study."""
     revisions = {row["id"]: row["revision"] for row in record.results}
     return StudyTold(
-        study=told_study(record.study),
+        study=told_study(record.study, now),
         events=tuple(_made(EventTold, row) for row in record.events),
         instances=tuple(_instance(row, record) for row in record.instances),
         results=tuple(_made(ResultTold, row, outcome=_outcome(row)) for row in record.results),

@@ -40,7 +40,7 @@ def show_study(request: Request, response: Response, _viewer: Viewer, study_inst
     record = record_of(request, study_instance_uid)
     trail.viewed(request, study_instance_uid, "study by the API")
     response.headers["ETag"] = tag_of(record, seen_of(services_of(request).database, study_instance_uid))
-    return told_record(record)
+    return told_record(record, services_of(request).clock())
 
 
 class AnalysedAgain(Model):

@@ -1,5 +1,6 @@
 """A study as the API tells it: patient, priority, outcome and where its reports are. Never blank, never "clear"."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -78,10 +79,11 @@ class Study(Model):
     forwards: dict[str, int] = Field(description="Of its objects in router mode: how many in each state.")
 
 
-def told_study(row: WorklistRow) -> Study:
-    """Return a study's row as the API tells it."""
+def told_study(row: WorklistRow, now: datetime) -> Study:
+    """Return a study's row as the API tells it at `now`."""
     return Study(
         **{name: getattr(row, name) for name in _AS_STORED},
+        reader=row.reader_at(now),
         patient=Patient.model_validate(row),
         outcome=told_outcome(words.outcome(row), row.probability, updating=row.updating),
         priority=told_priority(row),
@@ -133,7 +135,6 @@ _AS_STORED = (
     "concluded_at",
     "read_at",
     "read_how",
-    "reader",
     "deliveries",
     "forwards",
 )

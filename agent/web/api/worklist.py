@@ -83,20 +83,22 @@ def list_worklist(  # noqa: PLR0913, PLR0917 - what can be asked for
         age=age,
         assigned_to=viewer.name if mine else "",
     )
-    seen = worklist_view(services.database, wanted, now=services.clock(), limit=limit, after=placed(after))
+    now = services.clock()
+    seen = worklist_view(services.database, wanted, now=now, limit=limit, after=placed(after))
     following = None
     if seen.next is not None:
         at, number = seen.next
         following = next_address(request, place(at or _NO_TIME, number))
-    return Worklist(items=tuple(told_study(row) for row in seen.rows), next=following)
+    return Worklist(items=tuple(told_study(row, now) for row in seen.rows), next=following)
 
 
 @router.post("/worklist/search", summary="Search in all studies, the latest first")
 def search_worklist(request: Request, _viewer: Viewer, wanted: Annotated[SearchWanted, Body()]) -> SearchFound:
     """Search for what somebody types. It names patients: it stands in the body and in no address."""
     trail.searched(request, "search by the API")
-    found = search_studies(services_of(request).database, wanted.typed, limit=wanted.limit, before=wanted.before)
-    return SearchFound(items=tuple(told_study(row) for row in found.rows), next=found.before)
+    services = services_of(request)
+    found = search_studies(services.database, wanted.typed, limit=wanted.limit, before=wanted.before)
+    return SearchFound(items=tuple(told_study(row, services.clock()) for row in found.rows), next=found.before)
 
 
 @router.get("/worklist/counts", summary="Count the studies that wait to be read")
