@@ -22,12 +22,12 @@ def flagged(ledger: Any) -> Any:
     at = datetime.now(UTC) - timedelta(minutes=10)
     image = ledger.receive(UID, at=at, patient_id="P1", patient_name="Doe^Jane")
     ledger.score(image, Outcome.FLAGGED, at=at, probability=0.8)
-    ledger.conclude(image.study_id, at=at)
+    ledger.conclude(image.study_id, at=at + timedelta(minutes=1))
     return ledger
 
 
 def test_an_open_study_is_seen_to_be_read_and_keys_disagree_mark_read_and_take_back(
-    new_page: NewPage, url: str, flagged: Any, eventually: Callable[..., None]
+    url: str, new_page: NewPage, flagged: Any, eventually: Callable[..., None]
 ) -> None:
     reader = new_page(f"{url}/studies/{UID}")
     other = new_page(f"{url}/")
