@@ -251,10 +251,11 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
     from agent.configuration import described  # noqa: PLC0415 - each role loads only what it runs
+    from agent.http_server import certificate_of  # noqa: PLC0415 - each role loads only what it runs
     from agent.neighbours import neighbours_of  # noqa: PLC0415
     from agent.web.decoding import Decoding  # noqa: PLC0415
     from agent.web.models import InUse  # noqa: PLC0415
-    from agent.web.server import accounts_of, certificate_of, reach_of, serve  # noqa: PLC0415
+    from agent.web.server import accounts_of, reach_of, serve  # noqa: PLC0415
     from agent.web.services import Services  # noqa: PLC0415
     from dicom_io.decoding import DecoderSettings  # noqa: PLC0415
 
@@ -281,7 +282,7 @@ def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> N
             host=section.host,
             port=section.port,
             share_port=section.processes > 1,
-            certificate=certificate_of(section),
+            certificate=certificate_of(section.tls_certificate, section.tls_key),
             stop=stop,
             ready=lambda port: ready("web", url=f"{scheme}://{host}:{port}/"),
         )

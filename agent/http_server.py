@@ -35,6 +35,11 @@ class Certificate:
     key: Path
 
 
+def certificate_of(chain: Path | None, key: Path | None) -> Certificate | None:
+    """Return the configured certificate, None where there is none."""
+    return None if chain is None or key is None else Certificate(chain, key)
+
+
 def serve_application(
     application: ASGIApp,
     listener: socket,

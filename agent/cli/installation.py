@@ -17,6 +17,7 @@ from agent.errors import AgentError, ConfigError, InstallationError
 from agent.outgoing import make_destinations
 from agent.parts import clock_is_off, open_rows, opened, utc_now
 from agent.site import adapted
+from db.accounts import accounts
 from db.errors import DatabaseError
 from db.migrate import upgrade
 from db.operating_point import OperatingPointRecord, active_operating_points
@@ -83,6 +84,7 @@ def _findings(given: Path | None) -> Iterator[Finding]:
     yield _tried("model", partial(_model, config.model.name), config)
     if config.model.shadow:
         yield _tried("shadow model", partial(_model, config.model.shadow), config)
+    yield _tried("web", _web, config)
     if config.dicomweb.enabled:
         yield _tried("dicomweb", _dicomweb, config)
     if config.hl7.enabled:
@@ -150,11 +152,31 @@ def _active_points(name: str, config: Config) -> tuple[OperatingPointRecord, ...
         return ()
 
 
-def _dicomweb(config: Config) -> str:
-    from agent.dicomweb.server import certificate_of  # noqa: PLC0415 - only where it is enabled
-    from agent.http_server import make_tls  # noqa: PLC0415
+def _web(config: Config) -> str:
+    from agent.http_server import certificate_of, make_tls  # noqa: PLC0415 - other commands do without
 
-    certificate = certificate_of(config.dicomweb)
+    section = config.web
+    certificate = certificate_of(section.tls_certificate, section.tls_key)
+    if certificate is not None:
+        make_tls(certificate)
+    tls = "TLS" if certificate else "behind a proxy" if section.behind_proxy else "no TLS"
+    who = f"{_admins(config)} admins" if section.accounts else "no accounts: whoever reaches this machine"
+    return f"{section.host}:{section.port}, {tls}, {who}"
+
+
+def _admins(config: Config) -> int:
+    """Return how many may change accounts; none where there is no database yet, or it has its own finding."""
+    try:
+        with opened(config) as database:
+            return sum("admin" in record.roles and record.disabled_at is None for record in accounts(database))
+    except (AgentError, DatabaseError):
+        return 0
+
+
+def _dicomweb(config: Config) -> str:
+    from agent.http_server import certificate_of, make_tls  # noqa: PLC0415 - only where it is enabled
+
+    certificate = certificate_of(config.dicomweb.tls_certificate, config.dicomweb.tls_key)
     if certificate is not None:
         make_tls(certificate)
     tls = "TLS" if certificate else "no TLS"

@@ -10,7 +10,7 @@ from agent.dicomweb.channels import EventChannels
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.site import make_site
-from agent.http_server import Certificate, listen, serve_application
+from agent.http_server import certificate_of, listen, serve_application
 
 
 def limits_of(section: DicomwebSection) -> Limits:
@@ -24,13 +24,6 @@ def limits_of(section: DicomwebSection) -> Limits:
     )
 
 
-def certificate_of(section: DicomwebSection) -> Certificate | None:
-    """Return the configured certificate, None where there is none."""
-    if section.tls_certificate is None or section.tls_key is None:
-        return None
-    return Certificate(section.tls_certificate, section.tls_key)
-
-
 def serve(services: Services, section: DicomwebSection, *, stop: threading.Event, ready: Callable[[str], None]) -> None:
     """Serve until `stop` is set, then finish what is under way and return.
 
@@ -38,7 +31,7 @@ def serve(services: Services, section: DicomwebSection, *, stop: threading.Event
     taken or the certificate cannot be read.
     """
     address = "127.0.0.1" if section.host == "localhost" else section.host
-    certificate = certificate_of(section)
+    certificate = certificate_of(section.tls_certificate, section.tls_key)
     host = f"[{section.host}]" if ":" in section.host else section.host
     scheme = "http" if certificate is None else "https"
     with listen(address, section.port, setting="dicomweb.port", share_port=section.processes > 1) as listener:

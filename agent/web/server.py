@@ -35,13 +35,6 @@ def reach_of(section: WebSection) -> Reach:
     return Reach(hosts=hosts, encrypted=section.is_encrypted, proxies=section.networks)
 
 
-def certificate_of(section: WebSection) -> Certificate | None:
-    """Return the configured certificate, None where there is none."""
-    if section.tls_certificate is None or section.tls_key is None:
-        return None
-    return Certificate(section.tls_certificate, section.tls_key)
-
-
 def serve(
     services: Services,
     *,

@@ -82,7 +82,7 @@ def test_every_problem_of_a_config_is_listed_by_its_key_before_anything_starts(t
 def test_check_changes_nothing_and_migrate_is_safe_to_repeat(tibabu: Any) -> None:
     first = tibabu.document("check")
     assert [(one["check"], one["ok"]) for one in first] == [
-        (check, True) for check in ("config", "database", "disk", "model")
+        (check, True) for check in ("config", "database", "disk", "model", "web")
     ]
     assert not (tibabu.config.parent / "var").exists()
     early = tibabu.cli("worklist")

@@ -16,8 +16,9 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from agent.config_web import WebSection
+from agent.http_server import certificate_of
 from agent.web.callers import Reach, caller, network_of
-from agent.web.server import certificate_of, reach_of, serve
+from agent.web.server import reach_of, serve
 from db.database import Database
 from db.schema_audit import audit_event
 
@@ -43,10 +44,11 @@ def port(sqlite_database: Database, services: Any, make_accounts: Any, files: We
     made = services(sqlite_database)
     accounts = make_accounts(sqlite_database, lambda: datetime.now(UTC), secure=True)
     made = replace(made, accounts=accounts, reach=reach_of(files))
+    certificate = certificate_of(files.tls_certificate, files.tls_key)
     thread = threading.Thread(
         target=serve,
         args=(made,),
-        kwargs={"host": "0.0.0.0", "port": 0, "stop": stop, "ready": ready, "certificate": certificate_of(files)},  # noqa: S104 - with accounts and TLS
+        kwargs={"host": "0.0.0.0", "port": 0, "stop": stop, "ready": ready, "certificate": certificate},  # noqa: S104 - with accounts and TLS
     )
     thread.start()
     assert serving.wait(20)

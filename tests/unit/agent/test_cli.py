@@ -223,7 +223,7 @@ class TestOnAnEmptyDatabase:
 
     def test_check_looks_at_everything_and_tells_what_it_saw(self, run: Run) -> None:
         findings = {finding["check"]: finding for finding in json.loads(run("check", "--json").stdout)}
-        assert list(findings) == ["config", "database", "disk", "model"]
+        assert list(findings) == ["config", "database", "disk", "model", "web"]
         assert findings["database"]["ok"]
         assert findings["database"]["detail"].startswith("sqlite, revision ")
 
