@@ -116,6 +116,7 @@ class ReadingPage:
     ai_said: str
     priorities: tuple[Choice, ...]
     person_priority: str
+    readers: tuple[str, ...]  # whom it may be assigned to; empty: anybody
     conflict: str
     doubt: str
     acts: tuple[ActLine, ...]
@@ -128,14 +129,21 @@ class ReadingPage:
         return next((act for act in reversed(self.acts) if act.can_be_undone), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of the page: may who asks act, what was just done, and to whom a study may be assigned."""
+
+    may_act: bool
+    done: str = ""
+    readers: tuple[str, ...] = ()
+
+
 def reading_page(
     record: ReadingRecord,
     row: WorklistRow,
     person: Person,
     now: datetime,
-    *,
-    may_act: bool,
-    done: str = "",
+    asked: Asked,
     zone: tzinfo | None = None,
 ) -> ReadingPage:
     """Return the reading of a study as `person` sees it at `now`."""
@@ -146,7 +154,7 @@ def reading_page(
         study_instance_uid=row.study_instance_uid,
         revision=record.seen.revision,
         version=record.seen.version,
-        may_act=may_act,
+        may_act=asked.may_act,
         holder=people.readable(holder.shown),
         held_since=None if holder.since is None else times.moment(holder.since, now, zone),
         is_mine=holder.is_somebody and holder.name == person.name,
@@ -163,11 +171,12 @@ def reading_page(
             Choice(one.name, words.priority_name(one)) for one in (Priority.HIGH, Priority.MEDIUM, Priority.ROUTINE)
         ),
         person_priority="" if record.person_priority is None else Priority(record.person_priority).name,
+        readers=asked.readers,
         conflict=people.readable(record.conflict),
         doubt=people.readable(record.doubt),
         acts=tuple(_act(one, zone) for one in record.acts),
         opinions=opinions,
-        done=DONE.get(done, ""),
+        done=DONE.get(asked.done, ""),
     )
 
 

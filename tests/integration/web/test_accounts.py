@@ -267,3 +267,19 @@ def test_a_token_bears_no_cookie_with_it(admin: Any) -> None:
     bearing = {"Authorization": "Bearer nothing", "Sec-Fetch-Site": "cross-site"}
     assert admin.post("/accounts/root/disable", headers=bearing).status_code == 401
     assert admin.get("/accounts").status_code == 200
+
+
+def test_a_study_is_assigned_to_accounts_of_readers_only(
+    sqlite_database: Database, visit: Visit, make_person: MakePerson, ledger: Any, hand: Hand
+) -> None:
+    ledger.receive("2.25.1", at=hand.now)
+    make_person(sqlite_database, "ada", "reader")
+    make_person(sqlite_database, "olga", "operator")
+    browser = visit(sqlite_database)
+    browser.sign_in("ada")
+    page = browser.get("/studies/2.25.1").text
+    assert '<option value="ada">' in page
+    assert '<option value="olga">' not in page
+    seen = dict(re.findall(r'type="hidden" name="(revision|version)" value="(\d+)"', page))
+    assert browser.post("/studies/2.25.1/reading/assign", data=seen | {"person": "olga"}).status_code == 422
+    assert browser.post("/studies/2.25.1/reading/assign", data=seen | {"person": "ada"}).status_code == 303
