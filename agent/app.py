@@ -250,42 +250,9 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
 
 
 def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.configuration import described  # noqa: PLC0415 - each role loads only what it runs
-    from agent.http_server import certificate_of  # noqa: PLC0415 - each role loads only what it runs
-    from agent.neighbours import neighbours_of  # noqa: PLC0415
-    from agent.web.decoding import Decoding  # noqa: PLC0415
-    from agent.web.models import InUse  # noqa: PLC0415
-    from agent.web.server import accounts_of, reach_of, serve  # noqa: PLC0415
-    from agent.web.services import Services  # noqa: PLC0415
-    from dicom_io.decoding import DecoderSettings  # noqa: PLC0415
+    from agent.pages import serve_web  # noqa: PLC0415 - each role loads only what it runs
 
-    section, limits = config.web, config.decode
-    settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
-    host = f"[{section.host}]" if ":" in section.host else section.host
-    scheme = "http" if section.tls_certificate is None else "https"
-    with Decoding(settings) as decoding:
-        services = Services(
-            database=parts.database,
-            queue=parts.queue,
-            store=parts.store,
-            clock=utc_now,
-            allowances=allowances(config),
-            decoding=decoding,
-            accounts=accounts_of(section, parts.database, utc_now),
-            reach=reach_of(section),
-            neighbours=neighbours_of(config),
-            configuration=described(config),
-            models=InUse(config.model.name, config.model.shadow),
-        )
-        serve(
-            services,
-            host=section.host,
-            port=section.port,
-            share_port=section.processes > 1,
-            certificate=certificate_of(section.tls_certificate, section.tls_key),
-            stop=stop,
-            ready=lambda port: ready("web", url=f"{scheme}://{host}:{port}/"),
-        )
+    serve_web(config, parts, stop, lambda url: ready("web", url=url))
 
 
 def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

@@ -1,0 +1,46 @@
+"""The role `web` put together: what the pages and the API work with, and where they answer."""
+
+import threading
+from collections.abc import Callable
+
+from agent.config import Config
+from agent.configuration import described
+from agent.http_server import certificate_of
+from agent.neighbours import neighbours_of
+from agent.parts import Parts, allowances, utc_now
+from agent.web.decoding import Decoding
+from agent.web.models import InUse
+from agent.web.server import accounts_of, reach_of, serve
+from agent.web.services import Services
+from dicom_io.decoding import DecoderSettings
+
+
+def serve_web(config: Config, parts: Parts, stop: threading.Event, ready: Callable[[str], None]) -> None:
+    """Serve until `stop` is set; `ready` is called once, with the URL, when connections are accepted."""
+    section, limits = config.web, config.decode
+    settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
+    host = f"[{section.host}]" if ":" in section.host else section.host
+    scheme = "http" if section.tls_certificate is None else "https"
+    with Decoding(settings) as decoding:
+        services = Services(
+            database=parts.database,
+            queue=parts.queue,
+            store=parts.store,
+            clock=utc_now,
+            allowances=allowances(config),
+            decoding=decoding,
+            accounts=accounts_of(section, parts.database, utc_now),
+            reach=reach_of(section),
+            neighbours=neighbours_of(config),
+            configuration=described(config),
+            models=InUse(config.model.name, config.model.shadow),
+        )
+        serve(
+            services,
+            host=section.host,
+            port=section.port,
+            share_port=section.processes > 1,
+            certificate=certificate_of(section.tls_certificate, section.tls_key),
+            stop=stop,
+            ready=lambda port: ready(f"{scheme}://{host}:{port}/"),
+        )
