@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from agent.errors import ConfigError, InstallationError
+from agent.http_server import listen
 from agent.web.server import serve
 from agent.web.services import Services
 from db.database import Database
@@ -27,6 +28,13 @@ def test_an_address_that_others_can_reach_is_refused(sqlite_database: Database, 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_it_serves_on_every_loopback_address(sqlite_database: Database, start: Start, host: str) -> None:
     assert httpx.get(f"{start(sqlite_database, host)}/healthz", trust_env=False).json() == {"status": "alive"}
+
+
+def test_what_asyncio_serves_on_is_known_to_be_tcp_so_that_no_answer_waits_for_an_acknowledgement() -> None:
+    with listen("127.0.0.1", 0, setting="web.port") as listener, socket.create_connection(listener.getsockname()):
+        served, _ = listener.accept()
+        with served:
+            assert served.proto == socket.IPPROTO_TCP  # asyncio sets TCP_NODELAY where it reads this
 
 
 def test_a_port_that_is_taken_is_said(sqlite_database: Database, services: Make) -> None:
