@@ -21,6 +21,7 @@ from starlette.types import Scope
 from agent.audit.lately import Memory
 from agent.web import (
     account_addresses,
+    api_pages,
     download_pages,
     feedback_pages,
     image_pages,
@@ -62,6 +63,7 @@ _SENTENCES: Final = {401: WHO, 404: NOT_FOUND, 405: NOT_FOUND}
 
 ADDRESSES: Final = (
     *worklist_pages.ADDRESSES,
+    *api_pages.ADDRESSES,
     *search_pages.ADDRESSES,
     *study_pages.ADDRESSES,
     *reading_pages.ADDRESSES,
@@ -109,6 +111,7 @@ def make_site(services: Services, stop: threading.Event | None = None) -> Starle
     site.state.trail = Memory()
     site.state.live = Live(services.database, stop or threading.Event(), services.clock, services.zone)
     api.state = site.state
+    site.state.api = api
     return site
 
 

@@ -1,0 +1,31 @@
+"""The page of the API: what programs may ask, from its document. No other host's script draws it."""
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent.web.access import ANYBODY, Address
+from agent.web.api.application import BASE, Api
+from agent.web.services import page
+
+
+def show_api(request: Request) -> Response:
+    """Show the operations by what they are about."""
+    api: Api = request.app.state.api
+    return page(request, "api.html", base=BASE, groups=_groups(api.openapi()))
+
+
+def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Return the operations in words, by tag."""
+    groups: dict[str, list[dict[str, str]]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            ((scope,),) = (operation["security"][0]["token"],)
+            said = {"method": method.upper(), "path": path, "summary": operation["summary"], "scope": scope}
+            said["description"] = operation["description"]
+            groups.setdefault(operation["tags"][0], []).append(said)
+    return groups
+
+
+ADDRESSES: Final = (Address("GET", "/api", show_api, ANYBODY),)
