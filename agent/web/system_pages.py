@@ -6,11 +6,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from agent.tokens import SYSTEM_READ, SYSTEM_WRITE
-from agent.web import listing, system, times
+from agent.web import drift, listing, system, times
 from agent.web.access import ANYBODY, Address, person_of
 from agent.web.services import Services, page, services_of
 from db.breaker import rests
 from db.disks import disks
+from db.drift import drift_alarms
 from db.ticks import ticks
 
 
@@ -24,6 +25,7 @@ def show_system(request: Request) -> Response:
         ticks=[system.shown_tick(row, now, zone) for row in ticks(services.database)],
         disks=[system.shown_disk(disk, zone) for disk in disks(services.database)],
         resting=resting(services),
+        alarms=[drift.shown_alarm(alarm, zone) for alarm in drift_alarms(services.database)],
     )
 
 

@@ -59,6 +59,7 @@ def test_the_page_says_how_far_the_scores_lie_from_the_card_and_that_it_is_an_al
     assert re.search(r'<svg class="chart"[^>]*role="img" aria-labelledby="([^"]+)">\s*<title id="\1">', page)
     assert "Score (logit) of the network: half of 240 images lie below" in shown
     assert "style=" not in page
+    assert "PSI of logit" in text(client.get("/system").text)
     assert "240 images that came to the gate" in text(client.get("/system/drift?span=day").text)
 
 
