@@ -11,6 +11,7 @@ import structlog
 from agent.backup_folder import DATABASE, BackupError, BackupFolder, ListedCopy
 from db.database import Database
 from db.dump import load, refuse_used
+from db.sessions import end_every_session
 from dicom_io.store import Store
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ def restore(
     for file in folder.listed(wanted):
         _bring(folder, file, store, restored)
     load(database, root / wanted / DATABASE, pg_restore=pg_restore)
+    end_every_session(database)  # one that was ended since the back-up must not come back with it
     log.info("restored", name=wanted, files=restored.files, bytes=restored.bytes, lost=len(restored.lost))
     return restored
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, inspect, or_, select, update
 
 from db.accounts import AccountRecord, account_record
 from db.database import Database
@@ -144,6 +144,13 @@ def end_sessions(connection: Connection, account_id: int, *, but: int | None = N
     """End all sessions of an account, `but` one, and return how many they were."""
     which = account_session.c.account_id == account_id, account_session.c.id != (but or 0)
     return int(connection.execute(delete(account_session).where(*which)).rowcount)
+
+
+def end_every_session(database: Database) -> None:
+    """End the sessions of everybody, as of a database that a back-up brought back; an older one may have none."""
+    with database.begin() as connection:
+        if inspect(connection).has_table(account_session.name):
+            connection.execute(delete(account_session))
 
 
 def sweep_sessions(connection: Connection, *, limits: Limits, now: datetime) -> None:

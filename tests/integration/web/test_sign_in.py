@@ -14,6 +14,7 @@ from db.audit import Who
 from db.database import Database
 from db.schema_accounts import account, account_session, known_browser
 from db.schema_audit import audit_event
+from db.sessions import end_every_session
 
 Visit = Callable[..., Any]  # tests/fixtures/people.py
 MakePerson = Callable[..., Any]
@@ -201,6 +202,14 @@ def test_a_session_ends_at_once_when_its_account_is_changed(
     getattr(account_changes, change)(sqlite_database, jane, *arguments, who=ADMIN, now=hand(), **more)
     assert browser.get("/").status_code == 303
     assert trail(sqlite_database)[-1][0] == "admin"
+
+
+def test_a_restored_database_brings_no_session_back(database: Database, visit: Visit, make_person: MakePerson) -> None:
+    make_person(database, "jane")
+    browser = visit(database)
+    browser.sign_in("jane")
+    end_every_session(database)
+    assert browser.get("/").status_code == 303
 
 
 def test_an_initial_password_opens_nothing_but_the_choice_of_another(
