@@ -38,6 +38,7 @@ HIDDEN = re.compile(
 OF_ACCOUNTS = {*account_addresses.ADDRESSES}
 PATHS = sorted({address.path for address in set(ADDRESSES) - OF_ACCOUNTS if address.method == "GET"})
 VALUES = {"study_instance_uid": f"{UID}.1", "sop_instance_uid": f"{UID}.1.1", "frame": "1", "report": "1"}
+VALUES["name"] = "efficientnet_lite0"  # of a model, and of nobody's account
 LONGEST_TEXT = 2_000
 
 
