@@ -5,7 +5,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.web.access import ANYBODY, Address
+from agent.web.access import SIGNED_IN, Address
 from agent.web.api.application import BASE, Api
 from agent.web.services import page
 
@@ -28,4 +28,4 @@ def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     return groups
 
 
-ADDRESSES: Final = (Address("GET", "/api", show_api, ANYBODY),)
+ADDRESSES: Final = (Address("GET", "/api", show_api, SIGNED_IN),)
