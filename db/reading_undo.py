@@ -44,6 +44,8 @@ def _undo(opened: Opened, queue: Queue, act: Row[Any], allowances: Allowances) -
         case Kind.READ | Kind.UNREAD:
             _still(after, read_values(opened.row))
             at = None if before["read_at"] is None else datetime.fromisoformat(before["read_at"])
+            if at is not None:
+                _read_as_it_is(opened, act)
             return set_read(opened, queue, at=at, how=before["read_how"], undoes=act.id)
         case Kind.PRIORITY:
             _still(after, {"person_priority": opened.row.person_priority})
@@ -65,6 +67,16 @@ def _undo(opened: Opened, queue: Queue, act: Row[Any], allowances: Allowances) -
         undoes=act.id,
         detail=act.kind,
     )
+
+
+def _read_as_it_is(opened: Opened, act: Row[Any]) -> None:
+    """Refuse to have a study read again that is in quarantine, or has got images since: these nobody has read."""
+    if opened.row.conflict:
+        message = "The study is in quarantine: say first whose it is."
+        raise RefusedError(message)
+    if act.revision != opened.position.revision:
+        message = "The study has changed since it was read. Nothing was taken back: mark it read if you have read it."
+        raise ChangedError(message)
 
 
 def _still(wrote: dict[str, Any], stands: dict[str, Any]) -> None:

@@ -55,6 +55,18 @@ def test_to_put_a_study_back_can_be_taken_back_and_then_it_is_read_as_it_was(des
     assert (desk.row().read_at, desk.row().read_how) == (before.read_at, before.read_how)
 
 
+@pytest.mark.parametrize(("patient_id", "why"), [("P1", "has changed since it was read"), ("P2", "in quarantine")])
+def test_images_that_came_since_a_study_was_read_are_not_read_by_taking_back_that_it_was_put_back(
+    desk: Any, patient_id: str, why: str
+) -> None:
+    reading_marks.mark_read(desk.database, desk.queue, desk.seen(), desk.acting())
+    act = reading_marks.mark_unread(desk.database, desk.queue, desk.seen(), desk.acting("bo"))
+    desk.ledger.receive(desk.uid, at=desk.now, patient_id=patient_id)
+    with pytest.raises((ChangedError, RefusedError), match=why):
+        take_back(desk, act, "bo")
+    assert desk.row().read_at is None
+
+
 @pytest.mark.parametrize("priority", [Priority.HIGH, Priority.ROUTINE])
 def test_a_person_raises_or_lowers_a_priority_and_the_study_is_due_accordingly(desk: Any, priority: Priority) -> None:
     before = desk.row()
