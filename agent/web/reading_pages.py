@@ -1,6 +1,7 @@
 """What readers do with a study: plain forms of its page that POST and come back to it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -41,6 +42,8 @@ def reading_of(request: Request, row: WorklistRow) -> ReadingPage | None:
     asked = Asked(
         may_act=person.may(WORKLIST_WRITE), done=request.query_params.get("done", ""), readers=_readers(request)
     )
+    # What the page shows is the row's revision: one that came while it was made has not been seen.
+    record = replace(record, seen=replace(record.seen, revision=row.revision))
     return reading_page(record, row, person, services.clock(), asked, services.zone)
 
 
