@@ -29,6 +29,7 @@ from db.roles import Role
 from db.schema import delivery, image_result, instance, study
 from db.search_index import learn_anew
 from db.told import IDENTITY_CORRECTED
+from db.triage import switched_off
 from db.work_due import work_due
 from db.workitems import replace_task
 
@@ -195,12 +196,17 @@ def _has_twin() -> ColumnElement[bool]:
 
 
 def _identity(identified: Sequence[Identified]) -> dict[str, str]:
-    """Return whose the Instances are. RefusedError if that is not one patient."""
-    found = {tuple(one.patient[name] for name in OF_PATIENT[:2]): one.patient for one in identified}
+    """Return whose the Instances are. RefusedError if that is not one patient; without a Patient ID, names decide."""
+    found = {_person(one.patient): one.patient for one in identified}
     if len(found) != 1:
         message = "The objects in conflict are of several patients, or of none: they cannot say whose the study is."
         raise RefusedError(message)
     return dict(next(iter(found.values())))
+
+
+def _person(said: Mapping[str, str]) -> tuple[str, ...]:
+    by_name = not said["patient_id"]
+    return tuple(said[name] for name in OF_PATIENT[: 3 if by_name else 2])
 
 
 def _release(opened: Opened, values: Mapping[str, str]) -> Position:
@@ -261,7 +267,7 @@ def _let_go_on(opened: Opened, queue: Queue, moved: Position, allowances: Allowa
         image_result.c.outcome == Outcome.FLAGGED,
         ~image_result.c.is_lateral,
     )
-    if connection.execute(select(flagged)).scalar_one():
+    if switched_off(connection) is None and connection.execute(select(flagged)).scalar_one():
         raise_study(connection, moved, at=at, allowances=allowances)
     parked = select(delivery.c.id, delivery.c.destination).join(instance)
     of_study = (instance.c.study_id == opened.row.id, instance.c.role != Role.CONFLICT)

@@ -81,6 +81,12 @@ def conflict_lines(
     )
 
 
+def names_others(said: Sequence[Mapping[str, str]]) -> bool:
+    """Tell whether objects that are not listed name somebody whom none of those listed names."""
+    listed = {identity(one) for one in said[:SHOWN]}
+    return any(identity(one) not in listed for one in said[SHOWN:])
+
+
 def quarantine_line(row: QuarantinedStudy, now: datetime, zone: tzinfo | None = None) -> QuarantineLine:
     """Return a study that waits for a decision in words."""
     conflict = f"{people.readable(row.conflict)}, {row.instances} objects in conflict" if row.conflict else ""

@@ -1,5 +1,7 @@
 """The pages of studies in quarantine, and of those whose patient is in doubt: a person says whose they are."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -13,7 +15,7 @@ from agent.web.forms import form_of
 from agent.web.reading_pages import WRONG_FORM, acting, seen, told
 from agent.web.services import page, services_of
 from agent.web.study_pages import record_of
-from db.errors import RefusedError
+from db.errors import ChangedError, RefusedError
 from db.identity import OF_PATIENT
 from db.quarantine import ConflictInstance, Decision, Identified, Verdict, in_conflict, quarantined, resolve
 from db.quarantine import settle_doubt as settle
@@ -24,6 +26,10 @@ from dicom_io.header import is_candidate, read_header
 log = structlog.get_logger(__name__)
 
 UNREADABLE: Final = "The file of an object in conflict cannot be read just now, so nobody can say whose it is."
+MORE_CAME: Final = "Other objects are in conflict than when you saw it. Nothing was written. Look at it again."
+OTHERS_HIDDEN: Final = (
+    "Objects in conflict that are not listed name yet another patient: they can only be kept apart, all of them."
+)
 
 
 def show_quarantine(request: Request) -> Response:
@@ -55,7 +61,7 @@ def show_conflict(request: Request) -> Response:
         identity=quarantine.identity_of_study(record.study),
         conflicts=quarantine.conflict_lines(said, services.zone),
         more=max(len(found) - quarantine.SHOWN, 0),
-        ids=" ".join(str(one.id) for one in found),
+        objects=_objects(found),
     )
 
 
@@ -66,9 +72,13 @@ def decide(request: Request) -> Response:
         raise RefusedError(WRONG_FORM)
     decision, shown = Decision(form["decision"]), seen(request)
     found = in_conflict(services.database, shown.study_instance_uid)
+    if form.get("objects") != _objects(found):  # the study's revision does not tell: only the first conflict changes it
+        raise ChangedError(MORE_CAME)
     identified = [_identified(request, one) for one in found]
     if decision is not Decision.KEEP_APART and None in identified:
         raise RefusedError(UNREADABLE)
+    if decision is not Decision.KEEP_APART and quarantine.names_others([one.patient for one in identified if one]):
+        raise RefusedError(OTHERS_HIDDEN)
     nobody = dict.fromkeys(OF_PATIENT, "")
     verdict = Verdict(
         decision=decision,
@@ -87,6 +97,11 @@ def settle_doubt(request: Request) -> Response:
     shown = seen(request)
     settle(services_of(request).database, shown, acting(request), reason=form_of(request).get("reason", ""))
     return RedirectResponse(f"/studies/{shown.study_instance_uid}?done=resolved#reading", 303)
+
+
+def _objects(found: Sequence[ConflictInstance]) -> str:
+    """Return what stands for just these objects in a form."""
+    return hashlib.sha256(" ".join(str(one.id) for one in found).encode()).hexdigest()[:32]
 
 
 def _identified(request: Request, one: ConflictInstance) -> Identified | None:

@@ -22,6 +22,7 @@ from db.quarantine import (
 from db.reading_acts import Kind
 from db.roles import Role
 from db.schema import instance, study
+from db.triage import switch_off
 from db.worklist import study_record
 
 ALLOWANCES = Allowances()
@@ -142,6 +143,26 @@ def test_a_decision_is_about_what_was_seen_has_a_reason_and_is_made_once(contest
         decide(contested, Decision.ACCEPT)
     acts = contested.record().acts
     assert [(act.kind, act.words, act.can_be_undone) for act in acts] == [(Kind.RESOLVED, "I asked the ward", False)]
+
+
+def test_objects_without_a_patient_id_that_name_two_people_cannot_say_whose_the_study_is(contested: Any) -> None:
+    contested.ledger.receive(contested.uid, at=contested.now, patient_id="", patient_name="Poe^Paul")
+    found = in_conflict(contested.database, contested.uid)
+    names = ("Roe^Rita", "Poe^Paul")
+    two = [identified(one.id, patient_id="", patient_name=name) for one, name in zip(found, names, strict=True)]
+    with pytest.raises(RefusedError, match="several patients"):
+        decide(contested, Decision.ASSIGN, identified=two)
+    assert contested.row().patient_id == "P1"
+
+
+def test_while_triage_is_off_nobody_is_raised_who_leaves_quarantine(desk: Any) -> None:
+    desk.uid = "2.25.2"
+    image = desk.ledger.receive(desk.uid, at=desk.now, patient_id="P1")
+    desk.ledger.receive(desk.uid, at=desk.now, patient_id="P2")
+    desk.ledger.score(image, Outcome.FLAGGED, at=desk.now, probability=0.9)
+    switch_off(desk.database, reason="it flags everything", who=desk.acting().who, now=desk.now)
+    decide(desk, Decision.KEEP_APART)
+    assert desk.row().priority is Priority.ROUTINE
 
 
 def test_a_doubt_is_settled_by_a_person(desk: Any) -> None:

@@ -12,6 +12,8 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
+from agent.web.quarantine import SHOWN, names_others
+from db.identity import OF_PATIENT
 from db.outcome import Outcome
 from db.quarantine import quarantined
 from db.schema import instance
@@ -41,7 +43,7 @@ def contested(ledger: Any, tmp_path: Path) -> Any:
 
 
 def forms(page: str) -> dict[str, str]:
-    return dict(re.findall(r'type="hidden" name="(revision|version)" value="(\d+)"', page))
+    return dict(re.findall(r'type="hidden" name="(revision|version|objects)" value="(\w+)"', page))
 
 
 def test_both_identities_stand_side_by_side_and_the_decision_is_carried_out(
@@ -62,6 +64,17 @@ def test_both_identities_stand_side_by_side_and_the_decision_is_carried_out(
     assert client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE).status_code == 409
 
 
+def test_nobody_decides_of_an_object_that_came_after_they_looked(client: httpx.Client, contested: Any) -> None:
+    page = client.get(f"/quarantine/{UID}").text
+    contested.receive(UID, at=datetime.now(UTC), patient_id="P3", patient_name="Poe^Paul")
+    for decision in ("accept", "assign", "keep_apart"):
+        data = forms(page) | {"decision": decision, "reason": "the ward says so"}
+        answer = client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE)
+        assert answer.status_code == 409, decision
+    (row,) = quarantined(contested.database)
+    assert (row.patient_id, row.instances) == ("P1", 2)
+
+
 def test_where_the_file_cannot_be_read_nobody_is_made_anybody_but_it_can_be_kept_apart(
     client: httpx.Client, contested: Any
 ) -> None:
@@ -74,6 +87,13 @@ def test_where_the_file_cannot_be_read_nobody_is_made_anybody_but_it_can_be_kept
         answer = client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE)
         assert answer.status_code == status, decision
     assert quarantined(contested.database) == ()
+
+
+def test_a_patient_whom_only_unlisted_objects_name_is_noticed() -> None:
+    rita, paul = ({**dict.fromkeys(OF_PATIENT, ""), "patient_name": name} for name in ("Roe^Rita", "Poe^Paul"))
+    assert not names_others([rita] * SHOWN + [rita])
+    assert not names_others([paul] + [rita] * SHOWN)
+    assert names_others([rita] * SHOWN + [paul])
 
 
 @pytest.mark.parametrize("path", ["/quarantine/2.25.404", "/quarantine/x"])
