@@ -25,6 +25,7 @@ from db.tokens import active_token, note_use
 log = structlog.get_logger(__name__)
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_OPEN_PAGE: Final = re.compile("/studies/[^/]+/reading/keep")  # what a study's page says for as long as it is open
 _FLOW_SECONDS: Final = 600
 _BROWSER_SECONDS: Final = 400 * 24 * 3600  # as long as browsers keep any cookie
 
@@ -66,7 +67,7 @@ class Accounts:
         session = self.session(request)
         if session is None or session.stage is not Stage.OPEN:
             return None
-        if request.method != "GET" or request.headers.get("sec-fetch-dest") != "empty":  # what scripts ask is no sign
+        if _is_sign(request):
             self._note_seen(session)
         return _person(session)
 
@@ -136,6 +137,16 @@ class Accounts:
             note_seen(self.database, session, now=self.clock())
         except DatabaseError as error:
             log.warning("session_use_not_recorded", reason=str(error))
+
+
+def _is_sign(request: Request) -> bool:
+    """Tell whether a request shows that its person is there; what an open page asks or says by itself does not.
+
+    Scripts look, rows that come bring their pictures, and a study's page says that it is open.
+    """
+    if request.method != "GET":
+        return _OPEN_PAGE.fullmatch(request.scope["path"]) is None
+    return request.headers.get("sec-fetch-dest") not in {"empty", "image"}
 
 
 def _person(session: SessionRecord) -> Person:

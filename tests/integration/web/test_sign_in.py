@@ -172,7 +172,9 @@ def test_a_session_ends_when_nothing_is_done_and_what_a_page_asks_by_itself_is_n
         hand.pass_by(minutes=20)
         assert browser.get("/").status_code == 200
     hand.pass_by(minutes=20)
-    assert browser.get("/", headers={"Sec-Fetch-Dest": "empty"}).status_code == 200
+    for dest, address in (("empty", "/"), ("image", "/worklist/pictures/1.2.3")):
+        assert browser.get(address, headers={"Sec-Fetch-Dest": dest}).status_code == 200
+    assert browser.post("/studies/1.2.3/reading/keep").status_code == 200
     hand.pass_by(minutes=11)
     assert browser.get("/").status_code == 303
 
