@@ -75,16 +75,22 @@ def show_heat_map(request: Request) -> Response:
 def show_thumbnail(request: Request) -> Response:
     """Answer with the small picture of an image, or of the image that stands for a study; one is made if need be.
 
-    As a part of a page that this site shows it is no view of its own: the page is.
+    As a part of a page that this site shows it is no view of its own: the page is. Of a program it always is one.
     """
     study = uid_of(request, "study_instance_uid")
     instance = uid_of(request, "sop_instance_uid", NO_INSTANCE) if "sop_instance_uid" in request.path_params else ""
     found = thumbnail_of(services_of(request).database, study, instance)
     if found is None:
         raise HTTPException(404, NO_INSTANCE)
-    if request.headers.get("sec-fetch-site") != "same-origin":
+    if not _is_part_of_a_page(request):
         trail.viewed(request, study, "thumbnail")
     return Response(found.jpeg or _made(request, found), media_type="image/jpeg", headers=AS_IT_IS)
+
+
+def _is_part_of_a_page(request: Request) -> bool:
+    """Tell whether a page of this site shows the picture: programs can say so, too, and are known by their token."""
+    said = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-dest", "image")
+    return said == ("same-origin", "image") and "authorization" not in request.headers
 
 
 def _made(request: Request, found: Thumbnail) -> bytes:

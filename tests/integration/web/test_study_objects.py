@@ -131,14 +131,22 @@ def test_a_small_picture_made_of_the_networks_square_has_the_shape_of_its_image(
         assert picture.size == (64, 128)
 
 
+@pytest.mark.parametrize(
+    "outside",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "image", "Authorization": "Bearer of a program"},
+    ],
+)
 def test_looking_at_an_image_is_in_the_trail_and_a_small_picture_only_outside_of_a_page(
-    client: httpx.Client, reported: Ledger
+    client: httpx.Client, reported: Ledger, outside: dict[str, str]
 ) -> None:
     client.get(f"/studies/{UID}/instances/{UID}.1/frames/1/values")
-    client.get(f"/studies/{UID}/thumbnail", headers={"Sec-Fetch-Site": "same-origin"})
+    client.get(f"/studies/{UID}/thumbnail", headers={"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "image"})
     query = AuditQuery(event=EventId.INSTANCES_ACCESSED, study_instance_uid=UID)
     assert [row.event.detail for row in search(reported.database, query).rows] == [f"image {UID}.1"]
-    client.get(f"/studies/{UID}/thumbnail")
+    client.get(f"/studies/{UID}/thumbnail", headers=outside)
     assert "thumbnail" in [row.event.detail for row in search(reported.database, query).rows]
 
 
