@@ -41,19 +41,7 @@ def seen(
     detail: str = "",
 ) -> None:
     """Note anything that changes nothing, once in five minutes for as long as it goes on."""
-    services, who = services_of(request), who_asks(request)
-    at = services.clock()
-    memory: Memory = request.app.state.trail
-    said = AuditEvent(
-        event=event, type=type, action=action, who=who, at=at, study_instance_uid=study_instance_uid, detail=detail
-    )
-    view = replace(said, at=datetime.min.replace(tzinfo=UTC))
-    if memory.is_new(view, at):
-        try:
-            record(services.database, said)
-        except BaseException:
-            memory.forget(view)
-            raise
+    _once(request, changed(request, event, action, type=type, study_instance_uid=study_instance_uid, detail=detail))
 
 
 def changed(
@@ -78,17 +66,19 @@ def changed(
 
 
 def refused(request: Request, detail: str) -> None:
-    """Note that who asks was refused what their account does not allow (PS3.15 A.5.3.12)."""
-    services = services_of(request)
-    record(
-        services.database,
-        AuditEvent(
-            event=EventId.SECURITY_ALERT,
-            type=EventType.USE_OF_RESTRICTED_FUNCTION,
-            action=EventAction.EXECUTE,
-            outcome=EventOutcome.MINOR_FAILURE,
-            who=who_asks(request),
-            at=services.clock(),
-            detail=detail,
-        ),
-    )
+    """Note that who asks was refused what their account does not allow (PS3.15 A.5.3.12), once in five minutes."""
+    restricted = EventType.USE_OF_RESTRICTED_FUNCTION
+    said = changed(request, EventId.SECURITY_ALERT, EventAction.EXECUTE, type=restricted, detail=detail)
+    _once(request, replace(said, outcome=EventOutcome.MINOR_FAILURE))
+
+
+def _once(request: Request, said: AuditEvent) -> None:
+    """Record what happens, unless it was within the last five minutes: nobody fills the trail by asking again."""
+    memory: Memory = request.app.state.trail
+    thing = replace(said, at=datetime.min.replace(tzinfo=UTC))
+    if memory.is_new(thing, said.at):
+        try:
+            record(services_of(request).database, said)
+        except BaseException:
+            memory.forget(thing)
+            raise

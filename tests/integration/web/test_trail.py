@@ -76,10 +76,10 @@ def test_the_worklist_is_noted_as_a_list_and_an_unknown_study_as_nothing(
     assert (row.event.event, row.event.detail) == (EventId.QUERY, "worklist")
 
 
-def test_what_an_account_does_not_allow_is_noted_with_the_page_and_no_value(
+def test_what_an_account_does_not_allow_is_noted_once_with_the_page_and_no_value(
     get: Callable[[str], int], sqlite_database: Database
 ) -> None:
-    assert get("/system?about=P1") == 403
+    assert get("/system?about=P1") == get("/system?about=P2") == 403
     (row,) = search(sqlite_database, AuditQuery(failures=True)).rows
     assert (row.event.event, row.event.outcome) == (EventId.SECURITY_ALERT, EventOutcome.MINOR_FAILURE)
     assert row.event.detail == "GET /system"
