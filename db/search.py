@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -71,7 +72,7 @@ def _has(connection: Connection, typed: str) -> ColumnElement[bool]:
     pieces = typed.split()
     if not pieces:
         return false()
-    found = and_(*_each(connection, pieces))
+    found = and_(true(), *each) if (each := _each(connection, pieces)) else false()
     whole = _exactly(connection, typed.strip()) if len(pieces) > 1 else []
     return study.c.id.in_(union_all(select(study.c.id).where(found), _these(whole))) if whole else found
 
@@ -86,7 +87,7 @@ def _each(connection: Connection, pieces: list[str]) -> list[ColumnElement[bool]
         if rarest in parts[piece]:
             gathered: Select[Any] | CompoundSelect[Any] = _with(rarest, *others)
             conditions.append(study.c.id.in_(union_all(gathered, _these(exact)) if exact else gathered))
-        else:
+        elif parts[piece] or exact:  # else it is a dash, say: of no word, and nothing is sought by it
             words = [and_(*(_is_asked(study.c.id, part) for part in others))] if others else []
             conditions.append(or_(false(), *words, *([study.c.id.in_(exact)] if exact else [])))
     return conditions
