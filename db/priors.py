@@ -22,6 +22,9 @@ class OtherStudy:
     study_date: str
     study_description: str
     modality: str
+    state: str
+    prior_only: bool
+    ai_priority: int | None
     outcome: str | None
     reason: str
     probability: float | None

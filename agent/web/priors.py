@@ -6,6 +6,7 @@ from typing import Final
 
 from agent.web import people, words
 from agent.web.viewing import ViewedImage, viewed_images
+from db.lifecycle import State
 from db.outcome import Outcome
 from db.priors import OtherStudy
 from db.roles import Role
@@ -71,9 +72,12 @@ def _date(other: OtherStudy) -> str:
 
 
 def _outcome(other: OtherStudy) -> words.OutcomeWords | None:
+    """Return its outcome as the worklist says it; None for what was fetched for comparison only."""
+    state = State(other.state)
     if other.outcome is None:
-        return None
-    return words.concluded(Outcome(other.outcome), other.reason, other.probability)
+        return None if other.prior_only else words.not_concluded(state, is_raised=other.ai_priority is not None)
+    updating = words.being_updated(state) if state in {State.RECEIVING, State.COMPLETE} else ""
+    return words.concluded(Outcome(other.outcome), other.reason, other.probability, updating)
 
 
 def _differs(row: WorklistRow, other: OtherStudy) -> str:

@@ -119,13 +119,22 @@ def outcome(row: WorklistRow) -> OutcomeWords:
     An image that is flagged flags its study, whatever the others come to: so much is known before the outcome is.
     """
     if row.outcome is None:
-        if (working := _UNDER_WORK.get(row.state)) is not None:
-            if row.ai_priority is not None:
-                return OutcomeWords(Outcome.FLAGGED, _OUTCOMES[Outcome.FLAGGED], updating=f"so far: {working}")
-            return OutcomeWords("working", working.capitalize())
+        return not_concluded(row.state, is_raised=row.ai_priority is not None)
+    return concluded(row.outcome, row.reason, row.probability, being_updated(row.state) if row.updating else "")
+
+
+def not_concluded(state: State, *, is_raised: bool) -> OutcomeWords:
+    """Return what is known of a study that has no outcome yet."""
+    if (working := _UNDER_WORK.get(state)) is None:
         return OutcomeWords(Outcome.NOT_ANALYSED, _OUTCOMES[Outcome.NOT_ANALYSED], "no result on record")
-    updating = f"updating: {_UNDER_WORK.get(row.state, 'under work')}" if row.updating else ""
-    return concluded(row.outcome, row.reason, row.probability, updating)
+    if is_raised:
+        return OutcomeWords(Outcome.FLAGGED, _OUTCOMES[Outcome.FLAGGED], updating=f"so far: {working}")
+    return OutcomeWords("working", working.capitalize())
+
+
+def being_updated(state: State) -> str:
+    """Return what is added to an outcome where a newer revision is worked on."""
+    return f"updating: {_UNDER_WORK.get(state, 'under work')}"
 
 
 def concluded(outcome: str, reason: str, probability: float | None, updating: str = "") -> OutcomeWords:

@@ -16,14 +16,17 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import select, update
 
+from agent.web.priors import other_lines
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
 from db.database import Database
 from db.outcome import Outcome
 from db.priors import other_studies
+from db.queue import open_queue
 from db.roles import Role
 from db.schema import instance, study
 from db.schema_pictures import thumbnail
+from db.worklist import worklist_row
 from dicom_io.encapsulated import PDF_CLASS
 from dicom_io.rendering import thumbnail as small_picture
 
@@ -174,6 +177,29 @@ def test_other_studies_are_those_of_the_same_patient_id_and_issuer_and_of_nobody
     with database.begin() as connection:
         connection.execute(update(study).where(study.c.study_instance_uid == f"{UID}.2").values(doubt="merge"))
     assert other_studies(database, f"{UID}.1") == ()
+
+
+def test_another_study_that_is_worked_on_says_so_and_that_its_result_may_change(
+    database: Database, make_ledger: Callable[..., Ledger]
+) -> None:
+    ledger = make_ledger(database, open_queue(database))
+    ledger.receive(UID, at=NOW, patient_id="P1")
+    other = f"{UID}.2"
+
+    def said() -> tuple[str, str]:
+        row = worklist_row(database, UID)
+        assert row is not None
+        (line,) = other_lines(row, other_studies(database, UID))
+        assert line.outcome is not None
+        return line.outcome.text, line.outcome.updating
+
+    image = ledger.receive(other, at=NOW, patient_id="P1")
+    assert said() == ("Being received", "")
+    ledger.score(image, Outcome.NOT_FLAGGED, probability=0.1, at=NOW)
+    ledger.conclude(image.study_id, at=NOW + timedelta(hours=1))
+    assert said() == ("Not flagged", "")
+    image = ledger.receive(other, at=NOW + timedelta(hours=2), patient_id="P1")
+    assert said() == ("Not flagged", "updating: being received")
 
 
 def test_a_report_that_makes_no_sense_says_so(
