@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,7 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from agent.config_oidc import OidcSection
-from agent.errors import ProviderError
+from agent.errors import DestinationDownError, ProviderError
 from agent.http_client import Http, opened
 
 _OK: Final = 200
@@ -29,6 +30,8 @@ _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES2
 _KEPT: Final = timedelta(hours=1)  # what a provider says of itself
 _PATIENCE: Final = timedelta(seconds=30)  # between two looks for a key that is not known
 _SERVER: Final = "the provider of single sign-on"
+_AT_ONCE: Final = 8  # of the threads that answer everybody: a provider that hangs must not take them all
+_ROOM_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class Provider:
     clock: Callable[[], datetime]
     _known: _Known | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE), repr=False)
 
     def address(self, secret: str, callback: str, *, again: bool) -> str:
         """Return where a browser goes to sign in; `again` to prove who they are even if they are signed in there."""
@@ -87,8 +91,17 @@ class Provider:
             token = self._token(http, known, secret, callback, code)
             return self._identity(self._claims(http, known, token, secret))
 
-    def _asking(self) -> Any:  # noqa: ANN401 - a context manager of a client
-        return opened(self.settings, _SERVER)
+    @contextmanager
+    def _asking(self) -> Iterator[Http]:
+        """Give a client, to a few at once. DestinationDownError where too many wait for an answer."""
+        if not self._room.acquire(timeout=_ROOM_SECONDS):
+            message = f"expected {_SERVER} to answer in time. Received: {_AT_ONCE} requests that wait for it"
+            raise DestinationDownError(message, sent=False)
+        try:
+            with opened(self.settings, _SERVER) as http:
+                yield http
+        finally:
+            self._room.release()
 
     def _about(self, http: Http, *, unlike: _Known | None = None) -> _Known:
         """Return what the provider says of itself; asked anew if it is old, or `unlike` lacks a key."""

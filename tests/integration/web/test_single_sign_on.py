@@ -1,7 +1,9 @@
 """Single sign-on: who is let in by a provider's word, and by no other word; roles follow it."""
 
+import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import select
 
 from agent.config_oidc import OidcSection
+from agent.errors import DeliveryError
 from agent.web.callers import Reach
 from agent.web.oidc import Provider
 from agent.web.site import make_site
@@ -207,3 +210,18 @@ def test_a_proof_is_as_old_as_the_provider_says(browse: Browse, provider: OpenId
     provider.claims["auth_time"] = int(time.time())
     sign_in(browser, provider, "/sign-in/provider?next=/accounts/new&again=1")
     assert browser.get("/accounts/new").status_code == 200
+
+
+def test_a_provider_that_hangs_keeps_no_more_than_a_few_threads_waiting() -> None:
+    with ThreadPoolExecutor(12) as threads:
+        with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+            issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            provider = Provider(OidcSection(issuer=issuer, client_id="tibabu", roles={"it": "admin"}), utc_now)
+            asked = [
+                threads.submit(provider.address, "secret", "https://localhost/callback", again=False) for _ in range(12)
+            ]
+            told = as_completed(asked, timeout=10)
+            for _ in range(4):
+                assert isinstance(next(told).exception(), DeliveryError)
+            assert sum(not one.done() for one in asked) == 8
+        assert all(isinstance(one.exception(), DeliveryError) for one in asked)
