@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
@@ -325,6 +325,36 @@ def test_what_cannot_be_shown_says_why(
     message.wait_for(state="hidden")
     assert all("status of 4" in complaint for complaint in complaints)
     complaints.clear()
+
+
+def test_no_image_stands_under_the_name_of_another_while_that_is_loading_nor_goes_while_others_are_looked_at(
+    url: str, new_page: NewPage, ledger: Ledger, complaints: list[str]
+) -> None:
+    receive(ledger, *[dicom(RAMP, **TWELVE)] * 7, at=datetime.now(UTC))
+    page = opened(new_page, url)
+    waiting: list[Route] = []
+
+    def keep(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(f"**/{UID}.2/frames/1/values", keep)
+    page.click(".strip li:nth-child(2) button")
+    page.locator("#pane-1 .message", has_text="Loading").wait_for()
+    opacity = "getComputedStyle(document.querySelector('#pane-1 .stage')).opacity"
+    assert page.evaluate(opacity) == "0"
+    waiting[0].continue_()
+    page.locator("#pane-1 .message").wait_for(state="hidden")
+    page.wait_for_function(f"{opacity} === '1'")
+    frames = page.evaluate(
+        """async () => {
+          const { panes } = document.getElementById("viewer").viewer;
+          const images = JSON.parse(document.getElementById("viewer").dataset.images);
+          for (const image of images.slice(2)) await panes[1].show(image);
+          panes[0].viewport.render();
+          return panes.map((pane) => pane.frame !== undefined);
+        }"""
+    )
+    assert (frames, complaints) == ([True, True], [])
 
 
 def test_hostile_text_is_text_in_the_viewer_and_in_a_report(

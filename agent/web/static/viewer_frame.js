@@ -6,12 +6,14 @@ const SCHEME = "tibabu";
 const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, int16: Int16Array, rgb: Uint8Array };
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 const OPAQUE = 0xff000000;
-const MOST_KEPT = 4; // frames whose values are kept: one of nine million pixels takes 18 MB
+const MOST_KEPT = 4; // frames whose values are kept, and those on the screen: one of nine million pixels takes 18 MB
 
 const frames = new Map(); // by image ID, the latest last
+const onScreen = new Map(); // image IDs, by pane
 
 export const imageIdOf = (path, number) => `${SCHEME}:${path}/frames/${number}`;
 export const frameOf = (imageId) => frames.get(imageId);
+export const hold = (pane, imageId) => onScreen.set(pane, imageId);
 
 export function register() {
   imageLoader.registerImageLoader(SCHEME, (imageId) => ({ promise: load(imageId), cancelFn: undefined }));
@@ -24,7 +26,8 @@ export async function fetchFrame(imageId) {
   const response = await fetch(`${imageId.slice(SCHEME.length + 1)}/values`);
   if (!response.ok) throw new Error(await reason(response));
   const frame = unpack(await response.arrayBuffer());
-  for (const old of [...frames.keys()].slice(0, -(MOST_KEPT - 1))) frames.delete(old);
+  const held = new Set(onScreen.values()); // it is drawn anew from its values
+  for (const old of [...frames.keys()].filter((one) => !held.has(one)).slice(0, -(MOST_KEPT - 1))) frames.delete(old);
   frames.set(imageId, frame);
 }
 

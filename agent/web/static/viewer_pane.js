@@ -1,6 +1,6 @@
 // One image on the screen: a viewport of Cornerstone3D, with what the page may ask of it.
 import { Enums, annotation, utilities } from "./cornerstone.js";
-import { fetchFrame, frameOf, imageIdOf, isAsSent } from "./viewer_frame.js";
+import { fetchFrame, frameOf, hold, imageIdOf, isAsSent } from "./viewer_frame.js";
 import { Heat } from "./viewer_heat.js";
 
 const ZOOM = 1.25;
@@ -35,6 +35,7 @@ export class Pane {
       if (image.gone) throw new Error(image.gone);
       await fetchFrame(wanted); // before Cornerstone3D, which throws once more what goes wrong
       if (this.image !== image || this.number !== number) return;
+      hold(this.id, wanted);
       await this.viewport.setStack([wanted]);
       if (this.image !== image || this.number !== number) return;
       this.reset();
