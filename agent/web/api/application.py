@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.web.api import (
     audit,
+    configuration,
     deliveries,
     destinations,
     drift,
@@ -29,6 +30,7 @@ from agent.web.api import (
     studies,
     system,
     triage,
+    views,
     worklist,
 )
 from agent.web.api.document import DESCRIPTION, completed
@@ -39,6 +41,7 @@ BASE: Final = "/api/v1"
 _VERSION: Final = "1.0.0"
 _ROUTERS: Final = (
     worklist.router,
+    views.router,
     studies.router,
     reading.router,
     files.router,
@@ -47,6 +50,7 @@ _ROUTERS: Final = (
     jobs.router,
     peers.router,
     system.router,
+    configuration.router,
     triage.router,
     models.router,
     drift.router,

@@ -1,4 +1,4 @@
-"""What readers do with a study: open, read, agree or disagree with the AI, priority, assign, note, take back."""
+"""What readers do with a study: open, read, agree or disagree with the AI, withdraw, priority, assign, take back."""
 
 from typing import Annotated, Final
 
@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent.reports.wording import plain
 from agent.web import trail
 from agent.web.api.conditions import NO_STUDY, IfMatch, check, seen, tag_of
 from agent.web.api.reading_model import (
@@ -21,6 +22,8 @@ from agent.web.api.reading_model import (
     Reason,
     Take,
     Undo,
+    Withdrawal,
+    Withdrawn,
     told_reading,
 )
 from agent.web.api.security import Reader, Viewer
@@ -28,12 +31,15 @@ from agent.web.api.studies import StudyUid, record_of
 from agent.web.services import services_of
 from agent.web.trail import who_asks
 from db import feedback, reading_lock, reading_marks
+from db.causes import reason_of
 from db.feedback import Opinion
+from db.feedback_report import report_opinion
 from db.priority import Priority
 from db.reading_acts import Acting
 from db.reading_lock import Reader as LockReader
 from db.reading_record import reading_record
 from db.reading_undo import undo as take_back
+from db.result_withdrawal import Why, withdraw_result
 
 router: Final = APIRouter(tags=["Reading"])
 
@@ -175,6 +181,32 @@ def undo(
         services.database, services.queue, before, _acting(request), given.act, allowances=services.allowances
     )
     return Done(act=act)
+
+
+@router.post(f"{_READING}/amendment", summary="Let the reports say that a reader disagrees")
+def amend(request: Request, _reader: Reader, study_instance_uid: StudyUid, if_match: IfMatch = None) -> Done:
+    """Make the reports anew, with the AI's result as it was. 409 where the last word on it is not that it is wrong."""
+    services = services_of(request)
+    before = seen(services.database, study_instance_uid, if_match)
+    return Done(act=report_opinion(services.database, services.queue, before, _acting(request)))
+
+
+@router.post(f"{_READING}/withdrawal", summary="Withdraw the AI's result")
+def withdraw(
+    request: Request,
+    reader: Reader,
+    study_instance_uid: StudyUid,
+    given: Annotated[Withdrawal, Body()],
+    if_match: IfMatch = None,
+) -> Withdrawn:
+    """Take back the current result, and with it what was sent because of it: rejection notes follow by themselves."""
+    services, note = services_of(request), plain(given.note)
+    check(services.database, record_of(request, study_instance_uid), if_match)
+    why = Why(cause=given.cause, reason=reason_of(given.cause, note), actor=reader.name)
+    done = withdraw_result(
+        services.database, services.queue, study_instance_uid, why, at=services.clock(), allowances=services.allowances
+    )
+    return Withdrawn.model_validate(done)
 
 
 def _acting(request: Request) -> Acting:

@@ -8,7 +8,9 @@ from pydantic import Field
 from agent.web.api.model import Line, Model, Moment
 from agent.web.api.study_model import PriorityName
 from db import reading_marks
+from db.causes import Cause
 from db.feedback import Finding
+from db.outcome import Outcome
 from db.priority import Priority
 from db.reading_acts import Kind
 from db.reading_record import ReadingRecord
@@ -124,6 +126,21 @@ class Undo(Model):
     """What is taken back."""
 
     act: int = Field(ge=1, le=2_000_000_000)
+
+
+class Withdrawal(Model):
+    """Why a result is taken back."""
+
+    cause: Cause = Field(description="Why, as the rejection notes say it (PS3.16 CID 7010).")
+    note: Line = Field("", description="A person's own words.", examples=["no infiltrate"])
+
+
+class Withdrawn(Model):
+    """A result that was taken back."""
+
+    revision: int = Field(description="Whose result it was.")
+    outcome: Outcome = Field(description="What it was.")
+    images: int = Field(ge=0, description="How many images count no more with it.")
 
 
 def told_reading(record: ReadingRecord, now: datetime) -> ReadingTold:

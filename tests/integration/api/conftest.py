@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from starlette.requests import Request
 
+from agent.config import Config
+from agent.configuration import described
 from agent.tokens import SCOPES, digest, new_token
 from agent.web.access import Person
 from agent.web.neighbours import Neighbour
@@ -78,6 +80,9 @@ def site(
         clock=lambda: datetime.now(UTC),
         allowances=Allowances(),
         identify=identify,
+        configuration=described(
+            Config.model_validate({"database": {"url": "postgresql://tibabu:geheim@db.example/t"}})
+        ),
         neighbours=(
             Neighbour(kind="peer", name="CT-1", where="CT-1@10.0.0.5:104", what="a scanner", ask=lambda: SILENT),
         ),

@@ -20,6 +20,7 @@ VALUES = {
     "report_id": "1",
     "frame": "1",
     "name": "nobody",
+    "view_id": "1",
 }
 """Of what is not here."""
 

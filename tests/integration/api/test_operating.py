@@ -62,6 +62,15 @@ def test_opinions_are_listed_in_pages(site: Site, api: httpx.Client) -> None:
     assert second["items"][0]["outcome"] == "not_flagged"
 
 
+def test_the_configuration_is_told_as_it_runs_without_its_secrets(api: httpx.Client) -> None:
+    answer = api.get("/configuration")
+    told = {table["head"]: {one["key"]: one for one in table["settings"]} for table in answer.json()["items"]}
+    assert told["[receive]"]["ae_title"]["changed"] is False
+    assert "geheim" not in answer.text
+    (table,) = api.get("/configuration?changed=true").json()["items"]
+    assert [one["key"] for one in table["settings"]] == ["url"]
+
+
 def test_accounts_are_listed_without_secrets_and_changed_but_for_the_last_admin(site: Site, api: httpx.Client) -> None:
     for name, role in (("ann", "reader"), ("root", "admin")):
         new = NewAccount(name=name, display_name=name, roles={role}, password_hash="secret-hash")  # noqa: S106

@@ -67,3 +67,42 @@ def test_a_second_reader_is_told_who_has_the_study(site: Site, api: httpx.Client
         assert second.put(f"{path}/lock", json={"take_over": True}).json()["mine"] is True
         assert second.delete(f"{path}/lock").status_code == 204
     assert api.get(path).json()["holder"] is None
+
+
+def test_a_reader_who_disagrees_lets_the_reports_say_so_or_withdraws_the_result(site: Site, api: httpx.Client) -> None:
+    path = f"/studies/{site.studies[1]}"
+
+    def do(name: str, **body: object) -> httpx.Response:
+        return api.post(f"{path}/reading/{name}", json=body, headers={"If-Match": api.get(path).headers["etag"]})
+
+    assert do("amendment").status_code == 409
+    assert do("feedback", agrees=False, finding="present", reason="left base").status_code == 200
+    tag = api.get(path).headers["etag"]
+    assert do("amendment").status_code == 200
+    assert do("amendment").status_code == 409
+    given = {"cause": "safety", "note": "infiltrate"}
+    assert api.post(f"{path}/reading/withdrawal", json=given).status_code == 428
+    assert api.post(f"{path}/reading/withdrawal", json=given, headers={"If-Match": tag}).status_code == 412
+    assert do("withdrawal", cause="whim").status_code == 422
+    assert do("withdrawal", **given).json() == {"revision": 1, "outcome": "not_flagged", "images": 1}
+    outcome = api.get(path).json()["study"]["outcome"]
+    assert outcome["kind"] == "not_analysed"
+    assert "infiltrate" in outcome["reason"]
+    assert do("withdrawal", **given).status_code == 409
+
+
+def test_views_are_saved_by_who_asks_and_by_nobody_else_seen_or_forgotten(site: Site, api: httpx.Client) -> None:
+    assert api.get("/worklist/views").json() == {"items": []}
+    assert api.post("/worklist/views", json={"name": " "}).status_code == 409
+    wanted = {"name": "Failed", "query": "age=ever&outcome=failed"}
+    assert api.post("/worklist/views", json={"name": "Failed"}).status_code == 201
+    view = api.post("/worklist/views", json=wanted).json()
+    assert (view["name"], view["query"]) == ("Failed", "outcome=failed")
+    assert api.get("/worklist/views").json() == {"items": [view]}
+    found = api.get(f"/worklist?{view['query']}").json()["items"]
+    assert [one["study_instance_uid"] for one in found] == [site.studies[3]]
+    with site.client("worklist:read") as second:
+        assert second.get("/worklist/views").json() == {"items": []}
+        assert second.delete(f"/worklist/views/{view['id']}").status_code == 404
+    assert api.delete(f"/worklist/views/{view['id']}").status_code == 204
+    assert api.get("/worklist/views").json() == {"items": []}
