@@ -58,7 +58,7 @@ def amendment_to_record(database: Database, study_id: int) -> Amendment | None:
         current = connection.execute(
             select(result).where(result.c.study_id == study_id).order_by(result.c.revision.desc()).limit(1)
         ).one()
-        finding = reported_finding(connection, study_id)
+        finding = reported_finding(connection, current)
     return Amendment(
         study_instance_uid=row.study_instance_uid,
         calling_ae_title=row.calling_ae_title,

@@ -136,11 +136,17 @@ def _write(opened: Opened, opinion: Opinion, latest: Row[Any]) -> int:
     return act_id
 
 
-def reported_finding(connection: Connection, study_id: int) -> str | None:
-    """Return what a reader sees who disagrees and lets reports say so; None where nobody does."""
-    said = (feedback.c.study_id == study_id, feedback.c.is_reported, feedback.c.undone_at.is_(None))
-    query = select(feedback.c.finding).where(*said).order_by(feedback.c.id.desc()).limit(1)
-    finding: str | None = connection.execute(query).scalar_one_or_none()
+def reported_finding(connection: Connection, current: Row[Any]) -> str | None:
+    """Return what a reader sees who disagrees with the result `current` and lets reports say so; None if nobody does.
+
+    An amended result is the one that was judged, and says so itself; of other images nobody has said anything.
+    """
+    said = (feedback.c.study_id == current.study_id, feedback.c.is_reported, feedback.c.undone_at.is_(None))
+    query = select(feedback.c.finding, feedback.c.revision).where(*said).order_by(feedback.c.id.desc()).limit(1)
+    last = connection.execute(query).one_or_none()
+    if last is None or (last.revision != current.revision and not current.reader_finding):
+        return None
+    finding: str = last.finding
     return finding
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from db.advance import Position, lock
 from db.causes import Cause, How
 from db.database import Database
-from db.errors import RefusedError
+from db.errors import ChangedError, RefusedError
 from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import Queue
@@ -38,11 +38,19 @@ class WithdrawnResult:
 
 
 def withdraw_result(
-    database: Database, queue: Queue, study_instance_uid: str, why: Why, *, at: datetime, allowances: Allowances
+    database: Database,
+    queue: Queue,
+    study_instance_uid: str,
+    why: Why,
+    *,
+    at: datetime,
+    allowances: Allowances,
+    revision: int | None = None,
 ) -> WithdrawnResult:
     """Take back the current result of a study; a job records the new one and orders the rejection notes.
 
-    Raises RefusedError for an unknown study, for one without a result, and for one whose result is withdrawn already.
+    Raises RefusedError for an unknown study, for one without a result, and for one whose result is withdrawn already;
+    ChangedError for one that is not at the `revision` at which it was seen, if that is given.
     """
     with database.begin() as connection:
         study_id = connection.execute(
@@ -52,6 +60,9 @@ def withdraw_result(
             message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
             raise RefusedError(message)
         position = lock(connection, study_id)
+        if revision not in {None, position.revision}:
+            message = "The study has changed meanwhile: that is not the result you saw. Nothing was withdrawn."
+            raise ChangedError(message)
         if position.state not in CONCLUDED:
             message = f"expected a study with a result to withdraw. Received: state={position.state}"
             raise RefusedError(message)

@@ -166,7 +166,13 @@ def withdraw(request: Request) -> Response:
         raise RefusedError(WRONG_FORM)
     why = Why(cause=Cause(cause), reason=reason_of(Cause(cause), note), actor=person_of(request).name)
     withdraw_result(
-        services.database, services.queue, _uid(request), why, at=services.clock(), allowances=services.allowances
+        services.database,
+        services.queue,
+        _uid(request),
+        why,
+        at=services.clock(),
+        allowances=services.allowances,
+        revision=seen(request).revision,
     )
     return _back(request, "withdrawn")
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from db import feedback, reading_marks
-from db.amendment import amendment_to_record, record_amendment
+from db.amendment import amendment_to_record, record_amendment, request_amendment
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
+from db.causes import Cause
 from db.concluded import concluded_study
 from db.conclusion import ReportOrder
 from db.errors import ChangedError, RefusedError
@@ -19,6 +20,7 @@ from db.feedback_report import report_opinion
 from db.outcome import Outcome
 from db.priority import Allowances, Priority
 from db.reading_undo import undo
+from db.result_withdrawal import Why, withdraw_result
 from db.workitem_reading import TaskCriteria, reading_tasks
 from db.worklist import study_record, worklist
 
@@ -213,3 +215,41 @@ def test_reports_say_that_a_reader_disagrees_only_if_the_reader_lets_them_and_un
             take_back(desk, act)
     assert said == ["absent", ""]
     assert desk.row().outcome is Outcome.FLAGGED, "the AI's result stays what it was"
+
+
+def test_a_reader_s_word_on_one_result_is_not_said_of_another_that_came_with_new_images(desk: Any) -> None:
+    def amended() -> str | None:
+        amendment = amendment_to_record(desk.database, 1)
+        assert amendment is not None
+        assert record_amendment(desk.database, desk.queue, replace(amendment.conclusion, reports=SR))
+        return amendment.conclusion.reader_finding
+
+    def correct() -> None:
+        with desk.database.begin() as connection:
+            request_amendment(connection, desk.queue, 1, reason="corrected: patient_name", at=desk.now)
+
+    feedback.give(desk.database, desk.seen(), desk.acting(), DISAGREES)
+    report_opinion(desk.database, desk.queue, desk.seen(), desk.acting())
+    assert amended() == Finding.ABSENT
+    correct()
+    assert amended() == Finding.ABSENT, "it is the same result"
+    image = desk.ledger.receive(desk.uid, at=desk.now, patient_id="P1")
+    desk.ledger.score(image, Outcome.FLAGGED, at=desk.now, probability=0.9)
+    desk.ledger.conclude(image.study_id, at=desk.now + timedelta(minutes=9))
+    correct()
+    assert amended() is None
+
+
+def test_only_the_result_that_was_seen_is_withdrawn(desk: Any) -> None:
+    why = Why(cause=Cause.SAFETY, reason="wrong", actor="ada")
+    with pytest.raises(ChangedError, match="not the result you saw"):
+        withdraw_result(
+            desk.database,
+            desk.queue,
+            desk.uid,
+            why,
+            at=desk.now,
+            allowances=ALLOWANCES,
+            revision=desk.seen().revision - 1,
+        )
+    assert desk.row().outcome is Outcome.FLAGGED
