@@ -201,10 +201,17 @@ def withdraw(
 ) -> Withdrawn:
     """Take back the current result, and with it what was sent because of it: rejection notes follow by themselves."""
     services, note = services_of(request), plain(given.note)
-    check(services.database, record_of(request, study_instance_uid), if_match)
+    record = record_of(request, study_instance_uid)
+    check(services.database, record, if_match)
     why = Why(cause=given.cause, reason=reason_of(given.cause, note), actor=reader.name)
     done = withdraw_result(
-        services.database, services.queue, study_instance_uid, why, at=services.clock(), allowances=services.allowances
+        services.database,
+        services.queue,
+        study_instance_uid,
+        why,
+        at=services.clock(),
+        allowances=services.allowances,
+        revision=record.study.revision,
     )
     return Withdrawn.model_validate(done)
 
