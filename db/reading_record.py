@@ -53,6 +53,7 @@ class ReadingRecord:
     read_at: datetime | None
     read_how: str
     person_priority: int | None
+    issuer_of_patient_id: str
     conflict: str
     doubt: str
     acts: tuple[ActRow, ...]
@@ -80,6 +81,7 @@ def reading_record(database: Database, study_instance_uid: str) -> ReadingRecord
             read_at=row.read_at,
             read_how=row.read_how or "",
             person_priority=row.person_priority,
+            issuer_of_patient_id=row.issuer_of_patient_id,
             conflict=row.conflict,
             doubt=row.doubt,
             acts=_acts(list(acts)),

@@ -18,6 +18,7 @@ class IdentityWords:
 
     name: people.PersonName
     patient_id: str
+    issuer: str
     born: str
     sex: str
 
@@ -44,9 +45,10 @@ class QuarantineLine:
     why: str
 
 
-def identity_of_study(row: WorklistRow) -> IdentityWords:
+def identity_of_study(row: WorklistRow, issuer: str) -> IdentityWords:
     """Return whom the study is of, as it is on record."""
     said = {
+        "issuer_of_patient_id": issuer,
         "patient_name": row.patient_name,
         "patient_id": row.patient_id,
         "patient_birth_date": row.patient_birth_date,
@@ -60,6 +62,7 @@ def identity(said: Mapping[str, str]) -> IdentityWords:
     return IdentityWords(
         name=people.person_name(said["patient_name"]),
         patient_id=people.patient_id(said["patient_id"]),
+        issuer=people.readable(said["issuer_of_patient_id"]) or "not given",
         born=people.dicom_date(said["patient_birth_date"]) or "not given",
         sex=people.sex(said["patient_sex"]),
     )

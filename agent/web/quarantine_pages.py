@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -11,7 +12,7 @@ from agent.web.access import Address, person_of
 from agent.web.forms import form_of
 from agent.web.reading_pages import WRONG_FORM, acting, seen, told
 from agent.web.services import page, services_of
-from agent.web.study_pages import record_of
+from agent.web.study_pages import NO_STUDY, record_of
 from db.errors import RefusedError
 from db.quarantine import Decision, in_conflict, quarantined
 from db.quarantine import settle_doubt as settle
@@ -34,6 +35,8 @@ def show_conflict(request: Request) -> Response:
     uid = record.study.study_instance_uid
     trail.viewed(request, uid, "conflict of identity")
     reading = reading_record(services.database, uid)
+    if reading is None:
+        raise HTTPException(404, NO_STUDY)
     found = in_conflict(services.database, uid)
     known = [(one, contested.identified(services, one)) for one in found[: quarantine.SHOWN]]
     said = [(one, None if who is None else who.patient) for one, who in known]
@@ -44,7 +47,7 @@ def show_conflict(request: Request) -> Response:
         study_instance_uid=uid,
         reading=reading,
         may_act=person_of(request).may(WORKLIST_WRITE),
-        identity=quarantine.identity_of_study(record.study),
+        identity=quarantine.identity_of_study(record.study, reading.issuer_of_patient_id),
         conflicts=quarantine.conflict_lines(said, services.zone),
         more=max(len(found) - quarantine.SHOWN, 0),
         objects=contested.objects_of(found),

@@ -35,6 +35,7 @@ def contested(ledger: Any, tmp_path: Path) -> Any:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID, dataset.SOPInstanceUID = ComputedRadiographyImageStorage, f"{UID}.2"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = UID, "2.25.7"
+    dataset.IssuerOfPatientID = "CLINIC"
     dataset.PatientID, dataset.PatientName, dataset.Modality = "P2", "Roe^<b>Rita</b>", "CR"
     path = tmp_path / "store" / f"00/{other.instance_id:064x}.dcm"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def test_both_identities_stand_side_by_side_and_the_decision_is_carried_out(
     assert f'href="/quarantine/{UID}"' in client.get("/quarantine").text
     assert "say whose it is" in client.get(f"/studies/{UID}").text
     page = client.get(f"/quarantine/{UID}").text
-    for said in ("Doe, Jane", "P1", "Roe, &lt;b&gt;Rita&lt;/b&gt;", "P2"):
+    for said in ("Doe, Jane", "P1", "Roe, &lt;b&gt;Rita&lt;/b&gt;", "P2", "CLINIC", "not given"):
         assert said in page, said
     data = forms(page) | {"decision": "assign", "reason": "the ward says so"}
     answer = client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE)
