@@ -23,8 +23,8 @@ def _with_synchronous(mode: str) -> None:
     """Let every connection run with PRAGMA synchronous in another mode."""
     prepare = db.database._prepare_sqlite
 
-    def prepare_carelessly(connection: Any, entry: Any) -> None:
-        prepare(connection, entry)
+    def prepare_carelessly(connection: Any, entry: Any, **options: Any) -> None:
+        prepare(connection, entry, **options)
         connection.execute(f"PRAGMA synchronous = {mode}")
 
     db.database._prepare_sqlite = prepare_carelessly
