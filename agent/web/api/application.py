@@ -30,6 +30,7 @@ from agent.web.api import (
     reading,
     studies,
     system,
+    tokens,
     triage,
     views,
     worklist,
@@ -58,6 +59,7 @@ _ROUTERS: Final = (
     drift.router,
     feedback.router,
     people.router,
+    tokens.router,
     audit.router,
 )
 

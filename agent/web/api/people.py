@@ -1,6 +1,5 @@
-"""Accounts of people, and tokens of programs."""
+"""Accounts of people: made, changed, let in no more. No secret is told, but an initial password, once."""
 
-from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path
@@ -8,23 +7,25 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from agent import tokens as tokens_of
-from agent.web import proof
+from agent.web import proof, sign_in
 from agent.web.access import Role, person_of
-from agent.web.api.model import Model, Moment
+from agent.web.api.model import Line, Model, Moment
 from agent.web.api.security import Admin
+from agent.web.passwords import initial_password
+from agent.web.people_pages import INITIAL_PASSWORD_LASTS
 from agent.web.services import services_of
+from agent.web.sign_in_pages import accounts_of
 from agent.web.trail import who_asks
 from db import account_changes
-from db.accounts import AccountRecord, account_named, accounts
+from db.accounts import AccountRecord, NewAccount, account_named, accounts
 from db.errors import RefusedError
-from db.tokens import create_token, revoke_token, tokens
+from db.failures import pauses_of
+from db.sessions import sessions_of
 
 router: Final = APIRouter(tags=["People"])
 
 NO_ACCOUNT: Final = "There is no account of that name."
 PROVE: Final = "Prove first, on the page of your account, who you are: this is dangerous on a screen left open."
-NO_TOKEN: Final = "There is no active token of that name."  # noqa: S105 - a sentence
 Name = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", examples=["reader1"])]
 
 
@@ -39,6 +40,8 @@ class AccountTold(Model):
     created_at: Moment
     disabled_at: Moment | None
     signed_in_at: Moment | None
+    password_ends_at: Moment | None = Field(description="Until when its initial password opens anything; null: none.")
+    paused_until: Moment | None = Field(description="Until then its password is not taken where it is not known.")
 
 
 class Accounts(Model):
@@ -53,64 +56,60 @@ class RolesGiven(Model):
     roles: tuple[Role, ...] = Field(min_length=1)
 
 
-class TokenTold(Model):
-    """A token, without the token."""
+class AccountWanted(Model):
+    """An account to make."""
 
-    name: str
-    scopes: tuple[str, ...]
-    created_by: str
+    name: str = Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._@-]*$", examples=["reader1"])
+    display_name: Line = Field("", description="As people call them; empty: the name.", examples=["Jo Reader"])
+    roles: tuple[Role, ...] = Field(min_length=1, description="Of role service alone: a program's, without a password.")
+
+
+class InitialPassword(Model):
+    """What somebody signs in with once, to choose a password. It is shown this once."""
+
+    account: AccountTold
+    initial_password: str | None = Field(description="Only a digest of it is kept; null: nobody signs in.")
+
+
+class SessionTold(Model):
+    """Where somebody is signed in."""
+
     created_at: Moment
-    last_used_at: Moment | None
-    revoked_by: str | None
-    revoked_at: Moment | None
-    account: str | None = Field(description="Of the program whose it is; null: of none.")
+    seen_at: Moment
+    address: str
+    browser: str = Field(description="As it names itself.")
+    how: str
 
 
-class Tokens(Model):
-    """All that ever were, oldest first."""
+class Sessions(Model):
+    """The open ones, the latest first."""
 
-    items: tuple[TokenTold, ...]
-
-
-class ScopeName(StrEnum):
-    """What a token may be for (`agent.tokens.SCOPES`)."""
-
-    DICOMWEB_READ = tokens_of.DICOMWEB_READ
-    DICOMWEB_STORE = tokens_of.DICOMWEB_STORE
-    UPS_READ = tokens_of.UPS_READ
-    UPS_WRITE = tokens_of.UPS_WRITE
-    WORKLIST_READ = tokens_of.WORKLIST_READ
-    WORKLIST_WRITE = tokens_of.WORKLIST_WRITE
-    SYSTEM_READ = tokens_of.SYSTEM_READ
-    SYSTEM_WRITE = tokens_of.SYSTEM_WRITE
-    AUDIT_READ = tokens_of.AUDIT_READ
-    ACCOUNTS_WRITE = tokens_of.ACCOUNTS_WRITE
-
-
-class TokenWanted(Model):
-    """A token to make."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,15}$", examples=["viewer"])
-    scopes: tuple[ScopeName, ...] = Field(min_length=1, description="What it may do.")
-    account: str | None = Field(
-        default=None,
-        max_length=64,
-        description="The program's, of role service: it ends with that.",
-        examples=["viewer"],
-    )
-
-
-class TokenMade(Model):
-    """A new token, shown this once."""
-
-    name: str
-    token: str = Field(description="Only a digest of it is kept.")
+    items: tuple[SessionTold, ...]
 
 
 @router.get("/accounts", summary="List the accounts")
 def list_accounts(request: Request, _admin: Admin) -> Accounts:
     """List who may sign in, and who might once."""
-    return Accounts(items=tuple(_told(one) for one in accounts(services_of(request).database)))
+    return Accounts(items=_told(request, *accounts(services_of(request).database)))
+
+
+@router.post("/accounts", status_code=201, summary="Make an account")
+def make_account(request: Request, _admin: Admin, wanted: Annotated[AccountWanted, Body()]) -> InitialPassword:
+    """Make an account, and show its initial password this once. 409 for a name that is taken, 404 without accounts."""
+    prove(request)
+    known, roles = accounts_of(request), {role.value for role in wanted.roles}
+    now = known.clock()
+    password = None if roles == {Role.SERVICE.value} else initial_password()
+    new = NewAccount(
+        name=wanted.name,
+        display_name=wanted.display_name,
+        roles=roles,
+        password_hash=None if password is None else known.settings.hasher.hash(password),
+        password_ends_at=None if password is None else now + INITIAL_PASSWORD_LASTS,
+    )
+    made = account_changes.create(known.database, new, who=who_asks(request), now=now)
+    (told,) = _told(request, made)
+    return InitialPassword(account=told, initial_password=password)
 
 
 @router.put("/accounts/{name}/roles", summary="Give an account other roles")
@@ -119,7 +118,7 @@ def change_roles(request: Request, _admin: Admin, name: Name, given: Annotated[R
     record, services = _changeable(request, name), services_of(request)
     roles = {role.value for role in given.roles}
     account_changes.change_roles(services.database, record, roles, who=who_asks(request), now=services.clock())
-    return _told(_named(request, name))
+    return _told(request, _named(request, name))[0]
 
 
 @router.post("/accounts/{name}/disable", summary="Let somebody in no more")
@@ -127,7 +126,7 @@ def disable(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Let the account in no more, and end its sessions. 409 for the last admin."""
     record, services = _changeable(request, name), services_of(request)
     account_changes.disable(services.database, record, who=who_asks(request), now=services.clock())
-    return _told(_named(request, name))
+    return _told(request, _named(request, name))[0]
 
 
 @router.post("/accounts/{name}/enable", summary="Let somebody in again")
@@ -135,51 +134,62 @@ def enable(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Let the account in again."""
     record, services = _changeable(request, name), services_of(request)
     account_changes.enable(services.database, record, who=who_asks(request), now=services.clock())
-    return _told(_named(request, name))
+    return _told(request, _named(request, name))[0]
 
 
-@router.get("/tokens", summary="List the tokens")
-def list_tokens(request: Request, _admin: Admin) -> Tokens:
-    """List which programs may do what, and who made that so; those that were revoked, too."""
-    rows = tokens(services_of(request).database)
-    names = [name for name in TokenTold.model_fields if name != "scopes"]
-    return Tokens.model_validate(
-        {"items": [{"scopes": sorted(row.scopes)} | {name: getattr(row, name) for name in names} for row in rows]}
+@router.post("/accounts/{name}/reset", summary="Give an account a new initial password")
+def reset_password(request: Request, _admin: Admin, name: Name) -> InitialPassword:
+    """Give it an initial password, shown this once, and end its sessions. 404 without accounts."""
+    record, known, password = _changeable(request, name), accounts_of(request), initial_password()
+    hashed, now = known.settings.hasher.hash(password), known.clock()
+    ends_at = now + INITIAL_PASSWORD_LASTS
+    account_changes.reset_password(known.database, record, hashed, ends_at=ends_at, who=who_asks(request), now=now)
+    (told,) = _told(request, _named(request, name))
+    return InitialPassword(account=told, initial_password=password)
+
+
+@router.delete("/accounts/{name}/app", summary="Ask somebody for codes no more, who has lost their app")
+def remove_app(request: Request, _admin: Admin, name: Name) -> AccountTold:
+    """Remove the authenticator app, and end the account's sessions. A password too short to stand alone ends, too."""
+    record, services = _changeable(request, name), services_of(request)
+    account_changes.remove_app(services.database, record, who=who_asks(request), now=services.clock())
+    return _told(request, _named(request, name))[0]
+
+
+@router.post("/accounts/{name}/unlock", summary="Let somebody try to sign in again at once")
+def unlock(request: Request, _admin: Admin, name: Name) -> AccountTold:
+    """Forget the failures to sign in to the account."""
+    record, services = _changeable(request, name), services_of(request)
+    about = sign_in.about_account(record.name)
+    account_changes.unlock(services.database, record, about, who=who_asks(request), now=services.clock())
+    return _told(request, _named(request, name))[0]
+
+
+@router.get("/accounts/{name}/sessions", summary="List where somebody is signed in")
+def list_sessions(request: Request, _admin: Admin, name: Name) -> Sessions:
+    """List the open sessions of an account. 404 without accounts."""
+    record, known = _changeable(request, name), accounts_of(request)
+    found = sessions_of(known.database, record.id, limits=known.settings.limits, now=known.clock())
+    return Sessions(items=tuple(SessionTold.model_validate(one) for one in found))
+
+
+@router.delete("/accounts/{name}/sessions", status_code=204, summary="End all sessions of an account")
+def end_sessions(request: Request, _admin: Admin, name: Name) -> None:
+    """Sign somebody out everywhere, and forget in which browsers they signed in."""
+    record, services = _changeable(request, name), services_of(request)
+    account_changes.end_all(services.database, record, who=who_asks(request), now=services.clock())
+
+
+def _told(request: Request, *records: AccountRecord) -> tuple[AccountTold, ...]:
+    database = services_of(request).database
+    paused = pauses_of(database, [sign_in.about_account(one.name) for one in records])
+    names = [name for name in AccountTold.model_fields if name not in {"roles", "paused_until"}]
+    return tuple(
+        AccountTold.model_validate(
+            {name: getattr(one, name) for name in names} | {"roles": tuple(sorted(one.roles)), "paused_until": until}
+        )
+        for one, until in zip(records, paused, strict=True)
     )
-
-
-@router.post("/tokens", status_code=201, summary="Make a token")
-def make_token(request: Request, _admin: Admin, wanted: Annotated[TokenWanted, Body()]) -> TokenMade:
-    """Make a token and show it this once. 409 for a name that an active token has: a repeat makes no second one."""
-    _prove(request)
-    services, made, who = services_of(request), tokens_of.new_token(), who_asks(request)
-    create_token(
-        services.database,
-        wanted.name,
-        sha256=made.sha256,
-        scopes=wanted.scopes,
-        by=who.name,
-        now=services.clock(),
-        account_name=wanted.account,
-        source=who.source,
-    )
-    return TokenMade(name=wanted.name, token=made.secret)
-
-
-@router.delete("/tokens/{name}", status_code=204, summary="Revoke a token")
-def end_token(request: Request, _admin: Admin, name: Name) -> None:
-    """Let the active token of that name in no more."""
-    _prove(request)
-    services, who = services_of(request), who_asks(request)
-    try:
-        revoke_token(services.database, name, by=who.name, now=services.clock(), source=who.source)
-    except RefusedError:
-        raise HTTPException(404, NO_TOKEN) from None
-
-
-def _told(record: AccountRecord) -> AccountTold:
-    values = {name: getattr(record, name) for name in AccountTold.model_fields if name != "roles"}
-    return AccountTold.model_validate(values | {"roles": tuple(sorted(record.roles))})
 
 
 def _named(request: Request, name: str) -> AccountRecord:
@@ -191,10 +201,11 @@ def _named(request: Request, name: str) -> AccountRecord:
 
 def _changeable(request: Request, name: str) -> AccountRecord:
     """Return an account to change. HTTPException: 404 for none, 403 for who has to prove first who they are."""
-    _prove(request)
+    prove(request)
     return _named(request, name)
 
 
-def _prove(request: Request) -> None:
+def prove(request: Request) -> None:
+    """Pass programs and who has just proved who they are. HTTPException, 403: others have to do that first."""
     if person_of(request).session is not None and proof.proof_wanted(request) is not None:
         raise HTTPException(403, PROVE)
