@@ -48,9 +48,13 @@ class PatientTold(Model):
     """Whose something is said to be."""
 
     patient_id: str
+    issuer_of_patient_id: str = Field(description="A patient is a Patient ID of one issuer; empty where none is said.")
     patient_name: str
     patient_birth_date: str = Field(examples=["19700101"])
     patient_sex: str
+
+
+_OF_ROW: Final = ("patient_id", "patient_name", "patient_birth_date", "patient_sex")
 
 
 class ObjectTold(Model):
@@ -117,7 +121,10 @@ def show_conflict(request: Request, response: Response, _viewer: Viewer, study_i
     return ConflictTold(
         conflict=reading.conflict,
         doubt=reading.doubt,
-        patient=PatientTold(**{name: getattr(record.study, name) for name in PatientTold.model_fields}),
+        patient=PatientTold(
+            issuer_of_patient_id=reading.issuer_of_patient_id,
+            **{name: getattr(record.study, name) for name in _OF_ROW},
+        ),
         in_conflict=listed,
         more=len(found) - len(listed),
         objects=contested.objects_of(found),
