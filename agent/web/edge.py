@@ -12,7 +12,7 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,6 +122,8 @@ class Edge:
             await (refusal or self._app)(scope, _bounded(receive), dressed)
         except _SlowReaderError:  # whoever asked takes no more of the answer: nothing is held for them
             scope["state"]["abort"]()
+        except ClientDisconnect:  # whoever asked has gone, as a page does that is closed: there is nobody to answer
+            return
         except Exception as error:  # noqa: BLE001 - the web's named edge: logged, and answered with a plain page
             failure = self._failure(scope, error)
             if not begun:

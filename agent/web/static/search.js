@@ -32,7 +32,10 @@
       window.location.reload();
     }
   });
-  window.addEventListener("popstate", () => window.location.reload());
+  const here = window.location.pathname;
+  window.addEventListener("popstate", () => {
+    if (window.location.pathname !== here) window.location.reload();  // a link within the page is none to another
+  });
   if (window.location.pathname === "/search" && window.history.state?.typed && typed.value === "") {
     typed.value = window.history.state.typed;
     show(typed.value);

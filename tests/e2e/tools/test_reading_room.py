@@ -172,7 +172,6 @@ def test_by_keyboard_alone_somebody_signs_in_opens_a_study_agrees_and_takes_it_b
     page.keyboard.type(PASSWORD)
     press("Enter")
     expect(page.locator("[data-key]").first).to_be_visible()
-    page.wait_for_load_state()  # a page that is still being loaded loses what runs in it
     press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     press("Enter")

@@ -5,8 +5,9 @@ import asyncio
 import httpx
 import pytest
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.web import edge
 from agent.web.access import LOCAL
@@ -115,6 +116,27 @@ def test_a_database_that_is_down_is_said(error: Exception, sentence: str) -> Non
         answer = ask(breaking(error))
     assert (answer.status_code, answer.text) == (503, sentence)
     assert [line["event"] for line in logged] == ["web_database_unavailable"]
+
+
+def test_a_page_that_was_closed_while_it_asked_is_no_failure() -> None:
+    async def once() -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"localhost")]
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers, "state": {}}
+        edge_of = Edge(breaking(ClientDisconnect()), problem=problem, identify=lambda _: LOCAL, reach=Reach())
+        await edge_of(scope, gone, send)
+        return sent
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    with structlog.testing.capture_logs() as logged:
+        assert asyncio.run(once()) == []
+    assert logged == []
 
 
 @pytest.mark.parametrize("error", [ValueError("DOE^John"), QueryError("DOE^John"), RuntimeError()])
