@@ -6,6 +6,7 @@ AgentError
 +-- DeliveryError      a destination does not have what it was sent; `retry` says whether trying again can help
 |   +-- DestinationDownError   because it is away or not fit: nothing else would have better luck there now
 +-- AuditError         whoever is to have the audit trail did not take it: it is given again
++-- TooManyError       more ask for the same at this moment than are let wait
 +-- ProviderError      nobody can be let in by what a provider of single sign-on said
 """
 
@@ -88,3 +89,7 @@ class AuditError(AgentError):
 
 class ProviderError(AgentError):
     """Nobody can be let in by what a provider of single sign-on said; the message says why, without its words."""
+
+
+class TooManyError(AgentError):
+    """More ask for the same at this moment than are let wait."""

@@ -122,7 +122,7 @@ class Sending:
 
     def stored(self, index: int, detail: str) -> None:
         """See `Progress`."""
-        task = self.tasks[index]
+        task, is_first = self.tasks[index], not any(one.acknowledged for one in self._ended.values())
         self._end(
             index,
             Ended(
@@ -131,6 +131,7 @@ class Sending:
                 reason=detail,
                 attempts=task.attempts + 1,
                 on_trial=isinstance(self.forwarder.destinations[self.destination], Trial),
+                is_told=is_first,
             ),
         )
 

@@ -13,7 +13,8 @@ from db.errors import RefusedError
 from db.schema_accounts import NAME, account, recovery_code
 
 _NAME: Final = re.compile(rf"[a-z0-9][a-z0-9._@-]{{0,{NAME - 1}}}")
-_TAKEN: Final = frozenset({"local"})  # who asks where there are no accounts
+_TAKEN: Final = frozenset({"local", "agent", "unknown", "nobody", "hl7", "retention", "tibabu", "system"})
+"""What the audit trail and the studies' histories call those who are no person."""
 LONGEST_DISPLAY_NAME: Final = 100
 _MADE: Final = frozenset({"roles", "has_password", "has_codes"})  # of other columns
 

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
 
 from db import kinds
+from db.audit import THE_AGENT, note_transfer
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.lifecycle import State
@@ -54,6 +55,7 @@ class Ended:
     attempts: int
     not_before: datetime | None = None
     on_trial: bool = False  # a folder has it: the destination has had nothing of it
+    is_told: bool = False  # the first of its batch that arrived: the audit trail tells of the transfer
     forget_sending: bool = False  # the destination said that what it has under that UID came from somebody else
 
 
@@ -221,6 +223,8 @@ def _end(connection: Connection, ended: Ended, at: datetime) -> None:
         values |= {"state": DeliveryState.TESTED, "not_before": None, "sent_at": None}
     elif ended.acknowledged:
         values |= {"state": DeliveryState.ACKNOWLEDGED, "acknowledged_at": at, "not_before": None}
+        if ended.is_told:
+            _tell(connection, ended.delivery_id, at)
     elif ended.not_before is None:
         values |= {"state": DeliveryState.PARKED, "not_before": None}
     else:
@@ -232,6 +236,13 @@ def _end(connection: Connection, ended: Ended, at: datetime) -> None:
         .where(delivery.c.id == ended.delivery_id, delivery.c.state != DeliveryState.ACKNOWLEDGED)
         .values(values)
     )
+
+
+def _tell(connection: Connection, delivery_id: int, at: datetime) -> None:
+    """Note that objects of a study went to a destination: once for each batch, as for what comes."""
+    query = select(instance.c.study_id, delivery.c.destination).join(delivery, delivery.c.instance_id == instance.c.id)
+    row = connection.execute(query.where(delivery.c.id == delivery_id)).one()
+    note_transfer(connection, row.study_id, THE_AGENT, counterpart=row.destination, at=at)
 
 
 def park_forwards(database: Database, study_id: int, destination: str, *, reason: str, at: datetime) -> int:

@@ -38,17 +38,19 @@ def come_in(
         sweep_sessions(connection, limits=limits, now=now)
         record = _account(connection, known, who, now)
         who = replace(who, name=record.name, role=" ".join(sorted(known.roles)))
-        if record.disabled_at is not None or not known.roles:
-            message = "expected an enabled account with a role. Received: another"
-            raise RefusedError(message)
         if record.roles != known.roles:
             set_roles(connection, record.id, known.roles)
             end_sessions(connection, record.id)
-            detail = f"roles changed by the provider to {' '.join(sorted(known.roles))}"
+            detail = f"roles changed by the provider to {' '.join(sorted(known.roles)) or 'none'}"
             note_change(connection, who, record.name, detail, now=now, type=EventType.SECURITY_ROLES_CHANGED)
-        begin_session(connection, replace(new, account_id=record.id), now=now)
-        change_account(connection, record.id, signed_in_at=now)
-        note_open(connection, who, Stage.OPEN, new.how, now)
+        is_let_in = record.disabled_at is None and bool(known.roles)
+        if is_let_in:
+            begin_session(connection, replace(new, account_id=record.id), now=now)
+            change_account(connection, record.id, signed_in_at=now)
+            note_open(connection, who, Stage.OPEN, new.how, now)
+    if not is_let_in:  # but what the provider says of their roles stands, and ended their sessions
+        message = "expected an enabled account with a role. Received: another"
+        raise RefusedError(message)
     return record
 
 

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
 
-from db import kinds
+from db import audit, kinds
 from db.advance import Position, advance, note
 from db.analysis import raise_study
+from db.audit import AuditEvent
+from db.audit_terms import EventAction, EventId
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
@@ -253,6 +255,16 @@ def _correct(opened: Opened, queue: Queue, moved: Position, values: Mapping[str,
     names, at = " ".join(changed), opened.acting.at
     note(connection, moved, IDENTITY_CORRECTED, moved.state, at=at, detail=names, actor=opened.acting.who.name)
     replace_task(connection, queue, row.id, at=at)
+    event = AuditEvent(
+        event=EventId.PROCEDURE_RECORD,
+        action=EventAction.UPDATE,
+        who=opened.acting.who,
+        at=at,
+        study_instance_uid=row.study_instance_uid,
+        patient_id=values["patient_id"],
+        detail="resolved: the study is this patient's",
+    )
+    audit.note(connection, event)  # the act's own event names whose it was
 
 
 def _let_go_on(opened: Opened, queue: Queue, moved: Position, allowances: Allowances) -> None:

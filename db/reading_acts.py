@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -50,6 +50,9 @@ DONE_WORDS = {
     Kind.RESOLVED: "decided whose it is",
     Kind.UNDONE: "took something back",
 }
+
+
+REMOVED: Final = "The study is not here any more: it has been removed by its age. Nothing was written."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +106,16 @@ def open_for_act(connection: Connection, seen: Seen, acting: Acting) -> Opened:
 
 
 def open_study(connection: Connection, study_instance_uid: str, acting: Acting) -> Opened:
-    """Lock a study, whatever has become of it. Raises RefusedError where it is not here."""
-    query = select(study.c.id).where(study.c.study_instance_uid == study_instance_uid, study.c.removed_at.is_(None))
+    """Lock a study, whatever has become of it. Raises RefusedError where it is not here, or no more."""
+    query = select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
     study_id = connection.execute(query).scalar_one_or_none()
     if study_id is None:
         message = f"expected the Study Instance UID of a study that is here. Received: {study_instance_uid}"
         raise RefusedError(message)
     position = lock(connection, study_id)
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
+    if row.removed_at is not None:  # perhaps while its lock was waited for
+        raise RefusedError(REMOVED)
     return Opened(connection, acting, position, row, _reading(connection, study_id))
 
 

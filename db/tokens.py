@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, literal, or_, select, update
 
 from db.audit import AuditEvent, Who, note
 from db.audit_terms import EventAction, EventId, EventType
@@ -22,7 +22,14 @@ _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 _WITH_ACCOUNT: Final = select(api_token, account.c.name.label("account")).outerjoin(
     account, account.c.id == api_token.c.account_id
 )
-_LETS_IN: Final = and_(api_token.c.revoked_at.is_(None), account.c.disabled_at.is_(None))
+_PROGRAM: Final = "service"
+_LETS_IN: Final = and_(
+    api_token.c.revoked_at.is_(None),
+    or_(
+        api_token.c.account_id.is_(None),
+        and_(account.c.disabled_at.is_(None), (literal(" ") + account.c.roles + " ").contains(f" {_PROGRAM} ")),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +139,7 @@ def _program(connection: Connection, name: str) -> int:
     """Return the id of an enabled account of the role service. RefusedError where there is none of that name."""
     query = select(account.c.id, account.c.roles).where(account.c.name == name, account.c.disabled_at.is_(None))
     row = connection.execute(query).one_or_none()
-    if row is None or "service" not in row.roles.split():
+    if row is None or _PROGRAM not in row.roles.split():
         message = "expected the name of an enabled account of the role service. Received: another"
         raise RefusedError(message)
     return int(row.id)

@@ -86,8 +86,12 @@ def worklist(
 def worklist_row(database: Database, study_instance_uid: str) -> WorklistRow | None:
     """Return one study as it stands on the worklist, or None when it is unknown."""
     with database.read() as connection:
-        query = select(study).where(study.c.study_instance_uid == study_instance_uid)
-        return next(iter(described(connection, connection.execute(query).all())), None)
+        return _row(connection, study_instance_uid)
+
+
+def _row(connection: Connection, study_instance_uid: str) -> WorklistRow | None:
+    query = select(study).where(study.c.study_instance_uid == study_instance_uid)
+    return next(iter(described(connection, connection.execute(query).all())), None)
 
 
 def any_study(database: Database) -> bool:
@@ -250,13 +254,11 @@ class StudyRecord:
 
 def study_record(database: Database, study_instance_uid: str) -> StudyRecord | None:
     """Return what is on record about a study, or None when it is unknown."""
-    row = worklist_row(database, study_instance_uid)
-    if row is None:
-        return None
     with database.read() as connection:
-        study_id = connection.execute(
-            select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
-        ).scalar_one()
+        row = _row(connection, study_instance_uid)
+        if row is None:
+            return None
+        study_id = row.id
         of_study = select(instance.c.id).where(instance.c.study_id == study_id)
         results = select(result.c.id).where(result.c.study_id == study_id)
         reports = select(report.c.id).where(report.c.result_id.in_(results))

@@ -4,6 +4,7 @@ The one broad `except` of the web is here; a browser is never shown more than a 
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable
 from math import ceil
@@ -137,13 +138,20 @@ class Edge:
         state["person"] = None
         if OF_NOBODY.fullmatch(scope["path"]) is not None:
             return None
-        person = state["person"] = await run_in_threadpool(self._identify, Request(scope))
         if self._pace is None:
+            state["person"] = await run_in_threadpool(self._identify, Request(scope))
             return None
-        party = f"address {network_of(state['address'])}" if person is None else f"name {person.name}"
-        wait = self._pace.wait(party, pace.OF_NOBODY if person is None else pace.OF_PERSON)
-        if not wait:
-            return None
+        address, shown = f"address {network_of(state['address'])}", _shown(scope)
+        wait = 0.0 if self._pace.is_known(shown) else self._pace.wait(address, pace.OF_NOBODY, counts=False)
+        if wait:  # nothing is looked up for an address that asks too often in nobody's name
+            return self._too_often(scope, wait)
+        person = state["person"] = await run_in_threadpool(self._identify, Request(scope))
+        self._pace.remember(shown, found=person is not None)
+        party, allowed = (address, pace.OF_NOBODY) if person is None else (f"name {person.name}", pace.OF_PERSON)
+        wait = self._pace.wait(party, allowed)
+        return self._too_often(scope, wait) if wait else None
+
+    def _too_often(self, scope: Scope, wait: float) -> Response:
         response = self._problem(scope, 429, TOO_OFTEN)
         response.headers["Retry-After"] = str(ceil(wait))
         return response
@@ -199,6 +207,13 @@ def _bounded(receive: Receive) -> Receive:
         return message
 
     return given
+
+
+def _shown(scope: Scope) -> bytes:
+    """Return a digest of what a request shows of who sends it."""
+    headers = Headers(scope=scope)
+    shown = "\n".join((*headers.getlist("authorization"), *headers.getlist("cookie")))
+    return hashlib.sha256(shown.encode("utf-8", "surrogateescape")).digest()
 
 
 def _of_this_site(headers: Headers) -> bool:

@@ -7,13 +7,16 @@ Unicode and blanks are welcome, and what many others have chosen is refused.
 import secrets
 import threading
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
+
+from agent.errors import TooManyError
 
 SHORTEST: Final = 15
 """Characters of a password that stands alone."""
@@ -23,6 +26,9 @@ LONGEST: Final = 256
 _LOOKED_AT: Final = 72  # characters whose guessing is estimated: the time that takes grows with them
 _FEWEST_GUESSES: Final = 1e8
 _INITIAL_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+
+MOST_WAITING: Final = 8
+"""People whose passwords are looked at, or wait for that, in one process."""
 
 TOO_SHORT: Final = "Choose at least {} characters: a few words in a row are easy to remember."
 TOO_LONG: Final = "Choose at most {} characters."
@@ -39,6 +45,21 @@ class Hasher:
         """Use other parameters only for tests, which hash often."""
         self._hasher = hasher or PasswordHasher(type=Type.ID)
         self._turn = threading.Semaphore(at_once)
+        self._places = threading.Semaphore(MOST_WAITING)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take one of the few places for those who sign in, for a block. TooManyError: all are taken just now.
+
+        Who waits for a turn keeps a thread of the site meanwhile: guessers must not keep all of them.
+        """
+        if not self._places.acquire(blocking=False):
+            message = f"expected at most {MOST_WAITING} who sign in at once. Received: one more"
+            raise TooManyError(message)
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def hash(self, password: str) -> str:
         """Return what is kept of a password."""

@@ -40,6 +40,8 @@ def show_conflict(request: Request) -> Response:
     found = in_conflict(services.database, uid)
     known = [(one, contested.identified(services, one)) for one in found[: quarantine.SHOWN]]
     said = [(one, None if who is None else who.patient) for one, who in known]
+    others = {who["patient_id"] for _, who in said if who is not None} - {record.study.patient_id}
+    trail.viewed_too(request, uid, others, "conflict of identity: another patient")
     return page(
         request,
         "conflict.html",

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from agent.errors import TooManyError
 from agent.web import codes, sign_in, times
 from agent.web.access import ANYBODY, Address, address_of
 from agent.web.accounts import Accounts
@@ -18,6 +19,7 @@ from db.sessions import SessionRecord, Stage, offer_secret
 from db.sign_in import sign_out
 
 NO_ACCOUNTS: Final = "There are no accounts here: whoever reaches this machine may use the site ([web] accounts)."
+BUSY: Final = "Too many people sign in at this moment. Try again in a few seconds."
 _LOCAL: Final = re.compile(r"/(?!/)[A-Za-z0-9._~/-]*")
 _PAGES: Final = {
     Stage.CODE: "/sign-in/code",
@@ -59,7 +61,11 @@ def enter(request: Request) -> Response:
     accounts, form = accounts_of(request), form_of(request)
     going = local(form.get("next", "/"))
     name = form.get("name", "")
-    found = sign_in.with_password(accounts, name, exactly(request, "password"), visitor_of(request))
+    try:
+        with accounts.settings.hasher.place():
+            found = sign_in.with_password(accounts, name, exactly(request, "password"), visitor_of(request))
+    except TooManyError:  # before anything is counted against anybody
+        return sign_in_page(request, 429, BUSY, going=going, name=name)
     if isinstance(found, sign_in.Refused):
         return sign_in_page(request, *refusal_of(accounts, found), going=going, name=name)
     return _onward(accounts, found, going)

@@ -4,6 +4,7 @@ A page that keeps itself up to date is one view, however often it is asked for: 
 who goes on looking at the same thing is noted again after five minutes only.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -26,6 +27,18 @@ def viewed(request: Request, study_instance_uid: str, what: str = "study's page"
     seen(request, EventId.INSTANCES_ACCESSED, study_instance_uid=study_instance_uid, detail=what)
 
 
+def viewed_too(request: Request, study_instance_uid: str, patient_ids: Iterable[str], what: str) -> None:
+    """Note that who asks is shown other patients with a study, each by their ID: they can be asked for by it."""
+    for patient_id in sorted({*patient_ids} - {""}):
+        seen(
+            request,
+            EventId.INSTANCES_ACCESSED,
+            study_instance_uid=study_instance_uid,
+            patient_id=patient_id,
+            detail=what,
+        )
+
+
 def searched(request: Request, what: str) -> None:
     """Note that who asks is shown a list of patients, as the worklist; `what` names the list and no patient."""
     seen(request, EventId.QUERY, action=EventAction.EXECUTE, detail=what)
@@ -38,10 +51,15 @@ def seen(
     action: EventAction = EventAction.READ,
     type: EventType | None = None,  # noqa: A002 - the standard's word
     study_instance_uid: str = "",
+    patient_id: str = "",
     detail: str = "",
 ) -> None:
-    """Note anything that changes nothing, once in five minutes for as long as it goes on."""
-    _once(request, changed(request, event, action, type=type, study_instance_uid=study_instance_uid, detail=detail))
+    """Note anything that changes nothing, once in five minutes for as long as it goes on.
+
+    Of a study its patient is looked up; `patient_id` names another one who was shown with it.
+    """
+    said = changed(request, event, action, type=type, study_instance_uid=study_instance_uid, detail=detail)
+    _once(request, replace(said, patient_id=patient_id))
 
 
 def changed(

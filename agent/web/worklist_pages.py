@@ -93,7 +93,7 @@ def keep_view(request: Request) -> Response:
     if not name:
         raise HTTPException(400, NO_NAME)
     try:
-        save_view(services.database, person_of(request).name, name, query, at=services.clock())
+        save_view(services.database, trail.who_asks(request), name, query, at=services.clock())
     except RefusedError:
         raise HTTPException(409, TOO_MANY) from None
     return RedirectResponse(f"/?{query}", 303)
@@ -103,7 +103,8 @@ def drop_view(request: Request) -> Response:
     """Forget a view of who asks."""
     number = request.path_params["view_id"]
     if number.isascii() and number.isdigit() and len(number) < len("1000000000"):
-        forget_view(services_of(request).database, person_of(request).name, int(number))
+        services = services_of(request)
+        forget_view(services.database, trail.who_asks(request), int(number), at=services.clock())
     return RedirectResponse("/", 303)
 
 

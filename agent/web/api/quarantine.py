@@ -117,6 +117,8 @@ def show_conflict(request: Request, response: Response, _viewer: Viewer, study_i
     trail.viewed(request, study_instance_uid, "conflict of identity by the API")
     found = in_conflict(services.database, study_instance_uid)
     listed = tuple(_object(request, one) for one in found[:SHOWN])
+    others = {one.patient.patient_id for one in listed if one.patient is not None} - {record.study.patient_id}
+    trail.viewed_too(request, study_instance_uid, others, "conflict of identity by the API: another patient")
     response.headers["ETag"] = tag_of(record, reading.seen)
     return ConflictTold(
         conflict=reading.conflict,

@@ -12,6 +12,7 @@ from agent.web.api.model import Line, Model
 from agent.web.api.security import Viewer
 from agent.web.people import readable
 from agent.web.services import services_of
+from agent.web.trail import who_asks
 from agent.web.worklist_pages import LONGEST_NAME, NO_NAME
 from db.errors import RefusedError
 from db.saved_views import forget_view, save_view, saved_views
@@ -62,7 +63,7 @@ def keep_view(request: Request, viewer: Viewer, wanted: Annotated[ViewWanted, Bo
     services, name = services_of(request), readable(wanted.name, LONGEST_NAME)
     if not name:
         raise RefusedError(NO_NAME)
-    save_view(services.database, viewer.name, name, views.filters_of(wanted.query), at=services.clock())
+    save_view(services.database, who_asks(request), name, views.filters_of(wanted.query), at=services.clock())
     found = next((one for one in _own(request, viewer.name) if one.name == name), None)
     if found is None:
         raise HTTPException(404, NO_VIEW)  # forgotten again meanwhile
@@ -74,7 +75,8 @@ def drop_view(request: Request, viewer: Viewer, view_id: Number) -> None:
     """Forget one of the views of who asks."""
     if view_id not in {one.id for one in _own(request, viewer.name)}:
         raise HTTPException(404, NO_VIEW)
-    forget_view(services_of(request).database, viewer.name, view_id)
+    services = services_of(request)
+    forget_view(services.database, who_asks(request), view_id, at=services.clock())
 
 
 def _own(request: Request, name: str) -> tuple[ViewTold, ...]:

@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from db import kinds
+from db.audit import AGENT
+from db.audit_search import AuditQuery, search
+from db.audit_terms import EventId
 from db.completion import close_due
 from db.conclusion import Conclusion, record_conclusion
 from db.delivery_state import DeliveryState
@@ -147,10 +150,12 @@ def test_attempts_are_counted_when_they_begin_and_end_as_they_end(ledger: Any) -
         (one.delivery_id, 1, True),  # as after a kill: it may be there
     ]
     later = ledger.now + timedelta(minutes=1)
-    stored = Ended(delivery_id=one.delivery_id, acknowledged=True, reason="0000", attempts=1)
+    stored = Ended(delivery_id=one.delivery_id, acknowledged=True, reason="0000", attempts=1, is_told=True)
     failed = Ended(delivery_id=two.delivery_id, acknowledged=False, reason="A700", attempts=1, not_before=later)
     note_forwards(ledger.database, [stored, failed], None, at=ledger.now)
     assert states(ledger) == [("archive", "ACKNOWLEDGED"), ("archive", "QUEUED")]
+    told = search(ledger.database, AuditQuery(person=AGENT, event=EventId.INSTANCES_TRANSFERRED)).rows
+    assert [(row.event.study_instance_uid, row.event.counterpart) for row in told] == [("1.2.3", "archive")]
     assert due(ledger, study_id) == []
     assert next_forward_at(ledger.database, study_id, "archive") == later
     ledger.now = later

@@ -1,11 +1,14 @@
 """What readers do with a study stands on record, with who and why, and each of it can be taken back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
+from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text, update
 
 from db import feedback, reading_marks
 from db.amendment import amendment_to_record, record_amendment, request_amendment
@@ -19,8 +22,11 @@ from db.feedback import Finding, Opinion, all_feedback, last_words
 from db.feedback_report import report_opinion
 from db.outcome import Outcome
 from db.priority import Allowances, Priority
+from db.reading_acts import REMOVED
 from db.reading_undo import undo
 from db.result_withdrawal import Why, withdraw_result
+from db.schema import study
+from db.schema_reading import reading_act
 from db.workitem_reading import TaskCriteria, reading_tasks
 from db.worklist import study_record, worklist
 
@@ -253,3 +259,27 @@ def test_only_the_result_that_was_seen_is_withdrawn(desk: Any) -> None:
             revision=desk.seen().revision - 1,
         )
     assert desk.row().outcome is Outcome.FLAGGED
+
+
+def test_who_acts_on_a_study_while_it_is_removed_is_told_so_and_nothing_is_written(
+    desk: Any, eventually: Callable[..., None]
+) -> None:
+    said: list[str] = []
+
+    def note() -> None:
+        try:
+            reading_marks.add_note(desk.database, desk.uid, desk.acting(), "seen")
+        except RefusedError as error:
+            said.append(str(error))
+
+    late = Thread(target=note)
+    with desk.database.begin() as connection:
+        connection.execute(update(study).values(removed_at=desk.now))
+        late.start()
+        if connection.dialect.name == "postgresql":  # on SQLite it waits with its first word
+            waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            eventually(lambda: connection.execute(waits).scalar_one())
+    late.join()
+    assert said == [REMOVED]
+    with desk.database.read() as connection:
+        assert connection.execute(select(reading_act)).all() == []

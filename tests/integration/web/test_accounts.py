@@ -58,7 +58,7 @@ def test_an_admin_makes_an_account_whose_person_chooses_the_password(
 
 
 @pytest.mark.parametrize(
-    ("name", "roles"), [*((name, ["reader"]) for name in ("two words", "root", "local")), ("x", [])]
+    ("name", "roles"), [*((name, ["reader"]) for name in ("two words", "root", "local", "Unknown", "agent")), ("x", [])]
 )
 def test_an_account_without_a_name_of_its_own_or_a_role_is_not_made(
     admin: Any, sqlite_database: Database, name: str, roles: list[str]
@@ -244,6 +244,10 @@ def test_a_program_gets_a_token_that_is_shown_once_and_ends_with_its_account(
     assert program.get("/", headers=bearing).status_code == 403
     assert program.post("/accounts/root/disable", headers=bearing).status_code == 403
     assert program.get("/account", headers=bearing).status_code == 404
+    admin.post("/accounts/ris/roles", data={"role": "reader"})
+    assert program.get("/system", headers=bearing).status_code == 303  # it is no program's account any more
+    admin.post("/accounts/ris/roles", data={"role": "service"})
+    assert program.get("/system", headers=bearing).status_code == 200
     admin.post("/accounts/ris/disable")
     assert program.get("/system", headers=bearing).status_code == 303
     said = "token ris-1 made: system:read", "account ris: disabled"

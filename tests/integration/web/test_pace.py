@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.web import pace
+from agent.web import accounts, pace
 from agent.web.pace import Allowed, Pace
 from db.database import Database
 
@@ -41,3 +41,22 @@ def test_who_asks_too_often_is_told_when_to_ask_again(
 def test_without_accounts_nobody_is_counted(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "OF_PERSON", Allowed(1, 0.01))
     assert [client.get("/system").status_code for _ in range(3)] == [200] * 3
+
+
+def test_nothing_is_looked_up_for_an_address_that_asks_too_often_in_nobodys_name(
+    sqlite_database: Database, visit: Callable[..., Any], make_person: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is signed in at the same address goes on, and a cookie that lets nobody in is asked about no more."""
+    monkeypatch.setattr(pace, "OF_NOBODY", Allowed(3, 0.01))
+    make_person(sqlite_database, "jane")
+    browser, guesser = visit(sqlite_database), visit(sqlite_database)
+    browser.sign_in("jane")
+    assert browser.get("/account").status_code == 200
+    asked: list[str] = []
+    looked_up = accounts.session_of
+    monkeypatch.setattr(accounts, "session_of", lambda *a, **more: asked.append(a[1]) or looked_up(*a, **more))
+    for number in range(6):
+        guesser.cookies.set("tibabu", f"{number}" * 43)
+        guesser.get("/account")
+    assert len(asked) == 2
+    assert browser.get("/account").status_code == 200

@@ -13,6 +13,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from agent.web.quarantine import SHOWN, names_others
+from db.audit_search import AuditQuery, search
+from db.database import Database
 from db.identity import OF_PATIENT
 from db.outcome import Outcome
 from db.quarantine import quarantined
@@ -43,6 +45,11 @@ def contested(ledger: Any, tmp_path: Path) -> Any:
     return ledger
 
 
+def events_of(database: Database, patient_id: str) -> list[str]:
+    """Return what the audit trail says of a patient."""
+    return [row.event.detail for row in search(database, AuditQuery(patient_id=patient_id)).rows]
+
+
 def forms(page: str) -> dict[str, str]:
     return dict(re.findall(r'type="hidden" name="(revision|version|objects)" value="(\w+)"', page))
 
@@ -55,8 +62,10 @@ def test_both_identities_stand_side_by_side_and_the_decision_is_carried_out(
     page = client.get(f"/quarantine/{UID}").text
     for said in ("Doe, Jane", "P1", "Roe, &lt;b&gt;Rita&lt;/b&gt;", "P2", "CLINIC", "not given"):
         assert said in page, said
+    assert "conflict of identity: another patient" in events_of(contested.database, "P2")
     data = forms(page) | {"decision": "assign", "reason": "the ward says so"}
     answer = client.post(f"/quarantine/{UID}/decide", data=data, headers=SAME_SITE)
+    assert "resolved: the study is this patient's" in events_of(contested.database, "P2")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/studies/{UID}?done=resolved#reading")
     row = worklist_row(contested.database, UID)
     assert row is not None

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pyotp
 import pytest
 from sqlalchemy import select
 
+from agent.web.passwords import MOST_WAITING
 from db import account_changes
 from db.accounts import account_named
 from db.audit import Who
@@ -304,3 +306,16 @@ def test_codes_are_guessed_no_faster_than_passwords(
     statuses = [guesser.post("/sign-in/code", data={"code": f"{number:06}"}).status_code for number in range(10)]
     assert statuses == [422] * 9 + [429]
     assert guesser.sign_in("root").status_code == 429
+
+
+def test_guessers_do_not_keep_the_threads_of_the_site(
+    sqlite_database: Database, visit: Visit, make_person: MakePerson
+) -> None:
+    make_person(sqlite_database, "jane")
+    browser = visit(sqlite_database)
+    with ExitStack() as others:
+        for _ in range(MOST_WAITING):
+            others.enter_context(browser.site.state.services.accounts.settings.hasher.place())
+        refused = browser.sign_in("jane")
+        assert (refused.status_code, "at this moment" in refused.text) == (429, True)
+    assert browser.sign_in("jane").status_code == 303

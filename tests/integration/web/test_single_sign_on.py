@@ -104,6 +104,19 @@ def test_roles_follow_the_provider_and_older_sessions_end_with_them(
     assert "account jane: roles changed by the provider to admin" in details(sqlite_database)
 
 
+def test_who_has_no_role_at_the_provider_any_more_is_out_everywhere(
+    browse: Browse, provider: OpenId, sqlite_database: Database
+) -> None:
+    browser = browse()
+    sign_in(browser, provider)
+    assert browser.get("/").status_code == 200
+    provider.claims["groups"] = []
+    assert sign_in(browse(), provider).status_code == 422
+    assert browser.get("/").status_code == 303
+    assert account_named(sqlite_database, "jane").roles == frozenset()
+    assert "account jane: roles changed by the provider to none" in details(sqlite_database)
+
+
 @pytest.mark.parametrize("groups", [[], ["all"], None, 7, [["radiologists"]]])
 def test_who_is_nothing_here_is_not_let_in(
     browse: Browse, provider: OpenId, sqlite_database: Database, groups: object

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import update
 
 from db.attributes import InstanceAttributes
+from db.audit_search import AuditQuery, search
+from db.audit_terms import EventId
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority
@@ -132,6 +134,9 @@ def test_a_view_is_saved_without_anything_of_a_patient_and_forgotten(client: htt
     assert client.post("/worklist/views", data={"name": " ", "query": ""}, headers=host).status_code == 400
     client.post(f"/worklist/views/{view.id}/forget", headers=host)
     assert saved_views(ledger.database, "local") == ()
+    said = [row.event.detail for row in search(ledger.database, AuditQuery(event=EventId.QUERY)).rows]
+    assert said[0] == "view of the worklist forgotten: modality=CR"
+    assert "view of the worklist saved: modality=CR" in said
     assert client.post("/worklist/views/x/forget", headers=host).status_code == 303
     answers = [
         client.post("/worklist/views", data={"name": f"V{number}", "query": "mine=1"}, headers=host).status_code
