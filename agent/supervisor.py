@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -23,19 +22,37 @@ STEADY_SECONDS = 60.0
 RESTARTS = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=30), attempts=sys.maxsize)
 
 
+class Process(Protocol):
+    """A process that was started, as `subprocess.Popen` and `agent.forking.Forked` have it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...  # noqa: D102 - see the class
+    def wait(self, timeout: float | None = None) -> int: ...  # noqa: D102
+    def terminate(self) -> None: ...  # noqa: D102
+    def kill(self) -> None: ...  # noqa: D102
+
+
+class Stop(Protocol):
+    """The order to stop."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait so many seconds for it, and tell whether it was given."""
+
+
 @dataclass(slots=True)
 class _Child:
     role: str
-    command: list[str]
-    process: subprocess.Popen[bytes] | None = None
+    begin: Callable[[str], Process]
+    process: Process | None = None
     deaths: int = 0
     waited: float = 0.0
     served: float = 0.0
     wait: float = field(default=0.0)
 
     def start(self) -> None:
-        """Start the process; its standard input stays open with us, and its end is the child's order to stop."""
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)  # noqa: S603 - our own command line
+        """Start the process."""
+        self.process = self.begin(self.role)
         self.served = 0.0
         log.info("process_started", role=self.role, pid=self.process.pid)
 
@@ -54,7 +71,7 @@ class _Child:
         pause = RESTARTS.after(self.deaths)
         self.wait = 0.0 if self.deaths == 1 or pause is None else pause.total_seconds()
         self.waited = 0.0
-        self._close()
+        self.process = None
         if code == RECYCLED:
             log.warning("process_recycled", role=self.role, restart_in_seconds=self.wait)
         else:
@@ -75,32 +92,12 @@ class _Child:
             log.error("process_killed", role=self.role, after_seconds=seconds)  # noqa: TRY400 - nothing more to say
             self.process.kill()
             self.process.wait()
-        self._close()
-
-    def _close(self) -> None:
-        if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.close()
         self.process = None
 
 
-def role_command(role: str, config: Path | None) -> list[str]:
-    """Return the command line of a role's process.
-
-    `-P` keeps the working directory off Python's path: a folder called `model` there must not be taken for ours.
-    """
-    file = [] if config is None else ["--config", str(config)]
-    return [sys.executable, "-P", "-m", "agent", "run", *file, "--only", role, "--supervised"]
-
-
-def supervise(
-    roles: tuple[str, ...],
-    config: Path | None,
-    stop: threading.Event,
-    *,
-    command: Callable[[str, Path | None], list[str]] = role_command,
-) -> None:
-    """Run each role as a process of its own until `stop` is set, then drain them all."""
-    children = [_Child(role, command(role, config)) for role in roles]
+def supervise(roles: tuple[str, ...], begin: Callable[[str], Process], stop: Stop) -> None:
+    """Run each role as a process of its own, which `begin` starts, until the order to stop; then drain them all."""
+    children = [_Child(role, begin) for role in roles]
     for child in children:
         child.start()
     while not stop.wait(POLL_SECONDS):

@@ -69,7 +69,7 @@ class Server:
 
 def _is_receiver(path: Path, folder: Path) -> bool:
     try:
-        return path.joinpath("cwd").readlink() == folder and b"receive" in path.joinpath("cmdline").read_bytes()
+        return path.joinpath("cwd").readlink() == folder and path.joinpath("comm").read_text() == "tibabu-receive\n"
     except OSError:
         return False
 

@@ -11,10 +11,11 @@ from agent.app import DICOMWEB, HL7, ROLES, SHADOW, processes_of, roles_of, run_
 from agent.cli.options import config_path
 from agent.config import Config, load
 from agent.errors import ConfigError
+from agent.forking import Forks, name_process
 from agent.memory import RECYCLED, MemoryWatch
 from agent.parts import open_rows
 from agent.pulse import SILENT_SECONDS, start_pulse
-from agent.stopping import say_ready, stop_on_signals, stop_with_parent
+from agent.stopping import StopOrder, say_ready, stop_at_end_of, stop_on_signals
 from agent.supervisor import supervise
 from dicom_io.library_logs import quiet_libraries
 
@@ -41,27 +42,43 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     config = load(path)
     logs.configure(level=config.log.level, form=config.log.format)
     quiet_libraries()  # again: configuring the logs has opened them
-    stop = threading.Event()
-    stop_on_signals(stop)
-    if supervised:
-        stop_with_parent(stop)
-    processes = processes_of(config, only or roles_of(config))
-    if len(only) == 1 and (supervised or len(processes) == 1):
-        if only[0] == SHADOW:
-            _step_back(config)
-        for role, section in ((DICOMWEB, config.dicomweb), (HL7, config.hl7)):
-            if only[0] == role and not section.enabled:
-                message = f"expected {role}.enabled = true, for the role {role}. Received: false"
-                raise ConfigError(message)
-        _migrate(config, supervised=supervised)
-        _serve(only[0], config, stop)
+    roles = only or roles_of(config)
+    for role in roles:
+        _check(role, config)
+    processes = processes_of(config, roles)
+    parent = [sys.stdin.fileno()] if supervised else []
+    if len(processes) == 1:
+        stop = threading.Event()
+        stop_on_signals(stop)
+        for pipe in parent:
+            stop_at_end_of(pipe, stop)
+        _migrate(config)
+        _serve(processes[0], config, stop)
         return
-    _migrate(config, supervised=False)
-    supervise(processes, path, stop)
+    order = StopOrder(*parent)
+    _migrate(config)
+    forks = Forks(lambda role, stop: _serve(role, config, stop))
+    supervise(processes, forks.start, order)
+
+
+def _check(role: str, config: Config) -> None:
+    """Raise ConfigError for a role that the configuration does not have."""
+    if role == SHADOW and not config.model.shadow:
+        message = "expected the name of a second model in model.shadow, for the role shadow. Received: none"
+        raise ConfigError(message)
+    for optional, section in ((DICOMWEB, config.dicomweb), (HL7, config.hl7)):
+        if role == optional and not section.enabled:
+            message = f"expected {role}.enabled = true, for the role {role}. Received: false"
+            raise ConfigError(message)
 
 
 def _serve(role: str, config: Config, stop: threading.Event) -> None:
     """Serve a role in this process, which ends itself when it hangs, and to be started anew when it is too large."""
+    name_process(role)
+    if role == SHADOW:
+        from agent.shadow import step_back  # noqa: PLC0415 - of this role only
+
+        step_back()  # before the first thread of work starts
     start_pulse(SILENT_SECONDS * (10 if role == SHADOW else 1))  # that one may have to wait long for the processor
     limits = {"work": config.work.megabytes, SHADOW: config.work.megabytes, "deliver": config.deliver.megabytes}
     watch = MemoryWatch(limits[role], stop) if role in limits else None
@@ -70,21 +87,10 @@ def _serve(role: str, config: Config, stop: threading.Event) -> None:
         sys.exit(RECYCLED)
 
 
-def _step_back(config: Config) -> None:
-    """Give way to every other process: to be done before the first thread of work starts."""
-    from agent.shadow import step_back  # noqa: PLC0415 - of this role only
+def _migrate(config: Config) -> None:
+    """Bring the database to this version."""
+    from db.migrate import upgrade  # noqa: PLC0415 - whoever asks for help or mistypes an option need not wait for Alembic
 
-    if not config.model.shadow:
-        message = "expected the name of a second model in model.shadow, for the role shadow. Received: none"
-        raise ConfigError(message)
-    step_back()
-
-
-def _migrate(config: Config, *, supervised: bool) -> None:
-    """Bring the database to this version, unless the supervisor has just done so."""
-    if not supervised:
-        from db.migrate import upgrade  # noqa: PLC0415 - Alembic is of no use to a supervised role
-
-        database = open_rows(config)
-        upgrade(database)
-        database.dispose()
+    database = open_rows(config)
+    upgrade(database)
+    database.dispose()

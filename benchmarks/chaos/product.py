@@ -71,7 +71,7 @@ class Host:
 
     def pids(self, role: str) -> list[int]:
         """Return the living processes of a role, children of the supervisor."""
-        return [pid for pid in _children(self.process.pid) if f"--only\0{role}\0".encode() in _command(pid)]
+        return [pid for pid in _children(self.process.pid) if _name(pid) == f"tibabu-{role}"]
 
     def kill(self) -> None:
         """Kill the supervisor, whose roles are left to themselves, and start another one at once."""
@@ -140,10 +140,10 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _command(pid: int) -> bytes:
+def _name(pid: int) -> str:
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+    return ""
 
 
 def _lives(group: int) -> bool:

@@ -95,13 +95,13 @@ class Tibabu:
         """Tell whether so many studies are on the worklist and all reports on them delivered."""
         return [row.state.value for row in self.rows()] == ["DELIVERED"] * studies
 
+    def pids(self, role: str) -> list[int]:
+        """Return the living processes of a role, children of the supervisor."""
+        return [pid for pid in _children(self.process.pid) if _name(pid) == f"tibabu-{role}"]
+
     def pid(self, role: str) -> int | None:
-        """Return the living process of a role, a child of the supervisor."""
-        for pid in _children(self.process.pid):
-            with suppress(OSError):
-                if f"--only\0{role}\0".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return pid
-        return None
+        """Return the living process of a role of which there is one; None while there is none."""
+        return next(iter(self.pids(role)), None)
 
     def send(self, *files: Dataset | Path | bytes, calling_ae_title: str = "SCANNER") -> list[StoreStatus]:
         sent = [self.encode(file) if isinstance(file, Dataset) else file for file in files]
@@ -156,6 +156,12 @@ def _children(pid: int) -> list[int]:
     with suppress(OSError):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)

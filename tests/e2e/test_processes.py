@@ -9,19 +9,6 @@ from typing import Any
 from dicom_io.errors import NetworkError
 
 
-def _receivers(agent: Any) -> list[int]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == agent.process.pid and b"receive" in words:
-            found.append(int(process.name))
-    return found
-
-
 def _is_stored(agent: Any, study: list[Any]) -> bool:
     try:
         return all(one.stored for one in agent.send(*study))
@@ -34,16 +21,16 @@ def test_what_several_processes_said_yes_to_is_kept_when_one_of_them_is_killed(
 ) -> None:
     agent = configure(tmp_path, receive={"host": "127.0.0.1", "port": free_port(), "processes": 2})
     with running(agent, ["receive"]):
-        eventually(lambda: len(_receivers(agent)) == 2)
+        eventually(lambda: len(agent.pids("receive")) == 2)
         sent = [[radiograph(number) for number in range(start, start + 5)] for start in range(0, 40, 5)]
         scanners = [threading.Thread(target=agent.send, args=study) for study in sent[:6]]
         for scanner in scanners:
             scanner.start()
         for scanner in scanners:
             scanner.join()
-        os.kill(_receivers(agent)[0], signal.SIGKILL)
+        os.kill(agent.pids("receive")[0], signal.SIGKILL)
         for study in sent[6:]:
             eventually(lambda study=study: _is_stored(agent, study))
-        eventually(lambda: len(_receivers(agent)) == 2)
+        eventually(lambda: len(agent.pids("receive")) == 2)
     stored = {path.stem for path in (tmp_path / "var" / "store").rglob("*.dcm")}
     assert len(stored) == 40

@@ -1,5 +1,6 @@
 """A worker that leaks is started anew before it takes the machine's memory, and no job is lost or blamed for it."""
 
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from agent.supervisor import supervise
+from agent.supervisor import Process, supervise
 from db.database import Database
 from db.queue import open_queue, utc_now
 
@@ -25,11 +26,11 @@ def test_a_worker_that_leaks_drains_and_is_started_anew_and_each_of_its_jobs_is_
     url = sqlite_database.url.render_as_string(hide_password=False)
     stop = threading.Event()
 
-    def command(_role: str, _config: Path | None) -> list[str]:
-        return [sys.executable, str(PROGRAM), url, str(ledger), "100"]
+    def begin(_role: str) -> Process:
+        return subprocess.Popen([sys.executable, str(PROGRAM), url, str(ledger), "100"])  # noqa: S603 - ours
 
     with capture_logs() as logs:
-        supervisor = threading.Thread(target=supervise, args=(("work",), None, stop), kwargs={"command": command})
+        supervisor = threading.Thread(target=supervise, args=(("work",), begin, stop))
         supervisor.start()
         eventually(lambda: queue.depth(utc_now()) == (), timeout=60)
         stop.set()

@@ -3,7 +3,7 @@
 import os
 import shlex
 import signal
-import sys
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +12,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent import supervisor
-from agent.stopping import stop_with_parent
-from agent.supervisor import role_command, supervise
+from agent.stopping import StopOrder, stop_at_end_of
+from agent.supervisor import Process, supervise
 
 Eventually = Callable[..., None]
+
+
+def shell(script: str) -> Process:
+    return subprocess.Popen(["/bin/sh", "-c", script])  # noqa: S603 - ours
+
+
+def child(script: str, deaths: int = 0) -> supervisor._Child:
+    return supervisor._Child("work", lambda _role: shell(script), deaths=deaths)
 
 
 class Hospital:
@@ -24,13 +32,11 @@ class Hospital:
     def __init__(self, folder: Path, first: str) -> None:
         self._folder, self._first = folder, first
         self.stop = threading.Event()
-        self.thread = threading.Thread(
-            target=supervise, args=(("work", "web"), None, self.stop), kwargs={"command": self._line}, daemon=True
-        )
+        self.thread = threading.Thread(target=supervise, args=(("work", "web"), self._begin, self.stop), daemon=True)
 
-    def _line(self, role: str, _config: Path | None) -> list[str]:
+    def _begin(self, role: str) -> Process:
         note = shlex.quote(str(self._folder / role))
-        return ["/bin/sh", "-c", f"{self._first} echo $$ >> {note}; read line"]
+        return shell(f"{self._first} echo $$ >> {note}; exec sleep 600")
 
     def pids(self, role: str) -> list[int]:
         file = self._folder / role
@@ -98,13 +104,13 @@ def test_a_process_that_does_not_end_in_time_is_killed(
 
 def test_who_dies_again_and_again_is_started_later_and_later() -> None:
     with capture_logs() as events:
-        child = supervisor._Child("work", ["/bin/sh", "-c", "exit 3"])
+        one = child("exit 3")
         for _ in range(4):
-            child.wait = 0.0
-            child.tend(1.0)
-            assert child.process is not None
-            child.process.wait()
-            child.tend(0.2)
+            one.wait = 0.0
+            one.tend(1.0)
+            assert one.process is not None
+            one.process.wait()
+            one.tend(0.2)
     deaths = [event for event in events if event["event"] == "process_died"]
     assert [death["restart_in_seconds"] for death in deaths] == [0.0, 1.0, 2.0, 4.0]
     assert {death["exit_status"] for death in deaths} == {3}
@@ -112,40 +118,63 @@ def test_who_dies_again_and_again_is_started_later_and_later() -> None:
 
 def test_it_is_not_started_before_its_pause_is_over() -> None:
     with capture_logs():
-        child = supervisor._Child("work", ["/bin/sh", "-c", "exit 0"])
-        child.wait = 1.0
-        child.tend(0.5)
-        assert child.process is None
-        child.tend(0.5)
-        assert child.process is not None
-        child.join(20)
+        one = child("exit 0")
+        one.wait = 1.0
+        one.tend(0.5)
+        assert one.process is None
+        one.tend(0.5)
+        assert one.process is not None
+        one.join(20)
 
 
 def test_who_has_served_long_is_started_again_at_once() -> None:
     with capture_logs() as events:
-        child = supervisor._Child("work", ["/bin/sh", "-c", "read line; exit 1"], deaths=7)
-        child.start()
-        assert child.process is not None
-        child.tend(supervisor.STEADY_SECONDS)
-        child.process.kill()
-        child.process.wait()
-        child.tend(0.2)
+        one = child("exec sleep 600", deaths=7)
+        one.start()
+        assert one.process is not None
+        one.tend(supervisor.STEADY_SECONDS)
+        one.process.kill()
+        one.process.wait()
+        one.tend(0.2)
     assert events[-1]["restart_in_seconds"] == 0.0
 
 
-def test_a_role_runs_this_program_with_its_config_and_without_the_working_directory_on_the_path() -> None:
-    command = role_command("work", Path("/etc/tibabu.toml"))
-    assert command[:4] == [sys.executable, "-P", "-m", "agent"]
-    assert command[4:] == ["run", "--config", "/etc/tibabu.toml", "--only", "work", "--supervised"]
-    assert "--config" not in role_command("work", None)
-
-
-def test_the_end_of_its_supervisor_reaches_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_a_pipe_tells_a_role_to_stop() -> None:
     ours, theirs = os.pipe()
-    with open(ours) as standard_input:  # noqa: PTH123 - a file descriptor
-        monkeypatch.setattr(sys, "stdin", standard_input)
-        stop = threading.Event()
-        stop_with_parent(stop)
-        assert not stop.is_set()
-        os.close(theirs)
-        assert stop.wait(10)
+    stop = threading.Event()
+    stop_at_end_of(ours, stop)
+    assert not stop.is_set()
+    os.close(theirs)
+    assert stop.wait(10)
+    os.close(ours)
+
+
+@pytest.fixture
+def order() -> Iterator[tuple[StopOrder, int]]:
+    """Give an order to stop, and the pipe at whose end it is given."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    ours, theirs = os.pipe()
+    yield StopOrder(ours), theirs
+    os.close(ours)
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_process_without_threads_is_told_to_stop_by_a_signal_and_stays_told(order: tuple[StopOrder, int]) -> None:
+    stop, theirs = order
+    assert not stop.wait(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.wait(10)
+    assert stop.wait(0)
+    os.close(theirs)
+
+
+def test_a_process_without_threads_is_told_to_stop_by_the_end_of_a_pipe_and_by_nothing_that_is_in_it(
+    order: tuple[StopOrder, int],
+) -> None:
+    stop, theirs = order
+    os.write(theirs, b"go on")
+    assert not stop.wait(10)
+    os.close(theirs)
+    assert stop.wait(10)
