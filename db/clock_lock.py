@@ -8,18 +8,12 @@ host: a lock on a file beside the database, which the system takes from a proces
 import fcntl
 import os
 from datetime import timedelta
-from typing import Final, Protocol, cast
-
-import psycopg
+from typing import Final, Protocol
 
 from db.database import Database
-from db.errors import DatabaseError
-from db.foreign import translated
 
 SILENCE: Final = timedelta(seconds=15)
 """After that the server ends the session of a holder that is not heard of."""
-
-_NAME: Final = "clock"
 
 
 class ClockLock(Protocol):
@@ -39,7 +33,9 @@ def clock_lock(database: Database, silence: timedelta = SILENCE) -> ClockLock:
     """Return the lock of the cluster whose database this is; it is not taken yet."""
     if database.dialect == "sqlite":
         return _FileLock(f"{database.url.database}-clock")
-    return _SessionLock(database, silence)
+    from db.clock_session import SessionLock  # noqa: PLC0415 - its driver is there only with the extra "postgresql"
+
+    return SessionLock(database, silence)
 
 
 class _FileLock:
@@ -65,46 +61,3 @@ class _FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-class _SessionLock:
-    def __init__(self, database: Database, silence: timedelta) -> None:
-        self._database = database
-        self._silence = silence
-        self._connection: psycopg.Connection | None = None
-        self._holds = False
-
-    def take(self) -> bool:
-        try:
-            with translated(psycopg.Error):
-                connection = self._connection = self._connection or self._connect()
-                query = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-                row = connection.execute(query, (_NAME,)).fetchone()
-        except DatabaseError:
-            self.release()
-            raise
-        self._holds = row is not None and bool(row[0])
-        return self._holds
-
-    def is_held(self) -> bool:
-        if self._holds and self._connection is not None:
-            try:
-                self._connection.execute("SELECT 1")
-            except psycopg.Error:
-                self.release()
-        return self._holds
-
-    def release(self) -> None:
-        self._holds = False
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> psycopg.Connection:
-        pooled = self._database.engine.raw_connection()
-        connection = cast("psycopg.Connection", pooled.driver_connection)
-        pooled.detach()  # it keeps its lock, and is not to go back to the pool with it
-        connection.autocommit = True
-        milliseconds = str(round(self._silence.total_seconds() * 1000))
-        connection.execute("SELECT set_config('idle_session_timeout', %s, false)", (milliseconds,))
-        return connection

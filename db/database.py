@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from sqlite3 import SQLITE_BUSY
 from sqlite3 import Error as SqliteError
 from typing import Any, Literal, TypeVar
@@ -180,7 +181,7 @@ def take(connection: Connection, lock: Lock) -> None:
 def open_database(url: str) -> Database:
     """Return the database at `url`: sqlite:///relative.db, sqlite:////absolute.db or postgresql://user:password@host/name.
 
-    Connects on first use. Raises `QueryError` for a URL of another kind or of none.
+    Connects on first use. Raises `QueryError` for a URL of another kind or of none, and where its driver is missing.
     """
     try:
         parsed = make_url(url)
@@ -189,11 +190,21 @@ def open_database(url: str) -> Database:
         raise QueryError(msg) from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return Database(parsed.set(drivername="postgresql+psycopg"))
+        return _postgresql(parsed)
     if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return Database(parsed.set(drivername="sqlite+pysqlite"))
     msg = f"expected a URL of sqlite (a file) or postgresql. Received: backend={backend}"
     raise QueryError(msg)
+
+
+def _postgresql(url: URL) -> Database:
+    try:
+        if find_spec("procrastinate") is None:
+            raise ModuleNotFoundError(name="procrastinate")
+        return Database(url.set(drivername="postgresql+psycopg"))
+    except ImportError as error:  # psycopg's own where it finds no libpq
+        msg = f'expected the extra for PostgreSQL (pip install "tibabu[postgresql]"). Received: missing={error.name}'
+        raise QueryError(msg) from None
 
 
 def _sqlite_engine(url: URL, begin: Callable[[Connection], None], *, query_only: bool = False) -> Engine:

@@ -8,7 +8,6 @@ from sqlalchemy import select
 from db import kinds
 from db.database import Database
 from db.delivery_state import DeliveryState
-from db.queue.announcements import Announcements
 from db.schema_workitems import workitem_event
 
 _POLL = 0.5  # seconds, on SQLite: nobody tells of anything there
@@ -21,8 +20,11 @@ class EventBell:
     def __init__(self, database: Database) -> None:
         """Connect on the first wait."""
         self._database = database
-        is_announced = database.dialect == "postgresql"
-        self._announcements = Announcements(database, [kinds.WEB_EVENT]) if is_announced else None
+        self._announcements = None
+        if database.dialect == "postgresql":
+            from db.queue.announcements import Announcements  # noqa: PLC0415 - its driver comes with "postgresql"
+
+            self._announcements = Announcements(database, [kinds.WEB_EVENT])
 
     def wait(self, stop: threading.Event) -> None:
         """Return when it is time to look. DatabaseUnavailableError when the connection is lost; wait again then."""

@@ -13,8 +13,6 @@ from hashlib import sha256
 from sqlite3 import OperationalError as SqliteOperationalError
 from typing import Any, cast
 
-import psycopg
-from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Row, Table, create_engine, event, func, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
@@ -131,6 +129,9 @@ def _move_table(here: Connection, there: Connection, table: Table) -> MovedTable
 
 def _copy(here: Connection, there: Connection, table: Table) -> MovedTable:
     """Write the rows by COPY, and return what was written."""
+    import psycopg  # noqa: PLC0415 - it comes with the extra "postgresql", which the commands do not need to be listed
+    from psycopg.sql import SQL, Identifier  # noqa: PLC0415
+
     columns = SQL(", ").join(Identifier(column.name) for column in table.columns)
     statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table.name), columns)
     driver = cast("psycopg.Connection", there.connection.driver_connection)

@@ -1,18 +1,18 @@
 """Text of any script on a page: what the fonts can draw, shaped and in the order in which it is seen.
 
 The font that comes with it (DejaVu Sans) has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic letters; a
-site adds fonts for others. What cannot be drawn is said in words, never shown as empty boxes.
+site adds fonts for others. Hebrew and Arabic, which run from right to left, need the extra `bidi`. What cannot be drawn
+is said in words, never shown as empty boxes.
 """
 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from arabic_reshaper import reshape
-from bidi.algorithm import get_display
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
@@ -46,6 +46,8 @@ class Lettering:
 
     def can_draw(self, text: str) -> bool:
         """Tell whether every letter can be drawn as it should be."""
+        if _runs_right_to_left(text) and not _can_reverse():
+            return False
         return all(
             self._font_of(letter) is not None and not any(first <= ord(letter) < end for first, end in _JOINED)
             for letter in _seen(text)
@@ -129,10 +131,22 @@ def _readable(group: str) -> str:
 def _seen(text: str) -> str:
     """Return the letters as they are seen from left to right, those of Arabic in the forms that they take together."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    if any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in line):
+    if _runs_right_to_left(line):
+        from arabic_reshaper import reshape  # noqa: PLC0415 - with the extra
+        from bidi.algorithm import get_display  # noqa: PLC0415
+
         seen: str = get_display(reshape(line))
         return seen
     return line
+
+
+def _runs_right_to_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
+
+
+def _can_reverse() -> bool:
+    """Tell whether the extra `bidi` is installed: letters in the wrong order would be another name."""
+    return find_spec("bidi") is not None and find_spec("arabic_reshaper") is not None
 
 
 def _words(text: str) -> list[str]:

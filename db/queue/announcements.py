@@ -7,20 +7,13 @@ from typing import cast
 
 import psycopg
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, func, select
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError
 from db.foreign import translated
+from db.queue.channel import CHANNEL
 
 _SLICE = 0.2  # seconds until a listener looks at `stop` again
-_CHANNEL = "procrastinate_queue_v1#"
-
-
-def say(connection: Connection, kind: str) -> None:
-    """Wake who waits for announcements of a kind of which there are no jobs, when the transaction commits."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(_CHANNEL + kind, "")))
 
 
 class Announcements:
@@ -58,7 +51,7 @@ class Announcements:
             pooled.detach()  # it is not to go back to the pool listening
             connection.autocommit = True
             for kind in self._kinds:
-                connection.execute(SQL("LISTEN {}").format(Identifier(_CHANNEL + kind)))
+                connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL + kind)))
         return connection
 
     def _heard(self, timeout: float) -> bool:

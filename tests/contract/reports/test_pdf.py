@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,15 @@ def test_arabic_letters_are_joined_and_run_from_right_to_left(study: Study, sour
     text = words(facts(study("not_flagged", source), patient_name="قباني^نزار"), tmp_path)
     assert "ﻧﺰﺍﺭ" in text
     assert "ﻗﺒﺎﻧﻲ" in text
+
+
+def test_without_the_extra_that_reverses_them_arabic_and_hebrew_letters_are_said_not_to_be_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "bidi", None)  # as if it were not installed
+    fonts = lettering()
+    assert person("Qabbani^Nizar=قباني^نزار", fonts) == f"Qabbani, Nizar {NOT_DRAWN}".replace("(in", "(and in")
+    assert person("כהן^דוד", fonts) == NOT_DRAWN
 
 
 def test_what_cannot_be_drawn_is_never_a_box_or_a_question_mark() -> None:

@@ -1,6 +1,7 @@
 """A database is named by its URL; whatever else is named is refused before anything is connected."""
 
 import pickle
+import sys
 
 import pytest
 
@@ -27,6 +28,15 @@ def test_a_url_of_either_kind_opens_without_connecting(url: str, dialect: str) -
 def test_any_other_url_is_refused(url: str) -> None:
     with pytest.raises(QueryError, match="expected"):
         open_database(url)
+
+
+@pytest.mark.parametrize("package", ["psycopg", "procrastinate"])
+def test_without_the_extra_a_postgresql_url_is_refused_with_its_name(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(QueryError, match=rf"tibabu\[postgresql\].*missing={package}"):
+        open_database("postgresql://agent:s3cret@h/d")
 
 
 def test_the_password_hides_in_messages_and_stays_in_the_url() -> None:
