@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -20,8 +19,8 @@ from agent.config import Config
 REPOSITORY = Path(__file__).parents[3]
 DEPLOY = REPOSITORY / "deploy"
 COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))
-KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
-UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+KUSTOMIZATION = DEPLOY / "kubernetes" / "kustomization.yaml"
+KUBERNETES = sorted(file for file in KUSTOMIZATION.parent.glob("*.yaml") if file != KUSTOMIZATION)
 
 
 def documents(file: Path) -> list[dict[str, Any]]:
@@ -40,9 +39,16 @@ def services(file: Path) -> dict[str, dict[str, Any]]:
     return {name: one for name, one in found["services"].items() if one["image"] == "tibabu"}
 
 
+def objects(kind: str) -> list[dict[str, Any]]:
+    return [one for file in KUBERNETES for one in documents(file) if one["kind"] == kind]
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in objects("Deployment")}
+
+
 def containers() -> dict[str, dict[str, Any]]:
-    found = [one for file in KUBERNETES for one in documents(file) if one["kind"] == "Deployment"]
-    return {one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0] for one in found}
+    return {name: pod["containers"][0] for name, pod in pods().items()}
 
 
 @pytest.mark.parametrize("file", COMPOSE, ids=lambda file: file.name)
@@ -75,20 +81,61 @@ def test_the_deployments_are_the_roles_and_their_configuration_is_the_products()
         mounts = {mount["mountPath"] for mount in one["volumeMounts"]}
         assert any(config.store.folder.is_relative_to(mount) for mount in mounts)
         assert str(config.database.url_file).startswith("/run/secrets/tibabu/")
-        assert one["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_no_pod_has_more_rights_than_the_strictest_standard_grants_nor_a_disk_to_write_to_beside_its_volumes() -> None:
+    """Kubernetes' Pod Security Standard "restricted", which the namespace enforces."""
+    (namespace,) = objects("Namespace")
+    assert namespace["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+    for pod in pods().values():
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not pod["automountServiceAccountToken"]
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+        assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+        for one in pod["containers"]:
+            assert one["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert set(one["resources"]) == {"requests", "limits"}
 
 
 def test_what_selects_and_scales_finds_a_deployment() -> None:
-    found = [one for file in KUBERNETES for one in documents(file)]
-    deployments = {one["metadata"]["name"]: one for one in found if one["kind"] == "Deployment"}
-    for one in deployments.values():
-        labels = one["spec"]["template"]["metadata"]["labels"]
-        assert one["spec"]["selector"]["matchLabels"] == labels
-    selectors = [one["spec"]["selector"] for one in found if one["kind"] in ("Service", "PodDisruptionBudget")]
-    receiving = deployments["receive"]["spec"]["template"]["metadata"]["labels"]
-    assert [one.get("matchLabels", one) for one in selectors] == [receiving] * 2
-    (scaler,) = (one for one in found if one["kind"] == "HorizontalPodAutoscaler")
-    assert scaler["spec"]["scaleTargetRef"]["name"] in deployments
+    labels = {one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"] for one in objects("Deployment")}
+    for one in objects("Deployment"):
+        assert one["spec"]["selector"]["matchLabels"] == labels[one["metadata"]["name"]]
+    (service,) = objects("Service")
+    assert service["spec"]["selector"] == labels["receive"]
+    several = {one["metadata"]["name"] for one in objects("Deployment") if one["spec"]["replicas"] > 1}
+    budgets = {
+        one["metadata"]["name"]: one["spec"]["selector"]["matchLabels"] for one in objects("PodDisruptionBudget")
+    }
+    assert budgets == {name: labels[name] for name in several}
+    (scaler,) = objects("HorizontalPodAutoscaler")
+    assert scaler["spec"]["scaleTargetRef"]["name"] in labels
+
+
+def test_the_network_lets_nobody_through_but_scanners_to_the_receivers_port_and_pods_to_the_hospital() -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in objects("NetworkPolicy")}
+    assert policies["nobody"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    (ingress,) = (one for spec in policies.values() for one in spec.get("ingress", ()))
+    assert ingress["ports"] == [{"protocol": "TCP", "port": containers()["receive"]["ports"][0]["name"]}]
+    blocks = [
+        peer["ipBlock"]["cidr"]
+        for spec in policies.values()
+        for rule in (*spec.get("ingress", ()), *spec.get("egress", ()))
+        for peer in (*rule.get("from", ()), *rule.get("to", ()))
+        if "ipBlock" in peer
+    ]
+    assert blocks == ["10.0.0.0/8"] * 2
+
+
+def test_the_kustomization_takes_every_file_and_names_the_image() -> None:
+    (found,) = documents(KUSTOMIZATION)
+    assert sorted(found["resources"]) == [file.name for file in KUBERNETES]
+    assert [one["name"] for one in found["images"]] == list({one["image"] for one in containers().values()})
 
 
 def test_the_image_is_made_of_what_is_in_the_repository_and_starts_the_product() -> None:
@@ -99,29 +146,31 @@ def test_the_image_is_made_of_what_is_in_the_repository_and_starts_the_product()
     assert json.loads(re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[0]) == list(project["scripts"])
     assert roles_run(json.loads(re.findall(r"^CMD (.*)$", text, re.MULTILINE)[0])) == ROLES
     assert f"EXPOSE {Config().receive.port}\n" in text
+    sent = re.findall(r"^!(.*)$", (DEPLOY / "Containerfile.dockerignore").read_text(), re.MULTILINE)
+    assert sent == copied
+    names = re.findall(r'"\.\[(.*)\]"', text)[0].split(",")
+    assert set(names) == set(project["optional-dependencies"]) - {"train", "test", "dev"}, "what a site may configure"
 
 
-@pytest.mark.tools
-def test_haproxy_takes_its_configuration_and_it_calls_the_product_by_its_defaults() -> None:
-    file = DEPLOY / "haproxy.cfg"
-    done = subprocess.run(["haproxy", "-c", "-f", str(file)], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    assert (done.returncode, done.stderr) == (0, "")
-    section = Config().receive
-    text = file.read_text()
-    assert set(re.findall(r"server host\d \S+:(\d+)", text)) == {str(section.port), "2762"}
-    request = bytes.fromhex(re.findall(r"send-binary (\w+)", text)[0])
-    assert (request[0], request[10:26].decode().strip()) == (0x01, section.ae_title)
-    assert int.from_bytes(request[2:6], "big") == len(request) - 6
-
-
-@pytest.mark.tools
-@pytest.mark.parametrize("unit", UNITS, ids=lambda file: file.name)
-def test_systemd_finds_nothing_wrong_with_a_unit_that_runs_the_product(unit: Path, tmp_path: Path) -> None:
-    text = unit.read_text()
-    command = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)[0].split()
-    for role in ROLES:
-        arguments = [role if word == "%i" else word for word in command[1:]]
-        assert role in roles_run(arguments)
-    (copy := tmp_path / unit.name).write_text(text.replace(command[0], "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    assert (done.returncode, done.stderr) == (0, "")
+def test_what_stands_around_the_roles_is_asked_where_it_listens() -> None:
+    compose = DEPLOY / "compose"
+    config = Config.model_validate(tomllib.loads((compose / "roles.toml").read_text()))
+    orthanc = json.loads((compose / "orthanc.json").read_text())
+    proxy = (compose / "proxy.cfg").read_text()
+    binds = re.findall(r"^ +bind :(\d+)", proxy, re.MULTILINE)
+    servers = re.findall(r"^ +server \w+ ([\d.]+):(\d+)", proxy, re.MULTILINE)
+    ours = [(one.host, str(one.port)) for one in (config.receive, config.web)]
+    assert servers == ours
+    assert config.receive.balancers == (config.web.host,)
+    assert config.web.behind_proxy
+    (pacs,) = config.destinations
+    assert (pacs.host, pacs.port, pacs.ae_title) == ("127.0.0.1", orthanc["DicomPort"], orthanc["DicomAet"])
+    known = orthanc["DicomModalities"]["tibabu"]
+    assert (known["AET"], str(known["Port"])) == (config.receive.ae_title, binds[0])
+    (found,) = documents(compose / "roles.yaml")
+    for one in found["services"].values():
+        assert one["read_only"]
+        assert one["cap_drop"] == ["ALL"]
+        assert one["security_opt"] == ["no-new-privileges:true"]
+    for secret in set(re.findall(r"/run/secrets/([\w.-]+)", proxy + str(found["services"]))):
+        assert secret in found["secrets"], secret

@@ -1,0 +1,72 @@
+"""The tools that read what deploy/ ships, HAProxy and systemd, find nothing wrong with it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.app import ROLES
+from agent.cli.run import run
+from agent.config import Config
+
+pytestmark = pytest.mark.tools
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+MOST_EXPOSED = 15  # tenths, as `systemd-analyze security` counts; of a unit without any sandboxing it says 96
+
+
+def said(*command: object) -> tuple[int, str]:
+    """Return a tool's exit status and what it has to say of errors."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)  # noqa: S603
+    return done.returncode, done.stderr
+
+
+def test_haproxy_takes_the_balancers_configuration_and_it_calls_the_product_by_its_defaults() -> None:
+    file = DEPLOY / "haproxy.cfg"
+    assert said("haproxy", "-c", "-f", file) == (0, "")
+    section = Config().receive
+    text = file.read_text()
+    assert set(re.findall(r"server host\d \S+:(\d+)", text)) == {str(section.port), "2762"}
+    request = bytes.fromhex(re.findall(r"send-binary (\w+)", text)[0])
+    assert (request[0], request[10:26].decode().strip()) == (0x01, section.ae_title)
+    assert int.from_bytes(request[2:6], "big") == len(request) - 6
+
+
+def test_haproxy_takes_the_configuration_of_the_proxy_in_front_of_the_pages(tmp_path: Path) -> None:
+    pem = tmp_path / "web.pem"
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+    made = said("openssl", "req", "-x509", *curve, "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", certificate)
+    assert made[0] == 0
+    pem.write_text(certificate.read_text() + key.read_text())
+    text = (DEPLOY / "compose" / "proxy.cfg").read_text().replace("/run/secrets/web.pem", str(pem))
+    (copy := tmp_path / "proxy.cfg").write_text(text)
+    assert said("haproxy", "-c", "-f", copy) == (0, "")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda file: file.name)
+def test_systemd_finds_nothing_wrong_with_a_unit_that_runs_the_product_and_little_that_it_may_do(
+    unit: Path, tmp_path: Path
+) -> None:
+    text = unit.read_text()
+    command = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)[0].split()
+    for role in ROLES:
+        arguments = [role if word == "%i" else word for word in command[1:]]
+        assert role in (run.make_context("run", arguments[1:]).params["only"] or ROLES)
+    (copy := tmp_path / unit.name).write_text(text.replace(command[0], "/bin/true"))
+    assert said("systemd-analyze", "verify", copy) == (0, "")
+    assert said("systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", copy) == (0, "")
+
+
+def test_the_units_differ_in_nothing_but_what_they_run() -> None:
+    one, other = (
+        [
+            line
+            for line in unit.read_text().splitlines()
+            if not line.startswith(("# /etc", "Description=", "ExecStart="))
+        ]
+        for unit in UNITS
+    )
+    assert one == other
