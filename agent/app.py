@@ -14,6 +14,7 @@ from agent.config import Config
 from agent.destinations import Forwarding
 from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, clock_is_off, parts_of, utc_now
+from agent.renewal import Renewal
 from agent.store_away import patient
 from db import kinds
 from db.audit import THE_AGENT, AuditEvent, record
@@ -67,17 +68,18 @@ class Ready(Protocol):
     def __call__(self, role: str, **facts: object) -> None: ...  # noqa: D102 - see the class
 
 
-def run_role(role: str, config: Config, stop: threading.Event, ready: Ready) -> None:
-    """Run one role until `stop` is set, then drain it."""
+def run_role(role: str, config: Config, stop: threading.Event, ready: Ready, renewal: Renewal | None = None) -> None:
+    """Run one role until `stop` is set, then drain it; what it is told meanwhile by `renewal` it takes over."""
+    renewal = renewal or Renewal(stop)
     roles: dict[str, Callable[[Config, Parts, threading.Event, Ready], None]] = {
-        "receive": _receive,
+        "receive": partial(_receive, renewal=renewal),
         "work": _work,
         "deliver": _deliver,
         CLOCK: _clock,
-        "web": _web,
+        "web": partial(_web, renewal=renewal),
         SHADOW: _shadow,
-        DICOMWEB: _dicomweb,
-        HL7: _hl7,
+        DICOMWEB: partial(_dicomweb, renewal=renewal),
+        HL7: partial(_hl7, renewal=renewal),
     }
     with parts_of(config) as parts:
         if (seconds := clock_is_off(parts.database, utc_now)) is not None:
@@ -104,11 +106,12 @@ def _tell(parts: Parts, role: str, what: EventType) -> None:
         log.warning("activity_not_recorded", role=role, reason=str(error))
 
 
-def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.receiving import make_scp  # noqa: PLC0415 - each role loads only what it runs
+def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:
+    from agent.receiving import make_scp, renew_scp  # noqa: PLC0415 - each role loads only what it runs
 
     scp = make_scp(config, parts)
     scp.start()
+    renewal.follow(lambda new: renew_scp(scp, new, parts))
     section = config.receive
     facts = {"port": scp.port} if section.plain else {}
     facts |= {} if section.tls is None else {"tls_port": scp.tls_port}
@@ -249,43 +252,24 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
     Clockwork(parts.database, ticks, utc_now, hangs=lambda: os._exit(1)).run(stop)
 
 
-def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:
     from agent.pages import serve_web  # noqa: PLC0415 - each role loads only what it runs
 
-    serve_web(config, parts, stop, lambda url: ready("web", url=url))
+    serve_web(config, parts, stop, lambda url: ready("web", url=url), renewal)
 
 
-def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.dicomweb.server import limits_of, serve  # noqa: PLC0415 - each role loads only what it runs
-    from agent.dicomweb.services import Services  # noqa: PLC0415
-    from agent.receiving import make_receiver, make_workitems  # noqa: PLC0415
-    from dicom_io.decoding import Decoder, DecoderSettings  # noqa: PLC0415
+def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:
+    from agent.sharing import serve_dicomweb  # noqa: PLC0415 - each role loads only what it runs
 
-    section, limits = config.dicomweb, config.decode
-    settings = DecoderSettings(
-        processes=limits.processes or 1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20
-    )
-    with Decoder(settings) as decoder:
-        services = Services(
-            database=parts.database,
-            store=parts.store,
-            receiver=make_receiver(config, parts, rejecters=None),  # whoever stores has a token for it
-            decoder=decoder,
-            clock=utc_now,
-            limits=limits_of(section),
-            workitems=make_workitems(config, parts),
-            public_url=section.public_url,
-            behind_proxy=section.behind_proxy,
-            accept_unknown_sop_classes=config.receive.accept_unknown_sop_classes,
-        )
-        serve(services, section, stop=stop, ready=lambda url: ready(DICOMWEB, url=url))
+    serve_dicomweb(config, parts, stop, lambda url: ready(DICOMWEB, url=url), renewal)
 
 
-def _hl7(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    from agent.listening import make_listener  # noqa: PLC0415 - each role loads only what it runs
+def _hl7(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:
+    from agent.listening import make_incoming, make_listener  # noqa: PLC0415 - each role loads only what it runs
 
     listener = make_listener(config, parts)
     listener.start()
+    renewal.follow(lambda new: listener.renew(make_incoming(new, parts).answer))
     ready(HL7, port=listener.port)
     stop.wait()
     listener.stop(_DRAIN_SECONDS)

@@ -217,19 +217,28 @@ def load(path: Path | None) -> Config:
 
     Raises ConfigError that lists every problem by its TOML key.
     """
-    if path is None:
-        return resolve(Config(), Path.cwd())
+    return parse(read(path), path)
+
+
+def read(path: Path | None) -> str:
+    """Return the text of a config file, none where there is no file. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
-            raw = tomllib.load(file)
+        return "" if path is None else path.read_text(encoding="utf-8")
     except OSError as error:
         message = f"expected a readable config file. Received: {path} ({error.strerror})"
-        raise ConfigError(message) from None
+    except UnicodeDecodeError as error:
+        message = f"expected a config file in UTF-8. Received: {path} ({error.reason} at byte {error.start})"
+    raise ConfigError(message)
+
+
+def parse(text: str, path: Path | None) -> Config:
+    """Return what a config file says, as `load` does. `path` is where it lies."""
+    folder = Path.cwd() if path is None else path.resolve().parent
+    try:
+        return resolve(Config.model_validate(tomllib.loads(text)), folder)
     except tomllib.TOMLDecodeError as error:
         message = f"expected TOML in {path}. Received: {error}"
         raise ConfigError(message) from None
-    try:
-        return resolve(Config.model_validate(raw), path.resolve().parent)
     except ValidationError as error:
         problems = "\n".join(f"  {_key(problem['loc'])}: {problem['msg']}" for problem in error.errors())
         message = f"{path} has {error.error_count()} problem(s):\n{problems}"

@@ -57,14 +57,20 @@ def _setting(key: str, field: FieldInfo, value: Any) -> Setting:  # noqa: ANN401
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     return Setting(
         key=key,
-        value=_text(value),
-        default="" if field.is_required() else _text(default),
+        value=value_text(value),
+        default="" if field.is_required() else value_text(default),
         changed=field.is_required() or value != default,
         sentence=field.description or "",
     )
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - whatever a setting is
+def set_text(section: BaseModel) -> str:
+    """Return a table in one line, with what is set in it."""
+    found = {key: getattr(section, key) for key in type(section).model_fields if key in section.model_fields_set}
+    return value_text(found)
+
+
+def value_text(value: Any) -> str:  # noqa: ANN401 - whatever a setting is
     """Return a value as config.toml has it; of an address of the web neither who signs in nor what it asks."""
     if value is None:
         return _UNSET
@@ -73,9 +79,9 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever a setting is
     if isinstance(value, BaseModel):
         value = {key: getattr(value, key) for key in type(value).model_fields}
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_text(one)}' for key, one in value.items())} }}"
+        return f"{{ {', '.join(f'{key} = {value_text(one)}' for key, one in value.items())} }}"
     if isinstance(value, tuple | list | set | frozenset):
-        return f"[{', '.join(_text(one) for one in value)}]"
+        return f"[{', '.join(value_text(one) for one in value)}]"
     return json.dumps(value if isinstance(value, bool | int | float) else _without_secrets(value), ensure_ascii=False)
 
 

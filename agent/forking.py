@@ -43,13 +43,14 @@ class Forked:
 
     def terminate(self) -> None:
         """Ask the process to drain."""
-        self._send(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process at once."""
-        self._send(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
-    def _send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: int) -> None:
+        """Send the process a signal, while it lives."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -57,8 +58,11 @@ class Forked:
 class Forks:
     """Starts such processes, each for a role. This process must have no other thread: a copy has but one."""
 
-    def __init__(self, serve: Callable[[str, threading.Event], None]) -> None:
-        """Let `serve(role, stop)` be what each does; it is told to stop by signals and by the death of this process."""
+    def __init__(self, serve: Callable[[str, threading.Event, threading.Event], None]) -> None:
+        """Let `serve(role, stop, hung_up)` be what each does.
+
+        It is told to stop by signals and by the death of this process; SIGHUP sets `hung_up`.
+        """
         self._serve = serve
         self._ends, self._held = os.pipe()  # the first comes to its end when nobody holds the other one any more
         gc.collect()
@@ -73,11 +77,11 @@ class Forks:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return Forked(pid)
         os.close(self._held)
-        stop = threading.Event()
-        stop_on_signals(stop)
+        stop, hung_up = threading.Event(), threading.Event()
+        stop_on_signals(stop, hung_up)
         stop_at_end_of(self._ends, stop)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self._serve(role, stop)
+        self._serve(role, stop, hung_up)
         sys.exit()
 
 

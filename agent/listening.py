@@ -12,11 +12,15 @@ from db.messages import Rules
 
 def make_listener(config: Config, parts: Parts) -> MllpListener:
     """Return the listener with its port open; it accepts nothing yet."""
+    return MllpListener(config.hl7.listener, make_incoming(config, parts).answer)
+
+
+def make_incoming(config: Config, parts: Parts) -> Incoming:
+    """Return who answers messages."""
     section = config.hl7
     rules = Rules(allowances=allowances(config), home=section.assigning_authority, orders_last=section.orders_last)
     meaning = Meaning(replace(section.meaning, ours=section.meaning.ours | sent_as(config)))
-    incoming = Incoming(parts.database, parts.queue, meaning, rules, section.incoming, utc_now)
-    return MllpListener(section.listener, incoming.answer)
+    return Incoming(parts.database, parts.queue, meaning, rules, section.incoming, utc_now)
 
 
 def sent_as(config: Config) -> frozenset[str]:

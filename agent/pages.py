@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from agent.config import Config
 from agent.configuration import described
 from agent.http_server import certificate_of
 from agent.neighbours import neighbours_of
 from agent.parts import Parts, allowances, utc_now
+from agent.renewal import Renewal
 from agent.web.decoding import Decoding
 from agent.web.models import InUse
 from agent.web.server import accounts_of, reach_of, serve
@@ -15,7 +17,9 @@ from agent.web.services import Services
 from dicom_io.decoding import DecoderSettings
 
 
-def serve_web(config: Config, parts: Parts, stop: threading.Event, ready: Callable[[str], None]) -> None:
+def serve_web(
+    config: Config, parts: Parts, stop: threading.Event, ready: Callable[[str], None], renewal: Renewal
+) -> None:
     """Serve until `stop` is set; `ready` is called once, with the URL, when connections are accepted."""
     section, limits = config.web, config.decode
     settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
@@ -34,7 +38,12 @@ def serve_web(config: Config, parts: Parts, stop: threading.Event, ready: Callab
             neighbours=neighbours_of(config),
             configuration=described(config),
             models=InUse(config.model.name, config.model.shadow),
+            reload=renewal.ask,
         )
+
+        def renewed(new: Config) -> Services:
+            return replace(services, neighbours=neighbours_of(new), configuration=described(new))
+
         serve(
             services,
             host=section.host,
@@ -43,4 +52,5 @@ def serve_web(config: Config, parts: Parts, stop: threading.Event, ready: Callab
             certificate=certificate_of(section.tls_certificate, section.tls_key),
             stop=stop,
             ready=lambda port: ready(f"{scheme}://{host}:{port}/"),
+            follow=lambda renew: renewal.follow(lambda new: renew(renewed(new))),
         )

@@ -44,16 +44,31 @@ def make_scp(config: Config, parts: Parts) -> StorageScp:
             maximum_pdu_size=section.maximum_pdu_bytes,
             slots_file=config.store.local_folder / "associations.lock",
         ),
-        make_receiver(config, parts, rejecters=frozenset(peer.ae_title.strip() for peer in config.peers)),
+        _sink(config, parts),
         parts.store.spool,
-        services=Services(
-            archive=HeldArchive(parts.database, parts.store, utc_now),
-            maximum_answers=section.maximum_answers,
-            steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
-            commitment=make_committer(config, parts),
-            asked=CommitmentTaker(parts.database, parts.queue, utc_now),
-            workitems=make_workitems(config, parts),
-        ),
+        services=_services(config, parts),
+    )
+
+
+def renew_scp(scp: StorageScp, config: Config, parts: Parts) -> None:
+    """Serve who connects from now on by another configuration of peers, rules and destinations."""
+    section = config.receive
+    door = make_door(config.peers, section.anyone_may, section.limits)
+    scp.renew(_sink(config, parts), door, _services(config, parts))
+
+
+def _sink(config: Config, parts: Parts) -> Receiver:
+    return make_receiver(config, parts, rejecters=frozenset(peer.ae_title.strip() for peer in config.peers))
+
+
+def _services(config: Config, parts: Parts) -> Services:
+    return Services(
+        archive=HeldArchive(parts.database, parts.store, utc_now),
+        maximum_answers=config.receive.maximum_answers,
+        steps=StepTaker(StepLedger(parts.database, parts.queue, timing(config), allowances(config)), utc_now),
+        commitment=make_committer(config, parts),
+        asked=CommitmentTaker(parts.database, parts.queue, utc_now),
+        workitems=make_workitems(config, parts),
     )
 
 

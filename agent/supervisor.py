@@ -1,5 +1,6 @@
 """One small process that keeps the roles alive: a crash of one (a codec, TensorFlow) drops no association."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from agent.memory import RECYCLED
+from agent.reload import RENEWED, Change, starting_anew
 from agent.retry import Backoff
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ class Process(Protocol):
     def wait(self, timeout: float | None = None) -> int: ...  # noqa: D102
     def terminate(self) -> None: ...  # noqa: D102
     def kill(self) -> None: ...  # noqa: D102
+    def send_signal(self, number: int) -> None: ...  # noqa: D102
 
 
 class Stop(Protocol):
@@ -49,11 +52,12 @@ class _Child:
     waited: float = 0.0
     served: float = 0.0
     wait: float = field(default=0.0)
+    renewing: float | None = None  # seconds since it was asked to end, for another to start in its place
 
     def start(self) -> None:
         """Start the process."""
         self.process = self.begin(self.role)
-        self.served = 0.0
+        self.served, self.renewing = 0.0, None
         log.info("process_started", role=self.role, pid=self.process.pid)
 
     def tend(self, seconds: float) -> None:
@@ -66,6 +70,10 @@ class _Child:
         code = self.process.poll()
         if code is None:
             self.served += seconds
+            self._hurry(seconds)
+            return
+        if self.renewing is not None:
+            self.start()
             return
         self.deaths = 1 if self.served >= STEADY_SECONDS else self.deaths + 1
         pause = RESTARTS.after(self.deaths)
@@ -76,6 +84,28 @@ class _Child:
             log.warning("process_recycled", role=self.role, restart_in_seconds=self.wait)
         else:
             log.error("process_died", role=self.role, exit_status=code, restart_in_seconds=self.wait)
+
+    def take_over(self, *, anew: bool) -> None:
+        """Have the process take another configuration over: as it runs, or `anew`, by another one once it has drained.
+
+        One that waits to be started again starts with it.
+        """
+        if self.process is None:
+            return
+        if anew:
+            self.renewing = 0.0
+            self.process.terminate()
+        elif self.role in RENEWED:
+            self.process.send_signal(signal.SIGHUP)
+
+    def _hurry(self, seconds: float) -> None:
+        """Kill a process that should make room for its successor and does not end."""
+        if self.process is None or self.renewing is None:
+            return
+        self.renewing += seconds
+        if self.renewing > DRAIN_SECONDS:
+            log.error("process_killed", role=self.role, after_seconds=self.renewing)
+            self.process.kill()
 
     def stop(self) -> None:
         """Ask the process to drain."""
@@ -95,12 +125,28 @@ class _Child:
         self.process = None
 
 
-def supervise(roles: tuple[str, ...], begin: Callable[[str], Process], stop: Stop) -> None:
-    """Run each role as a process of its own, which `begin` starts, until the order to stop; then drain them all."""
+def _nothing_changes() -> tuple[Change, ...]:
+    return ()
+
+
+def supervise(
+    roles: tuple[str, ...],
+    begin: Callable[[str], Process],
+    stop: Stop,
+    reload: Callable[[], tuple[Change, ...]] = _nothing_changes,
+) -> None:
+    """Run each role as a process of its own, which `begin` starts, until the order to stop; then drain them all.
+
+    `reload` is asked all the time what has changed of the configuration; it is taken over by those whom it concerns.
+    """
     children = [_Child(role, begin) for role in roles]
     for child in children:
         child.start()
     while not stop.wait(POLL_SECONDS):
+        if found := reload():
+            anew = starting_anew(found)
+            for child in children:
+                child.take_over(anew=child.role in anew)
         for child in children:
             child.tend(POLL_SECONDS)
     for child in children:

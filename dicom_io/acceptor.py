@@ -5,6 +5,7 @@ time and leaves nothing behind.
 """
 
 import logging
+import select
 import socket
 import threading
 import time
@@ -34,6 +35,8 @@ _LOOK_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
 _MOST_WAITING: Final = 256
 _MOST_WAITING_OF_ONE: Final = 128
+_ASKING_SECONDS: Final = 2.0
+"""So long who was connected before the port was closed may take to ask for its association."""
 _TOO_MANY: Final = "too many connections without a request"
 
 _log = logging.getLogger(__name__)
@@ -71,6 +74,7 @@ class Connections:
                     self._slots.release(slot)
                 return LOCAL_LIMIT_EXCEEDED
             self._admitted[session] = slots
+            self._changed.notify_all()
             return None
 
     def has_room(self, session: Session) -> bool:
@@ -88,7 +92,10 @@ class Connections:
                 self._slots.release(slot)
             self._changed.notify_all()
 
-    def close(self) -> None:
+    def _all_have_asked(self) -> bool:
+        return all(session.is_requested for session in self._open)
+
+    def _close(self) -> None:
         """Admit nobody from now on, and hang up on those who have not asked yet."""
         with self._changed:
             self._closing = True
@@ -97,9 +104,14 @@ class Connections:
             cut(connection)
 
     def drain(self, timeout: float) -> None:
-        """Let open associations finish for `timeout` seconds, then abort, then hang up."""
-        self.close()  # also those accepted in the meantime
+        """Let open associations finish for `timeout` seconds, then abort, then hang up.
+
+        Who is connected already may still ask for an association, if it does so at once.
+        """
         deadline = time.monotonic() + timeout
+        with self._changed:
+            self._changed.wait_for(self._all_have_asked, min(timeout, _ASKING_SECONDS))
+        self._close()
         if self._wait_until_none(deadline - time.monotonic()):
             return
         for association, _ in self._snapshot():
@@ -239,6 +251,13 @@ class _Server(ThreadedAssociationServer):
         session.failed(_TOO_MANY)
         return False
 
+    def accept_waiting(self) -> None:
+        """Accept what the system has connected and nobody has accepted yet: closing the socket would reset it."""
+        waiting = select.poll()
+        waiting.register(self.fileno(), select.POLLIN)
+        while waiting.poll(0):
+            self.handle_request()
+
     def service_actions(self) -> None:
         """Do nothing between connections; pynetdicom collects garbage here, since it does not end its threads."""
 
@@ -268,7 +287,6 @@ class Acceptor:
 
         Raises OSError when the address is not free.
         """
-        self._connections = connections
         self._server = _Server(entity, address, connections, new_session, tls, message_seconds, share_port=share_port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="storage-scp", daemon=True
@@ -281,8 +299,9 @@ class Acceptor:
         return int(self._server.server_address[1])
 
     def close(self) -> None:
-        """Accept nothing more."""
-        self._connections.close()
+        """Accept those who are connected already, and nobody after them."""
         BaseServer.shutdown(self._server)
-        self._server.server_close()
         self._thread.join()
+        if self._server.fileno() >= 0:  # it is not closed yet
+            self._server.accept_waiting()
+            self._server.server_close()

@@ -1,7 +1,7 @@
 """The Storage SCP: C-STORE of every Storage SOP Class in every transfer syntax, and C-ECHO (PS3.4 annexes A and B)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -124,8 +124,12 @@ class StorageScp:
         """The port that is listened on with TLS."""
         return self._settings.tls_port if self._encrypted is None else self._encrypted.port
 
+    def renew(self, sink: Sink, door: Door, services: Services) -> None:
+        """Serve the connections that come from now on so; those that are open go on as they began."""
+        self._terms = replace(self._terms, sink=sink, door=door, services=services)
+
     def stop(self, timeout: float) -> None:
-        """Refuse new associations, let open ones finish for `timeout` seconds, then abort them.
+        """Accept nobody more, let open associations finish for `timeout` seconds, then abort them.
 
         Returns when all have ended, or some seconds after the time-out if the sink does not return.
         """

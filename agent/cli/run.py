@@ -1,7 +1,10 @@
 """`tibabu run`."""
 
+import os
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,12 +12,16 @@ import click
 from agent import logs
 from agent.app import DICOMWEB, HL7, ROLES, SHADOW, processes_of, roles_of, run_role
 from agent.cli.options import config_path
-from agent.config import Config, load
+from agent.config import Config
 from agent.errors import ConfigError
 from agent.forking import Forks, name_process
 from agent.memory import RECYCLED, MemoryWatch
-from agent.parts import open_rows
+from agent.notices import Notices
+from agent.parts import open_rows, utc_now
 from agent.pulse import SILENT_SECONDS, start_pulse
+from agent.reload import Change
+from agent.reloading import Accepted, follow_file, follow_notices, place_of
+from agent.renewal import Renewal
 from agent.stopping import StopOrder, say_ready, stop_at_end_of, stop_on_signals
 from agent.supervisor import supervise
 from dicom_io.library_logs import quiet_libraries
@@ -38,8 +45,8 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     shadow (the second model), dicomweb and hl7. For each, one line of JSON on standard output says when it serves and
     where; logs go to standard error.
     """
-    path = config_path(given)
-    config = load(path)
+    accepted = Accepted(config_path(given), place_of(only), utc_now)
+    config = accepted.config
     logs.configure(level=config.log.level, form=config.log.format)
     quiet_libraries()  # again: configuring the logs has opened them
     roles = only or roles_of(config)
@@ -48,17 +55,42 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     processes = processes_of(config, roles)
     parent = [sys.stdin.fileno()] if supervised else []
     if len(processes) == 1:
-        stop = threading.Event()
-        stop_on_signals(stop)
+        stop, hung_up = threading.Event(), threading.Event()
+        stop_on_signals(stop, hung_up)
         for pipe in parent:
             stop_at_end_of(pipe, stop)
         _migrate(config)
-        _serve(processes[0], config, stop)
+        renewal = Renewal(stop)
+        _in_background(follow_file, accepted, processes[0], hung_up, renewal)
+        _serve(processes[0], config, stop, renewal)
         return
     order = StopOrder(*parent)
     _migrate(config)
-    forks = Forks(lambda role, stop: _serve(role, config, stop))
-    supervise(processes, forks.start, order)
+    notices = Notices()
+    supervise(processes, _forks(accepted, notices).start, order, partial(_reload, accepted, notices, order))
+
+
+def _forks(accepted: Accepted, notices: Notices) -> Forks:
+    """Return what forks a role, with the configuration that is accepted then."""
+
+    def serve(role: str, stop: threading.Event, hung_up: threading.Event) -> None:
+        renewal = Renewal(stop, os.getppid())
+        _in_background(follow_notices, notices, accepted.path, hung_up, renewal)
+        _serve(role, accepted.config, stop, renewal)
+
+    return Forks(serve)
+
+
+def _reload(accepted: Accepted, notices: Notices, order: StopOrder) -> tuple[Change, ...]:
+    """Read the file again if SIGHUP asks for it, and return what changed."""
+    found = accepted.reload() if order.hung_up() else ()
+    if found:
+        notices.post(accepted.text)
+    return found
+
+
+def _in_background(follow: Callable[..., None], *arguments: object) -> None:
+    threading.Thread(target=follow, args=arguments, name="reload", daemon=True).start()
 
 
 def _check(role: str, config: Config) -> None:
@@ -72,7 +104,7 @@ def _check(role: str, config: Config) -> None:
             raise ConfigError(message)
 
 
-def _serve(role: str, config: Config, stop: threading.Event) -> None:
+def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal) -> None:
     """Serve a role in this process, which ends itself when it hangs, and to be started anew when it is too large."""
     name_process(role)
     if role == SHADOW:
@@ -82,8 +114,8 @@ def _serve(role: str, config: Config, stop: threading.Event) -> None:
     start_pulse(SILENT_SECONDS * (10 if role == SHADOW else 1))  # that one may have to wait long for the processor
     limits = {"work": config.work.megabytes, SHADOW: config.work.megabytes, "deliver": config.deliver.megabytes}
     watch = MemoryWatch(limits[role], stop) if role in limits else None
-    run_role(role, config, stop, say_ready)
-    if watch is not None and watch.exceeded:
+    run_role(role, config, stop, say_ready, renewal)
+    if renewal.anew or (watch is not None and watch.exceeded):
         sys.exit(RECYCLED)
 
 

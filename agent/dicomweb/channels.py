@@ -70,6 +70,10 @@ class EventChannels:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._access = Access(self._answer, database=services.database, clock=services.clock)
 
+    def renew(self, services: Services) -> None:
+        """Serve the channels that are opened from now on with these."""
+        self._services = services
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a channel and serve it to its end, or refuse."""
         self._loop = asyncio.get_running_loop()

@@ -24,10 +24,18 @@ def limits_of(section: DicomwebSection) -> Limits:
     )
 
 
-def serve(services: Services, section: DicomwebSection, *, stop: threading.Event, ready: Callable[[str], None]) -> None:
+def serve(
+    services: Services,
+    section: DicomwebSection,
+    *,
+    stop: threading.Event,
+    ready: Callable[[str], None],
+    follow: Callable[[Callable[[Services], None]], None],
+) -> None:
     """Serve until `stop` is set, then finish what is under way and return.
 
-    `ready` is called once, with the address, when connections are accepted. Raises InstallationError when the port is
+    `ready` is called once, with the address, when connections are accepted; `follow` with what is to be called when
+    requests and channels are to be served with other services from then on. Raises InstallationError when the port is
     taken or the certificate cannot be read.
     """
     address = "127.0.0.1" if section.host == "localhost" else section.host
@@ -41,6 +49,11 @@ def serve(services: Services, section: DicomwebSection, *, stop: threading.Event
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await (channels if scope["type"] == "websocket" else site)(scope, receive, send)
 
+        def renew(new: Services) -> None:
+            site.state.services = new
+            channels.renew(new)
+
+        follow(renew)
         with channels.listening():
             serve_application(
                 application,

@@ -76,6 +76,10 @@ class MllpListener:
         """The port that it listens on."""
         return int(self._listener.getsockname()[1])
 
+    def renew(self, answer: Answerer) -> None:
+        """Have what comes from now on answered so."""
+        self._answer = answer
+
     def start(self) -> None:
         """Accept connections."""
         self._accepting.start()

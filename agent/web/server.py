@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from agent.config_web import WebSection
 from agent.errors import ConfigError
@@ -35,26 +36,28 @@ def reach_of(section: WebSection) -> Reach:
     return Reach(hosts=hosts, encrypted=section.is_encrypted, proxies=section.networks)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - where, by what, and whom to tell
     services: Services,
     *,
     host: str,
     port: int,
     stop: threading.Event,
     ready: Callable[[int], None],
+    follow: Callable[[Callable[[Services], None]], None] = lambda _: None,
     share_port: bool = False,
     certificate: Certificate | None = None,
 ) -> None:
     """Serve the pages until `stop` is set, then finish what is under way and return.
 
-    Port 0 picks a free port. `ready` is called once, with the port, when connections are accepted. With `share_port`
-    other processes may listen there, too. Raises ConfigError for an address that other machines can reach, unless
-    people sign in and browsers come over TLS, and InstallationError when the port is taken or the certificate cannot
-    be read.
+    Port 0 picks a free port. `ready` is called once, with the port, when connections are accepted; `follow` with what
+    is to be called when requests are to be served with other services from then on. With `share_port` other processes
+    may listen there, too. Raises ConfigError for an address that other machines can reach, unless people sign in and
+    browsers come over TLS, and InstallationError when the port is taken or the certificate cannot be read.
     """
     others = services.accounts is not None and services.reach.encrypted
     with listen(_address(host, others=others), port, setting="web.port", share_port=share_port) as listener:
         site = make_site(services, stop)
+        follow(partial(setattr, site.state, "services"))
         try:
             serve_application(
                 site,

@@ -44,6 +44,7 @@ class Services:
     neighbours: tuple[Neighbour, ...] = ()
     configuration: tuple[Table, ...] = ()
     models: InUse = field(default_factory=InUse)
+    reload: Callable[[], int] | None = None  # has this host's file read again, and returns which process does it
 
     @property
     def who(self) -> Identify:

@@ -30,6 +30,10 @@ _DONE: Final = {
     "off": "Triage is switched off.",
     "on": "Triage is switched on again.",
     "switched_already": "Nothing was changed: somebody has switched it already.",
+    "reload_taken": "The file was read again, and what changed is taken over.",
+    "reload_unchanged": "The file was read again: nothing in it has changed.",
+    "reload_refused": "The file was refused, and nothing of it is taken over: see why below.",
+    "silent_supervisor": "Nobody has said that the file was read: see the log of this host.",
     "analysed_again": "{} analysed again.",
 }
 """What was just done, by the word in the address of the page that says so."""

@@ -11,6 +11,7 @@ import db.schema_accounts
 import db.schema_arrival
 import db.schema_audit
 import db.schema_commitment
+import db.schema_configuration
 import db.schema_delivery
 import db.schema_disk
 import db.schema_drift
@@ -36,6 +37,7 @@ TABLES = (
     db.schema_arrival,
     db.schema_audit,
     db.schema_commitment,
+    db.schema_configuration,
     db.schema_delivery,
     db.schema_disk,
     db.schema_drift,

@@ -6,24 +6,33 @@ import threading
 from pathlib import Path
 
 from agent.forking import Forks, name_process
+from agent.notices import Notices
+from agent.reload import Change
 from agent.stopping import StopOrder
 from agent.supervisor import supervise
 
 
 def main(ledger: str) -> None:
-    order = StopOrder()
+    order, notices = StopOrder(), Notices()
 
-    def serve(role: str, stop: threading.Event) -> None:
+    def serve(role: str, stop: threading.Event, _hung_up: threading.Event) -> None:
         name_process(role)
         name = Path("/proc/self/comm").read_text(encoding="ascii").strip()
         with Path(ledger).open("a", encoding="utf-8", buffering=1) as file:
             file.write(f"{name} {os.getpid()} serves\n")
-            stop.wait()
+            while not stop.wait(0.05):
+                file.writelines(f"{name} {os.getpid()} {text}\n" for text in notices.news())
             file.write(f"{name} {os.getpid()} stops\n")
         if role == "web":
             sys.exit(3)
 
-    supervise(("work", "web"), Forks(serve).start, order)
+    def reload() -> tuple[Change, ...]:
+        if not order.hung_up():
+            return ()
+        notices.post("reads")
+        return (Change("destinations", "none", "some"),)
+
+    supervise(("work", "web"), Forks(serve).start, order, reload)
 
 
 if __name__ == "__main__":

@@ -61,3 +61,16 @@ def test_a_role_that_ends_by_itself_is_forked_again_and_its_exit_status_is_told(
     supervised.process.terminate()
     said, _ = supervised.process.communicate(timeout=60)
     assert "exit_status=3" in said
+
+
+def test_a_role_reads_what_its_supervisor_has_posted_and_not_what_was_posted_before_it_was_forked(
+    supervised: Supervised, eventually: Callable[..., None]
+) -> None:
+    supervised.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(supervised.that("serves")) == 3)
+    eventually(lambda: supervised.that("reads"))
+    (web,) = [one for one in supervised.that("serves") if one[0] == "tibabu-web"]
+    assert web in supervised.that("reads")
+    supervised.process.terminate()
+    assert supervised.process.wait(60) == 0
+    assert supervised.that("serves")[-1] not in supervised.that("reads")

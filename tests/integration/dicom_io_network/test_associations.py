@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from dicom_io.door import Door, Verb
 from dicom_io.errors import NetworkError
 from dicom_io.scp import ScpSettings, StorageScp
+from dicom_io.services import Services
 from dicom_io.spool import Spool
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -245,7 +247,40 @@ def test_stop_refuses_new_connections_and_lets_open_associations_finish(
     peer.release()
     stopping.join(20)
     assert not stopping.is_alive()
-    assert (sink.only_summary().how, sink.summaries[0].stored) == ("released", 1)
+    (finished,) = (summary for summary in sink.summaries if summary.how == "released")  # the others only knocked
+    assert finished.stored == 1
+
+
+def test_who_is_connected_when_stop_comes_may_still_ask_for_its_association(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
+    """A scanner's connection that a balancer or the system has made already is not hung up on: it is served."""
+    scp = start_scp()
+    peer, waiting = raw_peer(scp), raw_peer(scp)
+    peer.associate()
+    stopping = threading.Thread(target=scp.stop, args=(30,))
+    stopping.start()
+    waiting.associate()
+    assert status(waiting.store(sample().dataset)) == 0x0000
+    for one in (waiting, peer):
+        one.release()
+    stopping.join(20)
+    assert not stopping.is_alive()
+    assert sorted((summary.how, summary.stored) for summary in sink.summaries) == [("released", 0), ("released", 1)]
+
+
+def test_who_connects_after_new_terms_is_served_by_them_and_who_was_there_by_its_own(
+    start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
+) -> None:
+    scp = start_scp()
+    before = raw_peer(scp)
+    before.associate()
+    scp.renew(type(sink)(answer=lambda _: 0xA700), Door(anyone_may={Verb.STORE}), Services())
+    after = raw_peer(scp)
+    after.associate()
+    assert status(after.store(sample().dataset)) == 0xA700
+    assert status(before.store(sample().dataset)) == 0x0000
+    assert len(sink.instances) == 1
 
 
 def _wait_until_refused(port: int) -> None:

@@ -12,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent import supervisor
-from agent.stopping import StopOrder, stop_at_end_of
+from agent.reload import Change
+from agent.stopping import SIGNALS, StopOrder, stop_at_end_of
 from agent.supervisor import Process, supervise
 
 Eventually = Callable[..., None]
@@ -32,7 +33,9 @@ class Hospital:
     def __init__(self, folder: Path, first: str) -> None:
         self._folder, self._first = folder, first
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=supervise, args=(("work", "web"), self._begin, self.stop), daemon=True)
+        self.changes: list[tuple[Change, ...]] = []
+        arguments = (("work", "web"), self._begin, self.stop, lambda: self.changes.pop() if self.changes else ())
+        self.thread = threading.Thread(target=supervise, args=arguments, daemon=True)
 
     def _begin(self, role: str) -> Process:
         note = shlex.quote(str(self._folder / role))
@@ -102,6 +105,29 @@ def test_a_process_that_does_not_end_in_time_is_killed(
     assert not any(is_alive(pid) for pid in pids)
 
 
+def test_at_a_new_configuration_those_whom_it_concerns_drain_and_start_anew_and_the_others_go_on(
+    hospital: Callable[..., Hospital], eventually: Eventually
+) -> None:
+    found = hospital("trap '' HUP;")
+    (before,), (web,) = found.pids("work"), found.pids("web")
+    found.changes.append((Change("destinations[pacs].port", "104", "105"),))
+    eventually(lambda: len(found.pids("work")) == 2)
+    assert not is_alive(before)
+    assert found.pids("web") == [web]
+    assert is_alive(web)
+
+
+def test_who_does_not_drain_for_its_successor_is_killed(
+    hospital: Callable[..., Hospital], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "DRAIN_SECONDS", 0.05)
+    found = hospital("trap '' TERM HUP;")
+    found.changes.append((Change("drift.every_minutes", "5", "7"), Change("reports.sr.hold", "1", "2")))
+    eventually(lambda: len(found.pids("work")) == 2)
+    found.stop.set()
+    eventually(lambda: not found.thread.is_alive())
+
+
 def test_who_dies_again_and_again_is_started_later_and_later() -> None:
     with capture_logs() as events:
         one = child("exit 3")
@@ -152,7 +178,7 @@ def test_the_end_of_a_pipe_tells_a_role_to_stop() -> None:
 @pytest.fixture
 def order() -> Iterator[tuple[StopOrder, int]]:
     """Give an order to stop, and the pipe at whose end it is given."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     ours, theirs = os.pipe()
     yield StopOrder(ours), theirs
     os.close(ours)
@@ -168,6 +194,14 @@ def test_a_process_without_threads_is_told_to_stop_by_a_signal_and_stays_told(or
     assert stop.wait(10)
     assert stop.wait(0)
     os.close(theirs)
+
+
+def test_a_process_without_threads_is_told_once_of_each_hang_up_and_not_to_stop(order: tuple[StopOrder, int]) -> None:
+    stop, _ = order
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert not stop.wait(10)
+    assert stop.hung_up()
+    assert not stop.hung_up()
 
 
 def test_a_process_without_threads_is_told_to_stop_by_the_end_of_a_pipe_and_by_nothing_that_is_in_it(

@@ -1,0 +1,60 @@
+"""How a role that runs takes a configuration over: what it serves from now on goes by the new one."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from agent.config import Config
+
+log = structlog.get_logger(__name__)
+
+
+class Renewal:
+    """Where a role says what is to be done with a new configuration, and where it is told of one. Safe for threads."""
+
+    def __init__(self, stop: threading.Event, supervisor: int | None = None) -> None:
+        """Nobody follows yet; a role that fails to take a configuration over is stopped, to start anew with it.
+
+        `supervisor` is the process that reads the file: the parent of the roles, or a role that runs alone.
+        """
+        self.anew = False
+        self._stop = stop
+        self._supervisor = os.getpid() if supervisor is None else supervisor
+        self._lock = threading.Lock()
+        self._take: Callable[[Config], None] | None = None
+        self._waiting: Config | None = None
+
+    def follow(self, take: Callable[[Config], None]) -> None:
+        """Have `take` called with each configuration from now on, and with one that came before the role was ready."""
+        with self._lock:
+            self._take = take
+            waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.tell(waiting)
+
+    def start_anew(self) -> None:
+        """Have the role drain, to be started again with the new configuration."""
+        self.anew = True
+        self._stop.set()
+
+    def ask(self) -> int:
+        """Ask for the file to be read again; return the process that does it."""
+        os.kill(self._supervisor, signal.SIGHUP)
+        return self._supervisor
+
+    def tell(self, config: Config) -> None:
+        """Have the role take a configuration over; returns when it has."""
+        with self._lock:
+            if self._take is None:
+                self._waiting = config
+                return
+            try:
+                self._take(config)
+            except Exception:
+                log.exception("configuration_not_taken_over")
+                self._stop.set()
+            else:
+                log.info("configuration_taken_over")
