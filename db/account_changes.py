@@ -90,11 +90,13 @@ def unlock(database: Database, record: AccountRecord, about: str, *, who: Who, n
         note_change(connection, who, record.name, "unlocked", now=now)
 
 
-def end(database: Database, record: AccountRecord, session_id: int, *, who: Who, now: datetime) -> None:
-    """End one session of an account."""
+def end(database: Database, record: AccountRecord, session_id: int, *, who: Who, now: datetime) -> bool:
+    """End one session of an account. Tell whether there was one."""
     with database.begin() as connection:
-        if end_session(connection, session_id, account_id=record.id):
+        ended = end_session(connection, session_id, account_id=record.id)
+        if ended:
             note_change(connection, who, record.name, "a session ended", now=now)
+    return ended
 
 
 def end_all(database: Database, record: AccountRecord, *, who: Who, now: datetime, but: int | None = None) -> None:

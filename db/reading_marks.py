@@ -16,6 +16,7 @@ from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, open_study, write
 from db.schema import study
 from db.schema_reading import study_reading
+from db.unchanged import Whole, check_unchanged
 from db.workitem_states import WorkitemState
 from db.workitems import READ, cancel_scheduled, latest_task, schedule
 
@@ -155,13 +156,19 @@ def write_assigned(opened: Opened, person: str, *, undoes: int | None = None) ->
     )
 
 
-def add_note(database: Database, study_instance_uid: str, acting: Acting, words: str) -> int:
-    """Write a note on a study. It changes nothing that another reader could have changed meanwhile."""
+def add_note(
+    database: Database, study_instance_uid: str, acting: Acting, words: str, *, only_if: Whole | None = None
+) -> int:
+    """Write a note on a study. It changes nothing that another reader could have changed meanwhile.
+
+    With `only_if` it is written only if nothing has happened since: so a repeat writes it once. ChangedError otherwise.
+    """
     if not words.strip():
         message = "Write something into the note."
         raise RefusedError(message)
     with database.begin() as connection:
         opened = open_study(connection, study_instance_uid, acting)
+        check_unchanged(connection, opened.position, only_if)
         return write(opened, Kind.NOTE, before={}, after={}, words=words)
 
 

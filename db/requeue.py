@@ -17,15 +17,25 @@ from db.operated import note_operated
 from db.queue import Queue
 from db.roles import Role
 from db.schema import delivery, instance, report, result, study
+from db.unchanged import Whole, check_unchanged
 from db.work_due import WORK_DUE
 
 
-def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, actor: str, now: datetime) -> int:
+def requeue_study(
+    database: Database,
+    queue: Queue,
+    study_instance_uid: str,
+    *,
+    actor: str,
+    now: datetime,
+    only_if: Whole | None = None,
+) -> int:
     """Begin a new revision of a concluded study in which every candidate image is analysed again; return the revision.
 
     Images count again that were withdrawn with a result; those that their modality or a rejection note withdrew do not.
 
-    Raises RefusedError for an unknown study and for one that is still being received or analysed.
+    Raises RefusedError for an unknown study and for one that is still being received or analysed; ChangedError where it
+    is not in the state `only_if` any more, if that is given.
     """
     with database.begin() as connection:
         study_id = connection.execute(
@@ -35,6 +45,7 @@ def requeue_study(database: Database, queue: Queue, study_instance_uid: str, *, 
             message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
             raise RefusedError(message)
         position = lock(connection, study_id)
+        check_unchanged(connection, position, only_if)
         gone = select(instance.c.id).where(instance.c.study_id == study_id, instance.c.removed_at.is_not(None)).limit(1)
         if connection.execute(gone).first() is not None:
             message = "expected a study whose images are here. Received: one whose images retention has removed"

@@ -14,6 +14,7 @@ from db.priority import Allowances
 from db.queue import Queue
 from db.roles import Role
 from db.schema import instance, result, study
+from db.unchanged import Whole, check_unchanged
 from db.withdrawal import CONCLUDED, Withdrawal, withdraw
 
 _WITHDRAWN = "withdrawn: "
@@ -37,7 +38,7 @@ class WithdrawnResult:
     images: int
 
 
-def withdraw_result(
+def withdraw_result(  # noqa: PLR0913 - what is taken back, why, and of which state it was decided
     database: Database,
     queue: Queue,
     study_instance_uid: str,
@@ -46,11 +47,12 @@ def withdraw_result(
     at: datetime,
     allowances: Allowances,
     revision: int | None = None,
+    only_if: Whole | None = None,
 ) -> WithdrawnResult:
     """Take back the current result of a study; a job records the new one and orders the rejection notes.
 
     Raises RefusedError for an unknown study, for one without a result, and for one whose result is withdrawn already;
-    ChangedError for one that is not at the `revision` at which it was seen, if that is given.
+    ChangedError for one that is not at the `revision` or in the state at which it was seen, if that is given.
     """
     with database.begin() as connection:
         study_id = connection.execute(
@@ -60,6 +62,7 @@ def withdraw_result(
             message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
             raise RefusedError(message)
         position = lock(connection, study_id)
+        check_unchanged(connection, position, only_if)
         if revision not in {None, position.revision}:
             message = "The study has changed meanwhile: that is not the result you saw. Nothing was withdrawn."
             raise ChangedError(message)

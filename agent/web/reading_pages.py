@@ -10,13 +10,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from agent.reports.wording import plain
 from agent.tokens import WORKLIST_WRITE
-from agent.web.access import Address, Role, person_of
+from agent.web.access import Address, person_of
 from agent.web.forms import form_of, number_in
+from agent.web.readers import check_reader, readers_of
 from agent.web.reading import Asked, ReadingPage, reading_page
 from agent.web.services import services_of
 from agent.web.trail import who_asks
 from db import feedback, reading_lock, reading_marks
-from db.accounts import accounts
 from db.causes import Cause, reason_of
 from db.errors import ChangedError, RefusedError
 from db.feedback import Finding, Opinion
@@ -40,20 +40,11 @@ def reading_of(request: Request, row: WorklistRow) -> ReadingPage | None:
     if record is None:
         return None
     asked = Asked(
-        may_act=person.may(WORKLIST_WRITE), done=request.query_params.get("done", ""), readers=_readers(request)
+        may_act=person.may(WORKLIST_WRITE), done=request.query_params.get("done", ""), readers=readers_of(services)
     )
     # What the page shows is the row's revision: one that came while it was made has not been seen.
     record = replace(record, seen=replace(record.seen, revision=row.revision))
     return reading_page(record, row, person, services.clock(), asked, services.zone)
-
-
-def _readers(request: Request) -> tuple[str, ...]:
-    """Return the names of the accounts that a study may be assigned to; empty without accounts."""
-    services = services_of(request)
-    if services.accounts is None:
-        return ()
-    known = accounts(services.database)
-    return tuple(one.name for one in known if Role.READER in one.roles and one.disabled_at is None)
 
 
 def take_up(request: Request) -> Response:
@@ -129,11 +120,9 @@ def set_priority(request: Request) -> Response:
 
 def assign(request: Request) -> Response:
     """Let the study be somebody's to read."""
-    person, known = _words(request, "person", longest=200), _readers(request)
-    if person and known and person not in known:
-        message = "There is no account of a reader of that name."
-        raise RefusedError(message)
-    reading_marks.assign(services_of(request).database, seen(request), acting(request), person)
+    services, person = services_of(request), _words(request, "person", longest=200)
+    check_reader(services, person)
+    reading_marks.assign(services.database, seen(request), acting(request), person)
     return _back(request, "assigned")
 
 

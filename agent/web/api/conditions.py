@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from db.database import Database
 from db.reading_acts import Seen
 from db.reading_record import reading_record
+from db.unchanged import CHANGED, Whole
 from db.worklist import StudyRecord
 
 IfMatch: TypeAlias = Annotated[
@@ -24,10 +25,9 @@ IfMatch: TypeAlias = Annotated[
         examples=['"1-0-7"'],
     ),
 ]
-_TAG: Final = re.compile(r'"([0-9]{1,9})-([0-9]{1,9})-[0-9]{1,18}"')
+_TAG: Final = re.compile(r'"([0-9]{1,9})-([0-9]{1,9})-([0-9]{1,18})"')
 
 NEEDED: Final = "Expected the header If-Match with the study's ETag, or *. Received: none."
-CHANGED: Final = "Something has happened to the study meanwhile: get it again, look, and decide anew."
 NO_STUDY: Final = "No study of that Study Instance UID is here."
 
 
@@ -43,11 +43,18 @@ def seen_of(database: Database, study_instance_uid: str) -> Seen | None:
     return None if record is None else record.seen
 
 
-def check(database: Database, record: StudyRecord, if_match: str | None) -> None:
-    """Pass if the study is as whoever changes it saw it. HTTPException: 428 if they do not say, 412 if it is not."""
-    tag = tag_of(record, seen_of(database, record.study.study_instance_uid))
-    if _said(if_match) not in {"*", tag}:
+def whole(if_match: str | None) -> Whole | None:
+    """Return the state for which a change was decided, None for any. HTTPException: 428 if none is said, 412: no tag.
+
+    It is compared in the transaction of the change (`db.unchanged`).
+    """
+    said = _said(if_match)
+    if said == "*":
+        return None
+    found = _TAG.fullmatch(said)
+    if found is None:
         raise HTTPException(412, CHANGED)
+    return Whole(int(found[1]), int(found[2]), int(found[3]))
 
 
 def seen(database: Database, study_instance_uid: str, if_match: str | None) -> Seen:

@@ -47,23 +47,25 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     components["schemas"] = dict(sorted(components["schemas"].items()))
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             responses = operation["responses"]
-            for status in sorted(_statuses(operation)):
+            for status in sorted(_statuses(path, method, operation)):
                 responses[status] = {"$ref": f"#/components/responses/{_SHARED[status][0]}"}
     return document
 
 
-def _statuses(operation: dict[str, Any]) -> set[str]:
+def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[str]:
     parameters = operation.get("parameters", ())
     statuses = {*_ALWAYS} | ({"422"} if parameters or "requestBody" in operation else set())
+    if method != "get":
+        statuses.add("409")
     if "requestBody" in operation:
-        statuses |= {"409", "413"}
-    if any(one["in"] == "path" for one in parameters) or "requestBody" in operation:
+        statuses.add("413")
+    if any(one["in"] == "path" for one in parameters) or "requestBody" in operation or path.startswith("/account"):
         statuses.add("404")
     if any(one["name"] == "if-match" for one in parameters):
-        statuses |= {"409", "412", "428"}
+        statuses |= {"412", "428"}
     if {"Files"} & set(operation["tags"]):
         statuses |= {"410", "416"}
     return statuses

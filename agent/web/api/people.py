@@ -25,7 +25,9 @@ from db.sessions import sessions_of
 router: Final = APIRouter(tags=["People"])
 
 NO_ACCOUNT: Final = "There is no account of that name."
-PROVE: Final = "Prove first, on the page of your account, who you are: this is dangerous on a screen left open."
+PROVE: Final = (
+    "Prove first who you are (POST /account/proof, or any page that asks): a screen left open is no permission."
+)
 Name = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", examples=["reader1"])]
 
 
@@ -90,7 +92,7 @@ class Sessions(Model):
 @router.get("/accounts", summary="List the accounts")
 def list_accounts(request: Request, _admin: Admin) -> Accounts:
     """List who may sign in, and who might once."""
-    return Accounts(items=_told(request, *accounts(services_of(request).database)))
+    return Accounts(items=told_accounts(request, *accounts(services_of(request).database)))
 
 
 @router.post("/accounts", status_code=201, summary="Make an account")
@@ -108,7 +110,7 @@ def make_account(request: Request, _admin: Admin, wanted: Annotated[AccountWante
         password_ends_at=None if password is None else now + INITIAL_PASSWORD_LASTS,
     )
     made = account_changes.create(known.database, new, who=who_asks(request), now=now)
-    (told,) = _told(request, made)
+    (told,) = told_accounts(request, made)
     return InitialPassword(account=told, initial_password=password)
 
 
@@ -118,7 +120,7 @@ def change_roles(request: Request, _admin: Admin, name: Name, given: Annotated[R
     record, services = _changeable(request, name), services_of(request)
     roles = {role.value for role in given.roles}
     account_changes.change_roles(services.database, record, roles, who=who_asks(request), now=services.clock())
-    return _told(request, _named(request, name))[0]
+    return told_accounts(request, _named(request, name))[0]
 
 
 @router.post("/accounts/{name}/disable", summary="Let somebody in no more")
@@ -126,7 +128,7 @@ def disable(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Let the account in no more, and end its sessions. 409 for the last admin."""
     record, services = _changeable(request, name), services_of(request)
     account_changes.disable(services.database, record, who=who_asks(request), now=services.clock())
-    return _told(request, _named(request, name))[0]
+    return told_accounts(request, _named(request, name))[0]
 
 
 @router.post("/accounts/{name}/enable", summary="Let somebody in again")
@@ -134,7 +136,7 @@ def enable(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Let the account in again."""
     record, services = _changeable(request, name), services_of(request)
     account_changes.enable(services.database, record, who=who_asks(request), now=services.clock())
-    return _told(request, _named(request, name))[0]
+    return told_accounts(request, _named(request, name))[0]
 
 
 @router.post("/accounts/{name}/reset", summary="Give an account a new initial password")
@@ -144,7 +146,7 @@ def reset_password(request: Request, _admin: Admin, name: Name) -> InitialPasswo
     hashed, now = known.settings.hasher.hash(password), known.clock()
     ends_at = now + INITIAL_PASSWORD_LASTS
     account_changes.reset_password(known.database, record, hashed, ends_at=ends_at, who=who_asks(request), now=now)
-    (told,) = _told(request, _named(request, name))
+    (told,) = told_accounts(request, _named(request, name))
     return InitialPassword(account=told, initial_password=password)
 
 
@@ -153,7 +155,7 @@ def remove_app(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Remove the authenticator app, and end the account's sessions. A password too short to stand alone ends, too."""
     record, services = _changeable(request, name), services_of(request)
     account_changes.remove_app(services.database, record, who=who_asks(request), now=services.clock())
-    return _told(request, _named(request, name))[0]
+    return told_accounts(request, _named(request, name))[0]
 
 
 @router.post("/accounts/{name}/unlock", summary="Let somebody try to sign in again at once")
@@ -162,7 +164,7 @@ def unlock(request: Request, _admin: Admin, name: Name) -> AccountTold:
     record, services = _changeable(request, name), services_of(request)
     about = sign_in.about_account(record.name)
     account_changes.unlock(services.database, record, about, who=who_asks(request), now=services.clock())
-    return _told(request, _named(request, name))[0]
+    return told_accounts(request, _named(request, name))[0]
 
 
 @router.get("/accounts/{name}/sessions", summary="List where somebody is signed in")
@@ -180,7 +182,8 @@ def end_sessions(request: Request, _admin: Admin, name: Name) -> None:
     account_changes.end_all(services.database, record, who=who_asks(request), now=services.clock())
 
 
-def _told(request: Request, *records: AccountRecord) -> tuple[AccountTold, ...]:
+def told_accounts(request: Request, *records: AccountRecord) -> tuple[AccountTold, ...]:
+    """Return accounts as the API tells them."""
     database = services_of(request).database
     paused = pauses_of(database, [sign_in.about_account(one.name) for one in records])
     names = [name for name in AccountTold.model_fields if name not in {"roles", "paused_until"}]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from agent.reports.wording import plain
 from agent.web import trail
-from agent.web.api.conditions import NO_STUDY, IfMatch, check, seen, tag_of
+from agent.web.api.conditions import NO_STUDY, IfMatch, seen, tag_of, whole
 from agent.web.api.reading_model import (
     Assignment,
     Done,
@@ -28,6 +28,7 @@ from agent.web.api.reading_model import (
 )
 from agent.web.api.security import Reader, Viewer
 from agent.web.api.studies import StudyUid, record_of
+from agent.web.readers import check_reader
 from agent.web.services import services_of
 from agent.web.trail import who_asks
 from db import feedback, reading_lock, reading_marks
@@ -146,8 +147,9 @@ def assign(
     given: Annotated[Assignment, Body()],
     if_match: IfMatch = None,
 ) -> Done:
-    """Let the study be somebody's to read, or nobody's in particular."""
+    """Let the study be somebody's to read, or nobody's in particular. 409 for a name that is no reader's account."""
     services = services_of(request)
+    check_reader(services, given.person)
     before = seen(services.database, study_instance_uid, if_match)
     return Done(act=reading_marks.assign(services.database, before, _acting(request), given.person))
 
@@ -162,8 +164,9 @@ def add_note(
 ) -> Done:
     """Write a note on the study. A repeat of the request writes it once: its If-Match is that of another state."""
     services = services_of(request)
-    check(services.database, record_of(request, study_instance_uid), if_match)
-    return Done(act=reading_marks.add_note(services.database, study_instance_uid, _acting(request), given.note))
+    before, uid = whole(if_match), _here(request, study_instance_uid)
+    act = reading_marks.add_note(services.database, uid, _acting(request), given.note, only_if=before)
+    return Done(act=act)
 
 
 @router.post(f"{_READING}/undo", summary="Take an act back")
@@ -201,17 +204,16 @@ def withdraw(
 ) -> Withdrawn:
     """Take back the current result, and with it what was sent because of it: rejection notes follow by themselves."""
     services, note = services_of(request), plain(given.note)
-    record = record_of(request, study_instance_uid)
-    check(services.database, record, if_match)
+    before, uid = whole(if_match), _here(request, study_instance_uid)
     why = Why(cause=given.cause, reason=reason_of(given.cause, note), actor=reader.name)
     done = withdraw_result(
         services.database,
         services.queue,
-        study_instance_uid,
+        uid,
         why,
         at=services.clock(),
         allowances=services.allowances,
-        revision=record.study.revision,
+        only_if=before,
     )
     return Withdrawn.model_validate(done)
 

@@ -113,7 +113,7 @@ class PriorityGiven(Model):
 class Assignment(Model):
     """Whose the study is to read."""
 
-    person: Line = Field(description="The name of an account; empty: nobody's in particular.")
+    person: Line = Field(description="The name of a reader's account; empty: nobody's in particular.")
 
 
 class NoteGiven(Model):

@@ -41,6 +41,12 @@ async def _who(
     return person
 
 
+async def _signed_in(request: Request, _session: Annotated[object, Depends(_SESSION)]) -> Person:
+    """Return who asks about themselves. HTTPException: 401 for nobody."""
+    return person_of(request)
+
+
+SignedIn: TypeAlias = Annotated[Person, Depends(_signed_in)]
 Viewer: TypeAlias = Annotated[Person, Security(_who, scopes=[WORKLIST_READ])]
 Reader: TypeAlias = Annotated[Person, Security(_who, scopes=[WORKLIST_WRITE])]
 Watcher: TypeAlias = Annotated[Person, Security(_who, scopes=[SYSTEM_READ])]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.web import trail
-from agent.web.api.conditions import IfMatch, check, seen_of, tag_of
+from agent.web.api.conditions import IfMatch, seen_of, tag_of, whole
 from agent.web.api.model import UID_PATTERN, Model
 from agent.web.api.record_model import StudyTold, told_record
 from agent.web.api.security import Operator, Viewer
@@ -58,9 +58,9 @@ def analyse_again(
     Images that were withdrawn with a result count again. The last outcome stays on the worklist, marked as updating.
     """
     services = services_of(request)
-    check(services.database, record_of(request, study_instance_uid), if_match)
+    before, uid = whole(if_match), record_of(request, study_instance_uid).study.study_instance_uid
     revision = requeue_study(
-        services.database, services.queue, study_instance_uid, actor=operator.name, now=services.clock()
+        services.database, services.queue, uid, actor=operator.name, now=services.clock(), only_if=before
     )
     return AnalysedAgain(revision=revision)
 
