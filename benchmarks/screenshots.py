@@ -99,7 +99,7 @@ def opened(url: str) -> Iterator[Page]:
 
 
 def save(page: Page, path: Path) -> None:
-    """Save what is seen when all of its pictures are there, as WebP: radiographs need more grays than a small PNG has."""
+    """Save what is seen when all of its pictures are there, as WebP: radiographs need many grays."""
     while not page.evaluate(f"[...document.images].filter({SEEN}).every((one) => one.complete && one.naturalWidth)"):
         page.wait_for_timeout(100)  # a script in the page would be against its policy
     seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

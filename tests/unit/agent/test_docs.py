@@ -74,7 +74,7 @@ def test_the_readme_has_the_two_commands_of_a_fresh_machine_in_its_first_screen(
     make = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt"
     assert f"{make} . && .venv/bin/tibabu demo" in lines[:30]
     assert f'{make} -e ".[test]" && .venv/bin/pytest' in lines[:30]
-    assert any("docs/img/worklist.png" in line for line in lines[:30])
+    assert any("docs/img/worklist.webp" in line for line in lines[:30])
 
 
 def test_the_readme_names_every_command() -> None:
