@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from agent.config_alerts import AlertsSection, check_alerts
 from agent.config_audit import AuditSection
@@ -25,6 +26,7 @@ from agent.config_forward import ForwardSettings, check_rules
 from agent.config_gate import GateSection
 from agent.config_hl7 import Hl7Section
 from agent.config_keeping import BackupSection, RetentionSection, ScrubSection
+from agent.config_keys import meant
 from agent.config_orders import OrdersSection
 from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
@@ -240,9 +242,16 @@ def parse(text: str, path: Path | None) -> Config:
         message = f"expected TOML in {path}. Received: {error}"
         raise ConfigError(message) from None
     except ValidationError as error:
-        problems = "\n".join(f"  {_key(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+        problems = "\n".join(f"  {_key(problem['loc'])}: {_said(problem)}" for problem in error.errors())
         message = f"{path} has {error.error_count()} problem(s):\n{problems}"
         raise ConfigError(message) from None
+
+
+def _said(problem: ErrorDetails) -> str:
+    if problem["type"] != "extra_forbidden":
+        return problem["msg"]
+    near = meant(Config, problem["loc"])
+    return f"not permitted, no such key; did you mean {near}?" if near else "not permitted, no such key"
 
 
 def _key(location: tuple[int | str, ...]) -> str:

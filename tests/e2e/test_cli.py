@@ -81,14 +81,13 @@ def test_every_problem_of_a_config_is_listed_by_its_key_before_anything_starts(t
 
 def test_check_changes_nothing_and_migrate_is_safe_to_repeat(tibabu: Any) -> None:
     first = tibabu.document("check")
-    assert [(one["check"], one["ok"]) for one in first] == [
-        (check, True) for check in ("config", "database", "disk", "model", "web")
-    ]
+    assert [one["check"] for one in first if not one["ok"]] == []
+    assert {"config", "database", "disk", "model", "web"} <= {one["check"] for one in first}
     assert not (tibabu.config.parent / "var").exists()
     early = tibabu.cli("worklist")
     assert (early.returncode, "tibabu migrate" in early.stderr, "Traceback" in early.stderr) == (FAILED, True, False)
     assert tibabu.document("migrate") == tibabu.document("migrate")
-    assert [one["ok"] for one in tibabu.document("check")] == [True] * 5
+    assert [one["check"] for one in tibabu.document("check") if not one["ok"]] == []
     assert tibabu.document("worklist") == []
 
 

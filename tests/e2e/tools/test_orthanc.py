@@ -106,7 +106,7 @@ def test_dsrdump_reads_every_sr(seen: Seen, tool: Any, tmp_path: Path) -> None:
 
 
 def test_check_and_show_speak_of_the_running_hospital(hospital: Any, seen: Seen) -> None:
-    assert [finding["ok"] for finding in hospital.agent.document("check")] == [True] * 6
+    assert [finding["check"] for finding in hospital.agent.document("check") if not finding["ok"]] == []
     record = hospital.agent.document("show", seen.studies("flagged")[0])
     assert [event["to_state"] for event in record["events"]][-2:] == ["CONCLUDED", "DELIVERED"]
     assert {delivery["state"] for delivery in record["deliveries"]} == {"ACKNOWLEDGED"}
