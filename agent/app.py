@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from agent.config import Config
-from agent.destinations import Forwarding
+from agent.destinations import Forwarding, Holding
 from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, clock_is_off, parts_of, utc_now
 from agent.renewal import Renewal
@@ -241,6 +241,9 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
 
     started = partial(ready, "deliver", destinations=names)
     run_lanes(parts.queue, patient(handlers, utc_now), stop, started=started, longest=longest)
+    for one in made.values():
+        if isinstance(one, Holding):
+            one.release()
 
 
 def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

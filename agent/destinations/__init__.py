@@ -79,6 +79,14 @@ class Forwarding(Protocol):
         """
 
 
+@runtime_checkable
+class Holding(Protocol):
+    """The contract of a destination that keeps a connection for the next report."""
+
+    def release(self) -> None:
+        """Let go of it: no report follows for now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """What stands wrong, or does no more: counts, names of destinations, reasons. Nothing of a patient or study."""

@@ -62,13 +62,13 @@ class Line:
     def __init__(self, held: HeldAssociation, idle: float | None = None) -> None:
         """Nothing is opened yet; after `idle` seconds (None: `IDLE_SECONDS`) without a report it is released."""
         self._held, self._idle = held, IDLE_SECONDS if idle is None else idle
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
         self._used = 0.0
         self._watched = False
 
     def store(self, data: bytes, begun: list[int]) -> StoreStatus:
         """Send one report; `begun` gets an entry before its first byte goes. Raises NetworkError."""
-        with self._lock:
+        with self._turn:
             kept = self._held.is_open
             try:
                 status = self._held.store(data, on_start=begun.append)
@@ -84,20 +84,18 @@ class Line:
 
     def release(self) -> bool:
         """Release the association now; False if none is kept."""
-        with self._lock:
+        with self._turn:
             kept = self._held.is_open
             self._held.__exit__(None, None, None)
+            self._turn.notify_all()
         return kept
 
     def _release_when_idle(self) -> None:
-        left = self._idle
-        while left > 0:
-            time.sleep(left)
-            with self._lock:
-                left = self._used + self._idle - time.monotonic()
-                if left <= 0:
-                    self._held.__exit__(None, None, None)
-                    self._watched = False
+        with self._turn:
+            while self._held.is_open and (left := self._used + self._idle - time.monotonic()) > 0:
+                self._turn.wait(left)
+            self._held.__exit__(None, None, None)
+            self._watched = False
 
 
 class Destination:
@@ -127,6 +125,10 @@ class Destination:
         if not status.stored:
             raise self._refused(status)
         return f"{status.status:04X}: {status.meaning}" if status.status != SUCCESS else "0000"
+
+    def release(self) -> None:
+        """Release the association that is kept for the next report. See `Holding`."""
+        self._line.release()
 
     def forward(self, files: Sequence[Path], progress: Progress) -> None:
         """Store files at the peer over one association (one more for each 128 kinds of object). See `Forwarding`."""

@@ -215,7 +215,7 @@ def start(
             "database": {"url": SecretStr(url)},
             "store": {"folder": tmp_path / "store", "minimum_free_megabytes": 1},
             "receive": {"host": "127.0.0.1", "port": 0},
-            "complete": {"after_release_seconds": 0.2, "quiet_seconds": 5},
+            "complete": {"after_release_seconds": 0.2, "quiet_seconds": 1},
             "deliver": {"first_retry_seconds": 0.2, "longest_retry_seconds": 0.5, "attempts": 20},
             "web": {"port": 0},
             "destinations": [
