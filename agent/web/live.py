@@ -10,12 +10,12 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -75,6 +75,7 @@ class Live:
         self._zone = zone
         self._topics: dict[str, _Topic] = {}
         self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "live")  # of its own: it waits for nobody's images or passwords
         self.parts = SharedParts(self._watch)
 
     def stream(self, view: str, make: Callable[[], str]) -> Response:
@@ -92,6 +93,7 @@ class Live:
 
     def close(self) -> None:
         """Give back what was taken of the database; to be called when nothing is served any more."""
+        self._thread.shutdown()
         self._watch.close()
 
     async def _events(self, view: str, look: Look) -> AsyncIterator[str]:
@@ -103,10 +105,11 @@ class Live:
         try:
             yield _RETRY
             while not topic.gone and time.monotonic() < ends:
+                changed = topic.changed  # before the version is read: what comes while that is sent is not missed
                 if topic.version:
                     yield self._event(topic.version)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(topic.changed.wait(), _BEAT)
+                    await asyncio.wait_for(changed.wait(), _BEAT)
         finally:
             topic.listeners -= 1
             if not topic.listeners and self._topics.get(view) is topic:
@@ -119,9 +122,9 @@ class Live:
     async def _run(self) -> None:
         try:
             while self._topics and not self._stop.is_set():
-                seen = await run_in_threadpool(self._watch.version)
+                seen = await asyncio.get_running_loop().run_in_executor(self._thread, self._watch.version)
                 for topic in [one for one in self._topics.values() if one.is_due(seen, time.monotonic())]:
-                    await _look(topic, seen)
+                    await self._look(topic, seen)
                 await asyncio.sleep(_PERIOD)
         except DatabaseError as error:  # pages say that they are not live, and their browsers ask again
             log.warning("live_pages_ended", reason=str(error))
@@ -130,6 +133,14 @@ class Live:
                 topic.gone = True
                 topic.wake()
             self._topics.clear()
+
+    async def _look(self, topic: _Topic, seen: str) -> None:
+        began = time.monotonic()
+        version, took = await asyncio.get_running_loop().run_in_executor(self._thread, _measured, topic.look)
+        topic.seen, topic.looked_at, topic.took = seen, began, took
+        if version != topic.version:
+            topic.version = version
+            topic.wake()
 
 
 def live_of(request: Request) -> Live:
@@ -142,12 +153,3 @@ def _measured(look: Look) -> tuple[str, float]:
     """Return a view's version and the processor's time that it cost: waiting for others costs nobody anything."""
     began = time.thread_time()
     return look(), time.thread_time() - began
-
-
-async def _look(topic: _Topic, seen: str) -> None:
-    began = time.monotonic()
-    version, took = await run_in_threadpool(_measured, topic.look)
-    topic.seen, topic.looked_at, topic.took = seen, began, took
-    if version != topic.version:
-        topic.version = version
-        topic.wake()

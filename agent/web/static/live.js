@@ -18,6 +18,7 @@
   let answered = Date.now();
   let refused = 0;
   let asking = false;
+  let missed = false;      // something was told while an answer was waited for
   let heldSince = 0;
   let moved = 0;
   let shifted = 0;
@@ -157,6 +158,10 @@
       take(request.response);
     }
     tell();
+    if (missed) {
+      missed = false;
+      if (told !== shown) look();
+    }
   }
 
   // A text that is being marked must not be taken away: to copy a number, say.
@@ -188,6 +193,7 @@
     const said = JSON.parse(event.data);
     told = said.version;
     if (told !== shown) {
+      missed = asking;
       look();
       return;
     }

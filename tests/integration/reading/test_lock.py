@@ -17,6 +17,8 @@ from db.worklist import study_record
 def test_the_worklist_says_who_reads_a_study_until_the_page_was_not_heard_of_for_two_minutes(desk: Any) -> None:
     take_up(desk.database, desk.uid, desk.reader("ada"), at=desk.now)
     assert desk.row().reader_at(desk.now) == "Ada"
+    (task,) = reading_tasks(desk.database, TaskCriteria())
+    assert task.state == WorkitemState.SCHEDULED, "who looks keeps no system from claiming the task"
     later = desk.now + LASTS - timedelta(seconds=1)
     assert keep_up(desk.database, desk.uid, desk.reader("ada"), at=later)
     assert desk.row().reader_at(desk.now + LASTS) == "Ada"
