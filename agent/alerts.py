@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from agent.config_alerts import AlertsSection
-from agent.destinations import Alert, Alerting, Confirming, Destination
+from agent.destinations import Alert, Alerting, Destination, patience_of
 from agent.errors import DeliveryError
 from db.alerts import Claim, Rules, claim_alerts, settle_alert
 from db.database import Database
@@ -40,10 +40,7 @@ class Alerter:
     def _rules(self) -> Rules:
         return Rules(
             channels=self.settings.to,
-            patience={
-                name: one.patience if isinstance(one, Confirming) and one.ways else None
-                for name, one in self.destinations.items()
-            },
+            patience=patience_of(self.destinations),
             after=self.settings.after,
             repeat=self.settings.repeat,
         )

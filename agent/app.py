@@ -12,9 +12,11 @@ import structlog
 
 from agent.config import Config
 from agent.destinations import Forwarding, Holding
+from agent.metrics.counted import Counts
 from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, clock_is_off, parts_of, utc_now
 from agent.renewal import Renewal
+from agent.roles import CLOCK, DICOMWEB, HL7, METRICS, SHADOW
 from agent.store_away import patient
 from db import kinds
 from db.audit import THE_AGENT, AuditEvent, record
@@ -24,42 +26,8 @@ from db.queue import Handler
 
 log = structlog.get_logger(__name__)
 
-SHADOW = "shadow"
-"""The process of the second model, where one is configured."""
-
-DICOMWEB = "dicomweb"
-"""The process of DICOMweb, where it is enabled."""
-
-HL7 = "hl7"
-"""The process of the MLLP listener, where it is enabled."""
-
-CLOCK = "clock"
-"""The process of everything periodic."""
-
-ROLES = ("receive", "work", "deliver", CLOCK, "web")
-"""The processes of every running agent."""
-
 _DRAIN_SECONDS = 30.0
 _SHADOW_PATIENCE = timedelta(hours=2)  # it has what the others leave of the processor
-
-
-def roles_of(config: Config) -> tuple[str, ...]:
-    """Return the processes of an agent with this configuration."""
-    further = {SHADOW: bool(config.model.shadow), DICOMWEB: config.dicomweb.enabled, HL7: config.hl7.enabled}
-    return (*ROLES, *(role for role, wanted in further.items() if wanted))
-
-
-def processes_of(config: Config, roles: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the role of each process that serves `roles` on this host."""
-    numbers = {
-        "receive": config.receive.processes,
-        "work": config.work.processes,
-        "deliver": config.deliver.processes,
-        "web": config.web.processes,
-        DICOMWEB: config.dicomweb.processes,
-        HL7: config.hl7.processes,
-    }
-    return tuple(role for role in roles for _ in range(numbers.get(role, 1)))
 
 
 class Ready(Protocol):
@@ -68,18 +36,29 @@ class Ready(Protocol):
     def __call__(self, role: str, **facts: object) -> None: ...  # noqa: D102 - see the class
 
 
-def run_role(role: str, config: Config, stop: threading.Event, ready: Ready, renewal: Renewal | None = None) -> None:
-    """Run one role until `stop` is set, then drain it; what it is told meanwhile by `renewal` it takes over."""
+def run_role(
+    role: str,
+    config: Config,
+    stop: threading.Event,
+    ready: Ready,
+    renewal: Renewal | None = None,
+    counts: Counts | None = None,
+) -> None:
+    """Run one role until `stop` is set, then drain it; what it is told meanwhile by `renewal` it takes over.
+
+    `counts` counts what this process logs.
+    """
     renewal = renewal or Renewal(stop)
     roles: dict[str, Callable[[Config, Parts, threading.Event, Ready], None]] = {
-        "receive": partial(_receive, renewal=renewal),
+        "receive": partial(_receive, renewal=renewal, counts=counts),
         "work": _work,
         "deliver": _deliver,
         CLOCK: _clock,
-        "web": partial(_web, renewal=renewal),
+        "web": partial(_web, renewal=renewal, counts=counts),
         SHADOW: _shadow,
         DICOMWEB: partial(_dicomweb, renewal=renewal),
         HL7: partial(_hl7, renewal=renewal),
+        METRICS: partial(_metrics, counts=counts),
     }
     with parts_of(config) as parts:
         if (seconds := clock_is_off(parts.database, utc_now)) is not None:
@@ -106,12 +85,20 @@ def _tell(parts: Parts, role: str, what: EventType) -> None:
         log.warning("activity_not_recorded", role=role, reason=str(error))
 
 
-def _receive(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:
+def _receive(
+    config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal, counts: Counts | None
+) -> None:
     from agent.receiving import make_scp, renew_scp  # noqa: PLC0415 - each role loads only what it runs
 
     scp = make_scp(config, parts)
     scp.start()
-    renewal.follow(lambda new: renew_scp(scp, new, parts))
+
+    def renew(new: Config) -> None:
+        renew_scp(scp, new, parts)
+        if counts is not None:
+            counts.know([peer.ae_title for peer in new.peers])
+
+    renewal.follow(renew)
     section = config.receive
     facts = {"port": scp.port} if section.plain else {}
     facts |= {} if section.tls is None else {"tls_port": scp.tls_port}
@@ -255,10 +242,25 @@ def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) ->
     Clockwork(parts.database, ticks, utc_now, hangs=lambda: os._exit(1)).run(stop)
 
 
-def _web(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:
+def _web(
+    config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal, counts: Counts | None
+) -> None:
     from agent.pages import serve_web  # noqa: PLC0415 - each role loads only what it runs
 
-    serve_web(config, parts, stop, lambda url: ready("web", url=url), renewal)
+    serve_web(config, parts, stop, lambda url: ready("web", url=url), renewal, counts)
+
+
+def _metrics(config: Config, parts: Parts, stop: threading.Event, ready: Ready, counts: Counts | None) -> None:
+    from agent.metrics.listener import Answers, serve  # noqa: PLC0415 - each role loads only what it runs
+    from agent.watching import make_check, make_exposition  # noqa: PLC0415
+
+    section, folder = config.metrics, None if counts is None else counts.folder
+    answers = Answers(
+        exposition=make_exposition(config, parts, folder),
+        check=make_check(config, parts, folder),
+        database=parts.database if section.token else None,
+    )
+    serve(answers, section, stop=stop, ready=lambda url: ready(METRICS, url=url))
 
 
 def _dicomweb(config: Config, parts: Parts, stop: threading.Event, ready: Ready, renewal: Renewal) -> None:

@@ -17,10 +17,7 @@ from agent.outgoing import make_destinations
 from agent.parts import Parts, allowances, sqlite_file, utc_now
 from agent.retention import Retainer
 from agent.scrub import PERIOD, Scrubber
-from agent.site import adapted
-from db.operating_point import active_operating_points
-from model.card import ModelCard, read_card
-from model.zoo import architecture
+from agent.watching import card_of
 
 
 def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
@@ -34,7 +31,7 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         "disk": Tick(_watermark(config, parts).look, 60),
         "audit": _audit(config, parts),
     }
-    watch = DriftWatch(parts.database, partial(_card, config, parts), config.drift, utc_now)
+    watch = DriftWatch(parts.database, partial(card_of, config, parts), config.drift, utc_now)
     ticks["drift"] = Tick(watch.look, config.drift.every_minutes * 60)
     if config.alerts.to:
         ticks["alert"] = Tick(Alerter(parts.database, make_destinations(config), config.alerts, utc_now).look, 60)
@@ -60,13 +57,6 @@ def _audit(config: Config, parts: Parts) -> Tick:
     reporter = Reporter(section.source, section.site, host)
     hand_over = HandOver(parts.database, sinks, reporter, section.keep, utc_now)
     return Tick(hand_over.run, section.every_seconds if sinks else 3600)
-
-
-def _card(config: Config, parts: Parts) -> ModelCard:
-    """Return the card of the model that runs, with the site's operating point and prevalence."""
-    card = read_card(architecture(config.model.name).card_path)
-    active = active_operating_points(parts.database, config.model.name)
-    return adapted(card, prevalence=config.model.prevalence, active=active)
 
 
 def _watermark(config: Config, parts: Parts) -> Watermark:

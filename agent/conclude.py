@@ -99,6 +99,7 @@ class Concluder:
                 reason=conclusion.outcome.reason,
                 images=len(study.images),
                 reports=len(conclusion.reports),
+                **({} if study.course is None else study.course.seconds(conclusion.concluded_at)),
             )
             return Done()
         return self._again_if_switched(study)
@@ -136,6 +137,7 @@ class Concluder:
                 "study_amended",
                 study_instance_uid=basis.study_instance_uid,
                 revision=amended.revision + 1,
+                outcome=str(amended.outcome.outcome),
                 reason=basis.reason,
                 reports=len(orders),
             )

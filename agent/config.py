@@ -27,6 +27,7 @@ from agent.config_gate import GateSection
 from agent.config_hl7 import Hl7Section
 from agent.config_keeping import BackupSection, RetentionSection, ScrubSection
 from agent.config_keys import meant
+from agent.config_metrics import MetricsSection
 from agent.config_orders import OrdersSection
 from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
@@ -160,6 +161,7 @@ class Config(Section):
     web: WebSection = WebSection()
     dicomweb: DicomwebSection = DicomwebSection()
     log: LogSection = LogSection()
+    metrics: MetricsSection = MetricsSection()
     retention: RetentionSection = RetentionSection()
     scrub: ScrubSection = ScrubSection()
     backup: BackupSection = BackupSection()
@@ -279,6 +281,7 @@ def resolve(config: Config, folder: Path) -> Config:
             "receive": config.receive.resolved(folder),
             "dicomweb": config.dicomweb.resolved(folder),
             "web": config.web.resolved(folder),
+            "metrics": config.metrics.at(folder),
             "orders": config.orders.at(folder),
             "retention": config.retention.at(folder),
             "backup": config.backup.at(folder),

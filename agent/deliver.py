@@ -123,11 +123,11 @@ class Deliverer:
         now = self.clock()
         if isinstance(self.destinations[task.destination], Trial):
             record_tested(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
-            _log(task, begun.number, "tested", detail)
+            _log(task, begun.number, "tested", detail, now)
             return Done()
         if self.confirmer.wants(task.destination):
             record_stored(self.database, task.delivery_id, detail=detail, at=now, attempt_id=begun.attempt_id)
-            _log(task, begun.number, "stored", detail)
+            _log(task, begun.number, "stored", detail, now)
             return RetryAt(now, "to be confirmed")
         acknowledge(
             self.database,
@@ -137,7 +137,7 @@ class Deliverer:
             attempt_id=begun.attempt_id,
             confirmation=self.confirmer.unable(task.destination),
         )
-        _log(task, begun.number, "acknowledged", detail)
+        _log(task, begun.number, "acknowledged", detail, now)
         return Done()
 
     def _outgoing(self, task: DeliveryTask) -> Outgoing:
@@ -186,17 +186,18 @@ class Deliverer:
         )
         if falls_back:
             fall_back(self.database, self.queue, task.delivery_id, at=now)
-            _log(task, begun.number, "falls back", str(error))
+            _log(task, begun.number, "falls back", str(error), now)
             return Done()
-        _log(task, begun.number, "parked" if wait is None else "failed", str(error))
+        _log(task, begun.number, "parked" if wait is None else "failed", str(error), now)
         return Done() if wait is None else RetryAt(now + wait, str(error))
 
     def _settings(self, name: str) -> ReportSettings:
         return Renderer(self.store, self.installation, self.report_settings).module(name)[1]
 
     def _parked(self, task: DeliveryTask, reason: str) -> Settlement:
-        record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=True, at=self.clock())
-        _log(task, 0, "parked", reason)
+        now = self.clock()
+        record_failed_attempt(self.database, task.delivery_id, reason=reason, parked=True, at=now)
+        _log(task, 0, "parked", reason, now)
         return Done()
 
     def _wait(self, attempt: int, error: DeliveryError) -> timedelta | None:
@@ -211,7 +212,8 @@ def _ending(error: DeliveryError) -> Ending:
     return Ending.REFUSED if error.status else Ending.FAILED
 
 
-def _log(task: DeliveryTask, attempt: int, how: str, detail: str) -> None:
+def _log(task: DeliveryTask, attempt: int, how: str, detail: str, now: datetime) -> None:
+    """Write the attempt's line, which is counted too; `seconds` are those since the report was ordered."""
     facts = {
         "delivery": task.delivery_id,
         "destination": task.destination,
@@ -219,6 +221,7 @@ def _log(task: DeliveryTask, attempt: int, how: str, detail: str) -> None:
         "attempt": attempt,
         "study_instance_uid": task.study_instance_uid,
         "detail": detail,
+        "seconds": round((now - task.created_at).total_seconds(), 3),
     }
     log.info("delivery", how=how, **facts)
     if how == "parked":

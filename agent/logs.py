@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -58,13 +58,23 @@ class _ForeignFilter(logging.Filter):
         return True
 
 
-def configure(*, level: str = "INFO", form: Literal["people", "json"] = "people", stream: TextIO | None = None) -> None:
-    """Set logging up for this process; everything goes to standard error, rotation is left to the platform."""
+def configure(
+    *,
+    level: str = "INFO",
+    form: Literal["people", "json"] = "people",
+    stream: TextIO | None = None,
+    watchers: Sequence[structlog.typing.Processor] = (),
+) -> None:
+    """Set logging up for this process; everything goes to standard error, rotation is left to the platform.
+
+    `watchers` see every event, also those below `level`, without what could identify a patient.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         drop_patient_data,
+        *watchers,
     ]
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()

@@ -7,24 +7,39 @@ from dataclasses import replace
 from agent.config import Config
 from agent.configuration import described
 from agent.http_server import certificate_of
+from agent.metrics.counted import Counts
 from agent.neighbours import neighbours_of
 from agent.parts import Parts, allowances, utc_now
 from agent.renewal import Renewal
+from agent.watching import make_check, make_exposition
 from agent.web.decoding import Decoding
 from agent.web.models import InUse
 from agent.web.server import accounts_of, reach_of, serve
-from agent.web.services import Services
+from agent.web.services import Services, Watch
 from dicom_io.decoding import DecoderSettings
 
 
 def serve_web(
-    config: Config, parts: Parts, stop: threading.Event, ready: Callable[[str], None], renewal: Renewal
+    config: Config,
+    parts: Parts,
+    stop: threading.Event,
+    ready: Callable[[str], None],
+    renewal: Renewal,
+    counts: Counts | None,
 ) -> None:
-    """Serve until `stop` is set; `ready` is called once, with the URL, when connections are accepted."""
+    """Serve until `stop` is set; `ready` is called once, with the URL, when connections are accepted.
+
+    What is counted where `counts` does is told by its metrics.
+    """
     section, limits = config.web, config.decode
     settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
     host = f"[{section.host}]" if ":" in section.host else section.host
     scheme = "http" if section.tls_certificate is None else "https"
+    folder = None if counts is None else counts.folder
+
+    def watch(config: Config) -> Watch:
+        return Watch(make_exposition(config, parts, folder).scrape, make_check(config, parts, folder).look)
+
     with Decoding(settings) as decoding:
         services = Services(
             database=parts.database,
@@ -39,10 +54,11 @@ def serve_web(
             configuration=described(config),
             models=InUse(config.model.name, config.model.shadow),
             reload=renewal.ask,
+            watch=watch(config),
         )
 
         def renewed(new: Config) -> Services:
-            return replace(services, neighbours=neighbours_of(new), configuration=described(new))
+            return replace(services, neighbours=neighbours_of(new), configuration=described(new), watch=watch(new))
 
         serve(
             services,

@@ -11,7 +11,7 @@ from agent.configuration import set_text, value_text
 
 NEW_STARTS: Final[Mapping[str, frozenset[str]]] = {
     "peers": frozenset({"deliver"}),  # the receivers take them over as they run
-    "destinations": frozenset({"work", "deliver", "clock"}),
+    "destinations": frozenset({"work", "deliver", "clock", "metrics"}),
     "reports": frozenset({"work", "deliver"}),
     "forward": frozenset(),
     "orders": frozenset({"deliver"}),

@@ -104,11 +104,16 @@ class Scorer:
 
 
 def _log(task: ScoreTask, result: ImageResult) -> None:
+    """Write the image's line, which is counted too; `waited` is of an image that was never analysed before."""
+    since = task.waits_since
+    waited = {} if since is None else {"waited": round((result.started_at - since).total_seconds(), 3)}
     log.info(
         "image_scored",
         study_instance_uid=task.study_instance_uid,
         sop_instance_uid=task.sop_instance_uid,
         outcome=str(result.outcome),
         reason=result.reason,
+        probability=None if result.probability is None else round(result.probability, 4),
         seconds=round((result.finished_at - result.started_at).total_seconds(), 3),
+        **waited,
     )

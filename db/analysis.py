@@ -28,7 +28,10 @@ _RESULTS = select(func.count()).where(image_result.c.instance_id == bindparam("w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreTask:
-    """A candidate image to analyse: its file in the store, who sent it, and for which revision of its study."""
+    """A candidate image to analyse: its file in the store, who sent it, and for which revision of its study.
+
+    `waits_since` is None where it has been analysed before.
+    """
 
     instance_id: int
     study_instance_uid: str
@@ -36,6 +39,7 @@ class ScoreTask:
     path: str
     calling_ae_title: str
     revision: int
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,9 @@ class ImageResult:
 _DONE = exists().where(
     image_result.c.instance_id == instance.c.id, image_result.c.revision == instance.c.analysis_revision
 )
+_ONCE_MORE = exists().where(image_result.c.instance_id == instance.c.id)
 _TASK = Prepared(
-    select(instance, study.c.study_instance_uid)
+    select(instance, study.c.study_instance_uid, _ONCE_MORE.label("once_more"))
     .join(study)
     .where(instance.c.id == bindparam("which"), instance.c.analysis_revision.is_not(None), ~_DONE)
 )
@@ -92,6 +97,7 @@ def score_task(database: Database, instance_id: int) -> ScoreTask | None:
         path=row.path,
         calling_ae_title=row.calling_ae_title,
         revision=row.analysis_revision,
+        waits_since=None if row.once_more else row.received_at,
     )
 
 

@@ -12,6 +12,7 @@ from db import kinds
 from db.advance import Position, advance, lock
 from db.causes import Cause
 from db.completion import outstanding
+from db.course import Course, course_of
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.forwarding import release_held
@@ -49,6 +50,7 @@ class StudyToConclude:
     last: Outcome | None = None
     switch: int | None = None
     analysed_at: datetime | None
+    course: Course | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ def study_to_conclude(database: Database, study_id: int) -> StudyToConclude | No
         (row,) = statements.STUDY.rows(connection, {"study_id": study_id})
         if row.state != State.COMPLETE or outstanding(connection, study_id):
             return None
-        return to_conclude(connection, row)
+        return replace(to_conclude(connection, row), course=course_of(connection, row))
 
 
 def to_conclude(connection: Connection, row: Any) -> StudyToConclude:  # noqa: ANN401 - a row

@@ -51,6 +51,7 @@ class DeliveryTask:
     stored: StoredReport | None
     fall_back: int  # how many forms of the report its destination refused already
     tries: int
+    created_at: datetime
     stored_at: datetime | None  # since when its destination says that it has it, which is to be confirmed; else None
 
 
@@ -73,6 +74,7 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
         stored=None if row.sha256 is None else _stored(row),
         fall_back=row.fall_back,
         tries=row.attempts,
+        created_at=row.created_at,
         stored_at=row.stored_at if row.state == DeliveryState.STORED else None,
     )
 

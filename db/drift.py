@@ -44,7 +44,12 @@ def record_drift(
 def drift_reports(database: Database) -> dict[str, tuple[datetime, str]]:
     """Return what was found last: by span, when and what."""
     with database.read() as connection:
-        return {row.span: (row.made_at, row.content) for row in connection.execute(select(drift_report))}
+        return reports_of(connection)
+
+
+def reports_of(connection: Connection) -> dict[str, tuple[datetime, str]]:
+    """Return what was found last, as the caller's transaction sees it."""
+    return {row.span: (row.made_at, row.content) for row in connection.execute(select(drift_report))}
 
 
 def drift_alarms(database: Database) -> tuple[DriftAlarm, ...]:

@@ -8,23 +8,29 @@ from functools import partial
 from pathlib import Path
 
 import click
+import structlog
 
 from agent import logs
-from agent.app import DICOMWEB, HL7, ROLES, SHADOW, processes_of, roles_of, run_role
+from agent.app import run_role
 from agent.cli.options import config_path
 from agent.config import Config
 from agent.errors import ConfigError
 from agent.forking import Forks, name_process
 from agent.memory import RECYCLED, MemoryWatch
+from agent.metrics.counted import Counts
+from agent.metrics.joining import joined
 from agent.notices import Notices
 from agent.parts import open_rows, utc_now
 from agent.pulse import SILENT_SECONDS, start_pulse
 from agent.reload import Change
 from agent.reloading import Accepted, follow_file, follow_notices, place_of
 from agent.renewal import Renewal
+from agent.roles import DICOMWEB, HL7, METRICS, ROLES, SHADOW, processes_of, roles_of
 from agent.stopping import StopOrder, say_ready, stop_at_end_of, stop_on_signals
 from agent.supervisor import supervise
 from dicom_io.library_logs import quiet_libraries
+
+log = structlog.get_logger(__name__)
 
 
 @click.command(short_help="Serve until SIGTERM, then drain.")
@@ -32,7 +38,7 @@ from dicom_io.library_logs import quiet_libraries
 @click.option(
     "--only",
     "only",
-    type=click.Choice((*ROLES, SHADOW, DICOMWEB, HL7)),
+    type=click.Choice((*ROLES, SHADOW, DICOMWEB, HL7, METRICS)),
     multiple=True,
     help="Serve only these roles (repeatable).",
 )
@@ -42,8 +48,8 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
 
     Each role is a process of its own, restarted if it dies: receive (the DICOM SCP), work (gate, network, conclusions),
     deliver (reports to their destinations), clock (all that is periodic), web (the worklist page), and, if configured,
-    shadow (the second model), dicomweb and hl7. For each, one line of JSON on standard output says when it serves and
-    where; logs go to standard error.
+    shadow (the second model), dicomweb, hl7 and metrics. For each, one line of JSON on standard output says when it
+    serves and where; logs go to standard error.
     """
     accepted = Accepted(config_path(given), place_of(only), utc_now)
     config = accepted.config
@@ -52,7 +58,13 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     roles = only or roles_of(config)
     for role in roles:
         _check(role, config)
-    processes = processes_of(config, roles)
+    with joined(config.metrics.folder) as folder:
+        _run(processes_of(config, roles), accepted, folder, supervised=supervised)
+
+
+def _run(processes: tuple[str, ...], accepted: Accepted, folder: Path | None, *, supervised: bool) -> None:
+    """Serve one role in this process, or several in processes of their own, which count in `folder`."""
+    config = accepted.config
     parent = [sys.stdin.fileno()] if supervised else []
     if len(processes) == 1:
         stop, hung_up = threading.Event(), threading.Event()
@@ -62,21 +74,22 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
         _migrate(config)
         renewal = Renewal(stop)
         _in_background(follow_file, accepted, processes[0], hung_up, renewal)
-        _serve(processes[0], config, stop, renewal)
+        _serve(processes[0], config, stop, renewal, folder)
         return
     order = StopOrder(*parent)
     _migrate(config)
     notices = Notices()
-    supervise(processes, _forks(accepted, notices).start, order, partial(_reload, accepted, notices, order))
+    _count("supervisor", config, folder)
+    supervise(processes, _forks(accepted, notices, folder).start, order, partial(_reload, accepted, notices, order))
 
 
-def _forks(accepted: Accepted, notices: Notices) -> Forks:
+def _forks(accepted: Accepted, notices: Notices, folder: Path | None) -> Forks:
     """Return what forks a role, with the configuration that is accepted then."""
 
     def serve(role: str, stop: threading.Event, hung_up: threading.Event) -> None:
         renewal = Renewal(stop, os.getppid())
         _in_background(follow_notices, notices, accepted.path, hung_up, renewal)
-        _serve(role, accepted.config, stop, renewal)
+        _serve(role, accepted.config, stop, renewal, folder)
 
     return Forks(serve)
 
@@ -102,11 +115,29 @@ def _check(role: str, config: Config) -> None:
         if role == optional and not section.enabled:
             message = f"expected {role}.enabled = true, for the role {role}. Received: false"
             raise ConfigError(message)
+    if role == METRICS and config.metrics.port is None:
+        message = "expected metrics.port, for the role metrics. Received: none"
+        raise ConfigError(message)
 
 
-def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal) -> None:
+def _count(role: str, config: Config, folder: Path | None) -> Counts | None:
+    """Let what this process logs be counted from now on, where there is a folder for it."""
+    try:
+        counts = None if folder is None else Counts(folder, role, peers=[peer.ae_title for peer in config.peers])
+    except OSError:
+        counts = None
+    if counts is None:
+        log.warning("metrics_not_counted", folder=str(folder or config.metrics.folder or ""))
+        return None
+    logs.configure(level=config.log.level, form=config.log.format, watchers=[counts.note])
+    quiet_libraries()
+    return counts
+
+
+def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal, folder: Path | None) -> None:
     """Serve a role in this process, which ends itself when it hangs, and to be started anew when it is too large."""
     name_process(role)
+    counts = _count(role, config, folder)
     if role == SHADOW:
         from agent.shadow import step_back  # noqa: PLC0415 - of this role only
 
@@ -114,7 +145,7 @@ def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal) -
     start_pulse(SILENT_SECONDS * (10 if role == SHADOW else 1))  # that one may have to wait long for the processor
     limits = {"work": config.work.megabytes, SHADOW: config.work.megabytes, "deliver": config.deliver.megabytes}
     watch = MemoryWatch(limits[role], stop) if role in limits else None
-    run_role(role, config, stop, say_ready, renewal)
+    run_role(role, config, stop, say_ready, renewal, counts)
     if renewal.anew or (watch is not None and watch.exceeded):
         sys.exit(RECYCLED)
 

@@ -7,7 +7,7 @@ and `Destination`, made from its settings, which keeps the contract below; one t
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -121,6 +121,11 @@ class Confirming(Protocol):
 
     def confirm(self, question: Question, ways: tuple[Way, ...]) -> Answer:
         """Ask in the first of `ways` that it offers. Raises DeliveryError when it does not answer."""
+
+
+def patience_of(made: Mapping[str, Destination]) -> dict[str, timedelta | None]:
+    """Return how long each destination may take to confirm what it has; None: it is not asked."""
+    return {name: one.patience if isinstance(one, Confirming) and one.ways else None for name, one in made.items()}
 
 
 class DestinationSettings(BaseModel):

@@ -49,7 +49,7 @@ HEADERS = {
 ONLY_ENCRYPTED = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 """On every response over TLS: browsers then come no other way for a year (RFC 6797)."""
 
-OF_NOBODY = re.compile("/healthz|/static/.*")
+OF_NOBODY = re.compile("/healthz|/readyz|/static/.*")
 """Paths at which nobody's name matters: they are answered without asking who it is."""
 
 LARGEST_BODY = 1 << 20

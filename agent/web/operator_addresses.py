@@ -6,6 +6,7 @@ from agent.web import (
     audit_pages,
     configuration_pages,
     drift_pages,
+    health_pages,
     models_pages,
     network_pages,
     queue_pages,
@@ -14,6 +15,7 @@ from agent.web import (
 )
 
 ADDRESSES: Final = (
+    *health_pages.ADDRESSES,
     *system_pages.ADDRESSES,
     *queue_pages.ADDRESSES,
     *triage_pages.ADDRESSES,

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from agent.readiness import Readiness
 from agent.web import triage, words
 from agent.web.access import LOCAL, Identify
 from agent.web.accounts import Accounts
@@ -25,6 +26,14 @@ from db.triage import triage_off
 from dicom_io.store import Store
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What machines ask: the metrics in Prometheus' text format, and how the parts of the agent are."""
+
+    scrape: Callable[[], bytes]
+    look: Callable[[], Readiness]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,7 @@ class Services:
     configuration: tuple[Table, ...] = ()
     models: InUse = field(default_factory=InUse)
     reload: Callable[[], int] | None = None  # has this host's file read again, and returns which process does it
+    watch: Watch | None = None
 
     @property
     def who(self) -> Identify:

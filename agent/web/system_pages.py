@@ -3,11 +3,11 @@
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from agent.tokens import SYSTEM_READ, SYSTEM_WRITE
 from agent.web import drift, listing, system, times
-from agent.web.access import ANYBODY, Address, person_of
+from agent.web.access import Address, person_of
 from agent.web.services import Services, page, services_of
 from db.breaker import rests
 from db.disks import disks
@@ -48,12 +48,4 @@ def resting(services: Services) -> list[listing.RestingDestination]:
     return [listing.resting(rest, services.zone) for rest in rests(services.database, only_open=True)]
 
 
-def alive(_request: Request) -> Response:
-    """Say that this process serves."""
-    return JSONResponse({"status": "alive"})
-
-
-ADDRESSES: Final = (
-    Address("GET", "/system", show_system, SYSTEM_READ),
-    Address("GET", "/healthz", alive, ANYBODY),
-)
+ADDRESSES: Final = (Address("GET", "/system", show_system, SYSTEM_READ),)

@@ -14,7 +14,7 @@ from nemesis import Trouble
 from product import Host
 from wire import Wire, wire
 
-from agent.app import ROLES
+from agent.roles import ROLES
 from dicom_io.scu import Peer
 
 FRONT = ("receive", "web")

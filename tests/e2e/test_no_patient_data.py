@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from pydicom.uid import JPEG2000Lossless
 
 from dicom_io.scu import Peer
@@ -58,6 +59,26 @@ def links(url: str) -> list[str]:
     return to_studies + [link for page in pages for link in re.findall(r'(?:href|src|action)="([^"]+)"', page.text)]
 
 
+COUNTED = {
+    "image_scored": "tibabu_images_total",
+    "study_concluded": "tibabu_studies_total",
+    "association": "tibabu_associations_total",
+    "delivery": "tibabu_delivery_attempts_total",
+    "instance_refused": "tibabu_instances_refused_total",
+}
+"""What the log tells, and where it is counted."""
+
+
+def scraped(agent: Any) -> str:
+    return str(httpx.get(f"{agent.url}metrics").raise_for_status().text)
+
+
+def counted(metrics: str) -> dict[str, int]:
+    """Return how often the processes of the site, together, counted what the log tells."""
+    samples = [one for family in text_string_to_metric_families(metrics) for one in family.samples]
+    return {event: int(sum(one.value for one in samples if one.name == name)) for event, name in COUNTED.items()}
+
+
 def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
     configure: Any, running: Any, recording_pacs: Any, radiograph: Any, free_port: Any, tmp_path: Path, eventually: Any
 ) -> None:
@@ -88,11 +109,13 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
             assert any("PARKED" in row.deliveries for row in agent.rows())
             addresses = links(agent.url)
             assert len(set(addresses)) > len(agent.rows()) >= 10
+            eventually(lambda: counted(scraped(agent)) == {name: len(agent.events(name)) for name in COUNTED})
+            metrics = scraped(agent)
     log = agent.text()
     for event in ("image_scored", "delivery", "instance_refused", "association", "study_concluded", "stopped"):
         assert agent.events(event), event
     assert {"debug", "info", "warning"} <= set(re.findall(r'"level": "(\w+)"', log))
     names = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
     said = [str(one) for lines in agent.said.values() for one in lines]
-    for place in (log.splitlines(), addresses, names, said):
+    for place in (log.splitlines(), addresses, names, said, metrics.splitlines()):
         assert [line for line in place if any(word in line for word in IDENTIFYING)] == []

@@ -22,10 +22,11 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 import agent.inference
-from agent.app import roles_of, run_role
+from agent.app import run_role
 from agent.config import Config
 from agent.gate import GateSettings
 from agent.pipeline import Pipeline
+from agent.roles import roles_of
 from db.database import Database
 from db.worklist import StudyRecord, WorklistRow, study_record, worklist_row
 from dicom_io.decoding import Decoder, DecoderSettings

@@ -12,9 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from agent.app import ROLES
 from agent.cli.run import run
 from agent.config import Config
+from agent.roles import ROLES
 
 REPOSITORY = Path(__file__).parents[3]
 DEPLOY = REPOSITORY / "deploy"

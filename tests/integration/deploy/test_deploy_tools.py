@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.app import ROLES
 from agent.cli.run import run
 from agent.config import Config
+from agent.roles import ROLES
 
 pytestmark = pytest.mark.tools
 

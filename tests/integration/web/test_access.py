@@ -17,7 +17,7 @@ from db.database import Database
 
 Visit = Callable[..., Any]  # tests/fixtures/people.py
 OPEN = {
-    *("/healthz", "/sign-in", "/sign-in/code", "/sign-in/new-password", "/sign-in/app", "/sign-out"),
+    *("/healthz", "/readyz", "/sign-in", "/sign-in/code", "/sign-in/new-password", "/sign-in/app", "/sign-out"),
     *("/sign-in/provider", "/sign-in/provider/callback"),
 }
 """What everybody may ask for: it tells nothing of patients nor of the site."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agent.app import roles_of
 from agent.config import Config, resolve
 from agent.config_dicomweb import DicomwebSection
+from agent.roles import roles_of
 
 
 def test_it_is_off_by_default_and_a_process_of_its_own_when_it_is_on() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agent.app import roles_of
 from agent.config import Config, resolve
+from agent.roles import roles_of
 
 
 def config(**section: Any) -> Config:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.app import processes_of, roles_of
 from agent.config import Config, load
 from agent.errors import ConfigError
 from agent.inference import images_at_once, share_of_cores
+from agent.roles import processes_of, roles_of
 from model.runtime import cores
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.app import HL7, ROLES, SHADOW
 from agent.config import Config, parse
 from agent.parts import utc_now
 from agent.reload import NEW_STARTS, RENEWED, changes, needing_restart, starting_anew
 from agent.reloading import Accepted
+from agent.roles import HL7, METRICS, ROLES, SHADOW
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventOutcome, EventType
 from db.database import Database
@@ -60,9 +60,9 @@ def test_what_no_running_agent_takes_over_is_named() -> None:
 def test_only_the_roles_that_a_change_concerns_start_anew_and_none_that_somebody_is_connected_to() -> None:
     assert starting_anew(changes(of(XRAY), of(XRAY, CT))) == {"deliver"}
     assert starting_anew(changes(of(), of("[alerts]\nafter_minutes = 1"))) == {"clock"}
-    assert starting_anew(changes(of(), of(PACS))) == {"work", "deliver", "clock"}
+    assert starting_anew(changes(of(), of(PACS))) == {"work", "deliver", "clock", "metrics"}
     everything = frozenset[str]().union(*NEW_STARTS.values())
-    assert everything <= {*ROLES, SHADOW}
+    assert everything <= {*ROLES, SHADOW, METRICS}
     assert {*ROLES, HL7, "dicomweb"} - everything == RENEWED
     assert NEW_STARTS.keys() <= Config.model_fields.keys()
 

@@ -1,0 +1,55 @@
+"""The table [metrics] of config.toml: who may read figures about the running system, and where."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agent.config_dicomweb import is_loopback
+
+
+class MetricsSection(BaseModel):
+    """Metrics for Prometheus, /healthz and /readyz of a host; see docs/metrics.md. The pages answer them, too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        examples=[9464],
+        description="Port of a process of its own that answers them, for a host without pages; 0 picks a free one. "
+        "Unset: none.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that it listens on.")
+    token: bool = Field(
+        default=False,
+        description="Whether /metrics wants a token with the scope system:read there. An address that others can reach "
+        "wants it.",
+    )
+    tls_certificate: Path | None = Field(
+        default=None, examples=["/etc/tibabu/metrics.pem"], description="PEM file with the certificate, if it is TLS."
+    )
+    tls_key: Path | None = Field(
+        default=None, examples=["/etc/tibabu/metrics.key"], description="PEM file with the certificate's key."
+    )
+    folder: Path | None = Field(
+        default=None,
+        examples=["/run/tibabu/metrics"],
+        description="Folder of this host alone where its processes put their counts together. Unset: one that `run` "
+        "makes and removes; processes that are started apart, by `run --only`, want one that they share.",
+    )
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "expected tls_certificate and tls_key together. Received: one of them"
+            raise ValueError(message)
+        if not is_loopback(self.host) and not self.token:
+            message = f"expected token = true. Received: host={self.host}"
+            raise ValueError(message)
+        return self
+
+    def at(self, folder: Path) -> Self:
+        """Return it with its relative paths starting at `folder`."""
+        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})

@@ -1,0 +1,105 @@
+"""How the processes of a host put their counts together: files in one folder, which outlive their process.
+
+A process takes the first free place of its role: a lock says that somebody has it, and is gone with its process,
+however that ended. So the next one goes on with the counts of the last, and anybody sees which roles live.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which prometheus_client, and every process that we start, knows the folder."""
+
+ROOM: Final = 1 << 18
+"""Bytes of each file, taken from the disk at once: a page that the disk has no room for ends who writes to it."""
+
+_PREFIX: Final = "tibabu-metrics-"
+_FORGOTTEN: Final = 3600.0  # seconds after which a folder that nobody is in is nobody's
+_LOCK: Final = re.compile(r"(?P<role>[a-z0-9]+)-[0-9]+\.lock")
+
+
+@contextmanager
+def joined(folder: Path | None) -> Iterator[Path | None]:
+    """Give the folder for a block: the configured one, that of who started us, or a new one that goes with the block.
+
+    None where there is none to be had: then nothing is counted.
+    """
+    made, maker = None, os.getpid()
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif VARIABLE in os.environ:
+            folder = Path(os.environ[VARIABLE])
+        else:
+            _sweep()
+            folder = made = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    except OSError:
+        folder = None
+    else:
+        os.environ[VARIABLE] = str(folder)
+    try:
+        yield folder
+    finally:
+        if made is not None and os.getpid() == maker:  # a process that was forked in the block leaves it, too
+            shutil.rmtree(made, ignore_errors=True)
+            del os.environ[VARIABLE]
+
+
+def _sweep() -> None:
+    """Remove what those left behind who were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            is_old = time.time() - folder.stat().st_mtime > _FORGOTTEN
+            if is_old and folder.stat().st_uid == os.geteuid() and not any(living(folder).values()):
+                shutil.rmtree(folder)
+
+
+def take_place(folder: Path, role: str) -> str:
+    """Take the first free place of a role for as long as this process lives; return its name. Raises OSError."""
+    for number in count():
+        name = f"{role}-{number}"
+        lock = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it stays open, and so locked, until the process ends
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        for kind in ("counter", "histogram"):
+            _make_room(folder / f"{kind}_{name}.db")
+        return name
+    raise AssertionError  # there is always another number
+
+
+def _make_room(file: Path) -> None:
+    with file.open("ab") as opened:
+        os.posix_fallocate(opened.fileno(), 0, ROOM)
+
+
+def living(folder: Path) -> dict[str, int]:
+    """Return how many processes live of each role that was ever here. Raises OSError."""
+    found: Counter[str] = Counter()
+    for path in folder.glob("*.lock"):
+        if (named := _LOCK.fullmatch(path.name)) is not None:
+            found[named["role"]] += _is_locked(path)
+    return dict(sorted(found.items()))
+
+
+def _is_locked(path: Path) -> bool:
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

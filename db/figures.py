@@ -1,0 +1,91 @@
+"""What stands, in figures, for whoever watches the system: cheap to ask for every few seconds, and of no patient."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from db.database import Database
+from db.delivery_state import DeliveryState
+from db.disks import Disk, disk_rows
+from db.drift import reports_of
+from db.lifecycle import State
+from db.schema import delivery, study
+from db.schema_keeping import backup
+from db.triage import switched_off
+
+OPEN: Final = (DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.PARKED)
+"""The states in which a delivery waits for something; what is held for an outcome may be held for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDeliveries:
+    """So many deliveries to one destination in one state, and since when the first of them waits."""
+
+    destination: str
+    state: str
+    reports: int
+    instances: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What stands. `studies` counts those that are not concluded, by state; `undecided` wait for a person."""
+
+    deliveries: tuple[OpenDeliveries, ...]
+    studies: dict[str, int]
+    undecided: int
+    last_received_at: datetime | None
+    disks: tuple[Disk, ...]
+    triage_on: bool
+    drift: dict[str, str]
+    backed_up_at: datetime | None
+
+
+def figures(database: Database) -> Figures:
+    """Return what stands, as one transaction sees it."""
+    with database.read() as connection:
+        return Figures(
+            deliveries=_deliveries(connection),
+            studies=_studies(connection),
+            undecided=connection.scalar(select(func.count()).select_from(study).where(study.c.conflict != "")) or 0,
+            last_received_at=_last(connection),
+            disks=disk_rows(connection),
+            triage_on=switched_off(connection) is None,
+            drift={span: content for span, (_, content) in reports_of(connection).items()},
+            backed_up_at=connection.scalar(
+                select(backup.c.began_at).where(backup.c.is_whole).order_by(backup.c.ended_at.desc()).limit(1)
+            ),
+        )
+
+
+def _deliveries(connection: Connection) -> tuple[OpenDeliveries, ...]:
+    query = (
+        select(
+            delivery.c.destination,
+            delivery.c.state,
+            func.count(delivery.c.report_id).label("reports"),
+            func.count(delivery.c.instance_id).label("instances"),
+            func.min(delivery.c.created_at, type_=delivery.c.created_at.type).label("since"),
+        )
+        .where(delivery.c.state.in_(OPEN))
+        .group_by(delivery.c.destination, delivery.c.state)
+        .order_by(delivery.c.destination, delivery.c.state)
+    )
+    return tuple(OpenDeliveries(**row) for row in connection.execute(query).mappings())
+
+
+def _studies(connection: Connection) -> dict[str, int]:
+    waiting = (State.RECEIVING, State.COMPLETE)
+    query = (
+        select(study.c.state, func.count().label("studies")).where(study.c.state.in_(waiting)).group_by(study.c.state)
+    )
+    return dict.fromkeys(map(str, waiting), 0) | {row.state: row.studies for row in connection.execute(query)}
+
+
+def _last(connection: Connection) -> datetime | None:
+    """Return when the latest study came that is not only here as a prior."""
+    query = select(study.c.received_at).where(~study.c.prior_only).order_by(study.c.id.desc()).limit(1)
+    return connection.scalar(query)

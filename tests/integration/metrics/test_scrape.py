@@ -1,0 +1,184 @@
+"""What Prometheus is told is what the database says and what was counted, and nothing of a patient."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent.config_metrics import MetricsSection
+from agent.metrics.listener import Answers, serve
+from agent.metrics.text import rows
+from agent.tokens import SYSTEM_READ, WORKLIST_READ, new_token
+from agent.watching import make_check, make_exposition
+from db.audit import Who
+from db.database import Database
+from db.disks import Disk, record_disks
+from db.figures import figures
+from db.outcome import Outcome
+from db.queue import open_queue
+from db.tokens import create_token
+from db.triage import switch_off
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples(text: str) -> Samples:
+    """Return each sample of a scrape by its name and labels."""
+    families = text_string_to_metric_families(text)
+    return {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
+
+
+def test_every_metric_is_told_by_the_pages_and_no_other(watched_url: str) -> None:
+    text = httpx.get(f"{watched_url}/metrics", trust_env=False).raise_for_status().text
+    told = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP tibabu_")}
+    assert told == {name for name, *_ in rows()}
+
+
+def test_what_stands_is_told(site: Any, watched_url: str, make_ledger: Any) -> None:
+    database, now = site.parts.database, datetime.now(UTC)
+    ledger = make_ledger(database, site.parts.queue)
+    early = now - timedelta(minutes=10)
+    image = ledger.receive("2.25.1", at=early)
+    ledger.score(image, Outcome.FLAGGED, at=early, probability=0.9)
+    ledger.conclude(image.study_id, at=early + timedelta(minutes=5), destinations=("pacs",))
+    ledger.deliver("2.25.1", at=now - timedelta(minutes=4), parked="pacs")
+    ledger.receive("2.25.2", at=now - timedelta(seconds=90), patient_name="Doe^Jane")
+    record_disks(
+        database,
+        (
+            Disk(
+                place="store",
+                free_megabytes=3000,
+                low_megabytes=2000,
+                refused_megabytes=500,
+                low_since=None,
+                looked_at=now,
+            ),
+        ),
+    )
+    site.counts.note(None, "", {"event": "hl7_message", "answer": "AA", "level": "info"})
+    text = httpx.get(f"{watched_url}/metrics", trust_env=False).text
+    found = samples(text)
+    assert "Doe" not in text
+    assert "2.25" not in text
+    expected: Samples = {
+        ("tibabu_database_up", ()): 1,
+        ("tibabu_deliveries", (("destination", "pacs"), ("of", "reports"), ("state", "parked"))): 1,
+        ("tibabu_deliveries", (("destination", "pacs"), ("of", "reports"), ("state", "queued"))): 0,
+        ("tibabu_studies_open", (("state", "receiving"),)): 1,
+        ("tibabu_jobs", (("kind", "score"), ("state", "waiting"))): 2,  # the ledger scored without its job
+        ("tibabu_disk_free_bytes", (("place", "store"),)): 3e9,
+        ("tibabu_triage_on", ()): 1,
+        ("tibabu_processes", (("role", "receive"),)): 1,
+        ("tibabu_hl7_messages_total", (("answer", "AA"),)): 1,
+    }
+    assert {key: found.get(key) for key in expected} == expected
+    assert found["tibabu_trouble_seconds", (("about", "pacs"), ("trouble", "parked"))] >= 240
+    assert found["tibabu_oldest_job_seconds", (("kind", "score"),)] >= 600
+    assert found["tibabu_last_study_timestamp_seconds", ()] == pytest.approx((now - timedelta(seconds=90)).timestamp())
+    (model,) = (dict(labels) for name, labels in found if name == "tibabu_model_info")
+    assert model["name"] == site.config.model.name
+    assert len(model["sha256"]) == 64
+
+
+def test_a_database_that_is_away_is_told_and_what_was_counted_too(site: Any, watched_url: str) -> None:
+    with site.parts.database.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE tick")
+    found = samples(httpx.get(f"{watched_url}/metrics", trust_env=False).raise_for_status().text)
+    assert found["tibabu_database_up", ()] == 0
+    assert found["tibabu_result_seconds_count", ()] == 0
+    assert not [name for name, _ in found if name == "tibabu_jobs"]
+
+
+def test_both_databases_give_the_same_figures(database: Database, make_ledger: Any) -> None:
+    ledger, at = make_ledger(database, open_queue(database)), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for number in (1, 2):
+        image = ledger.receive(f"2.25.{number}", at=at + timedelta(seconds=number))
+    ledger.score(image, Outcome.NOT_FLAGGED, at=at, probability=0.1)
+    ledger.conclude(image.study_id, at=at + timedelta(minutes=1), destinations=("A", "B"))
+    found = figures(database)
+    assert [(one.destination, one.state, one.reports, one.instances) for one in found.deliveries] == [
+        ("A", "QUEUED", 1, 0),
+        ("B", "QUEUED", 1, 0),
+    ]
+    assert found.deliveries[0].since == at + timedelta(minutes=1)
+    assert found.studies == {"RECEIVING": 0, "COMPLETE": 1}
+    assert found.last_received_at == at + timedelta(seconds=2)
+    assert (found.undecided, found.triage_on, found.backed_up_at) == (0, True, None)
+
+
+def test_the_agent_is_ready_and_degraded_is_not_down(site: Any, now: datetime) -> None:
+    def asked() -> tuple[int, dict[str, Any]]:
+        found = make_check(site.config, site.parts, site.folder).look()
+        document: dict[str, Any] = found.document()
+        return found.status, {name: part["status"] for name, part in document["parts"].items()}
+
+    names = ["database", "model", "triage", "destinations", "clock", "store", "processes"]
+    assert asked() == (200, dict.fromkeys(names, "ready"))
+    switch_off(site.parts.database, reason="drift", who=Who("test"), now=now)
+    (site.folder / "work-0.lock").touch()
+    assert asked() == (200, dict.fromkeys(names, "ready") | {"triage": "degraded", "processes": "degraded"})
+    (site.folder / "receive-1.lock").touch()  # of two receivers one is enough
+    assert asked()[0] == 200
+    with site.parts.database.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE tick")
+    assert asked() == (503, {"database": "down", "store": "ready", "processes": "degraded"})
+
+
+def test_the_agent_is_down_without_a_receiver_or_without_room(make_site: Any, sqlite_database: Database) -> None:
+    store = {"minimum_free_megabytes": 10**9, "folder": "store"}
+    site = make_site(sqlite_database, store=store)
+    (site.folder / "receive-0.lock").unlink()
+    (site.folder / "receive-0.lock").touch()
+    found = make_check(site.config, site.parts, site.folder).look()
+    down = {part.name for part in found.parts if part.condition == "down"}
+    assert (found.status, down) == (503, {"store", "processes"})
+
+
+@pytest.fixture
+def listener(site: Any) -> Any:
+    """Serve [metrics] with tokens for this test; its address."""
+    stop, serving, urls = threading.Event(), threading.Event(), list[str]()
+
+    def ready(url: str) -> None:
+        urls.append(url)
+        serving.set()
+
+    answers = Answers(
+        exposition=make_exposition(site.config, site.parts, site.folder),
+        check=make_check(site.config, site.parts, site.folder),
+        database=site.parts.database,
+    )
+    section = MetricsSection(port=0, token=True)
+    thread = threading.Thread(target=serve, args=(answers, section), kwargs={"stop": stop, "ready": ready})
+    thread.start()
+    assert serving.wait(20)
+    yield urls[0]
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_host_without_pages_answers_who_holds_a_token_that_may(site: Any, listener: str, now: datetime) -> None:
+    def ask(scope: str) -> int:
+        token = new_token()
+        create_token(
+            site.parts.database, scope.replace(":", "-"), sha256=token.sha256, scopes=[scope], by="test", now=now
+        )
+        return httpx.get(listener, headers={"Authorization": f"Bearer {token.secret}"}, trust_env=False).status_code
+
+    assert [ask(SYSTEM_READ), ask(WORKLIST_READ)] == [200, 403]
+    with httpx.Client(trust_env=False) as stranger:
+        assert stranger.get(listener).status_code == 401
+        assert stranger.get(listener, headers={"Authorization": f"Bearer {new_token().secret}"}).status_code == 401
+        assert stranger.get(listener.replace("/metrics", "/healthz")).json() == {"status": "alive"}
+        assert stranger.get(listener.replace("/metrics", "/readyz")).json()["status"] == "ready"
+
+
+def test_an_address_that_others_reach_wants_a_token() -> None:
+    with pytest.raises(ValueError, match="expected token = true"):
+        MetricsSection(port=9464, host="0.0.0.0")  # noqa: S104 - that is the point
+    assert MetricsSection(port=9464, host="0.0.0.0", token=True).token  # noqa: S104
