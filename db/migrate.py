@@ -13,7 +13,7 @@ from db.database import Database
 from db.errors import SchemaError
 from db.foreign import translated
 from db.migrations import procrastinate_schema
-from db.revision import MOVED, revision_of
+from db.revision import MOVED, is_later_and_fit, note_works_from, revision_of
 
 LOCK_TIMEOUT = 10  # seconds: a migration that waits for a table's lock keeps everybody behind it waiting as well
 
@@ -21,13 +21,18 @@ LOCK_TIMEOUT = 10  # seconds: a migration that waits for a table's lock keeps ev
 def upgrade(database: Database) -> None:
     """Bring the schema to this version, in one transaction; nothing happens where it is there already.
 
+    Nor does anything where a later version has brought it further, and says that this one goes on working there.
+
     Raises `DatabaseBusyError` when another process holds a table for longer than `LOCK_TIMEOUT`, and `SchemaError` when
     the schema belongs to a later version of this program or a migration breaks a rule.
     """
     with _transaction(database) as connection:
+        if is_later_and_fit(connection):
+            return
         config = _config(connection)
         _refuse_later(config, connection)
         command.upgrade(config, "head")
+        note_works_from(connection)
         if database.dialect == "postgresql":
             procrastinate_schema.upgrade(connection)
 

@@ -4,7 +4,6 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from agent.web.api.model import Model, Moment
@@ -86,7 +85,7 @@ def reload_configuration(request: Request, _operator: Operator) -> ReloadTold:
     """
     one = reload_now(request)
     if one is None:
-        raise HTTPException(503, SILENT)
+        raise RefusedError(SILENT)
     if one.outcome is ReloadOutcome.REFUSED:
         message = f"expected a configuration that can be taken over. Received: {'; '.join(one.problems)}"
         raise RefusedError(message)

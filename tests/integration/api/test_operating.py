@@ -11,6 +11,7 @@ from db.account_changes import create
 from db.accounts import NewAccount
 from db.audit import THE_AGENT
 from db.drift import record_drift
+from db.reloads import Reload, ReloadOutcome, record_reload
 
 Site = Any  # conftest.py
 
@@ -69,6 +70,24 @@ def test_the_configuration_is_told_as_it_runs_without_its_secrets(api: httpx.Cli
     assert "geheim" not in answer.text
     (table,) = api.get("/configuration?changed=true").json()["items"]
     assert [one["key"] for one in table["settings"]] == ["url"]
+
+
+def test_how_the_file_was_read_again_is_told_of_each_host_and_where_nobody_reads_it_that_is_said(
+    site: Site, api: httpx.Client
+) -> None:
+    refused = Reload(
+        place="agent-1",
+        pid=1,
+        at=datetime.now(UTC),
+        outcome=ReloadOutcome.REFUSED,
+        problems=("peers[0].may: expected another", "web.port: expected to stay until the next start."),
+    )
+    record_reload(site.database, refused)
+    (told,) = api.get("/configuration/reload").json()["items"]
+    assert (told["place"], told["outcome"], told["changes"]) == ("agent-1", "refused", [])
+    assert told["problems"] == list(refused.problems)
+    silent = api.post("/configuration/reload")
+    assert (silent.status_code, "supervisor" in silent.json()["detail"]) == (409, True)
 
 
 def test_accounts_are_listed_without_secrets_and_changed_but_for_the_last_admin(site: Site, api: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from db.migrate import _config, upgrade
 from db.migrations import procrastinate_schema
 from db.migrations.scope import configuration
 from db.queue import open_queue, utc_now
-from db.revision import current, needs_upgrade, newest
+from db.revision import WORKS_FROM, current, needs_upgrade, newest
 from db.schema_model import operating_point
 
 # Everything that PostgreSQL knows about the tables of the default schema, in its own words.
@@ -230,11 +231,23 @@ def test_a_failed_upgrade_leaves_nothing_behind(empty_database: Database, monkey
     upgrade(empty_database)
 
 
-def test_a_schema_of_a_later_version_is_refused(database: Database) -> None:
+@pytest.mark.parametrize(("works_from", "fit"), [("0037", True), ("9998", False), (None, False)])
+def test_a_schema_of_a_later_version_is_worked_on_if_that_says_that_this_one_may(
+    database: Database, works_from: str | None, *, fit: bool
+) -> None:
+    """So a role of a host that is not upgraded yet starts again while others have migrated the database."""
     with database.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match="9999"):
+        statement = text("UPDATE alembic_version SET version_num = '9999', works_from = :works_from")
+        connection.execute(statement, {"works_from": works_from})
+    assert needs_upgrade(database) is not fit
+    with nullcontext() if fit else pytest.raises(SchemaError, match="9999"):
         upgrade(database)
+    assert current(database) == "9999"
+
+
+def test_an_upgrade_says_which_earlier_versions_go_on_working(database: Database) -> None:
+    with database.read() as connection:
+        assert connection.execute(text("SELECT works_from FROM alembic_version")).scalar_one() == WORKS_FROM
 
 
 def test_a_migration_does_not_wait_long_for_a_table(
