@@ -9,6 +9,9 @@ from agent.web.access import SIGNED_IN, Address
 from agent.web.api.application import BASE, Api
 from agent.web.services import page
 
+OF_PEOPLE: Final = "signed in"
+"""What is said in place of a scope: it is about people themselves, and programs have no account of their own."""
+
 
 def show_api(request: Request) -> Response:
     """Show the operations by what they are about."""
@@ -21,7 +24,7 @@ def _groups(document: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     groups: dict[str, list[dict[str, str]]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            ((scope,),) = (operation["security"][0]["token"],)
+            scope = next(iter(operation["security"][0].get("token", ())), OF_PEOPLE)
             said = {"method": method.upper(), "path": path, "summary": operation["summary"], "scope": scope}
             said["description"] = operation["description"]
             groups.setdefault(operation["tags"][0], []).append(said)

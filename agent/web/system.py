@@ -28,7 +28,8 @@ _DONE: Final = {
     "answers": "It answers.",
     "silent": "It does not answer: see why below.",
     "off": "Triage is switched off.",
-    "on": "Triage is switched on again.",
+    "on": "Triage is switched on again. What was concluded meanwhile is still not analysed: see below.",
+    "on_again": "Triage is switched on again, and {} analysed again.",
     "switched_already": "Nothing was changed: somebody has switched it already.",
     "reload_taken": "The file was read again, and what changed is taken over.",
     "reload_unchanged": "The file was read again: nothing in it has changed.",
@@ -121,7 +122,7 @@ def done_text(query: Mapping[str, str]) -> str:
     """Return what was just done, "" if the address says nothing of that."""
     number = number_in(query, "n")
     done = query.get("done", "")
-    one, many = ("study", "studies") if done == "analysed_again" else ("delivery", "deliveries")
+    one, many = ("study", "studies") if done in {"analysed_again", "on_again"} else ("delivery", "deliveries")
     return _DONE.get(done, "").format("what waits" if number is None else f"{number} {one if number == 1 else many}")
 
 

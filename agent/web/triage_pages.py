@@ -17,7 +17,7 @@ from db.not_triaged import count_not_triaged, requeue_not_triaged
 from db.triage import switch_off, switch_on, switches, triage_off
 
 _HERE: Final = "/system/triage"
-_MOST_AT_ONCE: Final = 200
+MOST_AT_ONCE: Final = 200
 """Studies that one press of the button has analysed again."""
 
 
@@ -31,7 +31,7 @@ def show_triage(request: Request) -> Response:
         is_off=triage_off(services.database) is not None,
         history=[triage.shown_switch(one, now, zone) for one in switches(services.database)],
         not_triaged=count_not_triaged(services.database),
-        at_once=_MOST_AT_ONCE,
+        at_once=MOST_AT_ONCE,
         longest=triage.LONGEST_REASON,
     )
 
@@ -47,16 +47,20 @@ def throw(request: Request) -> Response:
         change(services.database, reason=reason, who=who_asks(request), now=services.clock())
     except RefusedError:
         return RedirectResponse(_HERE + system.done_query("switched_already"), 303)
+    if to == "on" and form.get("again") == "yes":
+        return RedirectResponse(_HERE + system.done_query("on_again", _again(request)), 303)
     return RedirectResponse(_HERE + system.done_query(to), 303)
 
 
 def analyse_again(request: Request) -> Response:
     """Have analysed again what nobody has read and was not analysed because triage was off."""
-    services = services_of(request)
-    count = requeue_not_triaged(
-        services.database, services.queue, who=who_asks(request), now=services.clock(), limit=_MOST_AT_ONCE
-    )
-    return RedirectResponse(_HERE + system.done_query("analysed_again", count), 303)
+    return RedirectResponse(_HERE + system.done_query("analysed_again", _again(request)), 303)
+
+
+def _again(request: Request) -> int:
+    services, who = services_of(request), who_asks(request)
+    now = services.clock()
+    return requeue_not_triaged(services.database, services.queue, who=who, now=now, limit=MOST_AT_ONCE)
 
 
 ADDRESSES: Final = (

@@ -1,8 +1,10 @@
 """Every address of the site that is a page: axe finds nothing serious in it, and it complains of nothing."""
 
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,8 +13,15 @@ import pytest
 from playwright.sync_api import Page
 
 from agent.web import account_addresses
+from agent.web.decoding import Decoding
+from agent.web.services import Services
 from agent.web.site import ADDRESSES
+from db.database import open_database
 from db.outcome import Outcome
+from db.priority import Allowances
+from db.queue import open_queue
+from dicom_io.decoding import DecoderSettings
+from dicom_io.folder_store import FolderStore
 from model.heat_map import to_png
 
 Ledger = Any  # tests/fixtures/served.py
@@ -36,16 +45,20 @@ PATHS = sorted({one.path for one in set(ADDRESSES) - OF_ACCOUNTS if one.method =
 pytestmark = pytest.mark.tools
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_page_is_accessible_and_complains_of_nothing(
-    url: str,
-    client: httpx.Client,
-    ledger: Ledger,
-    new_page: Callable[..., Page],
-    accessible: Callable[..., None],
+@pytest.fixture(scope="module")
+def home(
+    sqlite_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_ledger: Callable[..., Any],
+    make_servers: Callable[..., Any],
     sr_file: Callable[..., bytes],
-    path: str,
-) -> None:
+) -> Iterator[str]:
+    """Serve a study of each outcome to all of these tests; the URL of the site."""
+    folder = tmp_path_factory.mktemp("every_page")
+    shutil.copy(sqlite_template, folder / "tibabu.db")
+    database = open_database(f"sqlite:///{folder / 'tibabu.db'}")
+    ledger: Ledger = make_ledger(database, open_queue(database))
+    ledger.store = folder / "store"
     at = datetime.now(UTC) - timedelta(hours=9)
     plain = {"candidate": False, "is_image": False, "sop_class_uid": "1.2.840.10008.5.1.4.1.1.88.34"}
     ledger.receive(f"{UID}.1", at=at, file=sr_file(), patient_name="Doe^Jane", patient_id="P1", **plain)
@@ -55,13 +68,32 @@ def test_a_page_is_accessible_and_complains_of_nothing(
         ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=at, heat_map=warm)
         ledger.conclude(instance.study_id, at=at + timedelta(minutes=1), destinations=("PACS", "RIS"))
         ledger.deliver(f"{UID}.{number}", at=at + timedelta(minutes=2), parked="RIS")
+    with Decoding(DecoderSettings()) as decoding:
+        services = Services(
+            database=database,
+            queue=ledger.queue,
+            store=FolderStore(folder / "store"),
+            clock=lambda: datetime.now(UTC),
+            allowances=Allowances(),
+            decoding=decoding,
+        )
+        servers = make_servers(lambda _: services)
+        yield servers(database)
+        servers.stop()
+    database.dispose()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_is_accessible_and_complains_of_nothing(
+    home: str, new_page: Callable[..., Page], accessible: Callable[..., None], path: str
+) -> None:
     values = OF_REPORT if path.endswith("/instances/{sop_instance_uid}/report") else VALUES
-    address = re.sub(r"{(\w+)[^}]*}", lambda found: values[found[1]], path)
-    with client.stream("GET", address) as answer:  # a stream of events has no end
+    address = home + re.sub(r"{(\w+)[^}]*}", lambda found: values[found[1]], path)
+    with httpx.stream("GET", address, timeout=20, trust_env=False) as answer:  # a stream of events has no end
         assert answer.status_code == 200
         if not answer.headers["content-type"].startswith("text/html") or not answer.read().startswith(b"<!doctype"):
             return  # no page, or a part of one
-    page = new_page(f"{url}{address}")
+    page = new_page(address)
     accessible(page)
     page.evaluate("document.documentElement.dataset.theme = 'light'")
     accessible(page)

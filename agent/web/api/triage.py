@@ -11,7 +11,8 @@ from agent.web.api.security import Operator, Watcher
 from agent.web.services import services_of
 from agent.web.trail import who_asks
 from agent.web.triage import LONGEST_REASON
-from db.not_triaged import count_not_triaged
+from agent.web.triage_pages import MOST_AT_ONCE
+from db.not_triaged import count_not_triaged, requeue_not_triaged
 from db.triage import Switch, switch_off, switch_on, switches
 
 router: Final = APIRouter(tags=["Triage"])
@@ -59,6 +60,24 @@ def switch_triage(request: Request, _operator: Operator, wanted: Annotated[Triag
     change = switch_on if wanted.on else switch_off
     change(services.database, reason=wanted.reason, who=who_asks(request), now=services.clock())
     return _told(request, switches(services.database))
+
+
+class TriagedAgain(Model):
+    """What began."""
+
+    studies: int = Field(ge=0, description=f"How many are analysed again: {MOST_AT_ONCE} at most, those due first.")
+
+
+@router.post("/triage/again", summary="Analyse again what was not analysed while triage was off")
+def triage_again(request: Request, _operator: Operator) -> TriagedAgain:
+    """Begin a new revision of studies that nobody has read and that were concluded while triage was off.
+
+    None while it is off: they would come to the same. A repeat goes on with the next ones.
+    """
+    services, who = services_of(request), who_asks(request)
+    now = services.clock()
+    count = requeue_not_triaged(services.database, services.queue, who=who, now=now, limit=MOST_AT_ONCE)
+    return TriagedAgain(studies=count)
 
 
 def _told(request: Request, history: tuple[Switch, ...]) -> TriageTold:

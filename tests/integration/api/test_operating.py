@@ -22,6 +22,7 @@ def test_triage_is_switched_off_with_a_reason_once_and_on_again(api: httpx.Clien
     off = api.put("/triage", json={"on": False, "reason": "new detector"}).json()
     assert (off["on"], off["history"][0]["off_reason"]) == (False, "new detector")
     assert api.put("/triage", json={"on": False, "reason": "again"}).status_code == 409
+    assert api.post("/triage/again").json() == {"studies": 0}
     assert api.put("/triage", json={"on": True, "reason": "measured"}).json()["on"] is True
 
 

@@ -17,10 +17,12 @@ from agent.web import account_addresses
 from agent.web.api.application import BASE
 from agent.web.site import ADDRESSES
 from db.attributes import InstanceAttributes
+from db.database import Database
 from db.outcome import Outcome
 
 Ledger = Any  # tests/fixtures/served.py
 UID = "2.25.1505"
+PASSWORD = "four quiet herons wade"  # noqa: S105 - of people in tests
 MARK = "hostile"
 MARKUP = (
     f"<img src=x onerror={MARK}()><script>{MARK}()</script>",
@@ -110,6 +112,26 @@ def test_text_that_comes_over_the_wire_is_text_on_every_page(
             wrong[path] = found[:3]
     assert wrong == {}
     assert shown >= 2
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_what_people_call_themselves_and_their_browsers_is_text_on_every_page_of_accounts(
+    sqlite_database: Database, visit: Callable[..., Any], make_person: Any, kind: str
+) -> None:
+    """The name of a person, perhaps by a provider's word, and what a browser says of itself."""
+    make_person(sqlite_database, "root", "admin", "reader", display_name=TEXTS[kind])
+    browser = visit(sqlite_database, codes_of=frozenset())
+    said = {"User-Agent": TEXTS[kind].encode("ascii", "ignore").decode().translate(dict.fromkeys(range(32)))[:5000]}
+    browser.post("/sign-in", data={"name": "root", "password": PASSWORD}, headers=said)
+    shown, wrong = 0, {}
+    for path in sorted({one.path for one in OF_ACCOUNTS if one.method == "GET"}):
+        answer = browser.get(path.replace("{name}", "root"))
+        assert answer.status_code < 500, path
+        shown += MARK in answer.text
+        if answer.headers.get("content-type", "").startswith("text/html") and (found := troubles(answer.text)):
+            wrong[path] = found[:3]
+    assert wrong == {}
+    assert shown >= 3
 
 
 def test_hostile_text_is_no_page_of_the_api(client: httpx.Client, ledger: Ledger) -> None:

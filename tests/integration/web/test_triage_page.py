@@ -3,12 +3,17 @@
 import html
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from db.triage import triage_off
+from db.outcome import Outcome
+from db.schema import study
+from db.triage import TRIAGE_OFF, triage_off
+from db.worklist import worklist_row
 
 Ledger = Any  # tests/integration/web/conftest.py
 
@@ -51,3 +56,24 @@ def test_it_is_not_thrown_without_a_reason_nor_twice(site: httpx.Client, ledger:
     off = triage_off(ledger.database)
     assert off is not None
     assert off.off_reason == "first"
+
+
+def test_whoever_switches_it_on_has_analysed_again_what_was_not_with_the_same_press(
+    site: httpx.Client, ledger: Ledger
+) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    instance = ledger.receive("2.25.1", at=at)
+    ledger.score(instance, Outcome.FAILED, at=at)
+    ledger.conclude(instance.study_id, at=at + timedelta(minutes=1))
+    with ledger.database.begin() as connection:
+        connection.execute(update(study).values(outcome=Outcome.NOT_ANALYSED, reason=TRIAGE_OFF))
+    site.post("/system/triage", data={"to": "off", "reason": "new detector"})
+    shown = text(site.get("/system/triage").text)
+    assert "Analyse again what nobody has read (1)" in shown
+    assert "new images of studies that had been flagged before" in shown
+    done = site.post("/system/triage", data={"to": "on", "reason": "validated", "again": "yes"})
+    assert done.headers["location"] == "/system/triage?done=on_again&n=1"
+    assert "switched on again, and 1 study analysed again" in text(site.get(done.headers["location"]).text)
+    row = worklist_row(ledger.database, "2.25.1")
+    assert row is not None
+    assert row.updating
