@@ -43,6 +43,9 @@ class Counts:
             else Counter(one.name, one.says, one.labels, registry=registry)
             for one in of.ALL
         }
+        for one in of.ALL:
+            for labels in one.known:
+                self._metrics[one.name].labels(*labels)
 
     def know(self, peers: Collection[str]) -> None:
         """Take these AE titles as the listed ones from now on."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from db.outcome import Outcome
+
 OTHER: Final = "other"
 """The label of whoever is not listed, and of whatever there is too much of."""
 
@@ -13,12 +15,16 @@ _PROBABILITIES: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A counter, or a histogram where it has buckets."""
+    """A counter, or a histogram where it has buckets.
+
+    `known` are labels that are told from the start, at 0: Prometheus sees no increase in a series that begins at 1.
+    """
 
     name: str
     says: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    known: tuple[tuple[str, ...], ...] = ()
 
 
 ASSOCIATIONS: Final = Counted(
@@ -33,7 +39,10 @@ INSTANCES: Final = Counted(
 )
 BYTES: Final = Counted("tibabu_received_bytes_total", "Bytes of the Instances that were stored.", ("calling_ae_title",))
 REFUSED: Final = Counted(
-    "tibabu_instances_refused_total", "Instances refused, by C-STORE status: A700 is the agent's own.", ("status",)
+    "tibabu_instances_refused_total",
+    "Instances refused, by C-STORE status: A700 is the agent's own.",
+    ("status",),
+    known=(("A700",), ("A701",), ("A900",), ("C000",)),
 )
 IN_VAIN: Final = Counted(
     "tibabu_connections_in_vain_total", "Connections without an association, and rejected ones, as the log tells them."
@@ -45,6 +54,7 @@ STAGES: Final = Counted(
     "score (its analysis). Of a report: deliver (ordered, until its receiver had it).",
     ("stage",),
     _STAGES,
+    known=tuple((stage,) for stage in ("receive", "wait", "score", "complete", "conclude", "deliver")),
 )
 RESULTS: Final = Counted(
     "tibabu_result_seconds",
@@ -52,7 +62,12 @@ RESULTS: Final = Counted(
     (),
     _RESULTS,
 )
-IMAGES: Final = Counted("tibabu_images_total", "Images that have their result, by outcome.", ("outcome",))
+IMAGES: Final = Counted(
+    "tibabu_images_total",
+    "Images that have their result, by outcome.",
+    ("outcome",),
+    known=tuple((outcome,) for outcome in Outcome),
+)
 DECLINED: Final = Counted(
     "tibabu_images_declined_total", "Images that were not analysed, by the kind of reason.", ("reason",)
 )
@@ -63,6 +78,7 @@ STUDIES: Final = Counted(
     "tibabu_studies_total",
     "Results of studies, by outcome, and by how it came about: concluded, withdrawn, amended.",
     ("how", "outcome"),
+    known=tuple(("concluded", outcome) for outcome in Outcome),
 )
 DELIVERIES: Final = Counted(
     "tibabu_delivery_attempts_total",
@@ -74,7 +90,12 @@ FORWARDED: Final = Counted(
     "Instances sent on, by how that ended: acknowledged, failed, parked.",
     ("destination", "how"),
 )
-MESSAGES: Final = Counted("tibabu_hl7_messages_total", "HL7 messages answered, by answer: AA, AE, AR.", ("answer",))
+MESSAGES: Final = Counted(
+    "tibabu_hl7_messages_total",
+    "HL7 messages answered, by answer: AA, AE, AR.",
+    ("answer",),
+    known=(("AA",), ("AE",), ("AR",)),
+)
 REQUESTS: Final = Counted(
     "tibabu_dicomweb_requests_total", "Requests to DICOMweb, by route and status.", ("route", "status")
 )
@@ -82,6 +103,7 @@ PROCESSES: Final = Counted(
     "tibabu_process_ends_total",
     "Processes that ended by themselves, by how: died, recycled, killed.",
     ("role", "how"),
+    known=tuple((role, "died") for role in ("receive", "work", "deliver", "clock", "web")),
 )
 EVENTS: Final = Counted(
     "tibabu_log_events_total", "Warnings and errors, by the event that the log tells.", ("event", "level")
