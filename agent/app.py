@@ -12,6 +12,7 @@ import structlog
 
 from agent.config import Config
 from agent.destinations import Forwarding, Holding
+from agent.job_log import told
 from agent.metrics.counted import Counts
 from agent.outgoing import make_destinations, note_takers_of, routes_of
 from agent.parts import Parts, allowances, clock_is_off, parts_of, utc_now
@@ -155,7 +156,7 @@ def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> 
             kinds.AMEND: concluder.amend,
         }
         parts.queue.run(
-            patient(handlers | left_over, utc_now),
+            told(patient(handlers | left_over, utc_now)),
             stop=stop,
             concurrency=images_at_once(config),
             longest=timedelta(seconds=config.work.job_seconds),
@@ -177,7 +178,7 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
         if resumed := scorer.resume():
             log.info("shadow_resumed", jobs=resumed)
         ready(SHADOW, model=config.model.shadow)
-        handlers = patient({kinds.SHADOW: scorer.score}, utc_now)
+        handlers = told(patient({kinds.SHADOW: scorer.score}, utc_now))
         parts.queue.run(handlers, stop=stop, concurrency=1, longest=_SHADOW_PATIENCE)
 
 
@@ -227,7 +228,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
         return timedelta(seconds=config.deliver.job_seconds) * (8 if kind.startswith(kinds.forward("")) else 1)
 
     started = partial(ready, "deliver", destinations=names)
-    run_lanes(parts.queue, patient(handlers, utc_now), stop, started=started, longest=longest)
+    run_lanes(parts.queue, told(patient(handlers, utc_now)), stop, started=started, longest=longest)
     for one in made.values():
         if isinstance(one, Holding):
             one.release()

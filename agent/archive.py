@@ -89,7 +89,7 @@ class HeldArchive:
             association_id=served.caller.association_id,
             calling_ae_title=served.caller.calling_ae_title,
             peer_address=served.caller.address,
-            level=served.level,
+            query_level=served.level,
             status=f"{served.status:04X}",
             answers=served.answers,
             failed=served.failed,

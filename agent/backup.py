@@ -112,11 +112,11 @@ class BackupMaker:
         )
         facts = {"files": made.files, "bytes": made.bytes, "new_files": made.new_files, "lost": len(made.lost)}
         if whole and not made.lost:
-            log.info("backup_made", name=made.name, **facts)
+            log.info("backup_made", backup=made.name, **facts)
         elif whole:
-            log.error("backup_made", name=made.name, **facts)
+            log.error("backup_made", backup=made.name, **facts)
         else:
-            log.error("backup_failed", name=made.name, **facts)
+            log.error("backup_failed", backup=made.name, **facts)
 
     def _make(self, folder: BackupFolder, made: Made, number: int) -> None:
         if (folder.root / made.name).exists():

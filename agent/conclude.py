@@ -8,6 +8,7 @@ from typing import Final, Self
 import structlog
 
 from agent.destinations import DestinationSettings
+from agent.job_log import about
 from agent.reports import Report
 from agent.reports.document import DICOM, OUTCOMES, ModelIdentity, ReportSettings
 from agent.reports.identity import device_uid
@@ -89,6 +90,7 @@ class Concluder:
         study = study_to_conclude(self.database, int(job.key))
         if study is None:
             return Done()
+        about(study.study_instance_uid)
         conclusion = self._conclusion(study)
         if record_conclusion(self.database, self.queue, conclusion):
             log.info(
@@ -109,6 +111,7 @@ class Concluder:
         study = withdrawal_to_record(self.database, int(job.key))
         if study is None:
             return Done()
+        about(study.study_instance_uid)
         conclusion = self._conclusion(study)
         if record_withdrawal(self.database, self.queue, conclusion):
             log.warning(
@@ -129,6 +132,7 @@ class Concluder:
         basis = amendment_to_record(self.database, int(job.key))
         if basis is None:
             return Done()
+        about(basis.study_instance_uid)
         orders = () if basis.conflict else self._orders(basis.conclusion.outcome.outcome, basis.calling_ae_title)
         corrected = self._corrected(basis.conflict)
         amended = replace(basis.conclusion, concluded_at=self.clock(), reports=orders, corrected=corrected)

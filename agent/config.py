@@ -135,11 +135,20 @@ class PrioritySection(Section):
     )
 
 
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+PartName = Annotated[str, Field(pattern=r"^(agent|db|dicom_io|model)(\.[a-z0-9_]+)*$")]
+
+
 class LogSection(Section):
     """What is written to standard error."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level written.")
+    level: Level = Field(default="INFO", description="Least level written.")
     format: Literal["people", "json"] = Field(default="people", description="One line for people, or JSON.")
+    levels: dict[PartName, Level] = Field(
+        default={},
+        description="Levels of parts of the program, by their modules' names, as agent.deliver or dicom_io "
+        "(docs/logs.md). Libraries have none: their messages may quote patient data, and are never written.",
+    )
 
 
 class Config(Section):

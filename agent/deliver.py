@@ -14,6 +14,7 @@ from agent.described import instance_attributes
 from agent.destinations import Destination, Outgoing
 from agent.destinations.folder import Trial
 from agent.errors import AgentError, DeliveryError, Retry
+from agent.job_log import about
 from agent.rendering import Renderer
 from agent.reports.document import DICOM, ReportSettings
 from agent.retry import Backoff, Chance
@@ -73,6 +74,7 @@ class Deliverer:
         if task is None:
             close_interrupted(self.database, int(job.key), at=self.clock())
             return Done()
+        about(task.study_instance_uid)
         if task.stored_at is not None:
             return self.confirmer.confirm(task)
         try:

@@ -47,7 +47,7 @@ class Forwarder:
         """Send what is due of the study whose id is the job's key. Safe to repeat: the same UID is the same bytes."""
         destination, study_id = job.kind.removeprefix(kinds.forward("")), int(job.key)
         if parked := park_quarantined(self.database, study_id, destination, at=self.clock()):
-            log.warning("forwards_held_back", destination=destination, study=study_id, instances=parked)
+            log.warning("forwards_held_back", destination=destination, study_id=study_id, instances=parked)
         due = due_forwards(self.database, study_id, destination, now=self.clock(), limit=MOST_AT_ONCE)
         with ExitStack() as stack:
             there, away = self._at_hand(_affordable(due), stack)

@@ -1,42 +1,44 @@
-"""Logs: static event names, identifiers only. What could identify a patient is dropped, whoever logged it."""
+"""Logs: static event names, identifiers only. What is not listed as a field is dropped, whoever logged it."""
 
 import logging
+import os
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
 
-Event = MutableMapping[str, Any]
+from agent.log_fields import FIELDS
 
-PATIENT_KEYS = frozenset(
-    {
-        "accession_number",
-        "birth_date",
-        "data",
-        "dataset",
-        "ds",
-        "name",
-        "patient_age",
-        "patient_birth_date",
-        "patient_id",
-        "patient_name",
-        "patient_sex",
-        "study_description",
-    }
-)
-"""Keys of log events that are never written."""
+Event = MutableMapping[str, Any]
 
 OWN_LOGGERS = frozenset({"agent", "db", "dicom_io", "model"})
 """Whose records are written as they are. Libraries' messages can quote datasets, rows or arguments of jobs."""
 
+_set_apart: list[str] = []
+"""The parts that have levels of their own."""
+
 _PLAIN_RECORD = frozenset(logging.makeLogRecord({}).__dict__)
 
 
-def drop_patient_data(_logger: object, _method: str, event: Event) -> Event:
-    """Remove every key that could identify a patient (structlog processor)."""
-    for key in PATIENT_KEYS & event.keys():
+_ALWAYS = frozenset({"event", "level", "timestamp", "exc_info", "_record", "_from_structlog"})
+"""What every line has, and what the processors themselves hand on."""
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
+def keep_known_fields(_logger: object, _method: str, event: Event) -> Event:
+    """Remove every field that is not listed: what could identify a patient is not (structlog processor)."""
+    for key in event.keys() - FIELDS.keys() - _ALWAYS:
         del event[key]
+    return event
+
+
+def _on_one_line(_logger: object, _method: str, event: Event) -> Event:
+    """Show control characters as such: a peer's words make no lines of their own."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = value.translate(_CONTROLS)
     return event
 
 
@@ -61,19 +63,31 @@ class _ForeignFilter(logging.Filter):
 def configure(
     *,
     level: str = "INFO",
+    levels: Mapping[str, str] | None = None,
     form: Literal["people", "json"] = "people",
+    role: str = "",
     stream: TextIO | None = None,
     watchers: Sequence[structlog.typing.Processor] = (),
 ) -> None:
     """Set logging up for this process; everything goes to standard error, rotation is left to the platform.
 
-    `watchers` see every event, also those below `level`, without what could identify a patient.
+    `levels` are those of parts of this program, by their modules' names. `role`: what this process is. `watchers` see
+    every event, also those below its level, without what could identify a patient.
     """
+
+    def written_by(_logger: object, _method: str, event: Event) -> Event:
+        if role:
+            event["by"] = f"{role}-{os.getpid()}"
+        return event
+
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        drop_patient_data,
+        written_by,
+        keep_known_fields,
+        _on_one_line,
         *watchers,
     ]
     last: structlog.typing.Processor = (
@@ -98,6 +112,11 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in _set_apart:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    _set_apart[:] = levels or {}
+    for name, own in (levels or {}).items():
+        logging.getLogger(name).setLevel(own)
     logging.captureWarnings(capture=True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)  # libraries quote values of datasets in their warnings
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of a tick that is due while the last one runs

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from agent.job_log import about
 from db.causes import Cause
 from db.database import Database
 from db.priority import Allowances
@@ -39,6 +40,7 @@ class Rejecter:
     def reject(self, job: Job) -> Settlement:
         """Heed the rejection note whose Instance's id is the job's key. Safe to repeat."""
         task = note_task(self.database, int(job.key))
+        about(task.study_instance_uid)
         facts = {
             "study_instance_uid": task.study_instance_uid,
             "sop_instance_uid": task.sop_instance_uid,

@@ -62,7 +62,7 @@ def restore(
         _bring(folder, file, store, restored)
     load(database, root / wanted / DATABASE, pg_restore=pg_restore)
     end_every_session(database)  # one that was ended since the back-up must not come back with it
-    log.info("restored", name=wanted, files=restored.files, bytes=restored.bytes, lost=len(restored.lost))
+    log.info("restored", backup=wanted, files=restored.files, bytes=restored.bytes, lost=len(restored.lost))
     return restored
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from agent.job_log import about
 from agent.pipeline import ImageAnalysis, Pipeline
 from agent.traits import decline_group
 from db.analysis import (
@@ -56,6 +57,7 @@ class Scorer:
         task = score_task(self.database, int(job.key))
         if task is None:
             return Done()
+        about(task.study_instance_uid)
         started_at = self.clock()
         try:
             with self.store.local(task.path) as path:

@@ -18,6 +18,7 @@ import numpy as np
 import structlog
 
 from agent.errors import AgentError
+from agent.job_log import about
 from agent.pipeline import Classifier, Pixels, Scored
 from db import kinds
 from db.database import Database
@@ -78,6 +79,7 @@ class ShadowScorer:
         task = shadow_task(self.database, int(job.key), model_sha256=classifier.card.sha256)
         if task is None:
             return Done()
+        about(task.study_instance_uid)
         found = self._score(task, classifier)
         record_shadow_score(self.database, task, found)
         log.info(

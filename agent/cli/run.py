@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import structlog
+from structlog.typing import Processor
 
 from agent import logs
 from agent.app import run_role
@@ -53,8 +54,7 @@ def run(given: Path | None, only: tuple[str, ...], supervised: bool) -> None:  #
     """
     accepted = Accepted(config_path(given), place_of(only), utc_now)
     config = accepted.config
-    logs.configure(level=config.log.level, form=config.log.format)
-    quiet_libraries()  # again: configuring the logs has opened them
+    _log(only[0] if len(only) == 1 else "supervisor", config)
     roles = only or roles_of(config)
     for role in roles:
         _check(role, config)
@@ -120,8 +120,16 @@ def _check(role: str, config: Config) -> None:
         raise ConfigError(message)
 
 
+def _log(role: str, config: Config, *watchers: Processor) -> None:
+    """Let this process, which is of that role, write its logs from now on as the configuration wants it."""
+    section = config.log
+    logs.configure(level=section.level, levels=section.levels, form=section.format, role=role, watchers=watchers)
+    quiet_libraries()  # again: configuring the logs has opened them
+
+
 def _count(role: str, config: Config, folder: Path | None) -> Counts | None:
     """Let what this process logs be counted from now on, where there is a folder for it."""
+    _log(role, config)
     try:
         counts = None if folder is None else Counts(folder, role, peers=[peer.ae_title for peer in config.peers])
     except OSError:
@@ -129,8 +137,7 @@ def _count(role: str, config: Config, folder: Path | None) -> Counts | None:
     if counts is None:
         log.warning("metrics_not_counted", folder=str(folder or config.metrics.folder or ""))
         return None
-    logs.configure(level=config.log.level, form=config.log.format, watchers=[counts.note])
-    quiet_libraries()
+    _log(role, config, counts.note)
     return counts
 
 

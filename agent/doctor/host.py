@@ -165,8 +165,7 @@ def _agents() -> Iterator[int]:
     """Yield the processes of running agents that this account may see."""
     for pid in _processes():
         with suppress(OSError):
-            command = (pid / "cmdline").read_bytes()
-            if _OURS.search(command) and b"--only\0receive\0" in command:
+            if _OURS.search((pid / "cmdline").read_bytes()):
                 yield int(pid.name)
 
 

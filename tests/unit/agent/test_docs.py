@@ -9,7 +9,8 @@ import pytest
 
 from agent.cli.commands import COMMANDS
 from agent.config import Config
-from agent.forwarding.fields import FIELDS
+from agent.forwarding.fields import FIELDS as FIELDS_OF_RULES
+from agent.log_fields import FIELDS
 from db.lifecycle import Event, State, step
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.scp import ScpSettings
@@ -115,11 +116,45 @@ def test_the_table_of_log_events_is_complete_and_names_no_other() -> None:
 
 def test_the_table_of_the_rules_fields_is_the_code() -> None:
     table = text("docs/routing.md").partition("## The fields")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FIELDS)
-    for field in FIELDS.values():
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FIELDS_OF_RULES)
+    for field in FIELDS_OF_RULES.values():
         (row,) = (line for line in table.splitlines() if line.startswith(f"| `{field.name}` |"))
         assert field.meaning in row
         assert ("any case" in row) is field.ignores_case
+
+
+def fields_of(call: ast.Call, tree: ast.Module) -> Iterator[str]:
+    """Yield the fields that a call hands to the log, by name or in a dict that this file makes."""
+    made = {
+        node.targets[0].id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Dict)
+    }
+    for keyword in call.keywords:
+        if keyword.arg not in {None, "extra"}:
+            yield str(keyword.arg)
+            continue
+        value = made.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
+        for key in value.keys if isinstance(value, ast.Dict) else ():
+            if isinstance(key, ast.Constant):
+                yield str(key.value)
+
+
+def test_every_field_that_is_logged_is_listed_else_it_would_be_left_out() -> None:
+    for package in PACKAGES:
+        for path in (REPOSITORY / package).rglob("*.py"):
+            tree = ast.parse(path.read_bytes())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+                    owner = node.func.value
+                    if isinstance(owner, ast.Name) and owner.id in {"log", "logger", "_log"}:
+                        unknown = set(fields_of(node, tree)) - FIELDS.keys() - {"exc_info"}
+                        assert not unknown, f"{path}:{node.lineno}: list in agent/log_fields.py: {unknown}"
+
+
+def test_the_fields_of_the_log_are_told_as_they_are() -> None:
+    table = text("docs/logs.md").partition("## Fields")[2]
+    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE) == list(FIELDS.items())
 
 
 def test_every_event_has_a_static_name() -> None:

@@ -3,16 +3,23 @@
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import structlog
+from pydantic import ValidationError
 
 from agent import logs
+from agent.config import LogSection
+from agent.job_log import about, told
+from db.queue import Done, Job, Park, RetryAt
 
 JANE = "Doe^Jane"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -49,12 +56,87 @@ def test_patient_data_are_dropped_at_every_level_and_in_every_form(
     written: Callable[..., Callable[[], str]], level: str, form: str
 ) -> None:
     text = written(form=form)
-    secrets = dict.fromkeys(logs.PATIENT_KEYS, JANE)
+    secrets = dict.fromkeys(("patient_id", "patient_name", "name", "ds", "whatever", "PatientBirthDate"), JANE)
     getattr(structlog.get_logger("agent.x"), level)("received", sop_instance_uid="1.2.3", **secrets)
-    extra = {key: JANE for key in logs.PATIENT_KEYS if key != "name"}  # which a record itself has
+    extra = {key: JANE for key in secrets if key != "name"}  # which a record itself has
     getattr(logging.getLogger("dicom_io.x"), level)("stored", extra={"sop_instance_uid": "4.5.6", **extra})
     assert JANE not in text()
     assert all(word in text() for word in ("received", "1.2.3", "stored", "4.5.6"))
+
+
+def test_a_part_has_a_level_of_its_own_until_another_configuration_counts(
+    written: Callable[..., Callable[[], str]],
+) -> None:
+    text = written(level="WARNING", levels={"agent.x": "DEBUG", "dicom_io": "ERROR"})
+    structlog.get_logger("agent.x.y").debug("heard")
+    logging.getLogger("db.x").info("unheard")
+    logging.getLogger("dicom_io.x").warning("unheard")
+    assert [json.loads(line)["event"] for line in text().splitlines()] == ["heard"]
+    text = written(level="WARNING")
+    structlog.get_logger("agent.x.y").info("unheard")
+    logging.getLogger("dicom_io.x").warning("heard again")
+    assert [json.loads(line)["event"] for line in text().splitlines()] == ["heard again"]
+
+
+def test_only_parts_of_this_program_may_have_levels() -> None:
+    assert LogSection(levels={"agent.deliver": "DEBUG", "db": "ERROR"}).levels["db"] == "ERROR"
+    for library in ("pynetdicom", "sqlalchemy.engine", "agentic", ""):
+        with pytest.raises(ValidationError):
+            LogSection(levels={library: "DEBUG"})
+
+
+def test_a_line_tells_which_process_wrote_it(written: Callable[..., Callable[[], str]]) -> None:
+    text = written(role="work")
+    structlog.get_logger("agent.x").info("ready", role="other")
+    event = json.loads(text())
+    assert (event["by"], event["role"]) == (f"work-{os.getpid()}", "other")
+
+
+@pytest.mark.parametrize("form", ["json", "people"])
+def test_what_a_peer_says_makes_no_line_of_its_own(written: Callable[..., Callable[[], str]], form: str) -> None:
+    text = written(form=form)
+    structlog.get_logger("agent.x").info("association", calling_ae_title="X\nY\x1b[2J\u2028Z\x85")
+    assert len(text().splitlines()) == 1
+    assert "\x1b" not in text()
+
+
+@pytest.mark.parametrize(
+    ("handler", "how", "reason"),
+    [
+        (lambda _: Done(), "done", ""),
+        (lambda _: RetryAt(NOW, "the store is away"), "later", "the store is away"),
+        (lambda _: Park("hopeless"), "parked", "hopeless"),
+    ],
+)
+def test_each_run_of_a_job_has_one_line_and_its_name_in_all_others(
+    read: Callable[[], list[dict[str, Any]]], handler: Any, how: str, reason: str
+) -> None:
+    def run(job: Job) -> Any:
+        about("1.2.3")
+        structlog.get_logger("agent.x").info("image_scored")
+        logging.getLogger("dicom_io.x").info("read")
+        return handler(job)
+
+    told({"score": run})["score"](Job(kind="score", key="17", attempt=2, due_at=NOW))
+    structlog.get_logger("agent.x").info("afterwards")
+    first, second, line, after = read()
+    assert {one["job"] for one in (first, second, line)} == {"score 17"}
+    assert {one["study_instance_uid"] for one in (first, second, line)} == {"1.2.3"}
+    assert line.pop("seconds") >= 0
+    assert line.pop("timestamp")
+    same = {"event": "job", "level": "info", "job": "score 17", "study_instance_uid": "1.2.3"}
+    assert line == same | {"kind": "score", "key": "17", "attempt": 2, "how": how, "reason": reason}
+    assert "job" not in after
+
+
+def test_a_job_that_raises_has_its_line_too(read: Callable[[], list[dict[str, Any]]]) -> None:
+    def run(_: Job) -> Any:
+        raise LookupError(JANE)
+
+    with pytest.raises(LookupError):
+        told({"score": run})["score"](Job(kind="score", key="17", attempt=1, due_at=NOW))
+    (line,) = read()
+    assert (line["how"], line["reason"]) == ("raised", "LookupError")
 
 
 def test_bound_values_are_dropped_too(read: Callable[[], list[dict[str, Any]]]) -> None:
