@@ -32,6 +32,7 @@ def test_an_open_study_is_seen_to_be_read_and_keys_disagree_mark_read_and_take_b
     reader = new_page(f"{url}/studies/{UID}")
     other = new_page(f"{url}/")
     expect(other.get_by_text("being read:")).to_be_visible()
+    expect(reader.get_by_text("You have this study before you")).to_be_visible()
     reader.keyboard.press("d")
     expect(reader.get_by_label("No pneumonia, another finding").last).to_be_visible()
     reader.locator("#reading-disagree").get_by_label("No pneumonia, another finding").check()

@@ -227,6 +227,7 @@
     listen();
     look();
   });
+  document.addEventListener("look", look);
   window.addEventListener("scroll", () => { if (news && window.scrollY === 0) news.hidden = true; }, { passive: true });
   news?.addEventListener("click", () => window.scrollTo({ top: 0 }));
   window.setInterval(() => {

@@ -11,7 +11,8 @@
     return fetch(to + what, { method: "POST", body: new URLSearchParams(values), keepalive: true }).catch(() => null);
   }
 
-  say("keep", { begin: "yes" });
+  // The page says at once, not with its next look, that its reader has the study.
+  say("keep", { begin: "yes" }).then(() => document.dispatchEvent(new Event("look")));
   window.setInterval(() => { if (!document.hidden) say("keep", {}); }, PERIOD);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) say("keep", { begin: "yes" }); });
   window.addEventListener("pagehide", () => { say("close", {}); });
