@@ -39,6 +39,13 @@ class MetricsSection(BaseModel):
         description="Folder of this host alone where its processes put their counts together. Unset: one that `run` "
         "makes and removes; processes that are started apart, by `run --only`, want one that they share.",
     )
+    traces: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        examples=["http://127.0.0.1:4318/v1/traces"],
+        description="Where a collector of OpenTelemetry takes traces, by OTLP over HTTP: one for each study. They name "
+        "no patient, study or image. Wants `pip install tibabu[otel]`. Unset: none are made.",
+    )
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:

@@ -222,6 +222,7 @@ def _log(task: DeliveryTask, attempt: int, how: str, detail: str, now: datetime)
         "report": task.kind,
         "attempt": attempt,
         "study_instance_uid": task.study_instance_uid,
+        "revision": task.revision,
         "detail": detail,
         "seconds": round((now - task.created_at).total_seconds(), 3),
     }

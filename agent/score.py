@@ -112,6 +112,7 @@ def _log(task: ScoreTask, result: ImageResult) -> None:
     log.info(
         "image_scored",
         study_instance_uid=task.study_instance_uid,
+        revision=task.revision,
         sop_instance_uid=task.sop_instance_uid,
         outcome=str(result.outcome),
         reason=result.reason,

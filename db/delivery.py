@@ -48,6 +48,7 @@ class DeliveryTask:
     kind: str
     media_type: str
     study_instance_uid: str
+    revision: int  # of the study, whose result it tells
     stored: StoredReport | None
     fall_back: int  # how many forms of the report its destination refused already
     tries: int
@@ -71,6 +72,7 @@ def delivery_task(database: Database, delivery_id: int) -> DeliveryTask | None:
         kind=row.kind,
         media_type=row.media_type,
         study_instance_uid=row.study_instance_uid,
+        revision=row.revision,
         stored=None if row.sha256 is None else _stored(row),
         fall_back=row.fall_back,
         tries=row.attempts,
@@ -99,6 +101,7 @@ _TASK = Prepared(
         report.c.sha256,
         report.c.path,
         report.c.size,
+        result.c.revision,
         study.c.study_instance_uid,
     )
     .select_from(delivery)

@@ -25,7 +25,7 @@ from db.database import Database, open_database
 from db.migrate import upgrade
 from dicom_io.frames import read_frames
 
-pytest_plugins = ("chromium", "openid", "people", "served", "snippets")  # in tests/fixtures
+pytest_plugins = ("chromium", "collector", "openid", "people", "served", "snippets")  # in tests/fixtures
 
 SHARED = Path(__file__).parents[2] / "shared"
 TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium", "pdftotext", "haproxy", "systemd-analyze")

@@ -3,7 +3,8 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from agent import logs
 from agent.app import run_role
 from agent.cli.options import config_path
 from agent.config import Config
-from agent.errors import ConfigError
+from agent.errors import ConfigError, InstallationError
 from agent.forking import Forks, name_process
 from agent.memory import RECYCLED, MemoryWatch
 from agent.metrics.counted import Counts
@@ -29,6 +30,7 @@ from agent.renewal import Renewal
 from agent.roles import DICOMWEB, HL7, METRICS, ROLES, SHADOW, processes_of, roles_of
 from agent.stopping import StopOrder, say_ready, stop_at_end_of, stop_on_signals
 from agent.supervisor import supervise
+from db.installation import installation_uuid
 from dicom_io.library_logs import quiet_libraries
 
 log = structlog.get_logger(__name__)
@@ -127,24 +129,44 @@ def _log(role: str, config: Config, *watchers: Processor) -> None:
     quiet_libraries()  # again: configuring the logs has opened them
 
 
-def _count(role: str, config: Config, folder: Path | None) -> Counts | None:
-    """Let what this process logs be counted from now on, where there is a folder for it."""
-    _log(role, config)
+def _count(role: str, config: Config, folder: Path | None, *others: Processor) -> Counts | None:
+    """Let what this process logs be counted from now on, where there is a folder for it, and be seen by others."""
     try:
         counts = None if folder is None else Counts(folder, role, peers=[peer.ae_title for peer in config.peers])
     except OSError:
         counts = None
+    _log(role, config, *others, *([] if counts is None else [counts.note]))
     if counts is None:
         log.warning("metrics_not_counted", folder=str(folder or config.metrics.folder or ""))
-        return None
-    _log(role, config, counts.note)
     return counts
+
+
+@contextmanager
+def _traced(role: str, config: Config) -> Iterator[tuple[Processor, ...]]:
+    """Give what makes traces of the log for a block, if that is configured."""
+    if config.metrics.traces is None:
+        yield ()
+        return
+    try:
+        from agent.tracing import Traces  # noqa: PLC0415 - an extra, and only of who wants traces
+    except ModuleNotFoundError as error:
+        message = f"metrics.traces: expected `pip install tibabu[otel]`. Received: no module {error.name}"
+        raise InstallationError(message) from None
+    database = open_rows(config)
+    try:
+        installation = installation_uuid(database, now=utc_now())
+    finally:
+        database.dispose()
+    traces = Traces(config.metrics.traces, installation, role)
+    try:
+        yield (traces.note,)
+    finally:
+        traces.close()
 
 
 def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal, folder: Path | None) -> None:
     """Serve a role in this process, which ends itself when it hangs, and to be started anew when it is too large."""
     name_process(role)
-    counts = _count(role, config, folder)
     if role == SHADOW:
         from agent.shadow import step_back  # noqa: PLC0415 - of this role only
 
@@ -152,7 +174,8 @@ def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal, f
     start_pulse(SILENT_SECONDS * (10 if role == SHADOW else 1))  # that one may have to wait long for the processor
     limits = {"work": config.work.megabytes, SHADOW: config.work.megabytes, "deliver": config.deliver.megabytes}
     watch = MemoryWatch(limits[role], stop) if role in limits else None
-    run_role(role, config, stop, say_ready, renewal, counts)
+    with _traced(role, config) as traces:
+        run_role(role, config, stop, say_ready, renewal, _count(role, config, folder, *traces))
     if renewal.anew or (watch is not None and watch.exceeded):
         sys.exit(RECYCLED)
 

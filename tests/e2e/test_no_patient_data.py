@@ -79,8 +79,26 @@ def counted(metrics: str) -> dict[str, int]:
     return {event: int(sum(one.value for one in samples if one.name == name)) for event, name in COUNTED.items()}
 
 
-def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
-    configure: Any, running: Any, recording_pacs: Any, radiograph: Any, free_port: Any, tmp_path: Path, eventually: Any
+def check_traces(collector: Any, agent: Any) -> None:
+    """Each study is one trace, which all processes that worked on it sent; nothing in it says which study it is."""
+    concluded = {event["trace_id"] for event in agent.events("study_concluded")}
+    assert {span.trace for span in collector.spans if span.name == "study"} == concluded
+    for trace in concluded:
+        roles = {span.role for span in collector.spans if span.trace == trace}
+        assert "work" in roles <= {"work", "deliver"}
+    assert [span.role for span in collector.spans if span.name == "deliver"]
+    assert not [uid for row in agent.rows() if (uid := row.study_instance_uid).encode() in collector.raw]
+
+
+def test_no_log_line_address_or_file_name_tells_who_the_patients_are(  # noqa: PLR0913, PLR0917 - fixtures
+    configure: Any,
+    running: Any,
+    recording_pacs: Any,
+    collector: Any,
+    radiograph: Any,
+    free_port: Any,
+    tmp_path: Path,
+    eventually: Any,
 ) -> None:
     with recording_pacs() as pacs:
         answers = iter([OUT_OF_RESOURCES, CANNOT_UNDERSTAND])
@@ -91,6 +109,7 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
             destinations,
             log={"level": "DEBUG", "format": "json"},
             deliver={"attempts": 2, "rest_after_failures": 1000},
+            metrics={"traces": collector.endpoint},
         )
         with running(agent):
             good = radiograph()
@@ -111,11 +130,13 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(
             assert len(set(addresses)) > len(agent.rows()) >= 10
             eventually(lambda: counted(scraped(agent)) == {name: len(agent.events(name)) for name in COUNTED})
             metrics = scraped(agent)
+    check_traces(collector, agent)
     log = agent.text()
     for event in ("image_scored", "delivery", "instance_refused", "association", "study_concluded", "stopped"):
         assert agent.events(event), event
     assert {"debug", "info", "warning"} <= set(re.findall(r'"level": "(\w+)"', log))
     names = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
     said = [str(one) for lines in agent.said.values() for one in lines]
-    for place in (log.splitlines(), addresses, names, said, metrics.splitlines()):
+    traces = collector.raw.decode(errors="replace").splitlines()
+    for place in (log.splitlines(), addresses, names, said, metrics.splitlines(), traces):
         assert [line for line in place if any(word in line for word in IDENTIFYING)] == []
