@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, TextIO
 
-from db.feedback import FeedbackRow, Finding
+from db.feedback import Also, FeedbackRow, Finding
 from db.feedback_counts import FeedbackCount, LabelledImage
 from db.outcome import Outcome
 from model.drift import wilson
@@ -20,7 +20,18 @@ CODED: Final = {
     Finding.OTHER: "233604007 |Pneumonia|: 2667000 |Absent|",
     Finding.UNSURE: "233604007 |Pneumonia|: 373068000 |Undetermined|",
 }
-"""A finding in SNOMED CT, with the codes that reports use; what else is seen stands in the reader's own words."""
+"""A finding in SNOMED CT, with the codes that reports use."""
+
+ALSO: Final = {
+    Also.EFFUSION: ("60046008", "Pleural effusion"),
+    Also.PNEUMOTHORAX: ("36118008", "Pneumothorax"),
+    Also.PNEUMOMEDIASTINUM: ("16838000", "Pneumomediastinum"),
+    Also.ATELECTASIS: ("40779009", "Plate-like atelectasis"),
+    Also.EDEMA: ("19242006", "Pulmonary edema"),
+    Also.NODULE: ("27925004", "Nodule"),
+    Also.FOREIGN_BODY: ("19227008", "Foreign body"),
+}
+"""What else is seen in SNOMED CT, as DICOM has it (PS3.16 CID 645, 3700, 6054, 6102)."""
 
 COLUMNS: Final = (
     *(
@@ -36,6 +47,7 @@ COLUMNS: Final = (
         "outcome",
     ),
     *("probability", "threshold", "model_name", "model_version", "model_sha256", "taken_back"),
+    *("also", "also_coded"),
 )
 MANIFEST: Final = ("file", "label", "patient", "finding", "outcome", "modality", "station", "month", "model_version")
 _LABELS: Final = {Finding.PRESENT: "PNEUMONIA", Finding.ABSENT: "NORMAL", Finding.OTHER: "NORMAL"}
@@ -109,6 +121,7 @@ def write_opinions(rows: Iterable[FeedbackRow], file: TextIO) -> int:
     count = 0
     for row in rows:
         made = {"taken_back": row.undone_at is not None, "finding_coded": CODED[row.finding]}
+        made |= {"also_coded": "{} |{}|".format(*ALSO[row.also]) if row.also else ""}
         values = {name: getattr(row, name) for name in COLUMNS if name not in made} | made
         writer.writerow([_cell(values[name]) for name in COLUMNS])
         count += 1

@@ -30,6 +30,19 @@ class Finding(StrEnum):
     UNSURE = "unsure"  # cannot be said from these images
 
 
+class Also(StrEnum):
+    """What else the reader sees, of a short list that has codes; everything else is said in words."""
+
+    NOTHING = ""
+    EFFUSION = "pleural_effusion"
+    PNEUMOTHORAX = "pneumothorax"
+    PNEUMOMEDIASTINUM = "pneumomediastinum"
+    ATELECTASIS = "plate_like_atelectasis"
+    EDEMA = "pulmonary_edema"
+    NODULE = "nodule"
+    FOREIGN_BODY = "foreign_body"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
     """What a reader thinks of a result: do they agree, why not, and what do they see themselves."""
@@ -38,6 +51,7 @@ class Opinion:
     finding: Finding
     reason: str = ""
     finding_text: str = ""
+    also: Also = Also.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +66,7 @@ class FeedbackRow:
     finding: Finding
     reason: str
     finding_text: str
+    also: Also
     revision: int
     outcome: Outcome
     probability: float | None
@@ -89,6 +104,9 @@ def check(outcome: Outcome, opinion: Opinion) -> None:
     if outcome not in {Outcome.FLAGGED, Outcome.NOT_FLAGGED}:
         message = "The AI said nothing of this study that one could agree or disagree with."
         raise RefusedError(message)
+    if opinion.also and opinion.finding is Finding.ABSENT:
+        message = "You see nothing else to report, and something else of the list: that cannot be. Choose anew."
+        raise RefusedError(message)
     if opinion.finding is Finding.UNSURE:
         return
     present = opinion.finding is Finding.PRESENT
@@ -105,14 +123,14 @@ def check(outcome: Outcome, opinion: Opinion) -> None:
 
 
 def _write(opened: Opened, opinion: Opinion, latest: Row[Any]) -> int:
-    said = "agrees" if opinion.agrees else "disagrees"
+    said, also = "agrees" if opinion.agrees else "disagrees", f", {opinion.also}" if opinion.also else ""
     act_id = write(
         opened,
         Kind.FEEDBACK,
         before={},
-        after={"agrees": opinion.agrees, "finding": opinion.finding},
+        after={"agrees": opinion.agrees, "finding": opinion.finding, "also": opinion.also},
         words=opinion.reason,
-        detail=f"{said} with the AI ({latest.outcome.replace('_', ' ')}): {opinion.finding}",
+        detail=f"{said} with the AI ({latest.outcome.replace('_', ' ')}): {opinion.finding}{also}",
     )
     opened.connection.execute(
         insert(feedback).values(
@@ -124,6 +142,7 @@ def _write(opened: Opened, opinion: Opinion, latest: Row[Any]) -> int:
             finding=opinion.finding,
             reason=opinion.reason,
             finding_text=opinion.finding_text,
+            also=opinion.also,
             revision=latest.revision,
             outcome=latest.outcome,
             probability=latest.probability,
@@ -172,7 +191,8 @@ def all_feedback(
         with database.read() as connection:
             rows = connection.execute(query.order_by(feedback.c.at, feedback.c.id).limit(_AT_ONCE)).mappings().all()
         for row in rows:
-            yield FeedbackRow(**{**row, "finding": Finding(row["finding"]), "outcome": Outcome(row["outcome"])})
+            coded = {"finding": Finding(row["finding"]), "also": Also(row["also"])}
+            yield FeedbackRow(**{**row, **coded, "outcome": Outcome(row["outcome"])})
         if len(rows) < _AT_ONCE:
             return
         after = rows[-1]["at"], rows[-1]["id"]

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, select
 
 from db.database import Database
-from db.feedback import Finding
+from db.feedback import Also, Finding
 from db.reading_acts import Kind, Seen
 from db.reading_lock import Holder, holder_of
 from db.reading_undo import UNDOABLE
@@ -39,6 +39,7 @@ class OpinionRow:
     finding: Finding
     reason: str
     finding_text: str
+    also: Also
     revision: int
     is_undone: bool
 
@@ -121,6 +122,7 @@ def _opinion(row: RowMapping) -> OpinionRow:
         finding=Finding(row["finding"]),
         reason=row["reason"],
         finding_text=row["finding_text"],
+        also=Also(row["also"]),
         revision=row["revision"],
         is_undone=row["undone_at"] is not None,
     )

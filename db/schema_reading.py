@@ -63,6 +63,7 @@ feedback = Table(  # what a reader thought of one result; it stays when retentio
     Column("finding", String(16), nullable=False),  # db.feedback.Finding
     Column("reason", Text, nullable=False),
     Column("finding_text", Text, nullable=False),
+    Column("also", String(24), nullable=False, server_default=text("''")),  # db.feedback.Also
     # The result that was judged.
     Column("revision", Integer, nullable=False),
     Column("outcome", String(16), nullable=False),

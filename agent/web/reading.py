@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.web import people, times, words
 from agent.web.access import Person
-from db.feedback import Finding
+from db.feedback import Also, Finding
 from db.outcome import Outcome
 from db.priority import Priority
 from db.reading_acts import Kind
@@ -21,6 +21,18 @@ FINDINGS: Final = {
     Finding.UNSURE: "Cannot be said from these images",
 }
 """What a reader may see, in words."""
+
+ALSO: Final = {
+    Also.NOTHING: "nothing of this list",
+    Also.EFFUSION: "Pleural effusion",
+    Also.PNEUMOTHORAX: "Pneumothorax",
+    Also.PNEUMOMEDIASTINUM: "Pneumomediastinum",
+    Also.ATELECTASIS: "Plate-like atelectasis",
+    Also.EDEMA: "Pulmonary edema",
+    Also.NODULE: "Nodule",
+    Also.FOREIGN_BODY: "Foreign body",
+}
+"""What else a reader may see, in words."""
 
 _AGREES_WITH: Final = {
     Outcome.FLAGGED: (Finding.PRESENT, Finding.UNSURE),
@@ -90,8 +102,14 @@ class OpinionLine:
     finding: str
     reason: str
     finding_text: str
+    also: str
     revision: int
     is_undone: bool
+
+    @property
+    def seen(self) -> str:
+        """What they see beside pneumonia, by the list and in their own words."""
+        return "; ".join(part for part in (self.also, self.finding_text) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +131,7 @@ class ReadingPage:
     agree: tuple[Choice, ...]  # empty: there is nothing to agree or disagree with
     disagree: tuple[Choice, ...]
     asks_for_withdrawal: bool  # somebody disagrees with what was reported, and it still stands
+    also: tuple[Choice, ...]
     ai_said: str
     priorities: tuple[Choice, ...]
     person_priority: str
@@ -166,6 +185,7 @@ def reading_page(
         agree=() if judged is None else _choices(_AGREES_WITH[judged]),
         disagree=() if judged is None else _choices(_DISAGREES_WITH[judged]),
         asks_for_withdrawal=_asks_for_withdrawal(record, judged),
+        also=tuple(Choice(one.value, text) for one, text in ALSO.items()),
         ai_said=words.outcome(row).text,
         priorities=tuple(
             Choice(one.name, words.priority_name(one)) for one in (Priority.HIGH, Priority.MEDIUM, Priority.ROUTINE)
@@ -212,7 +232,10 @@ def _what(act: ActRow) -> str:
         case Kind.ASSIGNED:
             return f" to {people.readable(values['assigned_to'])}" if values["assigned_to"] else " to nobody"
         case Kind.FEEDBACK:
-            return f": {_opinion_text(agrees=values['agrees'])}, {FINDINGS[Finding(values['finding'])].lower()}"
+            seen = [FINDINGS[Finding(values["finding"])]]
+            if also := Also(values.get("also", "")):
+                seen.append(ALSO[also])
+            return f": {_opinion_text(agrees=values['agrees'])}, {', '.join(seen).lower()}"
         case _:
             return ""
 
@@ -229,6 +252,7 @@ def _opinion(row: OpinionRow, zone: tzinfo | None) -> OpinionLine:
         finding=FINDINGS[row.finding],
         reason=people.readable(row.reason, longest=2000),
         finding_text=people.readable(row.finding_text, longest=2000),
+        also=ALSO[row.also] if row.also else "",
         revision=row.revision,
         is_undone=row.is_undone,
     )

@@ -19,7 +19,7 @@ from agent.web.trail import who_asks
 from db import feedback, reading_lock, reading_marks
 from db.causes import Cause, reason_of
 from db.errors import ChangedError, RefusedError
-from db.feedback import Finding, Opinion
+from db.feedback import Also, Finding, Opinion
 from db.feedback_report import report_opinion
 from db.priority import Priority
 from db.reading_acts import Acting, Seen
@@ -89,13 +89,18 @@ def mark_unread(request: Request) -> Response:
 def give_feedback(request: Request) -> Response:
     """Record what a reader thinks of the AI's result, and sees."""
     form = form_of(request)
-    if form.get("opinion") not in {"agree", "disagree"} or form.get("finding") not in set(Finding):
+    if (
+        form.get("opinion") not in {"agree", "disagree"}
+        or form.get("finding") not in set(Finding)
+        or form.get("also", "") not in set(Also)
+    ):
         raise RefusedError(WRONG_FORM)
     opinion = Opinion(
         agrees=form["opinion"] == "agree",
         finding=Finding(form["finding"]),
         reason=_words(request, "reason"),
         finding_text=_words(request, "finding_text"),
+        also=Also(form.get("also", "")),
     )
     feedback.give(services_of(request).database, seen(request), acting(request), opinion)
     return _back(request, "feedback")

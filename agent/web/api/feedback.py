@@ -12,7 +12,7 @@ from agent.web.api.model import Instant, Model, Moment, Uid
 from agent.web.api.paging import After, Limit, Page, next_page, place, placed
 from agent.web.api.security import Viewer
 from agent.web.services import services_of
-from db.feedback import Finding, all_feedback
+from db.feedback import Also, Finding, all_feedback
 from db.outcome import Outcome
 
 router: Final = APIRouter(tags=["Feedback"])
@@ -29,6 +29,7 @@ class FeedbackTold(Model):
     finding: Finding
     reason: str
     finding_text: str
+    also: Also = Field(description="What else the reader sees, of a list that has codes, or empty.")
     revision: int = Field(ge=1)
     outcome: Outcome = Field(description="Of the AI. Triage aid, not a diagnosis.")
     probability: float | None

@@ -9,7 +9,7 @@ from agent.web.api.model import Line, Model, Moment
 from agent.web.api.study_model import PriorityName
 from db import reading_marks
 from db.causes import Cause
-from db.feedback import Finding
+from db.feedback import Also, Finding
 from db.outcome import Outcome
 from db.priority import Priority
 from db.reading_acts import Kind
@@ -50,6 +50,7 @@ class OpinionTold(Model):
     finding: Finding = Field(description="What the reader sees, with regard to pneumonia.")
     reason: str
     finding_text: str
+    also: Also = Field(description="What else the reader sees, of a list that has codes, or empty.")
     revision: int
     is_undone: bool
 
@@ -101,6 +102,7 @@ class OpinionGiven(Model):
     )
     reason: Words = Field("", description="Needed to disagree, unless unsure.")
     finding_text: Words = ""
+    also: Also = Field(Also.NOTHING, description="What else is seen, of a list that has codes; empty: nothing of it.")
 
 
 class PriorityGiven(Model):

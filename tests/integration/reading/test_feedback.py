@@ -14,7 +14,7 @@ from agent.feedback import total, write_opinions
 from db import feedback
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
-from db.feedback import Finding, Opinion, all_feedback
+from db.feedback import Also, Finding, Opinion, all_feedback
 from db.feedback_counts import feedback_counts, labelled_images
 from db.outcome import Outcome
 from db.priority import Allowances
@@ -27,7 +27,12 @@ def judged(desk: Any) -> Any:
     desk.since = desk.now
     for who, opinion in (
         ("ada", Opinion(agrees=True, finding=Finding.PRESENT)),
-        ("bo", Opinion(agrees=False, finding=Finding.OTHER, reason="=rib", finding_text="old fracture")),
+        (
+            "bo",
+            Opinion(
+                agrees=False, finding=Finding.OTHER, reason="=rib", finding_text="old fracture", also=Also.EFFUSION
+            ),
+        ),
     ):
         desk.last = feedback.give(desk.database, desk.seen(), desk.acting(who), opinion)
     desk.uid = "2.25.2"
@@ -62,6 +67,7 @@ def test_every_opinion_is_exported_with_its_result_and_nothing_a_spreadsheet_wou
     ]
     assert rows[1]["reason"] == "'=rib"
     assert rows[1]["finding_coded"] == "233604007 |Pneumonia|: 2667000 |Absent|"
+    assert [row["also_coded"] for row in rows] == ["", "60046008 |Pleural effusion|", ""]
     assert {row["model_sha256"] for row in rows} == {"ab" * 32}
 
 

@@ -56,11 +56,13 @@ def act_of(page: str, text: str) -> str:
 
 def test_a_reader_disagrees_and_is_asked_whether_what_was_sent_is_to_be_withdrawn(reader: Reader, ledger: Any) -> None:
     assert "may have been sent" not in reader.page()
-    sent = reader.post("feedback", opinion="disagree", finding="other", reason="a rib", finding_text="<b>rib</b>")
+    seen = {"finding": "other", "also": "nodule", "finding_text": "<b>rib</b>"}
+    assert reader.post("feedback", opinion="disagree", reason="a rib", **seen | {"also": "a rib"}).status_code == 422
+    sent = reader.post("feedback", opinion="disagree", reason="a rib", **seen)
     assert (sent.status_code, sent.headers["location"]) == (303, "/studies/2.25.1?done=feedback#reading")
     page = reader.page()
-    assert "disagrees, no pneumonia, another finding" in page
-    assert "&lt;b&gt;rib&lt;/b&gt;" in page
+    assert "disagrees, no pneumonia, another finding, nodule" in page
+    assert "Nodule; &lt;b&gt;rib&lt;/b&gt;" in page
     assert "may have been sent" in page
     assert [row.person for row in all_feedback(ledger.database)] == ["local"]
     assert reader.post("amend").status_code == 303

@@ -6,11 +6,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from pydicom.sr._concepts_dict import concepts
 
 from agent.evaluation.manifest import entries_of_manifest
-from agent.feedback import Rate, by_model, by_week, total, write_manifest
+from agent.feedback import ALSO, Rate, by_model, by_week, total, write_manifest
+from agent.web import reading
 from agent.web.feedback import charts
-from db.feedback import Finding
+from db.errors import RefusedError
+from db.feedback import Also, Finding, Opinion, check
 from db.feedback_counts import FeedbackCount, LabelledImage
 from db.outcome import Outcome
 
@@ -99,3 +102,12 @@ def test_the_manifest_is_what_evaluate_reads_and_names_no_patient(tmp_path: Path
     ]
     assert "SECRET" not in file.getvalue()
     assert {row["station"] for row in csv.DictReader(io.StringIO(file.getvalue()))} == {"'=cmd()"}
+
+
+def test_what_else_is_seen_has_the_codes_that_dicom_gives_it_and_words() -> None:
+    """By pydicom's dictionary of the codes of PS3.16."""
+    named = {(code, meaning) for meanings in concepts["SCT"].values() for code, (meaning, _) in meanings.items()}
+    assert set(ALSO.values()) <= named
+    assert {*ALSO, Also.NOTHING} == {*Also} == {*reading.ALSO}
+    with pytest.raises(RefusedError, match="something else of the list"):
+        check(Outcome.NOT_FLAGGED, Opinion(agrees=True, finding=Finding.ABSENT, also=Also.NODULE))
