@@ -77,11 +77,12 @@ def _comment(text: str) -> str:
 def _line(name: str, field: FieldInfo) -> str:
     default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
     if default is None:
-        return f"# {name} = {_toml((field.examples or [''])[0])}"
-    return f"{name} = {_toml(default)}"
+        return f"# {name} = {written((field.examples or [''])[0])}"
+    return f"{name} = {written(default)}"
 
 
-def _toml(value: Any) -> str:  # noqa: ANN401 - whatever a setting's default is
+def written(value: Any) -> str:  # noqa: ANN401 - whatever a setting's default is
+    """Return a value as TOML."""
     if isinstance(value, SecretStr):
         return json.dumps(value.get_secret_value())
     if isinstance(value, BaseModel | dict):

@@ -114,7 +114,7 @@ def _peer(_context: click.Context, _parameter: click.Parameter, text: str | None
 )
 @json_option
 def simulate(**given: Any) -> None:  # noqa: ANN401 - click passes the options above
-    r"""Send a day of simulated patients to an agent, and count what becomes of them.
+    """Send a day of simulated patients to an agent, and count what becomes of them.
 
     Radiographs, laterals, CT, ultrasound and reports arrive as in a hospital: one study or one image in each
     association, or one association all day; with duplicates, late images, peers that misbehave and, if wished, a PACS
@@ -124,7 +124,7 @@ def simulate(**given: Any) -> None:  # noqa: ANN401 - click passes the options a
     \b
       tibabu simulate --embedded --studies 40 --speed 0
       tibabu simulate --agent TIBABU@127.0.0.1:11112 --config test.toml --speed 600
-    """
+    """  # noqa: D301 - click's own sign, which it knows as a control character
     agent: Peer | None = given["agent"]
     if given["on_its_own"] == (agent is not None):
         message = "expected either --embedded or --agent AET@HOST:PORT"

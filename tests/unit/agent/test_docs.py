@@ -11,7 +11,9 @@ from agent.cli.commands import COMMANDS
 from agent.config import Config
 from agent.forwarding.fields import FIELDS as FIELDS_OF_RULES
 from agent.log_fields import FIELDS
+from agent.reference.pages import PAGES
 from db.lifecycle import Event, State, step
+from db.metadata import metadata
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.scp import ScpSettings
 
@@ -81,6 +83,17 @@ def test_the_readme_has_the_two_commands_of_a_fresh_machine_in_its_first_screen(
 def test_the_readme_names_every_command() -> None:
     table = text("README.md").partition("## Commands")[2].partition("\n## ")[0]
     assert set(COMMANDS) <= set(re.findall(r"`([\w-]+)", table))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_reference_is_what_the_code_says(name: str) -> None:
+    written = text(f"docs/reference/{name}") == PAGES[name]()
+    assert written, "python -m agent.reference docs/reference"
+
+
+def test_the_reference_has_every_table_of_the_database() -> None:
+    written = set(re.findall(r"^### (\w+)$", text("docs/reference/database.md"), re.MULTILINE))
+    assert written == set(metadata.tables)
 
 
 def test_the_lifecycle_in_the_architecture_is_the_table_in_the_code() -> None:
