@@ -7,9 +7,7 @@ import sysconfig
 import venv
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import Any
@@ -22,7 +20,6 @@ import agent
 REPOSITORY = Path(__file__).parents[2]
 SOURCES = Path(agent.__file__).parents[1]
 PACKAGES = ("agent", "dicom_io", "model", "db")
-SETUPTOOLS = 77  # the first that understands the licence in pyproject.toml
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
@@ -53,25 +50,21 @@ def run(*command: object, cwd: Path, **environment: str) -> subprocess.Completed
     )
 
 
-def has_setuptools() -> bool:
-    """Tell whether this environment can build the wheel itself; else pip fetches what it takes."""
-    with suppress(PackageNotFoundError):
-        return int(version("setuptools").partition(".")[0]) >= SETUPTOOLS
-    return False
+def copy_of_the_sources(folder: Path) -> Path:
+    for package in PACKAGES:
+        copytree(SOURCES / package, folder / package, ignore=ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (folder / name).write_bytes((REPOSITORY / name).read_bytes())
+    return folder
 
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Build the wheel from a copy of the sources and install it; its requirements come from this environment."""
     folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    for package in PACKAGES:
-        copytree(SOURCES / package, source / package, ignore=ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        (source / name).write_bytes((REPOSITORY / name).read_bytes())
+    source = copy_of_the_sources(folder / "source")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    isolation = ["--no-build-isolation"] if has_setuptools() else []
-    built = run(*pip, "wheel", "-q", "--no-deps", *isolation, "-w", folder, source, cwd=folder)
+    built = run(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, source, cwd=folder)
     assert built.returncode == 0, built.stderr
     (wheel,) = folder.glob("*.whl")
     home = folder / "venv"
@@ -118,8 +111,29 @@ def test_the_wheel_holds_every_file_of_the_four_packages_and_nothing_else(instal
     assert files == {
         str(path.relative_to(SOURCES)) for path in ours if path.is_file() and "__pycache__" not in path.parts
     }
+    with zipfile.ZipFile(installation.wheel) as archive:
+        assert {name.partition(".dist-info/")[2] for name in archive.namelist() if ".dist-info/" in name} == {
+            *("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
+        }
     kinds = {Path(name).suffix for name in files}
     assert {".npz", ".json", ".html", ".css", ".js", ".py"} <= kinds
+
+
+def test_the_same_sources_make_the_same_wheel_and_sdist_to_the_byte(installation: Installation, tmp_path: Path) -> None:
+    """Whoever builds them, elsewhere, at another time, with files of another age and mode."""
+    made = []
+    for name, hour in (("one", 1), ("other", 9)):
+        source = copy_of_the_sources(tmp_path / name)
+        for path in source.rglob("*"):
+            os.utime(path, (hour * 3600 * 100_000,) * 2)
+            path.chmod(0o700 if path.is_dir() else 0o600 + hour // 9 * 0o44)
+        built = run(sys.executable, "-m", "hatchling", "build", "-d", tmp_path / f"of {name}", cwd=source)
+        assert built.returncode == 0, built.stderr
+        made.append({path.name: path.read_bytes() for path in (tmp_path / f"of {name}").iterdir()})
+    one, other = made
+    assert sorted(Path(name).suffix for name in one) == [".gz", ".whl"]
+    assert one == other
+    assert one[installation.wheel.name] == installation.wheel.read_bytes()
 
 
 def test_commands_run_from_a_folder_of_impostors_use_the_installed_packages(
