@@ -151,6 +151,7 @@ def pacs(host: Host) -> list[str]:
 def balancer(host: Host, receivers: Sequence[Host], folder: Path) -> list[str]:
     """Return the command line of an HAProxy with the shipped configuration, but for who stands behind it."""
     text = (HERE.parents[1] / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")
+    text = re.sub(r"stats socket \S+", f"stats socket {folder / 'haproxy.sock'}", text)
     text = re.sub(r"    (user|group) haproxy\n", "", text).replace("bind :104", f"bind {host.address}:{FRONT}")
     text = re.sub(r"frontend dicom_tls(?s:.)*?(?=backend receivers\n)|backend receivers_tls(?s:.)*", "", text)
     text = re.sub(r"    server host\d .*\n", "", text)
