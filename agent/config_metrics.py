@@ -35,7 +35,7 @@ class MetricsSection(BaseModel):
     )
     folder: Path | None = Field(
         default=None,
-        examples=["/run/tibabu/metrics"],
+        examples=["/run/tibabu"],
         description="Folder of this host alone where its processes put their counts together. Unset: one that `run` "
         "makes and removes; processes that are started apart, by `run --only`, want one that they share.",
     )

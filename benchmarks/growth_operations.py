@@ -23,6 +23,7 @@ from db.breaker import rests
 from db.closing import Timing
 from db.database import Database
 from db.delivery_list import count_deliveries, listed_deliveries
+from db.figures import figures
 from db.group_commit import Intake
 from db.incoming import IncomingInstance
 from db.messages import ArrivedMessage, Books, MessageOutcome, Rules, carry_out
@@ -160,6 +161,7 @@ def looking(site: Site) -> tuple[Operation, ...]:
         Operation(read, "deliveries, of a destination", lambda: listed_deliveries(database, destination="pacs")),
         Operation(read, "deliveries, counted", lambda: count_deliveries(database), 20),
         Operation(read, "destinations that rest", lambda: rests(database)),
+        Operation(read, "what a scrape tells", lambda: figures(database)),
         Operation(read, "transfer syntaxes of late", lambda: recent_syntaxes(database)),
         Operation(read, "queue, depth", lambda: site.queue.depth(utc_now())),
         Operation(read, "queue, parked", site.queue.parked),

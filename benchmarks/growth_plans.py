@@ -31,11 +31,13 @@ SMALL = {
         "api_token",
         "association_log",
         "association_study",
+        "backup",
         "audit_sink",
         "damaged_file",
         "destination_rest",
         "disk",
         "drift_alarm",
+        "drift_report",
         "installation",
         "operating_point",
     ),
@@ -48,6 +50,7 @@ WALKS = {
     "other lists: transfer syntaxes of late",
     "other lists: deliveries, counted",  # the latest ten thousand
     "other lists: queue, depth",  # of all that waits
+    "other lists: what a scrape tells",  # the newest study
     "other lists: reading tasks, all, the first hundred",
 }
 """Operations that go along an index, from an end: what they read does not depend on how long it is, or is all of it."""

@@ -18,6 +18,8 @@ from db.triage import switched_off
 OPEN: Final = (DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.PARKED)
 """The states in which a delivery waits for something; what is held for an outcome may be held for ever."""
 
+_LOOKED_AT: Final = 200  # of the latest studies: thousands of priors in a row are not walked past at each scrape
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDeliveries:
@@ -86,6 +88,9 @@ def _studies(connection: Connection) -> dict[str, int]:
 
 
 def _last(connection: Connection) -> datetime | None:
-    """Return when the latest study came that is not only here as a prior."""
-    query = select(study.c.received_at).where(~study.c.prior_only).order_by(study.c.id.desc()).limit(1)
-    return connection.scalar(query)
+    """Return when the latest study came that is not only here as a prior; None if there are many priors after it."""
+    newest = select(func.max(study.c.id)).scalar_subquery()
+    latest = func.max(study.c.received_at, type_=study.c.received_at.type)
+    query = select(latest).where(study.c.id > newest - _LOOKED_AT, ~study.c.prior_only)
+    found: datetime | None = connection.scalar(query)
+    return found

@@ -149,7 +149,9 @@ def test_the_image_is_made_of_what_is_in_the_repository_and_starts_the_product()
     sent = re.findall(r"^!(.*)$", (DEPLOY / "Containerfile.dockerignore").read_text(), re.MULTILINE)
     assert sent == copied
     names = re.findall(r'"\.\[(.*)\]"', text)[0].split(",")
-    assert set(names) == set(project["optional-dependencies"]) - {"train", "test", "dev"}, "what a site may configure"
+    assert set(names) == set(project["optional-dependencies"]) - {"train", "test", "dev", "docs"}, (
+        "what a site may configure"
+    )
 
 
 def test_what_stands_around_the_roles_is_asked_where_it_listens() -> None:
