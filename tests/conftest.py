@@ -27,6 +27,7 @@ from dicom_io.frames import read_frames
 
 pytest_plugins = ("chromium", "collector", "openid", "people", "served", "snippets")  # in tests/fixtures
 
+UNIT = Path(__file__).parent / "unit"
 SHARED = Path(__file__).parents[2] / "shared"
 TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium", "pdftotext", "haproxy", "systemd-analyze")
 
@@ -44,6 +45,18 @@ def _absent() -> dict[str, str]:
     if not os.environ.get("TIBABU_FHIR"):
         absent["validators"] = "TIBABU_FHIR does not say where validators of FHIR lie"
     return absent if SHARED.is_dir() else absent | {"shared": f"no folder {SHARED}"}
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run the tests: two for each core, since tests wait, but unit tests do not.
+
+    One file is run in one process, and there is no memory for more than eight.
+    """
+    places = [Path(argument.partition("::")[0]).absolute() for argument in config.args]
+    if len(places) == 1 and places[0].is_file():
+        return 0
+    cores = os.cpu_count() or 1
+    return min(8, cores if all(UNIT in (place, *place.parents) for place in places) else 2 * cores)
 
 
 def pytest_report_header() -> list[str]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
 )
+
+from agent import confirm
 
 WELL_KNOWN = "1.2.840.10008.1.20.1.1"
 SAME, OTHER, NEVER = "same association", "another association", "never"
@@ -163,8 +166,9 @@ def test_a_commitment_that_is_not_reported_on_in_time_is_followed_by_a_query(
 
 
 def test_without_commitment_a_query_confirms_and_what_it_does_not_find_is_sent_again(
-    run: Any, archive: Archive, eventually: Any
+    run: Any, archive: Archive, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(confirm, "AGAIN", timedelta(seconds=0.2))
     archive.loses = 1
     agent, study = run(StudyRootQueryRetrieveInformationModelFind, confirm_within_seconds=0.1)
     eventually(lambda: agent.is_in(study, "DELIVERED"))

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tensorflow.core.util import event_pb2
 
 from model import imagenet, pictures, weights, zoo
 from model.augment import SOURCE_SIDE, Augmentation, Augmenter
@@ -130,6 +129,8 @@ def test_looking_at_held_out_images_changes_nothing_in_the_result() -> None:
 
 
 def test_every_epoch_is_in_the_event_files_and_in_the_history(trained: tuple[Path, list[Progress]]) -> None:
+    from tensorflow.core.util import event_pb2  # noqa: PLC0415 - who collects this file need not load TensorFlow
+
     out, progress = trained
     for fold in range(2):
         epochs = [p.epoch for p in progress if p.fold == fold]
