@@ -29,7 +29,7 @@ def _told(request: Request, *, stays: bool) -> Response:
     idle = limits.idle if stays else session.seen_at + limits.idle - now
     whole = session.created_at + limits.absolute - now
     left = min(idle, whole).total_seconds()
-    told = {"name": session.account.name, "left": left, "warn": left < WARNED_SECONDS, "can_stay": limits.idle < whole}
+    told = {"name": session.account.name, "left": left, "warn": left < WARNED_SECONDS, "can_stay": idle < whole}
     return JSONResponse(told)
 
 

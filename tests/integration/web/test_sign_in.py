@@ -319,3 +319,27 @@ def test_guessers_do_not_keep_the_threads_of_the_site(
         refused = browser.sign_in("jane")
         assert (refused.status_code, "at this moment" in refused.text) == (429, True)
     assert browser.sign_in("jane").status_code == 303
+
+
+def test_a_page_is_told_how_long_its_session_lasts_and_asking_does_not_prolong_it(
+    sqlite_database: Database, visit: Visit, make_person: MakePerson, hand: Hand
+) -> None:
+    make_person(sqlite_database, "jane")
+    browser = visit(sqlite_database)
+    browser.sign_in("jane")
+    script = {"Sec-Fetch-Dest": "empty"}
+
+    def told(method: str) -> dict[str, Any]:
+        return dict(browser.ask(method, "/account/session", headers=script).json())
+
+    assert told("GET") == {"name": "jane", "left": 1800, "warn": False, "can_stay": True}
+    hand.pass_by(minutes=29)
+    assert told("GET") == {"name": "jane", "left": 60, "warn": True, "can_stay": True}
+    assert told("POST") == {"name": "jane", "left": 1800, "warn": False, "can_stay": True}
+    for _ in range(24):
+        hand.pass_by(minutes=28)
+        told("POST")
+    hand.pass_by(minutes=18)
+    assert told("POST") == {"name": "jane", "left": 60, "warn": True, "can_stay": False}  # twelve hours are over then
+    hand.pass_by(minutes=1)
+    assert browser.get("/account/session", headers=script).status_code == 401
