@@ -29,7 +29,8 @@ class Counted:
 
 ASSOCIATIONS: Final = Counted(
     "tibabu_associations_total",
-    'Associations that ended, by how: released, aborted, rejected. AE titles that no [[peers]] lists are "other".',
+    "Associations, and requests of STOW-RS, that ended, by how: released, aborted, rejected. AE titles that no "
+    '[[peers]] lists are "other", and so are tokens.',
     ("calling_ae_title", "how"),
 )
 INSTANCES: Final = Counted(
