@@ -20,6 +20,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_io.errors import ProxyHeaderError, TlsError
 from dicom_io.hardening import HardenedHandler, cut, finish
+from dicom_io.inherited import inherited_socket
 from dicom_io.negotiation import VERIFICATION
 from dicom_io.pdu_reader import forget_ahead
 from dicom_io.proxy_protocol import HEADER_SECONDS, read_header
@@ -229,10 +230,23 @@ class _Server(ThreadedAssociationServer):
         super().__init__(entity, address, entity.ae_title, contexts, request_handler=_Handler)
 
     def server_bind(self) -> None:
-        """Bind, alone or beside other processes."""
+        """Bind, alone or beside other processes, or take the socket that was passed to us."""
+        self.passed = inherited_socket(self.server_address[1])
+        if self.passed is not None:
+            if self.socket is not None:
+                self.socket.close()
+            self.socket, self.server_address = self.passed, self.passed.getsockname()
+            return
         if self.share_port and self.socket is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
+
+    def server_close(self) -> None:
+        """Close the socket; one that was passed to us goes on listening for those who come after us."""
+        if self.passed is None:
+            super().server_close()
+        else:
+            self.passed.close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection."""
@@ -303,5 +317,6 @@ class Acceptor:
         BaseServer.shutdown(self._server)
         self._thread.join()
         if self._server.fileno() >= 0:  # it is not closed yet
-            self._server.accept_waiting()
+            if self._server.passed is None:
+                self._server.accept_waiting()
             self._server.server_close()

@@ -2,21 +2,19 @@
 
 roles: one host, two receiving processes on one port; the file is reloaded, then each role's processes are ended one
 after the other, as by a crash or a limit of memory. hosts: two hosts behind the shipped HAProxy configuration are
-restarted one after the other, the first with a migration where `--from-version` names an older revision. Everything
-listens on loopback, on one machine; PostgreSQL is real, the model sleeps (sleeping_agent.py).
+restarted one after the other, the first with a migration where `--from-version` names an older revision. alone: one
+host with one receiving process is restarted, and its port is held open meanwhile as systemd does it. Everything is on
+loopback, on one machine; PostgreSQL is real, the model sleeps (sleeping_agent.py).
 """
 
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,75 +24,10 @@ from cluster import DICOM, FRONT, Cluster, answered, balancer, pacs, running
 from hosts import LOCAL, Host
 from scanners import Ledger, sending
 from server import Server, postgresql
+from whole_host import ROLES, SECONDS, Site
 
 HERE = Path(__file__).resolve().parent
-ROLES = ("receive", "work", "deliver", "clock", "web")
-_SECONDS = 0.02  # the model's
 _PATIENCE = 240.0
-
-
-@dataclass
-class Site:
-    """One host: `tibabu run` with all its roles, of the version whose source lies at `source`."""
-
-    host: Host
-    config: Path
-    source: Path
-    process: subprocess.Popen[bytes] | None = None
-    ready: list[str] = field(default_factory=list)
-    news: threading.Condition = field(default_factory=threading.Condition)
-
-    def start(self) -> None:
-        """Start it and return when all roles serve."""
-        expected = {role: self.times(role) + 1 for role in ROLES}
-        command = [sys.executable, "-P", str(self.source / "benchmarks" / "scale" / "sleeping_agent.py"), str(_SECONDS)]
-        with self.config.with_suffix(".log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command line
-                [*command, "run", "--config", str(self.config)],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | {"PYTHONPATH": str(self.source)},
-            )
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
-        for role, times in expected.items():
-            self.wait(role, times)
-
-    def times(self, role: str) -> int:
-        """Return how often a process of the role has said that it serves."""
-        with self.news:
-            return self.ready.count(role)
-
-    def wait(self, role: str, times: int) -> None:
-        """Return when processes of the role have said so often that they serve. Raises TimeoutError."""
-        with self.news:
-            if not self.news.wait_for(lambda: self.ready.count(role) >= times, _PATIENCE):
-                message = f"expected {role} to serve. Received: {self.ready}, see {self.config.with_suffix('.log')}"
-                raise TimeoutError(message)
-
-    def pids(self, role: str) -> list[int]:
-        """Return the living processes of a role."""
-        pid = 0 if self.process is None else self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if _name(child) == f"tibabu-{role}"]
-
-    def stop(self) -> None:
-        """Let it drain."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(_PATIENCE)
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        if process.stdout is not None:
-            for line in process.stdout:
-                with self.news:
-                    self.ready.append(json.loads(line)["ready"])
-                    self.news.notify_all()
-
-
-def _name(pid: str) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-    return ""
 
 
 @dataclass
@@ -130,7 +63,7 @@ class Trial:
 
 
 @click.command()
-@click.option("--only", type=click.Choice(["roles", "hosts"]), help="One of the two trials.")
+@click.option("--only", type=click.Choice(["roles", "hosts", "alone"]), help="One of the trials.")
 @click.option("--from-version", default="", help="Git revision that both hosts run at first; empty: this one.")
 @click.option("--scanners", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--pause", type=float, default=0.3, show_default=True, help="Seconds between two studies of a scanner.")
@@ -139,7 +72,7 @@ def main(*, only: str, from_version: str, scanners: int, pause: float, tell: boo
     """Print a table in Markdown for each trial."""
     with ExitStack() as stack:
         old = stack.enter_context(_source(from_version))
-        for name, trial in {"roles": _roles, "hosts": _hosts}.items():
+        for name, trial in {"roles": _roles, "hosts": _hosts, "alone": _alone}.items():
             if only not in {None, name}:
                 continue
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tibabu-rolling-", dir="/tmp")))
@@ -173,7 +106,7 @@ def _configured(cluster: Cluster, host: Host, front: Host | None, receive: str) 
 
 def _roles(folder: Path, source: Path, scanners: int, pause: float, *, tell: bool) -> None:  # noqa: ARG001 - nobody stands in front
     with postgresql(folder, LOCAL.address) as server, running(pacs(LOCAL), folder / "pacs.log"):
-        config = _configured(Cluster(folder, server.url, _SECONDS), LOCAL, None, "processes = 2")
+        config = _configured(Cluster(folder, server.url, SECONDS), LOCAL, None, "processes = 2")
         site, trial = Site(LOCAL, config, source), Trial(server)
         site.start()
         site.wait("receive", 2)
@@ -186,6 +119,27 @@ def _roles(folder: Path, source: Path, scanners: int, pause: float, *, tell: boo
                     trial.step(f"restart {role} {number}", lambda role=role, pid=pid: _restart(site, role, pid))
         _print("Each role of one host", trial)
         site.stop()
+
+
+def _alone(folder: Path, source: Path, scanners: int, pause: float, *, tell: bool) -> None:  # noqa: ARG001 - as above
+    with ExitStack() as stack:
+        server = stack.enter_context(postgresql(folder, LOCAL.address))
+        stack.enter_context(running(pacs(LOCAL), folder / "pacs.log"))
+        config = _configured(Cluster(folder, server.url, SECONDS), LOCAL, None, "")
+        held = stack.enter_context(socket.create_server((LOCAL.address, DICOM), backlog=128))
+        site, trial = Site(LOCAL, config, source, held), Trial(server)
+        site.start()
+        stack.callback(site.stop)
+        with sending(trial.ledger, DICOM, LOCAL.address, scanners=scanners, pause=pause):
+            trial.step("nothing", lambda: time.sleep(10))
+            for _ in range(2):
+                trial.step("stop and start", partial(_again, site))
+        _print("One host, its port held open", trial)
+
+
+def _again(site: Site) -> None:
+    site.stop()
+    site.start()
 
 
 def _reload(site: Site) -> None:
@@ -210,7 +164,7 @@ def _hosts(folder: Path, source: Path, scanners: int, pause: float, *, tell: boo
     with ExitStack() as stack:
         server = stack.enter_context(postgresql(folder, LOCAL.address))
         stack.enter_context(running(pacs(LOCAL), folder / "pacs.log"))
-        cluster, trial = Cluster(folder, server.url, _SECONDS), Trial(server)
+        cluster, trial = Cluster(folder, server.url, SECONDS), Trial(server)
         sites = [Site(host, _configured(cluster, host, LOCAL, ""), source) for host in hosts]
         for site in sites:
             site.start()
