@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from agent.reference import commands, configuration, http_api, lifecycle
+from agent.reference import commands, configuration, http_api, lifecycle, picture
 from db import schema_text
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -12,4 +12,5 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "http-api.md": http_api.page,
     "lifecycle.md": lifecycle.page,
     "database.md": schema_text.page,
+    "architecture.svg": picture.picture,
 }

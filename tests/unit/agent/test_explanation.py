@@ -3,8 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from agent.config import Config
 from agent.reference.pages import PAGES
+from agent.reference.picture import LINES, homes, picture
+from agent.roles import ROLES
+from db import kinds
 from db.metadata import metadata
 
 REPOSITORY = Path(__file__).parents[3]
@@ -14,9 +19,10 @@ def page(name: str) -> str:
     return (REPOSITORY / "docs/explanation" / name).read_text(encoding="utf-8")
 
 
-def test_every_control_of_a_hazard_is_shown_by_a_test_that_exists() -> None:
-    controls = re.findall(r"^\| [^|]+ \| `([^`]+)` \|$", page("safety.md"), re.MULTILINE)
-    assert len(controls) > 30
+@pytest.mark.parametrize("name", ["safety.md", "threats.md"])
+def test_every_control_of_a_hazard_or_threat_is_shown_by_a_test_that_exists(name: str) -> None:
+    controls = re.findall(r"^\|.* \| `([^`]+)` \|$", page(name), re.MULTILINE)
+    assert len(controls) > 20
     for control in controls:
         file, _, name = control.partition("::")
         assert re.search(rf"^def {name}\(", (REPOSITORY / file).read_text(encoding="utf-8"), re.MULTILINE), control
@@ -65,3 +71,30 @@ def test_every_figure_of_performance_is_one_that_was_measured() -> None:
     rows = [line for line in page("performance.md").splitlines() if line.startswith("|")]
     assert rows
     assert [row for row in rows if row not in measured] == []
+
+
+def test_each_line_of_the_picture_stands_where_it_says_and_its_job_has_who_runs_it() -> None:
+    """That it is drawn anew when contracts or lines change, the test of the pages of the reference holds."""
+    runs = (REPOSITORY / "agent/app.py").read_text(encoding="utf-8")
+    for line in LINES:
+        assert (REPOSITORY / line.module).is_file(), line
+        assert line.process in ROLES
+        source = (REPOSITORY / line.in_module).read_text(encoding="utf-8")
+        if line.job:
+            name = next(name for name in ("SCORE", "CONCLUDE", "deliver") if kind_of(name) == line.job)
+            assert re.search(rf"\b{name}\b", source), line
+            assert f"kinds.{name}" in runs, line
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of job that a name of `db.kinds` stands for."""
+    kind = getattr(kinds, name)
+    return str(kind("") if callable(kind) else kind)
+
+
+def test_a_library_is_drawn_where_the_contracts_let_it_be_imported() -> None:
+    """A home is what no contract forbids; one that is narrower is named with it."""
+    forbidden = {"type": "forbidden", "source_modules": ["model", "db", "agent"], "forbidden_modules": ["pydicom"]}
+    narrow = forbidden | {"ignore_imports": ["agent.reports.** -> pydicom"]}
+    assert homes([narrow]) == {"agent": ["pydicom (agent.reports)"], "dicom_io": ["pydicom"], "model": [], "db": []}
+    assert "home of sqlalchemy" in picture()
