@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _OPEN_PAGE: Final = re.compile("/studies/[^/]+/reading/keep")  # what a study's page says for as long as it is open
+ASKED_BY_PAGES: Final = "/account/session"
+"""Where an open page asks whether its session lasts: by GET that is no sign of its person, by POST it is."""
 _FLOW_SECONDS: Final = 600
 _BROWSER_SECONDS: Final = 400 * 24 * 3600  # as long as browsers keep any cookie
 
@@ -146,6 +148,8 @@ def _is_sign(request: Request) -> bool:
     """
     if request.method != "GET":
         return _OPEN_PAGE.fullmatch(request.scope["path"]) is None
+    if request.scope["path"] == ASKED_BY_PAGES:  # also of a browser that does not say what it asks for
+        return False
     return request.headers.get("sec-fetch-dest") not in {"empty", "image"}
 
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from agent.web.access import SIGNED_IN, Address
+from agent.web.accounts import ASKED_BY_PAGES
 from agent.web.proof import session_of
 from agent.web.sign_in_pages import accounts_of
 
@@ -34,6 +35,6 @@ def _told(request: Request, *, stays: bool) -> Response:
 
 
 ADDRESSES: Final = (
-    Address("GET", "/account/session", ask, SIGNED_IN),
-    Address("POST", "/account/session", stay, SIGNED_IN),
+    Address("GET", ASKED_BY_PAGES, ask, SIGNED_IN),
+    Address("POST", ASKED_BY_PAGES, stay, SIGNED_IN),
 )
