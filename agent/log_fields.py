@@ -118,6 +118,7 @@ FIELDS: Final = {
     "to": "name of a destination that tells people",
     "to_come": "images that have not come and will not count",
     "token": "name of a token",
+    "trace_id": "the trace of the study, where traces are made",
     "transaction_uid": "Transaction UID of Storage Commitment",
     "trouble": "what was wrong",
     "url": "where this machine serves pages",

@@ -1,8 +1,11 @@
 """What happens is counted where it is told, by processes that come and go, in labels that are few."""
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,6 +180,29 @@ def test_without_a_folder_that_can_be_made_nothing_is_counted(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with joining.joined(tmp_path / "file" / "folder") as folder:
         assert folder is None
+
+
+def test_a_run_has_a_folder_of_its_own_and_removes_what_runs_that_were_killed_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv(joining.VARIABLE, raising=False)
+    left, used, new = (tmp_path / f"tibabu-metrics-{name}" for name in ("left", "used", "new"))
+    for folder in (left, used, new):
+        folder.mkdir()
+        (folder / "work-0.lock").touch()
+        if folder != new:
+            os.utime(folder, (0, 0))
+    with (used / "work-0.lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with joining.joined(None) as own:
+            assert own is not None
+            assert set(tmp_path.iterdir()) == {own, used, new}
+            with joining.joined(None) as inherited:  # as by a process that this one starts
+                assert inherited == own
+            assert own.is_dir()
+    assert set(tmp_path.iterdir()) == {used, new}
+    assert joining.VARIABLE not in os.environ
 
 
 def test_metrics_are_named_as_prometheus_wants_it() -> None:
