@@ -2,8 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,15 @@ def test_the_readme_has_the_two_commands_of_a_fresh_machine_in_its_first_screen(
 def test_the_readme_names_every_command() -> None:
     table = text("README.md").partition("## Commands")[2].partition("\n## ")[0]
     assert set(COMMANDS) <= set(re.findall(r"`([\w-]+)", table))
+
+
+def test_every_fence_says_what_it_is_written_in(snippets: Callable[[str], list[Any]]) -> None:
+    """How the blocks of each language are checked stands in tests/fixtures/snippets.py."""
+    languages = {"sh", "toml", "python", "json", "yaml", "ini", "js", "csv", "text"}
+    for name in (*TEXTS, "benchmarks/README.md"):
+        found = snippets(name)
+        assert [str(one) for one in found if one.language not in languages] == []
+        assert len(re.findall(r"^\s*```", text(name), re.MULTILINE)) == 2 * len(found), name
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -16,14 +16,7 @@ from agent.cli.commands import tibabu
 from agent.config import Config
 
 REPOSITORY = Path(__file__).parents[3]
-LANGUAGES = {"sh", "toml", "python", "json", "yaml", "ini", "js", "csv", "text"}
 Snippets = Callable[[str], list[Any]]
-
-
-def test_every_fence_says_what_it_is_written_in(page: str, snippets: Snippets) -> None:
-    found = snippets(page)
-    assert len(re.findall(r"^\s*```", (REPOSITORY / page).read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(found)
-    assert [str(one) for one in found if one.language not in LANGUAGES] == []
 
 
 def test_every_block_that_does_not_run_says_why_and_what_checks_it_instead(page: str, snippets: Snippets) -> None:
