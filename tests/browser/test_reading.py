@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from db.feedback import all_feedback
 from db.outcome import Outcome
-from db.worklist import worklist_row
+from db.worklist import study_record, worklist_row
 
 NewPage = Callable[..., Page]
 UID = "2.25.1"
@@ -39,6 +39,9 @@ def test_an_open_study_is_seen_to_be_read_and_keys_disagree_mark_read_and_take_b
     reader.locator("#reading-disagree").get_by_label("Reason").fill("dru: a rib")  # letters are no keys in a field
     reader.locator("#reading-disagree").get_by_role("button", name="Disagree").click()
     expect(reader.get_by_text("Your opinion of the AI's result is on record.")).to_be_visible()
+    record = study_record(flagged.database, UID)
+    assert record is not None
+    assert [row["event"] for row in record.events].count("OPENED") == 1  # the form led back to the same reading
     assert [(row.agrees, row.reason) for row in all_feedback(flagged.database)] == [(False, "dru: a rib")]
     reader.keyboard.press("r")
     expect(reader.get_by_text("the study is off the worklist")).to_be_visible()

@@ -15,7 +15,12 @@
   say("keep", { begin: "yes" }).then(() => document.dispatchEvent(new Event("look")));
   window.setInterval(() => { if (!document.hidden) say("keep", {}); }, PERIOD);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) say("keep", { begin: "yes" }); });
-  window.addEventListener("pagehide", () => { say("close", {}); });
+  let comes = false;  // a form of this page leads back to it: its reader keeps the study meanwhile
+  document.addEventListener("submit", (event) => {
+    comes = new URL(event.target.getAttribute("action") ?? "", window.location.href).pathname.startsWith(to);
+  });
+  window.addEventListener("pagehide", () => { if (!comes) say("close", {}); });
+  window.addEventListener("pageshow", () => { comes = false; });
 
   function unfold(id) {
     const details = document.getElementById(id);
