@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).parents[3]
 PACKAGES = ("agent", "db", "dicom_io", "model")
-ON_POSTGRESQL = {"db.queue.announcements", "db.clock_session"}
-"""They import its driver; nothing imports them at its start."""
+OF_EXTRAS = {"db.queue.announcements", "db.clock_session", "agent.tracing"}
+"""They import what PostgreSQL and tracing need; nothing imports them at its start."""
 
 
 def imported_at_the_start(file: Path) -> Iterator[str]:
@@ -44,7 +44,9 @@ def starts() -> dict[str, set[str]]:
 def only_of_extras() -> set[str]:
     """Return the names under which distributions are imported that only an extra for users brings."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    extras = {name: lines for name, lines in project["optional-dependencies"].items() if name not in ("test", "dev")}
+    extras = {
+        name: lines for name, lines in project["optional-dependencies"].items() if name not in ("test", "dev", "docs")
+    }
     extra = {canonicalize_name(Requirement(line).name) for lines in extras.values() for line in lines}
     names = {
         name
@@ -58,7 +60,7 @@ def only_of_extras() -> set[str]:
 def test_no_module_is_imported_at_another_ones_start_that_needs_an_extra() -> None:
     names, found = only_of_extras(), starts()
     need = {module for module, imports in found.items() if {name.partition(".")[0] for name in imports} & names}
-    assert need == ON_POSTGRESQL
-    importers = {module for module, imports in found.items() if imports & ON_POSTGRESQL}
+    assert need == OF_EXTRAS
+    importers = {module for module, imports in found.items() if imports & OF_EXTRAS}
     assert importers == {"db.queue.procrastinate_engine"}, "it is PostgreSQL's own, loaded by name"
     assert not [module for module, imports in found.items() if imports & importers]
