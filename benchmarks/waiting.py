@@ -65,6 +65,8 @@ class Week:
 @click.option("--hours", default="0-24", show_default=True, help="When they read.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="unplanned", show_default=True)
 @click.option("--prevalence", type=click.FloatRange(0, 1), default=0.16, show_default=True, help="Of the sick.")
+@click.option("--sensitivity", type=click.FloatRange(0, 1), help="[default: the shipped model's]")
+@click.option("--specificity", type=click.FloatRange(0, 1), help="[default: the shipped model's]")
 @click.option("--minutes", default=3.0, show_default=True, help="Of a reading, on average.")
 @click.option("--variation", default=1.0, show_default=True, help="Coefficient of variation of a reading time.")
 @click.option("--routine-minutes", default=480, show_default=True, help="The setting priority.routine_minutes.")
@@ -72,7 +74,8 @@ class Week:
 def main(weeks: int, readers: int, hours: str, loads: str, **given: Any) -> None:  # noqa: ANN401 - click passes them so
     """Print waits in minutes: mean over weeks of each week's mean, 95th percentile and maximum, with 95 % intervals."""
     point = verify().operating_point
-    model = Reader(sensitivity=point.sensitivity, specificity=point.specificity)
+    rates = {name: given[name] or getattr(point, name) for name in ("sensitivity", "specificity")}
+    model = Reader(**rates)
     opens, closes = map(int, hours.split("-"))
     click.echo("| load | who | wait | without triage | with triage | difference |\n" + "|---" * 6 + "|")
     with ProcessPoolExecutor(2) as pool:

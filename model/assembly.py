@@ -123,6 +123,7 @@ def _cross_fitted(run: CrossValidation, sensitivity: float) -> tuple[Floats, Flo
 
 
 def _training(run: CrossValidation, settings: Settings, data: str) -> TrainingRun:
+    machines = [fitted.machine for fitted in run.fitted]
     return TrainingRun(
         data=data,
         images=len(run.labels),
@@ -130,12 +131,12 @@ def _training(run: CrossValidation, settings: Settings, data: str) -> TrainingRu
         folds=run.fold_count,
         seed=settings.recipe.seed,
         epochs=settings.recipe.epochs,
-        minutes=round(run.seconds / 60, 1),
-        processor=expense.processor(),
-        cores=expense.cores(),
-        kilowatt_hours=round(expense.kilowatt_hours(run.seconds), 4),
+        minutes=round(sum(fitted.seconds for fitted in run.fitted) / 60, 1),
+        processor="; ".join(dict.fromkeys(machine.processor for machine in machines)),
+        cores=max(machine.cores for machine in machines),
+        kilowatt_hours=round(sum(map(expense.kilowatt_hours, run.fitted)), 4),
         energy_assumption=expense.ASSUMPTION,
-        software=expense.software(),
+        software=dict(pair for machine in machines for pair in machine.software.items()),
         settings=asdict(settings.recipe),
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model import dataset, weights, zoo
+from model import dataset, expense, weights, zoo
 from model.augment import SOURCE_SIDE
 from model.errors import DatasetError
 from model.event_log import EventLog
@@ -71,7 +71,7 @@ class CrossValidation:
     folds: Folds
     members: tuple[weights.Member, ...]
     logits: Logits
-    seconds: float
+    fitted: tuple[expense.Fitted, ...]
 
     def score(self, squares: Gray) -> Logits:
         """Logits [n] of other versions of the same images, uint8 [n, 156, 156], again out of fold."""
@@ -117,16 +117,16 @@ def cross_validate(
     samples = dataset.find_samples(data)
     folds = dataset.assign_folds(samples, settings.folds, settings.recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
-    _claim(out / "run.json", _fingerprint(samples, settings))
-    members, seconds = [], 0.0
+    claim(out, samples, settings)
+    members, fitted = [], []
     for fold in range(settings.folds):
         member, spent = _member(out, fold, samples, folds, settings, progress, stepped)
         members.append(member)
-        seconds += spent
+        fitted.append(spent)
     squares = dataset.load_gray(samples, lambda frame, _: to_gray_square(frame))
     predictor = Predictor(zoo.architecture(settings.name).build())
     logits = out_of_fold_logits(predictor, members, folds, squares)
-    return CrossValidation(predictor, samples, folds, tuple(members), logits, seconds)
+    return CrossValidation(predictor, samples, folds, tuple(members), logits, tuple(fitted))
 
 
 def out_of_fold_logits(predictor: Predictor, members: Sequence[weights.Member], folds: Folds, squares: Gray) -> Logits:
@@ -138,15 +138,28 @@ def out_of_fold_logits(predictor: Predictor, members: Sequence[weights.Member], 
     return logits
 
 
+def keep_fold(out: Path, fold: int, member: weights.Member, history: Sequence[Epoch], machine: expense.Machine) -> None:
+    """Write the files of a finished fold, which the next run with the same settings takes over."""
+    epochs = [asdict(epoch) for epoch in history]
+    content = {"fold": fold, "machine": asdict(machine), "epochs": epochs}
+    (out / f"fold{fold}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    weights.save(out / f"fold{fold}.npz", [member])  # last: its presence says that the fold is finished
+
+
 def _fingerprint(samples: Sequence[dataset.Sample], settings: Settings) -> dict[str, object]:
     names = "\n".join(f"{dataset.LABELS[sample.label]}/{sample.path.name}" for sample in samples)
     run = {"name": settings.name, "folds": settings.folds, "recipe": asdict(settings.recipe)}
     return {"settings": run, "images": len(samples), "files": hashlib.sha256(names.encode()).hexdigest()}
 
 
-def _claim(path: Path, fingerprint: dict[str, object]) -> None:
-    """Remember what a run is, and refuse to mix two runs in one folder."""
-    text = json.dumps(fingerprint, indent=2, sort_keys=True) + "\n"
+def claim(out: Path, samples: Sequence[dataset.Sample], settings: Settings) -> None:
+    """Remember in `run.json` what a run is, and refuse to mix two runs in one folder.
+
+    Raises:
+        DatasetError: `out` holds a run with other settings or other data.
+
+    """
+    path, text = out / "run.json", json.dumps(_fingerprint(samples, settings), indent=2, sort_keys=True) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         msg = f"expected a folder without another run. Received: {path.parent}, trained with other settings or data"
         raise DatasetError(msg)
@@ -161,12 +174,13 @@ def _member(
     settings: Settings,
     progress: Callable[[Progress], None],
     stepped: Callable[[Step], None],
-) -> tuple[weights.Member, float]:
-    """Weights of one fold's network, from the files of a finished fold or trained now, and the seconds it took."""
+) -> tuple[weights.Member, expense.Fitted]:
+    """Weights of one fold's network, from the files of a finished fold or trained now, and what that took."""
     path, history_path = out / f"fold{fold}.npz", out / f"fold{fold}.json"
     if path.exists():
-        epochs = json.loads(history_path.read_text(encoding="utf-8"))["epochs"]
-        return weights.load(path)[0], sum(epoch["seconds"] for epoch in epochs)
+        kept = json.loads(history_path.read_text(encoding="utf-8"))
+        seconds = sum(epoch["seconds"] for epoch in kept["epochs"])
+        return weights.load(path)[0], expense.Fitted(expense.Machine(**kept["machine"]), seconds)
     inside = folds == fold
     seed = settings.recipe.seed * 1000 + fold
     tensorflow().keras.utils.set_random_seed(seed)
@@ -196,8 +210,6 @@ def _member(
                 np.array([sample.label for sample in held_out]),
             ),
         )
-    epochs = [asdict(epoch) for epoch in history]
-    history_path.write_text(json.dumps({"fold": fold, "epochs": epochs}, indent=2) + "\n", encoding="utf-8")
-    member = weights.collect(network)
-    weights.save(path, [member])  # last: its presence says that the fold is finished
-    return member, sum(epoch.seconds for epoch in history)
+    member, fitted = weights.collect(network), expense.this_machine()
+    keep_fold(out, fold, member, history, fitted)
+    return member, expense.Fitted(fitted, sum(epoch.seconds for epoch in history))

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,10 +19,29 @@ ASSUMPTION = (
 )
 
 
-def processor() -> str:
-    """Name the processor, and the GPUs that TensorFlow uses."""
-    names = [_cpu(), *(f"GPU {name}" for name in _gpus())]
-    return " + ".join(names)
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a network was fitted on: processors by name, cores, GPUs, and versions that its weights depend on."""
+
+    processor: str
+    cores: int
+    gpus: int
+    software: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Where one fold's network was fitted, and for how long."""
+
+    machine: Machine
+    seconds: float
+
+
+def this_machine() -> Machine:
+    """Describe this machine, with the GPUs that TensorFlow uses."""
+    gpus = _gpus()
+    software = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    return Machine(" + ".join([_cpu(), *(f"GPU {name}" for name in gpus)]), _cores(), len(gpus), software)
 
 
 def _cpu() -> str:
@@ -38,16 +58,11 @@ def _gpus() -> list[str]:
     return [str(config.experimental.get_device_details(device).get("device_name", "unnamed")) for device in devices]
 
 
-def cores() -> int:
-    """Count the cores that this process may use."""
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def kilowatt_hours(seconds: float) -> float:
-    """Estimate the energy of a training of so many seconds on this machine, under ASSUMPTION."""
-    return (cores() * _CORE_WATTS + len(_gpus()) * _GPU_WATTS) * seconds / 3.6e6
-
-
-def software() -> dict[str, str]:
-    """List the versions that the weights depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+def kilowatt_hours(fitted: Fitted) -> float:
+    """Estimate the energy that a fit took, under ASSUMPTION."""
+    machine = fitted.machine
+    return (machine.cores * _CORE_WATTS + machine.gpus * _GPU_WATTS) * fitted.seconds / 3.6e6

@@ -23,10 +23,11 @@ _KERNEL_DIMENSIONS = 2  # an array of at least this many axes is a kernel
 
 def collect(network: Network) -> Member:
     """Copy a network's weights by their Keras path, rounded as they will be stored."""
-    return {weight.path: _rounded(np.asarray(weight.value)) for weight in network.weights}
+    return {weight.path: rounded(np.asarray(weight.value)) for weight in network.weights}
 
 
-def _rounded(array: Array) -> Array:
+def rounded(array: Array) -> Array:
+    """Round one array as it will be stored."""
     return array.astype(np.float16 if array.ndim >= _KERNEL_DIMENSIONS else np.float32)
 
 

@@ -30,7 +30,7 @@ def found(shared: Path, classifier: Classifier) -> HeatMapCheck:
     architecture = zoo.architecture(DEFAULT)
     members, predictor = weights.load(architecture.weights_path), Predictor(architecture.build())
     logits = out_of_fold_logits(predictor, members, folds[chosen], squares)
-    run = CrossValidation(predictor, images, folds[chosen], members, logits, 0.0)
+    run = CrossValidation(predictor, images, folds[chosen], members, logits, ())
     return heat_map_check.check(run, squares, float(logits.min()), _IMAGES * training.folds)
 
 

@@ -98,9 +98,14 @@ def test_a_run_goes_on_after_its_last_finished_fold(
     out, _ = trained
     for name in ("run.json", "fold0.npz", "fold0.json"):
         (tmp_path / name).write_bytes((out / name).read_bytes())
+    elsewhere = json.loads((out / "fold0.json").read_text())
+    elsewhere["machine"] |= {"processor": "abacus", "cores": 77}
+    (tmp_path / "fold0.json").write_text(json.dumps(elsewhere))
     seen: list[Progress] = []
-    train(radiographs, tmp_path, SETTINGS, version="9.9.9", description="discs", progress=seen.append)
+    card = train(radiographs, tmp_path, SETTINGS, version="9.9.9", description="discs", progress=seen.append)
     assert {p.fold for p in seen} == {1}
+    assert card.training.processor.startswith("abacus; "), "the card names every machine that fitted a fold"
+    assert card.training.cores == 77
     kept, again = (weights.load(folder / "tiny.npz")[0] for folder in (out, tmp_path))
     assert all((kept[name] == again[name]).all() for name in kept)
 
@@ -168,7 +173,7 @@ def test_histories_without_held_out_figures_can_be_drawn(trained: tuple[Path, li
 def test_the_small_model_has_settings_of_its_own() -> None:
     small, other = recommended("small_cnn").recipe, recommended("efficientnet_lite0").recipe
     assert (small.epochs, small.learning_rate, small.averaging) == (5, 3e-3, 0.99)
-    assert other == Settings().recipe
+    assert (other.epochs, other.learning_rate, other.augmentation.stretch) == (30, 6e-4, 1.6)
 
 
 def test_a_folder_with_another_run_is_refused(trained: tuple[Path, list[Progress]], radiographs: Path) -> None:
@@ -245,8 +250,7 @@ def test_every_imagenet_weight_is_used_and_gives_sane_activations() -> None:
     assert np.isfinite(features).all()
     assert 0.05 < features.std() < 5.0
     assert network.count_params() == 3_414_305
-    assert not network.get_layer("blocks_2_bn2").trainable
-    assert network.get_layer("blocks_3_expand_conv").trainable
+    assert len(network.trainable_variables) == 149, "nothing is frozen"
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

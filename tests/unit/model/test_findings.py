@@ -30,7 +30,7 @@ def run() -> CrossValidation:
     labels = np.array([sample.label for sample in samples])
     logits = (4.0 * labels - 2.0 + rng.normal(0, 2.5, 60)).astype(np.float32)
     folds = np.arange(60) % 3
-    return CrossValidation(None, samples, folds, ({}, {}, {}), logits, 1.0)  # type: ignore[arg-type] # nothing is scored
+    return CrossValidation(None, samples, folds, ({}, {}, {}), logits, ())  # type: ignore[arg-type] # nothing is scored
 
 
 def test_an_operating_point_keeps_the_sensitivity_it_was_chosen_for(run: CrossValidation) -> None:
@@ -122,6 +122,6 @@ def test_averaging_networks_that_err_apart_makes_scores_better_and_too_cautious(
 
 
 def test_a_run_over_other_folds_is_refused(run: CrossValidation, tmp_path: Path) -> None:
-    other = CrossValidation(run.predictor, run.samples, (run.folds + 1) % 3, run.members, run.logits, 1.0)
+    other = CrossValidation(run.predictor, run.samples, (run.folds + 1) % 3, run.members, run.logits, ())
     with pytest.raises(DatasetError, match="same images and folds"):
         ensemble_check.pair(run, _write(other, tmp_path, run.logits), PLAIN, 0.5)
