@@ -24,7 +24,7 @@ ROOM: Final = 1 << 18
 """Bytes of each file, taken from the disk at once: a page that the disk has no room for ends who writes to it."""
 
 _PREFIX: Final = "tibabu-metrics-"
-_FORGOTTEN: Final = 3600.0  # seconds after which a folder that nobody is in is nobody's
+_NEW: Final = 10.0  # seconds: a folder in which nobody has a lock yet may just have been made
 _LOCK: Final = re.compile(r"(?P<role>[a-z0-9]+)-[0-9]+\.lock")
 
 
@@ -34,7 +34,7 @@ def joined(folder: Path | None) -> Iterator[Path | None]:
 
     None where there is none to be had: then nothing is counted.
     """
-    made, maker = None, os.getpid()
+    made, held, maker = None, None, os.getpid()
     try:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,7 @@ def joined(folder: Path | None) -> Iterator[Path | None]:
         else:
             _sweep()
             folder = made = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            held = _hold(made / "run.lock")  # while this process, or one forked from it, lives
     except OSError:
         folder = None
     else:
@@ -52,27 +53,39 @@ def joined(folder: Path | None) -> Iterator[Path | None]:
     finally:
         if made is not None and os.getpid() == maker:  # a process that was forked in the block leaves it, too
             shutil.rmtree(made, ignore_errors=True)
-            del os.environ[VARIABLE]
+            if held is not None:
+                os.close(held)
+            os.environ.pop(VARIABLE, None)
 
 
 def _sweep() -> None:
     """Remove what those left behind who were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            is_old = time.time() - folder.stat().st_mtime > _FORGOTTEN
-            if is_old and folder.stat().st_uid == os.geteuid() and not any(living(folder).values()):
+            seen = folder.stat()
+            is_ours = seen.st_uid == os.geteuid() and time.time() - seen.st_mtime > _NEW
+            if is_ours and not any(map(_is_locked, folder.glob("*.lock"))):
                 shutil.rmtree(folder)
+
+
+def _hold(path: Path) -> int:
+    """Make a file and lock it, for as long as it stays open. Raises BlockingIOError where somebody else has it."""
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def take_place(folder: Path, role: str) -> str:
     """Take the first free place of a role for as long as this process lives; return its name. Raises OSError."""
     for number in count():
         name = f"{role}-{number}"
-        lock = os.open(folder / f"{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it stays open, and so locked, until the process ends
+            _hold(folder / f"{name}.lock")  # it stays open, and so locked, until the process ends
         except BlockingIOError:
-            os.close(lock)
             continue
         for kind in ("counter", "histogram"):
             _make_room(folder / f"{kind}_{name}.db")
