@@ -1,5 +1,6 @@
 """Nothing that identifies a patient stands in a log line of any role at any level, in a URL, or in a file's name."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -52,6 +53,34 @@ def hang_up(peer: Peer) -> None:
         connection.sendall(b"\x01\x00\x00\x00\x10\x00 Zzyzx^Quentin")
 
 
+def told_by_the_ris(port: int) -> bytes:
+    """Send a message that renames the patient, and one that nobody can read; return what was answered to the first."""
+    head = "MSH|^~\\&|RIS|H|TIBABU||20260101101500||{}|M1|P|2.5"
+    patient = "PID|||PID-4711^^^H^MR||Zzyzx^Quentin||20210203|M\rPV1||O||||||||||||||||ACC-0815"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(f"\x0b{head.format('ADT^A08')}\r{patient}\r\x1c\r".encode())
+        answer = connection.recv(4096)
+        connection.sendall(f"\x0b{patient}\r\x1c\r".encode())
+        assert connection.recv(4096)
+    return answer
+
+
+def ask_for_the_patient(agent: Any) -> None:
+    """Ask by the patient's name and ID wherever one can."""
+    token = agent.cli("token", "create", "viewer", "--scope", "dicomweb:read").stdout.strip()
+    who = {"Authorization": f"Bearer {token}"}
+    asked = {
+        "PatientName": "Zzyzx*",
+        "PatientID": "PID-4711",
+        "PatientBirthDate": "20210203",
+        "AccessionNumber": "ACC-0815",
+    }
+    base = agent.said["dicomweb"][-1]["url"]
+    assert httpx.get(f"{base.rstrip('/')}/studies", params=asked, headers=who).status_code in {200, 204}
+    assert httpx.get(f"{base.rstrip('/')}/studies", params=asked | {"PatientID": "\\PID-4711\\"}).status_code == 401
+    assert httpx.get(agent.url, params={"q": "Zzyzx PID-4711"}).status_code == 200
+
+
 def links(url: str) -> list[str]:
     """Return the addresses of all pages and files that the list and its pages of studies point to."""
     to_studies = re.findall(r'(?:href|src|action)="([^"]+)"', httpx.get(url).raise_for_status().text)
@@ -96,6 +125,17 @@ def check_traces(collector: Any, agent: Any) -> None:
     assert not [uid for row in agent.rows() if (uid := row.study_instance_uid).encode() in collector.raw]
 
 
+def canonical() -> dict[str, set[str]]:
+    """Return the events of which there is one line each, with their fields, as docs/logs.md has them."""
+    table = (Path(__file__).parents[2] / "docs/logs.md").read_text(encoding="utf-8").partition("## One line each")[2]
+    rows = [line.split("|") for line in table.partition("\n\n`how`")[0].splitlines() if "`" in line]
+    return {re.findall(r"`(\w+)`", row[2])[0]: set(re.findall(r"`(\w+)`", row[3])) for row in rows}
+
+
+def lines_of(log: str) -> list[str]:
+    return [line for line in log.splitlines() if line.startswith("{") and line.endswith("}")]
+
+
 def test_no_log_line_address_or_file_name_tells_who_the_patients_are(  # noqa: PLR0913, PLR0917 - fixtures
     configure: Any,
     running: Any,
@@ -116,6 +156,8 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(  # noqa: P
             log={"level": "DEBUG", "format": "json"},
             deliver={"attempts": 2, "rest_after_failures": 1000},
             metrics={"traces": collector.endpoint, "port": 0},
+            hl7={"enabled": True, "port": 0},
+            dicomweb={"enabled": True, "port": 0},
         )
         with running(agent):
             agent.ready("metrics")
@@ -131,6 +173,9 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(  # noqa: P
             ]
             assert [status.status for status in agent.send(*again, good)] == [0, 0, 0]
             hang_up(agent.peer)
+            agent.ready("hl7", "dicomweb")
+            assert b"|M1|" in told_by_the_ris(agent.said["hl7"][-1]["port"])
+            ask_for_the_patient(agent)
             eventually(lambda: all(row.outcome and "QUEUED" not in row.deliveries for row in agent.rows()))
             assert any("PARKED" in row.deliveries for row in agent.rows())
             addresses = links(agent.url)
@@ -139,8 +184,21 @@ def test_no_log_line_address_or_file_name_tells_who_the_patients_are(  # noqa: P
             metrics = scraped(agent)
     check_traces(collector, agent)
     log = agent.text()
-    for event in ("image_scored", "delivery", "instance_refused", "association", "study_concluded", "stopped"):
+    for event in ("image_scored", "instance_refused", "study_concluded", "hl7_message", "dicomweb_request", "stopped"):
         assert agent.events(event), event
+    for event, fields in canonical().items():
+        for line in agent.events(event):
+            assert line.keys() - {"event", "level", "timestamp", "by", "trace_id"} == fields - (
+                {"study_instance_uid"} - line.keys()
+            )
+    stories: dict[str, set[str]] = {row.study_instance_uid: set() for row in agent.rows()}
+    for line in map(json.loads, lines_of(log)):
+        if line.get("study_instance_uid") in stories:
+            stories[line["study_instance_uid"]].add(line["event"])
+    assert all("job" in story for story in stories.values())
+    assert (
+        sum({"instance", "image_scored", "study_concluded", "delivery", "job"} <= one for one in stories.values()) > 8
+    )
     assert {"debug", "info", "warning"} <= set(re.findall(r'"level": "(\w+)"', log))
     names = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
     said = [str(one) for lines in agent.said.values() for one in lines]
