@@ -14,8 +14,10 @@ def main() -> None:
     if (impostor := find_impostor()) is not None:
         sys.stderr.write(f"tibabu: {impostor}\n")
         sys.exit(1)
+    from agent import logs  # noqa: PLC0415
     from agent.cli.commands import tibabu  # noqa: PLC0415 - only now is it certain what `model`, `db` and `dicom_io` are
     from dicom_io.library_logs import quiet_libraries  # noqa: PLC0415
 
+    logs.configure(level="WARNING")  # to standard error, whatever a command prints
     quiet_libraries()  # their warnings and records quote values of datasets
     tibabu()

@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "run",
     "demo": "demo",
     "simulate": "simulate",
+    "drill": "drill",
     "analyse": "analyse",
     "send": "network",
     "echo": "network",

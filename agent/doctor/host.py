@@ -136,7 +136,7 @@ def _door(patient: Patient, door: _Door) -> Finding:
     if 0 < door.port < first and not _may_listen_low():
         detail = f"expected a port that this account may open. Received: {door.port}"
         return patient.ill(check, PORT_PRIVILEGED, detail, **facts)
-    return patient.fit(check, f"{place}, nobody listens there now")
+    return patient.fit(check, f"{place}, nobody listens there now" if door.port else f"{place}: a free one is picked")
 
 
 def _listener(port: int) -> str | None:

@@ -125,4 +125,4 @@ def _destination(patient: Patient, name: str, one: Destination) -> Finding:
 
 def _with_reason(detail: str, host: str, port: int) -> str:
     reason = reached(host, port) if host and port else ""
-    return f"{detail} ({reason})" if reason else detail
+    return f"{detail} ({reason})" if reason and reason not in detail else detail

@@ -20,7 +20,7 @@ class Sending:
     """One attempt to store an Instance at the agent, written once its end is known.
 
     `status` is the agent's answer, None if there was none: then it may have the Instance or not, and `problem` says
-    what went wrong (the class of the error). `at`: ISO 8601, UTC.
+    what went wrong (the class of the error). `at`: ISO 8601, UTC. `seconds`: for how long it was waited for that.
     """
 
     at: str
@@ -32,6 +32,7 @@ class Sending:
     scanner: str
     status: int | None
     problem: str = ""
+    seconds: float = 0.0
 
     @property
     def acknowledged(self) -> bool:

@@ -104,16 +104,19 @@ class Sender:
     def _try(self, scanner: Scanner, objects: Sequence[Object], held: HeldAssociation | None) -> list[Object]:
         """Send over one association and return what is worth sending again."""
         files = [self._source(one) for one in objects]
-        left, again = list(range(len(files))), []
+        left, again, since = list(range(len(files))), [], time.monotonic()
         try:
             for index, answer in self._answers(scanner, files, held):
                 left.remove(index)
-                self._note(scanner, objects[index], files[index], answer.status, "not sent" if answer.reason else "")
+                problem, took = "not sent" if answer.reason else "", time.monotonic() - since
+                self._note(scanner, objects[index], files[index], answer.status, problem, took)
+                since = time.monotonic()
                 if answer.status == OUT_OF_RESOURCES and not answer.reason:
                     again.append(index)
         except NetworkError as error:
             if left:  # else only the release failed
-                self._note(scanner, objects[left[0]], files[left[0]], None, type(error).__name__)
+                took = time.monotonic() - since
+                self._note(scanner, objects[left[0]], files[left[0]], None, type(error).__name__, took)
         return [objects[index] for index in sorted(again + left)]
 
     def _answers(
@@ -125,7 +128,9 @@ class Sender:
         for answer in sending(self._agent, files, calling_ae_title=scanner.ae_title, timeouts=self._timeouts):
             yield answer.index, answer
 
-    def _note(self, scanner: Scanner, one: Object, data: bytes, status: int | None, problem: str) -> None:
+    def _note(
+        self, scanner: Scanner, one: Object, data: bytes, status: int | None, problem: str, seconds: float
+    ) -> None:
         line = Sending(
             at=datetime.now(UTC).isoformat(),
             study_instance_uid=one.simulated.study_instance_uid,
@@ -136,6 +141,7 @@ class Sender:
             scanner=scanner.ae_title,
             status=status,
             problem=problem,
+            seconds=round(seconds, 3),
         )
         self._ledger.add(line)
         if self._on_sent is not None:

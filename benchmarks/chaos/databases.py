@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 import psycopg
 from disk import Disk
-from wire import Wire, wire
+
+from agent.simulation.wire import Wire, wire
 
 Row = dict[str, Any]
 _SERVER_OPTIONS = "-h '' -k {socket} -c max_wal_size=128MB -c wal_keep_size=0 -c shared_buffers=64MB"

@@ -12,9 +12,9 @@ from databases import PostgresServer, SqliteFile, postgres
 from disk import Disk, disk
 from nemesis import Trouble
 from product import Host
-from wire import Wire, wire
 
 from agent.roles import ROLES
+from agent.simulation.wire import Wire, wire
 from dicom_io.scu import Peer
 
 FRONT = ("receive", "web")

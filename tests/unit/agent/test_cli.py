@@ -59,7 +59,7 @@ def test_the_help_names_every_command_and_says_what_this_is_not(run: Run) -> Non
 
 def test_the_names_that_scripts_rely_on_exist() -> None:
     expected = (
-        "run demo simulate analyse send echo find pull worklist show deliveries requeue report withdraw hold "
+        "run demo simulate drill analyse send echo find pull worklist show deliveries requeue report withdraw hold "
         "retention verify backup restore rules check ticks triage drift migrate move models compare train evaluate "
         "feedback operating-point token account"
     )

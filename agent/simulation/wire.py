@@ -1,8 +1,8 @@
 """A piece of network cable that can be cut: a TCP proxy in a process of its own, told on standard input what to do.
 
-`python wire.py TARGET` forwards 127.0.0.1:PORT, which it prints, to TARGET, a port of this host or the path of a Unix
-socket. Its words: `pass`; `refuse` (who calls is reset); `stall` (nothing moves, nothing is closed); `deaf` (what the
-caller says arrives, what is answered is lost); `reset` (every open connection ends with RST, once).
+`python -m agent.simulation.wire TARGET` forwards 127.0.0.1:PORT, which it prints, to TARGET, a port of this host or the
+path of a Unix socket. Its words: `pass`; `refuse` (who calls is reset); `stall` (nothing moves, nothing is closed);
+`deaf` (what the caller says arrives, what is answered is lost); `reset` (every open connection ends with RST, once).
 """
 
 import asyncio
@@ -39,8 +39,11 @@ class Wire:
 @contextmanager
 def wire(target: int | Path) -> Iterator[Wire]:
     """Lay a cable to `target` for a block."""
-    process = subprocess.Popen(  # noqa: S603 - this very file
-        [sys.executable, __file__, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    process = subprocess.Popen(  # noqa: S603 - this very module
+        [sys.executable, "-P", "-m", "agent.simulation.wire", str(target)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         yield Wire(process)
