@@ -1,4 +1,4 @@
-"""The downtime drill as an IT department runs it: a host is killed while scanners send, and nothing is lost."""
+"""The downtime drill as an IT department runs it: the network is cut while scanners send, and nothing is lost."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def test_a_host_that_is_killed_loses_nothing_and_the_drill_says_so(tmp_path: Path) -> None:
+def test_a_network_that_is_cut_loses_nothing_and_the_drill_says_so(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-P",
@@ -14,7 +14,7 @@ def test_a_host_that_is_killed_loses_nothing_and_the_drill_says_so(tmp_path: Pat
         "agent",
         "drill",
         "--only",
-        "host-killed",
+        "network-cut",
         "--studies",
         "2",
         "--seconds",
