@@ -21,6 +21,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 
 from agent.app import run_role
 from agent.config import Config
+from agent.renewal import Renewal
 from agent.tokens import SCOPES, new_token
 from db.database import Database, open_database
 from db.tokens import create_token, revoke_token, tokens
@@ -34,6 +35,8 @@ class Web:
     url: str
     database: Database
     store: FolderStore
+    config: Config = field(default_factory=Config)
+    renewal: Renewal = field(default_factory=lambda: Renewal(threading.Event()))
     clients: list[httpx.Client] = field(default_factory=list)
 
     def token(self, *scopes: str, name: str = "viewer") -> str:
@@ -116,10 +119,11 @@ def running(database: Database, folder: Path, store: dict[str, Any], settings: d
         said.append(str(facts["url"]))
         serving.set()
 
-    thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready))
+    renewal = Renewal(stop)
+    thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready, renewal))
     thread.start()
     assert serving.wait(20)
-    web = Web(said[0], database, FolderStore(folder))
+    web = Web(said[0], database, FolderStore(folder), config, renewal)
     yield web
     for client in web.clients:
         client.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 from sqlalchemy import select
 
-from db.schema import study
+from agent.config import Config
+from db.schema import delivery, instance, study
 from db.worklist import study_record
 
 Web = Any  # tests/integration/dicomweb/conftest.py
@@ -47,6 +49,22 @@ def test_what_is_answered_200_is_on_disk_and_on_record(
     kept = dcmread(web.store.path(instance["path"]))
     assert kept == sent
     assert kept.file_meta.ImplementationVersionName == "TIBABU"
+
+
+def test_what_comes_after_a_rule_was_taken_over_is_forwarded_by_it(
+    serve: Callable[..., Web], radiograph: Make, encode: Encode, multipart: Multipart, tmp_path: Path
+) -> None:
+    web = serve()
+    sender, sent = web.client(web.token()), [radiograph(), radiograph()]
+    archive = {"name": "archive", "type": "folder", "folder": str(tmp_path / "archive")}
+    rules = Config.model_validate({"destinations": [archive], "forward": [{"name": "all", "to": ["archive"]}]})
+    for one in sent:
+        body, headers = multipart([encode(one)])
+        assert sender.post("/studies", content=body, headers=headers).status_code == 200
+        web.renewal.tell(web.config.model_copy(update={"destinations": rules.destinations, "forward": rules.forward}))
+    query = select(instance.c.sop_instance_uid).join(delivery, delivery.c.instance_id == instance.c.id)
+    with web.database.read() as connection:
+        assert connection.scalars(query).all() == [sent[1].SOPInstanceUID]
 
 
 def test_the_same_dataset_is_one_instance_whoever_wrote_its_file_meta_information(

@@ -63,6 +63,16 @@ def test_connections_past_the_limit_are_closed_and_those_before_go_on(sqlite_hos
         assert senders[0].code(message("ADT^A08", PID, control_id="M9")) == "AA"
 
 
+def test_after_a_reload_an_open_connection_is_answered_by_the_new_configuration(
+    sqlite_hospital: Any, message: Any
+) -> None:
+    with sqlite_hospital() as here:
+        sender = here.connect()
+        assert sender.code(message("ADT^A08", PID)) == "AA"
+        here.listener.renew(lambda _message, _peer: b"MSH|^~\\&|\rMSA|AE|M2\r")
+        assert sender.code(message("ADT^A08", PID, control_id="M2")) == "AE"
+
+
 def test_only_listed_addresses_may_connect(sqlite_hospital: Any) -> None:
     with sqlite_hospital(senders=(ipaddress.ip_network("10.0.0.0/8"),)) as here:
         assert here.connect().has_ended()
