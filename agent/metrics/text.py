@@ -1,7 +1,8 @@
-"""The table of docs/metrics.md, from the code: `python -m agent.metrics.text`."""
+"""The table of docs/metrics.md, written from the code: `python -m agent.metrics.text docs/metrics.md`."""
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from agent.metrics import exposition, standing
@@ -27,5 +28,11 @@ def table() -> str:
     return "\n".join([*HEAD, *lines]) + "\n"
 
 
+def renewed(text: str) -> str:
+    """Return the page, whose last part is the table, with the table as the code has it."""
+    return text.partition(HEAD[0])[0] + table()
+
+
 if __name__ == "__main__":
-    sys.stdout.write(table())
+    page = Path(sys.argv[1])
+    page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")

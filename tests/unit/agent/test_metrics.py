@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from agent.metrics import joining
 from agent.metrics.counted import Counts
 from agent.metrics.definitions import ALL
-from agent.metrics.text import rows, table
+from agent.metrics.text import renewed, rows, table
 
 REPOSITORY = Path(__file__).parents[3]
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -216,4 +216,6 @@ def test_metrics_are_named_as_prometheus_wants_it() -> None:
 
 
 def test_the_table_of_the_metrics_is_the_code() -> None:
-    assert table() in (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert renewed(page) == page
+    assert page.endswith(table())
