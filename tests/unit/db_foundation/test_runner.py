@@ -3,7 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from db.errors import DatabaseBusyError, DatabaseUnavailableError, QueryError
 from db.queue import Done, Job, Park, RetryAt, Settlement, runner
 from db.queue.policy import Policy
 from db.queue.room import Room
-from db.queue.runner import Claim, Runner
+from db.queue.runner import Claim, LastChance, Runner
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 QUICK = Policy(lease=timedelta(seconds=0.15), backoff=(timedelta(seconds=1), timedelta(seconds=5)))
@@ -25,11 +27,16 @@ class ScriptedWorker:
         self.settled: list[tuple[Settlement, int]] = []
         self.stop = threading.Event()
         self.failures = 0
+        self.alone: list[bool] = []
+        self.given_back: list[str] = []
+        self.give_back_fails: Exception | None = None
+        self.wait_fails: list[Exception] = []
         self._claim_fails = claim or []
         self._settle_fails = settle or []
         self._left = 1
 
-    def claim(self, *, alone: bool) -> Claim | None:  # noqa: ARG002 - as a worker has it
+    def claim(self, *, alone: bool) -> Claim | None:
+        self.alone.append(alone)
         if self._claim_fails:
             raise self._claim_fails.pop(0)
         if self._left == 0:
@@ -49,7 +56,15 @@ class ScriptedWorker:
         self.renewals += 1
         raise DatabaseBusyError
 
+    def give_back(self, _claim: Claim, *, blame: str) -> bool:
+        self.given_back.append(blame)
+        if self.give_back_fails is not None:
+            raise self.give_back_fails
+        return True
+
     def wait(self, stop: threading.Event, timeout: float) -> None:
+        if self.wait_fails:
+            raise self.wait_fails.pop(0)
         stop.wait(min(timeout, 0.01))
 
 
@@ -162,3 +177,120 @@ def test_the_default_policy_gives_five_attempts_over_some_minutes() -> None:
     assert [pause.total_seconds() for pause in policy.backoff] == [1, 5, 25, 125]
     assert policy.lease == timedelta(seconds=15)
     assert policy.deaths == 3
+
+
+def test_a_job_on_its_last_chance_is_claimed_again_and_run_where_nothing_else_is() -> None:
+    worker, room = ScriptedWorker(claim=[LastChance()]), Room[Any]()
+    came_in: list[bool] = []
+
+    def handle(_job: Job) -> Settlement:
+        came_in.append(room.enter(0))
+        return Done()
+
+    Runner(worker, {"a": handle}, QUICK, lambda: NOW, room).run(stop=worker.stop, concurrency=1)
+    assert worker.alone[:2] == [False, True]
+    assert worker.settled == [(Done(), 0)]
+    assert came_in == [False]
+    assert room.enter(0)
+
+
+def test_a_job_on_its_last_chance_that_another_process_has_taken_is_left_to_that_one() -> None:
+    worker = ScriptedWorker(claim=[LastChance()])
+    worker._left = 0
+    worker.wait_fails = [ZeroDivisionError()]  # ends the run
+    with pytest.raises(ZeroDivisionError):
+        run(worker, lambda _: Done())
+    assert worker.alone == [False, True, False]
+    assert worker.settled == []
+
+
+def test_a_database_that_is_away_as_the_last_chance_is_claimed_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    worker = ScriptedWorker(claim=[LastChance(), DatabaseUnavailableError("x")])
+    run(worker, lambda _: Done())
+    assert worker.alone == [False, True, False]
+    assert worker.settled == [(Done(), 0)]
+    assert [record.message for record in caplog.records].count("queue_unavailable") == 1
+
+
+def test_a_last_chance_waits_while_another_lane_is_at_work_and_then_lets_that_one_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "_PATIENCE", 0.01)
+    worker, room = ScriptedWorker(claim=[LastChance()]), Room[Any]()
+    assert room.enter(0)  # the other lane
+    Runner(worker, {"a": lambda _: Done()}, QUICK, lambda: NOW, room).run(stop=worker.stop, concurrency=1)
+    assert worker.alone == [False, False], "it was not claimed alone"
+    assert worker.settled == [(Done(), 0)]
+
+
+def test_a_worker_that_cannot_wait_for_jobs_waits_for_the_database(caplog: pytest.LogCaptureFixture) -> None:
+    worker = ScriptedWorker()
+    worker._left = 0
+    worker.wait_fails = [DatabaseUnavailableError("x")]
+
+    def come(stop: threading.Event, _timeout: float) -> None:
+        worker._left = 1
+        stop.wait(0.01)
+
+    waits = worker.wait
+
+    def wait(stop: threading.Event, timeout: float) -> None:
+        waits(stop, timeout)
+        come(stop, timeout)
+
+    worker.wait = wait  # type: ignore[method-assign]
+    run(worker, lambda _: Done())
+    assert worker.settled == [(Done(), 0)]
+    assert [record.message for record in caplog.records].count("queue_unavailable") == 1
+
+
+def hanging(worker: ScriptedWorker, *others: float) -> None:
+    """Run a job that takes longer than it may, beside guests of so many seconds; the end of the process ends it."""
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        worker.stop.set()
+
+    def handle(_job: Job) -> Settlement:
+        assert ended.wait(30)
+        return Done()
+
+    room = Room[Any](end)
+    policy = Policy(lease=QUICK.lease, backoff=QUICK.backoff, grace=timedelta(0))
+    with ExitStack() as stack:
+        for number, longest in enumerate(others):
+            claim = Claim(2 + number, Job(kind="b", key="2", attempt=1, due_at=NOW), 0)
+            stack.enter_context(room.running((worker, claim), longest))
+        Runner(worker, {"a": handle}, policy, lambda: NOW, room, timedelta(seconds=0.01)).run(
+            stop=worker.stop, concurrency=1
+        )
+
+
+def test_a_job_that_hangs_is_given_back_with_the_blame_before_its_process_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = ScriptedWorker()
+    hanging(worker)
+    assert worker.given_back == ["hung for more than 0.01 s"]
+    (hung,) = [record for record in caplog.records if record.message == "job_hung"]
+    assert (hung.kind, hung.key, hung.attempt) == ("a", "1", 1)
+    assert "handle" in hung.where
+
+
+def test_others_that_are_still_at_work_then_are_given_back_without_blame_unless_they_hang_too() -> None:
+    worker = ScriptedWorker()
+    hanging(worker, 600.0, 0.02)
+    assert sorted(worker.given_back) == ["", "hung for more than 0.01 s", "hung for more than 0.02 s"]
+
+
+def test_a_process_whose_job_hangs_ends_though_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    worker = ScriptedWorker()
+    worker.give_back_fails = DatabaseUnavailableError("x")
+    hanging(worker)
+    assert "job_not_settled" in [record.message for record in caplog.records]
+
+
+def test_a_worker_without_handlers_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="expected a handler"):
+        runner.kinds_of({})
