@@ -165,7 +165,6 @@ def reader(
             one.follow(snippets("docs/tutorial/first-hour.md"))
             one.environment["TIBABU_CONFIG"] = str(folder / "site.toml")
             one.instead |= {"STUDY_INSTANCE_UID": one.environment["study"], "PATIENT_ID": "DEMO-01"}
-            one.instead["/mnt/backup/tibabu"] = str(folder / "another-disk")
             yield one
         finally:
             one.leave()

@@ -24,7 +24,7 @@ def copied(source: str, target: str) -> None:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a working copy with an environment, as whoever follows CONTRIBUTING.md has it."""
     folder = tmp_path_factory.mktemp("tree")
-    for name in ("agent", "db", "dicom_io", "model", "tests"):
+    for name in ("agent", "db", "dicom_io", "model", "tests", "docs"):
         shutil.copytree(REPOSITORY / name, folder / name, copy_function=copied)
     for name in ("pyproject.toml", "config.toml"):
         shutil.copyfile(REPOSITORY / name, folder / name)
