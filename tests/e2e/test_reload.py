@@ -3,12 +3,14 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select
 
+from agent.memory import RECYCLED
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventType
 from db.reloads import ReloadOutcome, reloads
@@ -102,3 +104,23 @@ def test_the_port_is_for_the_next_start(agent: Any) -> None:
     assert answer.status_code == 409
     assert "receive.host: expected to stay until the next start." in answer.json()["detail"]
     assert not is_known(agent, "CT")
+
+
+def test_a_role_that_runs_alone_and_is_to_start_anew_drains_and_asks_to_be_started_again(
+    configure: Any, tmp_path: Path
+) -> None:
+    """As in a container: its platform starts it again, and it reads the file then."""
+    alone = configure(tmp_path)
+    alone.start(["clock"])
+    try:
+        alone.ready("clock")
+        alone.config.write_text(alone.config.read_text() + "[alerts]\nafter_minutes = 1.5\n")
+        os.kill(alone.process.pid, signal.SIGHUP)
+        assert alone.process.wait(60) == RECYCLED
+    finally:
+        alone.stop()
+    assert [event["role"] for event in alone.events("stopped")] == ["clock"]
+    (told,) = reloads(alone.database)
+    assert told.place.endswith(": clock")
+    assert told.changes == ("alerts.after_minutes: 5 -> 1.5",)
+    alone.database.dispose()
