@@ -45,12 +45,18 @@ class Accepted:
         self.text, self.config = self._read()
 
     def reload(self) -> tuple[Change, ...]:
-        """Take what the file says now and return what changed; nothing where it is refused."""
+        """Take what the file says now and return what changed; nothing where it is refused.
+
+        An edge: whatever goes wrong with a file, the supervisor and all that it runs go on.
+        """
         try:
             text, config = self._read()
+            found = changes(self.config, config)
         except ConfigError as error:
             return self._refuse(str(error).splitlines())
-        found = changes(self.config, config)
+        except Exception as error:
+            log.exception("configuration_unreadable")
+            return self._refuse([f"{type(error).__name__}: the log says where."])
         if fixed := needing_restart(found):
             return self._refuse([f"{change.key}: expected to stay until the next start." for change in fixed])
         outcome = ReloadOutcome.TAKEN if found else ReloadOutcome.UNCHANGED
@@ -90,7 +96,7 @@ class Accepted:
                 record_reload(database, reload, of_network=of_network)
             finally:
                 database.dispose()
-        except DatabaseError as error:
+        except (DatabaseError, OSError) as error:
             log.warning("reload_not_recorded", outcome=str(outcome), reason=str(error))
             return str(error)
         return None
@@ -101,7 +107,13 @@ def follow_notices(notices: Notices, path: Path | None, hung_up: threading.Event
     while hung_up.wait():
         hung_up.clear()
         for text in notices.news():
-            renewal.tell(parse(text, path))
+            try:
+                config = parse(text, path)
+            except ConfigError as error:  # a file that it names has gone since it was accepted
+                log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
+                renewal.start_anew()
+                return
+            renewal.tell(config)
 
 
 def follow_file(accepted: Accepted, role: str, hung_up: threading.Event, renewal: Renewal) -> None:

@@ -55,6 +55,6 @@ class Renewal:
                 self._take(config)
             except Exception:
                 log.exception("configuration_not_taken_over")
-                self._stop.set()
+                self.start_anew()
             else:
                 log.info("configuration_taken_over")

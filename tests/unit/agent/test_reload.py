@@ -95,6 +95,7 @@ def test_a_good_file_is_taken_and_what_changed_is_put_on_record(accepted: Accept
     [
         ("[[peers]]\nae_title = 1\n[drift]\nx = 0", "peers[0].ae_title: Input should be a valid string", "drift.x"),
         ("[[peers]", "expected TOML in ", "expected TOML in "),
+        ("x = " + "[" * 100_000, "", "configuration refused on here: "),  # deeper than Python can read
         (f"[receive]\nport = 0\n{CT}", "receive.port: expected to stay until the next start.", "receive.port"),
         (
             "[[peers]]\nae_title = 'SECRET-OF-17-LETTERS'",
