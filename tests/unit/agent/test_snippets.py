@@ -67,7 +67,8 @@ def test_every_command_within_a_sentence_has_the_options_that_it_is_named_with(p
 
 def check_command(command: click.Command, words: list[str], where: str) -> None:
     """Read a command line as click does, without running it; what stands for a value, such as FOLDER, passes."""
-    context = click.Context(command, info_name=command.name)
+    names = ["-h", "--help"]  # a command keeps what it was first asked with
+    context = click.Context(command, info_name=command.name, help_option_names=names)
     values, rest, _ = command.make_parser(context).parse_args(list(words))
     if isinstance(command, click.Group):
         if not rest:
