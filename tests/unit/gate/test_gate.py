@@ -50,6 +50,7 @@ def test_radiographs_pass_by_class_and_modality(sop_class: str, modality: str) -
         ({"sop_class_uid": DX_RAW, "modality": "DX"}, "image for processing, not for presentation"),
         ({"presentation_intent_type": "FOR PROCESSING"}, "image for processing, not for presentation"),
         ({"quality_control_image": "YES"}, "quality control image"),
+        ({"quality_control_image": "BOTH"}, "quality control image"),
     ],
 )
 def test_what_is_no_radiograph_made_for_reading_is_declined(changes: dict[str, str], expected: str) -> None:
@@ -127,9 +128,8 @@ def test_without_part_and_code_the_descriptions_decide(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["CHEST AND ABDOMEN", "Abdomen", "BABYGRAM", "Hand links", "Chest ribs left"])
 def test_a_description_of_another_part_declines(text: str) -> None:
-    assert reason(body_part_examined="OTHER", series_description=text, study_description="CHEST").startswith(
-        "body part"
-    )
+    found = reason(body_part_examined="OTHER", series_description=text, study_description="CHEST")
+    assert found == "body part: by its description not, or not only, CHEST"
 
 
 def test_an_unknown_body_part_is_declined() -> None:
@@ -209,6 +209,11 @@ def test_a_header_that_names_two_views_is_declined_and_counts() -> None:
     )
 
 
+def test_a_header_that_names_three_views_tells_them_all() -> None:
+    found = reason(view_position="AP", series_description="Thorax LAT", protocol_name="RAO")
+    assert found == "view contradictory: frontal and lateral and oblique"
+
+
 @pytest.mark.parametrize(
     ("age", "expected"),
     [
@@ -236,6 +241,11 @@ def test_a_site_may_widen_the_ages() -> None:
     assert found == Decline("age 13 years is outside the validated range 0.5 to under 12.5 years")
 
 
+def test_an_age_from_two_years_on_is_told_in_years_and_a_range_that_begins_or_ends_within_a_year_as_it_is() -> None:
+    found = decline(settings=GateSettings(age_range_years=(2.5, 6)), patient_age="002Y")
+    assert found == Decline("age 2 years is outside the validated range 2.5 to under 6 years")
+
+
 def test_an_unknown_age_passes_only_from_a_paediatric_ae_title() -> None:
     settings = GateSettings(paediatric_ae_titles=("KIDS",))
     assert decline(settings=settings, ae_title="KIDS ", patient_age="") is None
@@ -257,6 +267,15 @@ def test_an_age_that_the_birth_date_contradicts_by_years_is_declined(birth: str,
     assert found == ("age contradictory: 5 years stated, 85 years by birth date" if declined else "")
 
 
+def test_a_birth_date_contradicts_from_the_end_of_the_validated_ages_on_and_by_two_years_or_more() -> None:
+    """On the first birthday one is in the range, on the sixth out of it; the range ends before that."""
+    on = {"study_date": "20250101"}
+    assert reason(patient_age="004Y", patient_birth_date="20240101", **on) == ""
+    six = {"patient_birth_date": "20190101", **on}
+    assert reason(patient_age="004Y", **six) == "age contradictory: 4 years stated, 6 years by birth date"
+    assert reason(patient_age="049M", **six) == ""
+
+
 def test_the_most_fundamental_reason_comes_first() -> None:
     wrong: dict[str, object] = {"patient_age": "022Y"}
     assert reason(**wrong).startswith("age")
@@ -271,7 +290,15 @@ def test_the_most_fundamental_reason_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("a.p.", {"AP"}), ("P/A", {"PA"}), ("AP/LAT", {"AP", "LAT"}), ("Thorax-PA", {"THORAX", "PA"})]
+    ("text", "found"),
+    [
+        ("a.p.", {"AP"}),
+        ("P/A", {"PA"}),
+        ("A.A.", {"A"}),
+        ("aa", {"AA"}),
+        ("AP/LAT", {"AP", "LAT"}),
+        ("Thorax-PA", {"THORAX", "PA"}),
+    ],
 )
 def test_words_are_upper_case_without_accents_and_with_joined_view_letters(text: str, found: set[str]) -> None:
     assert words(text) == found

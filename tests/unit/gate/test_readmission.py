@@ -31,6 +31,7 @@ TEXT = [
     {"view_position": "LL"},
     {"view_position": "", "series_description": "LATERAL"},
     {"view_position": "PA", "series_description": "lat"},
+    {"view_position": "LL", "view_code": "399348003"},
     {"modality": "CT"},
     {"modality": "OT"},
     {"body_part_examined": "SKULL", "view_position": ""},
