@@ -28,6 +28,7 @@ from agent.config_hl7 import Hl7Section
 from agent.config_keeping import BackupSection, RetentionSection, ScrubSection
 from agent.config_keys import meant
 from agent.config_metrics import MetricsSection
+from agent.config_model import ModelSection
 from agent.config_orders import OrdersSection
 from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
@@ -74,50 +75,6 @@ class CompleteSection(Section):
         default=300, description="After its last Instance, while its modality says (MPPS) that it is still at work."
     )
     forced_seconds: Seconds = Field(default=900, description="After its first Instance, however many still come.")
-
-
-class ModelSection(Section):
-    """The network."""
-
-    name: str = Field(
-        default="efficientnet_lite0", description="A model of the zoo: the name of a module in model.zoo."
-    )
-    runtime: Literal["auto", "tensorflow", "openvino"] = Field(
-        default="auto",
-        description='What executes the network. "auto": OpenVINO, some times faster, where `pip install '
-        "tibabu[openvino]` brought it, else TensorFlow. The scores are the same.",
-    )
-    threads: int = Field(
-        default=0, ge=0, description="Threads of the network; 0: as many as cores, divided by work.processes."
-    )
-    images_at_once: int = Field(
-        default=0,
-        ge=0,
-        le=64,
-        description="Images worked on at once; those that wait for the network together go through it as one batch. "
-        "0: twice as many as cores, at least 4, since one whose heat map is made holds its place.",
-    )
-    prevalence: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        examples=[0.05],
-        description="Share of pneumonia among the analysed images here, to which probabilities are shifted; which "
-        "images are flagged does not change. Unset: the model's own, as its card states it.",
-    )
-    shadow: str = Field(
-        default="",
-        description="A second model of the zoo that scores the same images, in a process of its own, for `tibabu "
-        "compare`; its scores change nothing. Empty: none.",
-    )
-
-    @field_validator("shadow")
-    @classmethod
-    def _is_another_one(cls, value: str, info: ValidationInfo) -> str:
-        if value and value == info.data.get("name"):
-            message = f"expected another model than model.name. Received: {value}"
-            raise ValueError(message)
-        return value
 
 
 class PrioritySection(Section):

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-from growth_operations import Operation, Site, everything, working
+from growth_operations import everything, working
+from growth_site import Operation, Site
 from sqlalchemy import func, select
 
 from db.database import Database, open_database

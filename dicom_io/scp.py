@@ -8,7 +8,8 @@ from typing import Final
 
 from pynetdicom.ae import ApplicationEntity
 
-from dicom_io.acceptor import Acceptor, Connections
+from dicom_io.acceptor import Acceptor
+from dicom_io.connections import Connections
 from dicom_io.door import Door, Network
 from dicom_io.errors import NetworkError
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
