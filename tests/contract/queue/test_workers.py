@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from db.database import Database
 from db.errors import DatabaseUnavailableError, RefusedError
-from db.queue import Done, Queue, channel, moving, utc_now
+from db.queue import Done, Park, Queue, RetryAt, channel, moving, utc_now
 from db.queue.announcements import Announcements
 from db.queue.changes import ChangeCounter
 from db.queue.embedded import EmbeddedWorker
@@ -78,6 +78,43 @@ def test_a_claim_ends_once(worker: Worker, enqueue: Enqueue) -> None:
     assert not worker.give_back(claim, blame="hung")
     assert not worker.give_back(claim, blame="")
     assert worker.claim(alone=False) is None
+
+
+def test_what_is_tried_again_keeps_its_failures_and_is_no_more_blamed_for_deaths(
+    worker: Worker, enqueue: Enqueue
+) -> None:
+    enqueue("1")
+    for _ in range(2):
+        claim = worker.claim(alone=False)
+        assert claim is not None
+        assert worker.give_back(claim, blame="hung")
+    claim = worker.claim(alone=True)
+    assert claim is not None
+    assert worker.settle(claim, RetryAt(utc_now() - timedelta(seconds=1), "later"), 2)
+    again = worker.claim(alone=False)  # not its last chance
+    assert again is not None
+    assert (again.job.attempt, again.failures) == (4, 2)
+    assert worker.give_back(again, blame="hung")
+    assert worker.claim(alone=False) is not None, "one death since is one, not two"
+
+
+def test_what_is_parked_is_parked_now_with_the_reason_and_a_new_order_begins_it_anew(
+    worker: Worker, enqueue: Enqueue, queue: Queue
+) -> None:
+    enqueue("1")
+    enqueue("2")
+    for reason in ("no", "nor this"):
+        claim = worker.claim(alone=False)
+        assert claim is not None
+        assert worker.settle(claim, Park(reason), 2)
+    assert {(one.key, one.reason, one.attempts) for one in queue.parked()} == {("1", "no", 1), ("2", "nor this", 1)}
+    assert all(abs(utc_now() - one.parked_at) < timedelta(minutes=1) for one in queue.parked())
+    assert worker.claim(alone=False) is None
+    enqueue("1")
+    assert [one.key for one in queue.parked()] == ["2"]
+    claim = worker.claim(alone=False)
+    assert claim is not None
+    assert (claim.job.key, claim.job.attempt, claim.failures) == ("1", 1, 0)
 
 
 def test_renewing_prolongs_every_claim(worker: Worker, enqueue: Enqueue, queue: Queue) -> None:

@@ -23,6 +23,7 @@ class Lanes:
     ) -> None:
         (kind,) = handlers
         self.runs[kind] = concurrency, longest
+        assert threading.current_thread().name == kind, "a lane that hangs is told by its name"
         if kind == self._defect:
             raise ZeroDivisionError
         stop.wait()

@@ -56,7 +56,8 @@ class ScriptedWorker:
         self.renewals += 1
         raise DatabaseBusyError
 
-    def give_back(self, _claim: Claim, *, blame: str) -> bool:
+    def give_back(self, claim: Claim, *, blame: str) -> bool:
+        assert claim.job.key
         self.given_back.append(blame)
         if self.give_back_fails is not None:
             raise self.give_back_fails
@@ -81,7 +82,8 @@ def test_a_database_that_cannot_be_reached_is_waited_for(caplog: pytest.LogCaptu
     worker = ScriptedWorker(claim=[DatabaseUnavailableError("x"), DatabaseBusyError("x")])
     run(worker, lambda _: Done())
     assert worker.settled == [(Done(), 0)]
-    assert [record.message for record in caplog.records].count("queue_unavailable") == 2
+    told = [record.error for record in caplog.records if record.message == "queue_unavailable"]
+    assert told == ["DatabaseUnavailableError", "DatabaseBusyError"]
 
 
 def test_a_settlement_is_repeated_until_the_database_takes_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -209,7 +211,9 @@ def test_a_database_that_is_away_as_the_last_chance_is_claimed_is_waited_for(cap
     run(worker, lambda _: Done())
     assert worker.alone == [False, True, False]
     assert worker.settled == [(Done(), 0)]
-    assert [record.message for record in caplog.records].count("queue_unavailable") == 1
+    assert [record.error for record in caplog.records if record.message == "queue_unavailable"] == [
+        "DatabaseUnavailableError"
+    ]
 
 
 def test_a_last_chance_waits_while_another_lane_is_at_work_and_then_lets_that_one_go_on(
@@ -241,7 +245,9 @@ def test_a_worker_that_cannot_wait_for_jobs_waits_for_the_database(caplog: pytes
     worker.wait = wait  # type: ignore[method-assign]
     run(worker, lambda _: Done())
     assert worker.settled == [(Done(), 0)]
-    assert [record.message for record in caplog.records].count("queue_unavailable") == 1
+    assert [record.error for record in caplog.records if record.message == "queue_unavailable"] == [
+        "DatabaseUnavailableError"
+    ]
 
 
 def hanging(worker: ScriptedWorker, *others: float) -> None:
@@ -288,9 +294,46 @@ def test_a_process_whose_job_hangs_ends_though_the_database_is_away(caplog: pyte
     worker = ScriptedWorker()
     worker.give_back_fails = DatabaseUnavailableError("x")
     hanging(worker)
-    assert "job_not_settled" in [record.message for record in caplog.records]
+    (told,) = [record for record in caplog.records if record.message == "job_not_settled"]
+    assert (told.error, told.kind, told.key) == ("DatabaseUnavailableError", "a", "1")
 
 
 def test_a_worker_without_handlers_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match="expected a handler"):
+    with pytest.raises(ValueError, match=r"^expected a handler for at least one kind\. Received: handlers=\{\}$"):
         runner.kinds_of({})
+
+
+def test_an_exception_of_a_database_that_is_away_parks_no_job_however_often() -> None:
+    worker = ScriptedWorker()
+    worker.failures = 2
+
+    def handle(_job: Job) -> Settlement:
+        message = "away"
+        raise DatabaseUnavailableError(message)
+
+    run(worker, handle)
+    assert worker.settled == [(RetryAt(NOW + timedelta(seconds=5), "DatabaseUnavailableError"), 2)]
+
+
+def test_what_a_handler_raised_is_logged_by_its_type_and_its_four_innermost_places_and_no_word_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = ScriptedWorker()
+
+    def deeper(left: int) -> None:
+        if left:
+            deeper(left - 1)
+        message = "Zzyzx^Quentin"
+        raise KeyError(message)
+
+    def handle(_job: Job) -> Settlement:
+        deeper(3)
+        return Done()
+
+    run(worker, handle)
+    (raised,) = [record for record in caplog.records if record.message == "job_raised"]
+    assert (raised.error, raised.kind, raised.key, raised.attempt) == ("KeyError", "a", "1", 1)
+    places = raised.where.split(" < ")
+    assert [place.split()[1] for place in places] == ["deeper"] * 4
+    assert all(place.startswith("test_runner.py:") for place in places)
+    assert "Zzyzx" not in str(vars(raised))
