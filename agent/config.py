@@ -208,11 +208,12 @@ def parse(text: str, path: Path | None) -> Config:
         return resolve(Config.model_validate(tomllib.loads(text)), folder)
     except tomllib.TOMLDecodeError as error:
         message = f"expected TOML in {path}. Received: {error}"
-        raise ConfigError(message) from None
     except ValidationError as error:
         problems = "\n".join(f"  {_key(problem['loc'])}: {_said(problem)}" for problem in error.errors())
         message = f"{path} has {error.error_count()} problem(s):\n{problems}"
-        raise ConfigError(message) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a NUL in a path, endless brackets
+        message = f"expected a config file that can be read in {path}. Received: {type(error).__name__}"
+    raise ConfigError(message)
 
 
 def _said(problem: ErrorDetails) -> str:

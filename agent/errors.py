@@ -3,6 +3,7 @@
 AgentError
 +-- ConfigError        config.toml is not what it should be (all problems at once)
 +-- InstallationError  the four packages do not come from one place, or something the installation needs is missing
++-- NoRoomError        the system has no room for one more process
 +-- DeliveryError      a destination does not have what it was sent; `retry` says whether trying again can help
 |   +-- DestinationDownError   because it is away or not fit: nothing else would have better luck there now
 +-- AuditError         whoever is to have the audit trail did not take it: it is given again
@@ -24,6 +25,10 @@ class ConfigError(AgentError):
 
 class InstallationError(AgentError):
     """The installation cannot work as it stands."""
+
+
+class NoRoomError(AgentError):
+    """The system has no room for one more process."""
 
 
 class Retry(StrEnum):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from agent.errors import NoRoomError
 from agent.stopping import SIGNALS, stop_at_end_of, stop_on_signals
 
 _LOOK_SECONDS: Final = 0.02
@@ -63,17 +64,27 @@ class Forks:
 
         It is told to stop by signals and by the death of this process; SIGHUP sets `hung_up`.
         """
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where whoever started us ignores it, no exit status is kept
         self._serve = serve
         self._ends, self._held = os.pipe()  # the first comes to its end when nobody holds the other one any more
         gc.collect()
         gc.freeze()  # a collector that never looks at what was loaded writes nothing there: its pages stay shared
 
     def start(self, role: str) -> Forked:
-        """Start one. The new process leaves by SystemExit, as it would have by the end of its program."""
+        """Start one. The new process leaves by SystemExit, as it would have by the end of its program.
+
+        Raises NoRoomError where the system has none for one more.
+        """
         sys.stdout.flush()
         sys.stderr.flush()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what comes now waits until its process listens
-        if pid := os.fork():
+        try:
+            pid = os.fork()
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            message = f"expected room for one more process. Received: {error.strerror}"
+            raise NoRoomError(message) from None
+        if pid:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return Forked(pid)
         os.close(self._held)

@@ -29,11 +29,10 @@ class Renewal:
 
     def follow(self, take: Callable[[Config], None]) -> None:
         """Have `take` called with each configuration from now on, and with one that came before the role was ready."""
-        with self._lock:
+        with self._lock:  # for all of it: one that comes just now is taken after the one that waited
             self._take = take
-            waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            self.tell(waiting)
+            if self._waiting is not None:
+                self._give(take, self._waiting)
 
     def start_anew(self) -> None:
         """Have the role drain, to be started again with the new configuration."""
@@ -50,11 +49,14 @@ class Renewal:
         with self._lock:
             if self._take is None:
                 self._waiting = config
-                return
-            try:
-                self._take(config)
-            except Exception:
-                log.exception("configuration_not_taken_over")
-                self.start_anew()
             else:
-                log.info("configuration_taken_over")
+                self._give(self._take, config)
+
+    def _give(self, take: Callable[[Config], None], config: Config) -> None:
+        try:
+            take(config)
+        except Exception:
+            log.exception("configuration_not_taken_over")
+            self.start_anew()
+        else:
+            log.info("configuration_taken_over")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from agent.errors import NoRoomError
 from agent.memory import RECYCLED
 from agent.reload import RENEWED, Change, starting_anew
 from agent.retry import Backoff
@@ -55,10 +56,15 @@ class _Child:
     renewing: float | None = None  # seconds since it was asked to end, for another to start in its place
 
     def start(self) -> None:
-        """Start the process."""
-        self.process = self.begin(self.role)
-        self.served, self.renewing = 0.0, None
-        log.info("process_started", role=self.role, pid=self.process.pid)
+        """Start the process; where the system has no room for it, try again later."""
+        self.process, self.served, self.renewing = None, 0.0, None
+        try:
+            self.process = self.begin(self.role)
+        except NoRoomError as error:  # nothing wider: what a role itself raises leaves its own process through here
+            self._pause()
+            log.error("process_not_started", role=self.role, reason=str(error), restart_in_seconds=self.wait)  # noqa: TRY400
+        else:
+            log.info("process_started", role=self.role, pid=self.process.pid)
 
     def tend(self, seconds: float) -> None:
         """Look after the process: `seconds` have passed since the last look."""
@@ -75,10 +81,7 @@ class _Child:
         if self.renewing is not None:
             self.start()
             return
-        self.deaths = 1 if self.served >= STEADY_SECONDS else self.deaths + 1
-        pause = RESTARTS.after(self.deaths)
-        self.wait = 0.0 if self.deaths == 1 or pause is None else pause.total_seconds()
-        self.waited = 0.0
+        self._pause()
         self.process = None
         if code == RECYCLED:
             log.warning("process_recycled", role=self.role, restart_in_seconds=self.wait)
@@ -97,6 +100,13 @@ class _Child:
             self.process.terminate()
         elif self.role in RENEWED:
             self.process.send_signal(signal.SIGHUP)
+
+    def _pause(self) -> None:
+        """Set how long it is waited before the next start: longer, the more often that was in vain."""
+        self.deaths = 1 if self.served >= STEADY_SECONDS else self.deaths + 1
+        pause = RESTARTS.after(self.deaths)
+        self.wait = 0.0 if self.deaths == 1 or pause is None else pause.total_seconds()
+        self.waited = 0.0
 
     def _hurry(self, seconds: float) -> None:
         """Kill a process that should make room for its successor and does not end."""

@@ -5,9 +5,11 @@ however that ended. So the next one goes on with the counts of the last, and any
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
+import struct
 import tempfile
 import time
 from collections import Counter
@@ -16,6 +18,8 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
+
+from prometheus_client.mmap_dict import MmapedDict
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client, and every process that we start, knows the folder."""
@@ -88,9 +92,26 @@ def take_place(folder: Path, role: str) -> str:
         except BlockingIOError:
             continue
         for kind in ("counter", "histogram"):
-            _make_room(folder / f"{kind}_{name}.db")
+            file = folder / f"{kind}_{name}.db"
+            if not _is_whole(file):
+                file.unlink()
+            _make_room(file)
         return name
     raise AssertionError  # there is always another number
+
+
+def _is_whole(file: Path) -> bool:
+    """Tell whether a file can be gone on with: a power failure may have kept some of its pages and lost others."""
+    if not file.exists():
+        return True
+    try:
+        for key, *_ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
+            json.loads(key)
+        with file.open("rb") as opened:
+            (used,) = struct.unpack("i", opened.read(4))
+    except (ValueError, RuntimeError, struct.error):
+        return False
+    return bool(used >= 0)
 
 
 def _make_room(file: Path) -> None:

@@ -1,6 +1,7 @@
 """A supervisor of two roles that wait: forking_program.py LEDGER. Each notes its name, its process and why it ends."""
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent.supervisor import supervise
 
 
 def main(ledger: str) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as some who start us do, who so hand it on
     order, notices = StopOrder(), Notices()
 
     def serve(role: str, stop: threading.Event, _hung_up: threading.Event) -> None:

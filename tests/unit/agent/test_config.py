@@ -284,6 +284,16 @@ def test_an_absent_file_and_a_broken_one_are_told_from_each_other(written: Write
         load(written("[receive\n"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"a = {'[' * 5000}", f"[receive]\nport = {'9' * 5000}", '[database]\nurl_file = "\\u0000"'],
+    ids=["endless brackets", "endless number", "NUL in a path"],
+)
+def test_a_file_that_breaks_its_reader_is_a_bad_file_as_any_other(written: Write, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"Received: \w+Error$"):
+        load(written(text))
+
+
 def test_the_config_does_not_change_once_loaded(written: Write) -> None:
     config = load(written(PACS))
     with pytest.raises(ValueError, match="frozen"):

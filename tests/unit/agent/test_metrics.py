@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,18 @@ def test_the_room_for_counts_is_taken_before_anything_is_counted(counts: Counts,
     assert counts is not None
     for file in tmp_path.glob("*.db"):
         assert file.stat().st_blocks * 512 >= joining.ROOM  # none is missing when the disk is full
+
+
+@pytest.mark.parametrize(
+    "left", [struct.pack("i4xi", 48, 4) + b"\xff" * 40, struct.pack("i4x", 5000), b"half", struct.pack("i4x", -5)]
+)
+def test_counts_that_a_power_failure_has_torn_are_begun_anew_and_stop_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Callable[[], Samples], left: bytes
+) -> None:
+    monkeypatch.setenv(joining.VARIABLE, str(tmp_path))
+    (tmp_path / "counter_work-0.db").write_bytes(left.ljust(joining.ROOM, b"\0"))
+    Counts(tmp_path, "work").note(None, "", {"event": "hl7_message", "answer": "AE"})
+    assert counted() == {("tibabu_hl7_messages_total", ("AE",)): 1}
 
 
 def test_without_a_folder_that_can_be_made_nothing_is_counted(tmp_path: Path) -> None:

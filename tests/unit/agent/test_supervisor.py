@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent import supervisor
+from agent.errors import NoRoomError
 from agent.reload import Change
 from agent.stopping import SIGNALS, StopOrder, stop_at_end_of
 from agent.supervisor import Process, supervise
@@ -151,6 +152,26 @@ def test_it_is_not_started_before_its_pause_is_over() -> None:
         one.tend(0.5)
         assert one.process is not None
         one.join(20)
+
+
+def test_who_cannot_be_started_for_want_of_room_is_started_later() -> None:
+    room = iter([NoRoomError("expected room for one more process. Received: none"), None])
+
+    def begin(_role: str) -> Process:
+        if (error := next(room)) is not None:
+            raise error
+        return shell("exit 0")
+
+    with capture_logs() as events:
+        one = supervisor._Child("work", begin, deaths=1)
+        one.start()
+        assert one.process is None
+        one.tend(0.5)
+        assert one.process is None
+        one.tend(0.5)
+        assert one.process is not None
+        one.join(20)
+    assert events[0]["event"] == "process_not_started"
 
 
 def test_who_has_served_long_is_started_again_at_once() -> None:
