@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from agent import VERSION
 from agent.errors import AgentError
 from agent.metrics import definitions
-from agent.metrics.joining import living
+from agent.metrics.joining import is_whole, living
 from agent.metrics.standing import StandingCollector, Watched
 from db.errors import DatabaseError
 from model.card import ModelCard
@@ -63,7 +63,7 @@ class _Joined(Collector):
         self._folder = folder
 
     def collect(self) -> Iterator[Metric]:
-        files = [str(file) for file in self._folder.glob("*.db")]
+        files = [str(file) for file in self._folder.glob("*.db") if is_whole(file)]
         found = {metric.name: metric for metric in MultiProcessCollector.merge(files)}  # type: ignore[no-untyped-call]
         for one in definitions.ALL:
             name = one.name.removesuffix("_total")

@@ -93,14 +93,14 @@ def take_place(folder: Path, role: str) -> str:
             continue
         for kind in ("counter", "histogram"):
             file = folder / f"{kind}_{name}.db"
-            if not _is_whole(file):
+            if not is_whole(file):
                 file.unlink()
             _make_room(file)
         return name
     raise AssertionError  # there is always another number
 
 
-def _is_whole(file: Path) -> bool:
+def is_whole(file: Path) -> bool:
     """Tell whether a file can be gone on with: a power failure may have kept some of its pages and lost others."""
     if not file.exists():
         return True
@@ -120,11 +120,12 @@ def _make_room(file: Path) -> None:
 
 
 def living(folder: Path) -> dict[str, int]:
-    """Return how many processes live of each role that was ever here. Raises OSError."""
+    """Return how many processes live of each role that was ever here, as far as that can be looked at."""
     found: Counter[str] = Counter()
     for path in folder.glob("*.lock"):
         if (named := _LOCK.fullmatch(path.name)) is not None:
-            found[named["role"]] += _is_locked(path)
+            with suppress(OSError):  # another account's, or just removed
+                found[named["role"]] += _is_locked(path)
     return dict(sorted(found.items()))
 
 

@@ -1,5 +1,6 @@
 """What Prometheus is told is what the database says and what was counted, and nothing of a patient."""
 
+import struct
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,6 +83,15 @@ def test_what_stands_is_told(site: Any, watched_url: str, make_ledger: Any) -> N
     (model,) = (dict(labels) for name, labels in found if name == "tibabu_model_info")
     assert model["name"] == site.config.model.name
     assert len(model["sha256"]) == 64
+
+
+def test_torn_counts_of_a_process_that_is_gone_and_locks_that_cannot_be_read_keep_nobody_from_asking(
+    site: Any, watched_url: str
+) -> None:
+    (site.folder / "counter_gone-0.db").write_bytes(struct.pack("i4x", 5000).ljust(1 << 18, b"\0"))
+    (site.folder / "work-9.lock").symlink_to(site.folder / "absent")
+    for path in ("metrics", "readyz"):
+        assert httpx.get(f"{watched_url}/{path}", trust_env=False).status_code == 200
 
 
 def test_a_database_that_is_away_is_told_and_what_was_counted_too(site: Any, watched_url: str) -> None:
