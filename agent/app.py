@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -22,7 +22,9 @@ from agent.store_away import patient
 from db import kinds
 from db.audit import THE_AGENT, AuditEvent, record
 from db.audit_terms import EventAction, EventId, EventType
+from db.database import Database
 from db.errors import DatabaseError
+from db.figures import open_deliveries
 from db.queue import Handler
 
 log = structlog.get_logger(__name__)
@@ -227,11 +229,20 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
     def longest(kind: str) -> timedelta:
         return timedelta(seconds=config.deliver.job_seconds) * (8 if kind.startswith(kinds.forward("")) else 1)
 
+    _tell_of_nobodys(parts.database, names)
     started = partial(ready, "deliver", destinations=names)
     run_lanes(parts.queue, told(patient(handlers, utc_now)), stop, started=started, longest=longest)
     for one in made.values():
         if isinstance(one, Holding):
             one.release()
+
+
+def _tell_of_nobodys(database: Database, destinations: Collection[str]) -> None:
+    """Say what waits for destinations that were taken out of the configuration: nothing sends it meanwhile."""
+    for one in open_deliveries(database):
+        if one.destination not in destinations:
+            facts = {"destination": one.destination, "state": one.state}
+            log.warning("deliveries_to_nobody", reports=one.reports, instances=one.instances, **facts)
 
 
 def _clock(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:

@@ -105,7 +105,7 @@ FIELDS: Final = {
     "sink": "who gets the audit trail",
     "sop_class_uid": "SOP Class UID",
     "sop_instance_uid": "SOP Instance UID",
-    "state": "state of a performed step",
+    "state": "state of a performed step, or of deliveries",
     "status": "status that was answered, DIMSE in hexadecimal",
     "stored": "how many Instances were stored",
     "studies": "how many studies; of a damaged file their UIDs",

@@ -63,6 +63,12 @@ def figures(database: Database) -> Figures:
         )
 
 
+def open_deliveries(database: Database) -> tuple[OpenDeliveries, ...]:
+    """Return only what waits to be delivered, by destination and state."""
+    with database.read() as connection:
+        return _deliveries(connection)
+
+
 def _deliveries(connection: Connection) -> tuple[OpenDeliveries, ...]:
     query = (
         select(

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 from standardwebhooks import Webhook
+from structlog.testing import capture_logs
 
+from agent.app import run_role
+from agent.config import Config
 from db.causes import Cause
+from db.database import Database
 from db.lifecycle import State
+from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import open_queue
 from db.result_withdrawal import Why, withdraw_result
@@ -101,6 +106,22 @@ def test_who_has_been_told_of_a_flagged_study_is_told_that_it_was_withdrawn_what
     told = [(one["study_instance_uid"], one["outcome"], one["withdrawn"]) for one in hook.said()]
     uid = flagged.StudyInstanceUID
     assert told == [(uid, "flagged", False), (uid, "not_analysed", True)]
+
+
+def test_what_waits_for_a_destination_that_was_taken_out_is_told_when_deliver_starts(
+    sqlite_database: Database, make_ledger: Any, tmp_path: Path
+) -> None:
+    ledger, early = make_ledger(sqlite_database, open_queue(sqlite_database)), datetime.now(UTC) - timedelta(hours=1)
+    image = ledger.receive("2.25.1", at=early)
+    ledger.score(image, Outcome.FLAGGED, at=early, probability=0.9)
+    ledger.conclude(image.study_id, at=early + timedelta(minutes=5), destinations=("here", "gone"))
+    here = {"name": "here", "type": "folder", "folder": str(tmp_path / "here")}
+    tables = {"store": {"folder": str(tmp_path / "store")}, "database": {"url": f"sqlite:///{tmp_path / 'tibabu.db'}"}}
+    stop = threading.Event()
+    with capture_logs() as events:
+        run_role("deliver", Config.model_validate(tables | {"destinations": [here]}), stop, lambda *_, **__: stop.set())
+    told = [event for event in events if event["event"] == "deliveries_to_nobody"]
+    assert [(one["destination"], one["state"], one["reports"]) for one in told] == [("gone", "QUEUED", 1)]
 
 
 def test_of_a_destination_on_trial_everything_is_in_its_folder_and_nothing_was_sent(
