@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,17 @@ def test_the_lifecycle_in_the_architecture_is_the_table_in_the_code() -> None:
     assert [lines[start], *lines[start + 2 : start + 2 + len(State)]] == rows
 
 
+@cache
+def parsed(package: str) -> tuple[tuple[Path, ast.Module], ...]:
+    """Return every file of a package with its syntax tree."""
+    return tuple((path, ast.parse(path.read_bytes())) for path in (REPOSITORY / package).rglob("*.py"))
+
+
 def events() -> Iterator[str]:
     """Yield the name of every event that the program logs."""
     for package in PACKAGES:
-        for path in (REPOSITORY / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_bytes())):
+        for _, tree in parsed(package):
+            for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                     owner, first = node.func.value, node.args[0]
                     logs = isinstance(owner, ast.Name) and owner.id in {"log", "logger", "_log"}
@@ -165,8 +172,7 @@ def fields_of(call: ast.Call, tree: ast.Module) -> Iterator[str]:
 
 def test_every_field_that_is_logged_is_listed_else_it_would_be_left_out() -> None:
     for package in PACKAGES:
-        for path in (REPOSITORY / package).rglob("*.py"):
-            tree = ast.parse(path.read_bytes())
+        for path, tree in parsed(package):
             for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
                     owner = node.func.value
