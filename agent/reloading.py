@@ -62,7 +62,8 @@ class Accepted:
         outcome = ReloadOutcome.TAKEN if found else ReloadOutcome.UNCHANGED
         of_network = any(change.table in _OF_NETWORK for change in found)
         if (reason := self._record(outcome, tuple(map(str, found)), (), of_network=of_network)) is not None:
-            return self._refuse([f"the database: {reason}"])
+            log.error("configuration_refused", problems=[f"the database: {reason}"])  # nor can that be put on record
+            return ()
         log.info("configuration_reloaded", outcome=str(outcome), changed=[change.key for change in found])
         self.text, self.config = text, config
         return found

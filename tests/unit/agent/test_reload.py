@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.config import Config, parse
 from agent.parts import utc_now
@@ -128,5 +129,8 @@ def test_nothing_is_taken_that_cannot_be_put_on_record(
     sqlite_database.dispose()
     (tmp_path / "tibabu.db").write_bytes(b"")
     accepted.path.write_text(ROWS + CT)
-    assert accepted.reload() == ()
+    with capture_logs() as events:
+        assert accepted.reload() == ()
     assert [peer.ae_title for peer in accepted.config.peers] == ["XRAY1"]
+    # Nobody tends the roles while a database is waited for: once is enough.
+    assert [event["event"] for event in events] == ["reload_not_recorded", "configuration_refused"]
