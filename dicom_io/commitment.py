@@ -36,7 +36,6 @@ REQUEST: Final = 1
 ALL_COMMITTED, SOME_FAILED = 1, 2
 """Event Type IDs (PS3.4 J.3.3)."""
 
-
 MOST_INSTANCES: Final = 20_000
 """More in one request are refused."""
 
@@ -134,9 +133,10 @@ def _read(request: Any, transfer_syntax: str) -> CommitmentRequest:  # noqa: ANN
             values.get(REFERENCED_SEQUENCE, b""), syntax_of(transfer_syntax), (REFERENCED_CLASS, REFERENCED_INSTANCE)
         )
         instances = tuple(
-            (_uid(item.values.get(REFERENCED_CLASS)), _uid(item.values.get(REFERENCED_INSTANCE))) for item, _ in items
+            (read_uid(item.values.get(REFERENCED_CLASS)), read_uid(item.values.get(REFERENCED_INSTANCE)))
+            for item, _ in items
         )
-        transaction_uid = _uid(values.get(TRANSACTION_UID))
+        transaction_uid = read_uid(values.get(TRANSACTION_UID))
     except (MatchingError, UidError):
         raise CommitmentError(INVALID_ARGUMENT) from None
     if not instances:
@@ -146,7 +146,8 @@ def _read(request: Any, transfer_syntax: str) -> CommitmentRequest:  # noqa: ANN
     return CommitmentRequest(transaction_uid=transaction_uid, instances=instances)
 
 
-def _uid(value: bytes | None) -> str:
+def read_uid(value: bytes | None) -> str:
+    """Return the UID of a raw value. Raises UidError for any other, or none."""
     return check_uid((value or b"").decode("ascii", "replace").strip("\0 "))
 
 

@@ -12,9 +12,18 @@ from typing import Any, Final, Protocol
 
 from pynetdicom.dimse_primitives import C_FIND, N_ACTION, N_EVENT_REPORT
 
-from dicom_io.commitment import REQUEST, WELL_KNOWN_INSTANCE
+from dicom_io.commitment import (
+    FAILED_SEQUENCE,
+    FAILURE_REASON,
+    REFERENCED_CLASS,
+    REFERENCED_INSTANCE,
+    REFERENCED_SEQUENCE,
+    REQUEST,
+    TRANSACTION_UID,
+    WELL_KNOWN_INSTANCE,
+    read_uid,
+)
 from dicom_io.errors import CommitmentError, MatchingError, NetworkError, UidError
-from dicom_io.header import check_uid
 from dicom_io.identifier import encode_elements, encode_items, read_identifier, scan_dataset, syntax_of
 from dicom_io.negotiation import STORAGE_COMMITMENT, STUDY_ROOT_FIND
 from dicom_io.peer import Peer, Timeouts
@@ -24,12 +33,6 @@ from dicom_io.scan import read_items
 from dicom_io.statuses import INVALID_ARGUMENT, MATCHES, NO_SUCH_SOP_INSTANCE, PROCESSING_FAILURE, SUCCESS
 
 _SYNTAXES: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
-TRANSACTION_UID: Final = 0x00081195
-FAILURE_REASON: Final = 0x00081197
-FAILED_SEQUENCE: Final = 0x00081198
-REFERENCED_SEQUENCE: Final = 0x00081199
-REFERENCED_CLASS: Final = 0x00081150
-REFERENCED_INSTANCE: Final = 0x00081155
 _LEVEL: Final = 0x00080052
 _MEDIUM: Final = 0
 
@@ -201,7 +204,7 @@ def read_report(request: Any, transfer_syntax: str) -> CommitmentResult:  # noqa
         raise CommitmentError(INVALID_ARGUMENT)
     try:
         values = scan_dataset(request.EventInformation.getvalue(), transfer_syntax).values
-        transaction_uid = _uid(values.get(TRANSACTION_UID))
+        transaction_uid = read_uid(values.get(TRANSACTION_UID))
         failures = dict(_items(values, FAILED_SEQUENCE, transfer_syntax))
         committed = {uid for uid, _ in _items(values, REFERENCED_SEQUENCE, transfer_syntax)}
     except (MatchingError, UidError):
@@ -216,7 +219,7 @@ def _items(values: Mapping[int, bytes], sequence: int, transfer_syntax: str) -> 
     for item, _ in read_items(values.get(sequence, b""), syntax, (REFERENCED_INSTANCE, FAILURE_REASON)):
         value = item.values.get(FAILURE_REASON, b"")[:2]
         reason = int.from_bytes(value, "little" if syntax.little_endian else "big")
-        yield _uid(item.values.get(REFERENCED_INSTANCE)), reason
+        yield read_uid(item.values.get(REFERENCED_INSTANCE)), reason
 
 
 def response_to(request: Any, status: int) -> N_EVENT_REPORT:  # noqa: ANN401  # as above
@@ -241,7 +244,3 @@ def serve_report(asked: Asked | None, association: Any, request: Any, context_id
         status = error.status
     finally:  # whatever happened, the peer gets a status
         association.dimse.send_msg(response_to(request, status), context_id)
-
-
-def _uid(value: bytes | None) -> str:
-    return check_uid((value or b"").decode("ascii", "replace").strip("\0 "))

@@ -7,7 +7,7 @@ in UTF-8 (ISO_IR 192), which holds any name.
 import io
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from dicom_io.charset import codec_names, decode_text
 from dicom_io.errors import HeaderError, MatchingError
 from dicom_io.matching import Value
 from dicom_io.query_keys import KEYS
-from dicom_io.scan import DEFLATED, MAX_INFLATED, Elements, Syntax, read_elements
+from dicom_io.scan import DEFLATED, EVERYTHING, MAX_INFLATED, Elements, Syntax, read_elements
 
 _CHARACTER_SET: Final = 0x00080005
 _LEVEL: Final = 0x00080052
@@ -45,11 +45,6 @@ class Identifier:
     has_others: bool
 
 
-class _All:
-    def __contains__(self, tag: object) -> bool:
-        return True
-
-
 def syntax_of(transfer_syntax: str) -> Syntax:
     """Return how elements are encoded in a transfer syntax."""
     return Syntax(transfer_syntax != _IMPLICIT, transfer_syntax != _BIG_ENDIAN)
@@ -70,12 +65,17 @@ def read_identifier(data: bytes, transfer_syntax: str) -> Identifier:
     return Identifier(level, values, any(tag & _GROUP_LENGTH for tag in others))
 
 
-def scan_dataset(data: bytes, transfer_syntax: str) -> Elements:
-    """Return the raw elements of a small dataset out of a message. Raises MatchingError for bytes that are none."""
+def scan_dataset(
+    data: bytes, transfer_syntax: str, wanted: Container[int] = EVERYTHING, *, stop: int = _BEHIND_ALL
+) -> Elements:
+    """Return raw elements of a small dataset out of a message: the `wanted` ones before tag `stop`.
+
+    Raises MatchingError for bytes that are no dataset.
+    """
     try:
         if transfer_syntax in DEFLATED:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, MAX_INFLATED)
-        return read_elements(io.BytesIO(data), syntax_of(transfer_syntax), _All(), stop=_BEHIND_ALL, limit=len(data))
+        return read_elements(io.BytesIO(data), syntax_of(transfer_syntax), wanted, stop=stop, limit=len(data))
     except (HeaderError, zlib.error) as error:
         message = f"expected a dataset. Received: {type(error).__name__}"
         raise MatchingError(message) from None

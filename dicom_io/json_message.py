@@ -16,7 +16,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from dicom_io.charset import codec_names, decode_text, without_controls
 from dicom_io.errors import MatchingError
 from dicom_io.identifier import encode_elements, encode_items, scan_dataset, syntax_of
-from dicom_io.scan import DEFLATED, Elements, Syntax, read_items
+from dicom_io.scan import DEFLATED, EVERYTHING, Elements, Syntax, read_items
 
 Model: TypeAlias = Mapping[str, Any]
 """A dataset: by tag in 8 hexadecimal digits a `vr`, and a `Value` where there is one."""
@@ -34,12 +34,8 @@ _TEXTS: Final = frozenset(
     ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"]
 )
 _ONE_VALUE: Final = frozenset({"LT", "ST", "UT", "UR"})
-_COMPONENTS: Final = ("Alphabetic", "Ideographic", "Phonetic")
-
-
-class _All:
-    def __contains__(self, tag: object) -> bool:
-        return True
+COMPONENTS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+"""The component groups of a name (PS3.18 F.2.2), in their order in a value of VR PN."""
 
 
 def decode(data: bytes, transfer_syntax: str) -> dict[str, Any]:
@@ -71,6 +67,11 @@ def values_of(model: Model, tag: str) -> list[Any]:
     return list(found) if isinstance(found, list) else []
 
 
+def name_of(groups: Mapping[str, Any]) -> str:
+    """Return a value of VR PN as one text, its component groups (PS3.5 6.2.1) parted by "="."""
+    return "=".join(str(groups.get(kind, "")) for kind in COMPONENTS).rstrip("=")
+
+
 def _decoded(elements: Elements, syntax: Syntax, codecs: tuple[str, ...], depth: int) -> dict[str, Any]:
     if said := elements.values.get(_CHARACTER_SET):
         codecs = codec_names([term.decode("ascii", "replace").strip("\0 ") for term in said.split(b"\\")])
@@ -82,7 +83,7 @@ def _decoded(elements: Elements, syntax: Syntax, codecs: tuple[str, ...], depth:
         if vr == "UN" and dictionary_has_tag(tag):  # PS3.5 6.2.2: its sender did not know better
             vr = dictionary_VR(tag)
         if vr == "SQ" and depth > 0:
-            items = read_items(value, syntax, _All())
+            items = read_items(value, syntax, EVERYTHING)
             found[f"{tag:08X}"] = _with({"vr": vr}, [_decoded(item, inner, codecs, depth - 1) for item, inner in items])
         elif vr in _TEXTS:
             found[f"{tag:08X}"] = _with({"vr": vr}, _texts(vr, decode_text(value.rstrip(b"\0"), codecs)))
@@ -119,7 +120,7 @@ def _value(vr: str, text: str) -> str | int | float:
 
 
 def _groups(name: str) -> list[tuple[str, str]]:
-    return [(kind, text) for kind, text in zip(_COMPONENTS, name.split("="), strict=False) if text]
+    return [(kind, text) for kind, text in zip(COMPONENTS, name.split("="), strict=False) if text]
 
 
 def _numbers(vr: str, value: bytes, order: str) -> list[Any]:
@@ -158,6 +159,4 @@ def _encoded(element: Mapping[str, Any], transfer_syntax: str) -> bytes:
 def _written(vr: str, value: Any) -> str:  # noqa: ANN401 - what JSON holds
     if value is None:
         return ""
-    if vr == "PN":
-        return "=".join(str(value.get(kind, "")) for kind in _COMPONENTS).rstrip("=")
-    return str(value)
+    return name_of(value) if vr == "PN" else str(value)

@@ -15,6 +15,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 
+from dicom_io.json_message import COMPONENTS
 from dicom_io.opened import FOREIGN_ERRORS, Opened
 from dicom_io.silence import quiet_pydicom
 
@@ -30,7 +31,6 @@ _WHOLE: Final = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
 _REAL: Final = frozenset({"DS", "FD", "FL"})
 _SPECIFIC_CHARACTER_SET: Final = "00080005"
 _UNICODE: Final = {"vr": "CS", "Value": ["ISO_IR 192"]}
-_COMPONENTS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 def json_model(opened: Opened, uri: Uri) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _value(vr: str, value: Any) -> Any:  # noqa: ANN401 - what pydicom makes of 
     if value is None or value == "":
         return None
     if vr == "PN":
-        groups = zip(_COMPONENTS, str(value).split("="), strict=False)
+        groups = zip(COMPONENTS, str(value).split("="), strict=False)
         return {name: text for name, text in groups if text}
     if vr == "AT":
         return f"{int(value):08X}"

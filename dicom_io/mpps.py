@@ -6,8 +6,6 @@ and nothing else of them can fail or be logged. What is not looked at is neither
 
 import io
 import logging
-import traceback
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,10 +15,12 @@ from pydicom.uid import generate_uid
 from pynetdicom.dimse_primitives import N_CREATE
 
 from dicom_io.charset import without_controls
-from dicom_io.errors import HeaderError, UidError
+from dicom_io.errors import MatchingError, UidError
 from dicom_io.exchange import Caller
+from dicom_io.failure import failure
 from dicom_io.header import CR_IMAGE_STORAGE, DX_FOR_PRESENTATION, check_uid
-from dicom_io.scan import DEFLATED, MAX_INFLATED, Elements, Syntax, read_elements, read_items
+from dicom_io.identifier import scan_dataset, syntax_of
+from dicom_io.scan import Elements, Syntax, read_items
 from dicom_io.statuses import (
     INVALID_ATTRIBUTE_VALUE,
     INVALID_SOP_INSTANCE,
@@ -58,7 +58,6 @@ _DISCONTINUATION_REASON: Final = 0x00400281
 _PERFORMED_SERIES: Final = 0x00400340
 _WANTED: Final = frozenset({_STATUS, _SCHEDULED_STEP_ATTRIBUTES, _DISCONTINUATION_REASON, _PERFORMED_SERIES})
 _STOP: Final = _PERFORMED_SERIES + 1
-_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _LONGEST_CODE: Final = 16
 _LONGEST_UID: Final = 64
 
@@ -129,9 +128,7 @@ def serve_step(
     try:
         response = answer(steps, caller, request, transfer_syntax)
     except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-        where = traceback.extract_tb(error.__traceback__)[-1]  # a traceback might quote the data set
-        identifiers = {"association_id": caller.association_id, "error": type(error).__name__}
-        _log.error("step_failed", extra={**identifiers, "where": f"{where.filename}:{where.lineno}"})
+        _log.error("step_failed", extra=failure(caller.association_id, error))  # see `failure`
         response = _response(request, "", PROCESSING_FAILURE)
     association.dimse.send_msg(response, context_id)
 
@@ -210,12 +207,9 @@ def _response(request: Any, uid: str, status: int, comment: str = "") -> Any:  #
 
 def _read(source: io.BytesIO | None, transfer_syntax: str) -> tuple[Elements, Syntax]:
     data = b"" if source is None else source.getvalue()
-    syntax = Syntax(transfer_syntax != _IMPLICIT, transfer_syntax != _BIG_ENDIAN)
     try:
-        if transfer_syntax in DEFLATED:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, MAX_INFLATED)
-        return read_elements(io.BytesIO(data), syntax, _WANTED, stop=_STOP, limit=len(data)), syntax
-    except (HeaderError, zlib.error):
+        return scan_dataset(data, transfer_syntax, _WANTED, stop=_STOP), syntax_of(transfer_syntax)
+    except MatchingError:
         raise _Refused(PROCESSING_FAILURE, "expected a data set") from None
 
 

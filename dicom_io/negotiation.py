@@ -50,8 +50,8 @@ _STORAGE_ARC: Final = "1.2.840.10008.5.1.4.1.1."  # where the standard puts its 
 _NOT_STORAGE: Final = frozenset(
     {
         "1.2.840.10008.1.3.10",  # Media Storage Directory Storage, never on a network
-        "1.2.840.10008.1.20.1",  # Storage Commitment, a service of its own
-        "1.2.840.10008.1.20.2",
+        STORAGE_COMMITMENT,  # a service of its own
+        "1.2.840.10008.1.20.2",  # its retired Pull Model
     }
 )
 PREFERRED: Final = (

@@ -156,18 +156,24 @@ def _protocol(head: bytes | bytearray) -> Protocol:
 
 def protocol_of(association: Any) -> Protocol:  # noqa: ANN401  # as above
     """Return what the peer of an association has spoken, "none" if it said nothing."""
-    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
-    return reader.protocol if isinstance(reader, PduReader) else "none"
+    reader = _reader_of(association)
+    return "none" if reader is None else reader.protocol
 
 
 def received_of(association: Any) -> int:  # noqa: ANN401  # as above
     """Return how many bytes have come from the peer of an association."""
-    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
-    return reader.received if isinstance(reader, PduReader) else 0
+    reader = _reader_of(association)
+    return 0 if reader is None else reader.received
 
 
 def forget_ahead(association: Any) -> None:  # noqa: ANN401  # as above
     """Give back what was read ahead of an association that is over."""
-    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
-    if isinstance(reader, PduReader):
+    reader = _reader_of(association)
+    if reader is not None:
         reader.forget()
+
+
+def _reader_of(association: Any) -> PduReader | None:  # noqa: ANN401  # as above
+    """Return who reads for an association; None where pynetdicom has let go of its socket."""
+    reader = getattr(getattr(association.dul.socket, "recv", None), "__self__", None)
+    return reader if isinstance(reader, PduReader) else None

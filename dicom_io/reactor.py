@@ -101,7 +101,7 @@ class _Checkpoint:
 
 
 class _UpperLayer(DULServiceProvider):
-    """The upper layer of one accepted association. `fragments` is offered what the middle of a dataset may be."""
+    """The upper layer of one accepted association."""
 
     def __init__(self, association: Association, before: DULServiceProvider) -> None:
         super().__init__(association)

@@ -119,9 +119,16 @@ class Requestor:
 
     def exchange(self, request: Any, context_id: int) -> Any:  # noqa: ANN401  # pynetdicom's primitives have no common name
         """Send a DIMSE request and return its response, of the same primitive. Raises NetworkError."""
+        self._send(request, context_id)
+        _, response = self._await_message()
+        return self._checked(request, response)
+
+    def _send(self, request: Any, context_id: int) -> None:  # noqa: ANN401  # as above
         request.MessageID = next(self._message_ids) % _MESSAGE_IDS
         self._association.dimse.send_msg(request, context_id)
-        _, response = self._await_message()
+
+    def _checked(self, request: Any, response: Any) -> Any:  # noqa: ANN401  # as above
+        """Return a response that belongs to the request and has a status. Raises NetworkError for any other."""
         if type(response) is not type(request) or response.MessageIDBeingRespondedTo != request.MessageID:
             message = (
                 f"expected {self._peer} to respond to message {request.MessageID}. "
@@ -143,20 +150,13 @@ class Requestor:
 
         What the peer asks in between is answered with what `serve` returns for it. Raises NetworkError.
         """
-        request.MessageID = next(self._message_ids) % _MESSAGE_IDS
-        self._association.dimse.send_msg(request, context_id)
+        self._send(request, context_id)
         while True:
             context, message = self._await_message()
             if serve is not None and getattr(message, "MessageID", None) is not None:
                 self._association.dimse.send_msg(serve(message, context), context)
                 continue
-            if type(message) is not type(request) or message.MessageIDBeingRespondedTo != request.MessageID:
-                text = f"expected {self._peer} to respond to message {request.MessageID}. Received: something else"
-                raise NetworkError(text)
-            if message.Status is None:
-                text = f"expected a status from {self._peer}. Received: a response without one"
-                raise NetworkError(text)
-            yield message
+            yield self._checked(request, message)
             if message.Status not in MATCHES:
                 return
 

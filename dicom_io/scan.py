@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from struct import Struct
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from dicom_io.errors import HeaderError
 
@@ -34,6 +34,15 @@ _TRANSFER_SYNTAX_UID = 0x00020010
 _PREAMBLE = 128
 _CHUNK = 1 << 16
 _META_GROUP_END = 0x00030000
+
+
+class _Everything:
+    def __contains__(self, tag: object) -> bool:
+        return True
+
+
+EVERYTHING: Final = _Everything()
+"""For who wants every element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ def open_stream(source: BinaryIO, *, max_inflated: int = MAX_INFLATED) -> Stream
         source.seek(0)
     meta: dict[int, bytes] = {}
     start = source.tell()
-    for tag, _, value in _elements(source, _META_SYNTAX, _All(), stop=_META_GROUP_END, limit=MAX_VALUE):
+    for tag, _, value in _elements(source, _META_SYNTAX, EVERYTHING, stop=_META_GROUP_END, limit=MAX_VALUE):
         if value is not None:
             meta[tag] = value
             start = source.tell()
@@ -138,11 +147,6 @@ def read_items(value: bytes, syntax: Syntax, wanted: Container[int]) -> Iterator
         inner = Syntax(_is_explicit(item[4:6]), syntax.little_endian) if len(item) >= _HEAD else syntax
         yield read_elements(io.BytesIO(item), inner, wanted, stop=_ITEM, limit=len(item)), inner
         position += length
-
-
-class _All:
-    def __contains__(self, tag: object) -> bool:
-        return True
 
 
 def _is_explicit(vr: bytes) -> bool:

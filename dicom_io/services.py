@@ -1,7 +1,6 @@
 """What the SCP offers beside Verification and Storage, and how its requests get there."""
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from dicom_io.dispatch import Service
 from dicom_io.door import Door, Verb
 from dicom_io.errors import ArchiveError
 from dicom_io.exchange import Caller, Exchange
+from dicom_io.failure import failure
 from dicom_io.mpps import Steps, serve_step
 from dicom_io.negotiation import NOTHING_HELD
 from dicom_io.peer import Peer
@@ -117,7 +117,7 @@ def _answer(
     try:
         archive.served(serve(exchange))
     except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-        _report(caller, error)
+        _log.error("request_failed", extra=failure(caller.association_id, error))  # see `failure`
         exchange.respond(CANNOT_UNDERSTAND)
 
 
@@ -139,10 +139,4 @@ def _commit(
             return
         serve_commitment(commitment, association, caller, request, context_id)
     except Exception as error:  # noqa: BLE001  # the SCP's edge, as above
-        _report(caller, error)
-
-
-def _report(caller: Caller, error: Exception) -> None:
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    identifiers = {"association_id": caller.association_id, "error": type(error).__name__}
-    _log.error("request_failed", extra={**identifiers, "where": f"{where.filename}:{where.lineno}"})
+        _log.error("request_failed", extra=failure(caller.association_id, error))  # see `failure`

@@ -1,7 +1,6 @@
 """One association as the SCP serves it: who is admitted, what each request is answered, and the summary at its end."""
 
 import logging
-import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pynetdicom.presentation import PresentationContext
 from dicom_io.dispatch import offer
 from dicom_io.door import Door, Verb
 from dicom_io.exchange import Caller
+from dicom_io.failure import failure
 from dicom_io.hardening import wake
 from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, supported_contexts, verb_of
 from dicom_io.pdu_reader import protocol_of
@@ -173,7 +173,7 @@ class Session:
                 refusal = self._refusal(context.abstract_syntax)
                 status = self._terms.sink.received(instance) if refusal is None else refusal
         except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-            self._report("store_failed", error)
+            _log.error("store_failed", extra=failure(self.association_id, error))  # see `failure`
             status = UNEXPECTED
         self._count(status)
         if association.is_established:
@@ -251,10 +251,4 @@ class Session:
         try:
             self._terms.sink.association_ended(summary)
         except Exception as error:  # noqa: BLE001  # the SCP's edge: one association's end disturbs no other
-            self._report("association_end_failed", error)
-
-    def _report(self, event: str, error: Exception) -> None:
-        """Log what went wrong and where in the code; the error's message might quote the dataset."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        identifiers = {"association_id": self.association_id, "error": type(error).__name__}
-        _log.error(event, extra={**identifiers, "where": f"{where.filename}:{where.lineno}"})
+            _log.error("association_end_failed", extra=failure(self.association_id, error))  # as above

@@ -5,7 +5,6 @@ What is known of a task is kept behind `Workitems`; here requests become calls, 
 """
 
 import logging
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -15,6 +14,7 @@ from pynetdicom.dimse_primitives import C_FIND, N_ACTION, N_CREATE, N_GET, N_SET
 
 from dicom_io.errors import ArchiveError, MatchingError, UidError
 from dicom_io.exchange import Caller, Exchange
+from dicom_io.failure import failure
 from dicom_io.header import check_uid
 from dicom_io.json_message import Model, decode, encode, text_of
 from dicom_io.negotiation import UPS_PULL, UPS_PUSH, UPS_QUERY, UPS_WATCH
@@ -139,9 +139,7 @@ class UpsService:
         except _Refused as refused:
             response = _response(request, refused.status, refused.comment)
         except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-            where = traceback.extract_tb(error.__traceback__)[-1]  # a traceback might quote the data set
-            identifiers = {"association_id": self.caller.association_id, "error": type(error).__name__}
-            _log.error("ups_failed", extra={**identifiers, "where": f"{where.filename}:{where.lineno}"})
+            _log.error("ups_failed", extra=failure(self.caller.association_id, error))  # see `failure`
             response = _response(request, CANNOT_UNDERSTAND if isinstance(request, C_FIND) else PROCESSING_FAILURE)
         association.dimse.send_msg(response, context_id)
 

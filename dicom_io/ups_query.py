@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dicom_io.errors import MatchingError
-from dicom_io.json_message import Model, values_of
+from dicom_io.json_message import Model, name_of, values_of
 from dicom_io.matching import Matcher, make_matcher
 
 SOP_CLASS_UID: Final = "00080016"
@@ -18,7 +18,6 @@ SOP_INSTANCE_UID: Final = "00080018"
 TIMEZONE: Final = "00080201"
 _WITHOUT_MEANING: Final = frozenset({"00080005", "00080052", "00080053", TIMEZONE})
 _MOST_KEYS: Final = 1000
-_COMPONENTS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _texts(model: Model, tag: str) -> list[str]:
 
 def _text(value: Any) -> str:  # noqa: ANN401 - what JSON holds
     if isinstance(value, Mapping):
-        return "=".join(str(value.get(kind, "")) for kind in _COMPONENTS).rstrip("=")
+        return name_of(value)
     return "" if value is None else str(value)
 
 
