@@ -26,23 +26,24 @@ def count_not_triaged(database: Database) -> int:
 def requeue_not_triaged(database: Database, queue: Queue, *, who: Who, now: datetime, limit: int) -> int:
     """Have them analysed again, those due first at the beginning, at most `limit`; return how many.
 
-    None while triage is off: they would come to the same. Each is a transaction of its own.
+    None while triage is off: they would come to the same. Each is a transaction of its own, and one that somebody has
+    read by then stays as it is. Who asked for it is on record before the first of them.
     """
     if triage_off(database) is not None:
         return 0
     with database.read() as connection:
         uids = connection.scalars(_them().order_by(study.c.due_at, study.c.id).limit(limit)).all()
-    count = sum(_requeued(database, queue, uid, who, now) for uid in uids)
-    if count:
+    if uids:
+        detail = f"up to {len(uids)} studies to be analysed again that were not while triage was off"
         with database.begin() as connection:
-            note_operated(connection, who, f"{count} studies analysed again that were not while triage was off", at=now)
-    return count
+            note_operated(connection, who, detail, at=now)
+    return sum(_requeued(database, queue, uid, who, now) for uid in uids)
 
 
 def _requeued(database: Database, queue: Queue, study_instance_uid: str, who: Who, now: datetime) -> bool:
     try:
-        requeue_study(database, queue, study_instance_uid, actor=who.name, now=now)
-    except RefusedError:  # it has moved on meanwhile
+        requeue_study(database, queue, study_instance_uid, actor=who.name, now=now, only_unread=True)
+    except RefusedError:  # it has moved on meanwhile, or somebody has read it
         return False
     return True
 

@@ -29,13 +29,14 @@ def requeue_study(
     actor: str,
     now: datetime,
     only_if: Whole | None = None,
+    only_unread: bool = False,
 ) -> int:
     """Begin a new revision of a concluded study in which every candidate image is analysed again; return the revision.
 
     Images count again that were withdrawn with a result; those that their modality or a rejection note withdrew do not.
 
-    Raises RefusedError for an unknown study and for one that is still being received or analysed; ChangedError where it
-    is not in the state `only_if` any more, if that is given.
+    Raises RefusedError for an unknown study, for one that is still being received or analysed and, with `only_unread`,
+    for one that somebody has read; ChangedError where it is not in the state `only_if` any more, if that is given.
     """
     with database.begin() as connection:
         study_id = connection.execute(
@@ -46,6 +47,10 @@ def requeue_study(
             raise RefusedError(message)
         position = lock(connection, study_id)
         check_unchanged(connection, position, only_if)
+        read = select(study.c.read_at).where(study.c.id == study_id)
+        if only_unread and connection.execute(read).scalar_one() is not None:
+            message = "expected a study that nobody has read. Received: one that is read"
+            raise RefusedError(message)
         gone = select(instance.c.id).where(instance.c.study_id == study_id, instance.c.removed_at.is_not(None)).limit(1)
         if connection.execute(gone).first() is not None:
             message = "expected a study whose images are here. Received: one whose images retention has removed"

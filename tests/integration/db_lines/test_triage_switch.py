@@ -13,11 +13,13 @@ from db.audit import Who
 from db.audit_search import AuditQuery, search
 from db.completion import close_due
 from db.conclusion import record_conclusion, study_to_conclude
-from db.errors import RefusedError
+from db.errors import DatabaseUnavailableError, RefusedError
 from db.not_triaged import count_not_triaged, requeue_not_triaged
 from db.outcome import Outcome
 from db.priority import Priority
 from db.queue import Done, Job, RetryAt
+from db.reading import record_read
+from db.requeue import requeue_study
 from db.schema import image_result, study
 from db.schema_triage import withheld_result
 from db.triage import TRIAGE_OFF, switch_off, switch_on, switches, triage_off
@@ -193,6 +195,37 @@ def test_switched_on_again_what_nobody_has_read_is_analysed_again_when_a_person_
     score(ledger, received.instance_id, Outcome.FLAGGED, 0.9)
     row = conclude(ledger, concluder, received.study_id)
     assert (row.outcome, row.priority) == (Outcome.FLAGGED, Priority.MEDIUM)
+
+
+def test_what_somebody_reads_meanwhile_stays_and_who_began_is_on_record_even_if_it_breaks_off(
+    ledger: Ledger, concluder: Concluder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off(ledger)
+    for uid in ("1.2.3", "1.2.4", "1.2.5"):
+        received = ledger.receive(study_instance_uid=uid, series_instance_uid=f"{uid}.1")
+        score(ledger, received.instance_id, Outcome.FLAGGED, 0.9)
+        conclude(ledger, concluder, received.study_id)
+    on(ledger)
+    begun: list[str] = []
+
+    def slow(database: Any, queue: Any, uid: str, **how: Any) -> int:
+        begun.append(uid)
+        if len(begun) == 1:
+            return requeue_study(database, queue, uid, **how)
+        if len(begun) == 3:
+            raise DatabaseUnavailableError
+        with database.begin() as connection:
+            study_id = connection.scalars(select(study.c.id).where(study.c.study_instance_uid == uid)).one()
+            record_read(connection, study_id, how="final report (HL7)", at=ledger.now)
+        return requeue_study(database, queue, uid, **how)
+
+    monkeypatch.setattr("db.not_triaged.requeue_study", slow)
+    with pytest.raises(DatabaseUnavailableError):
+        requeue_not_triaged(ledger.database, ledger.queue, who=OPERATOR, now=ledger.now, limit=10)
+    with ledger.database.read() as connection:
+        rows = connection.execute(select(study.c.study_instance_uid, study.c.revision)).all()
+    assert [dict(map(tuple, rows))[uid] for uid in begun] == [2, 1, 1]
+    assert "up to 3 studies" in search(ledger.database, AuditQuery()).rows[0].event.detail
 
 
 def test_it_is_thrown_once_with_a_reason_and_the_trail_and_the_alerts_say_so(ledger: Ledger) -> None:
