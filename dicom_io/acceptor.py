@@ -34,6 +34,7 @@ _POLL_SECONDS: Final = 0.1
 _GRACE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
+_ACCEPT_SECONDS: Final = 1.0  # for those who are connected at the end: who floods the port is not waited for
 _TOO_MANY: Final = "too many connections without a request"
 
 _log = logging.getLogger(__name__)
@@ -171,9 +172,10 @@ class _Server(ThreadedAssociationServer):
 
     def accept_waiting(self) -> None:
         """Accept what the system has connected and nobody has accepted yet: closing the socket would reset it."""
+        deadline = time.monotonic() + _ACCEPT_SECONDS
         waiting = select.poll()
         waiting.register(self.fileno(), select.POLLIN)
-        while waiting.poll(0):
+        while time.monotonic() < deadline and waiting.poll(0):
             self.handle_request()
 
     def service_actions(self) -> None:

@@ -1,5 +1,6 @@
 """Who is admitted, how associations end, and that nothing is left of them."""
 
+import itertools
 import socket
 import struct
 import threading
@@ -20,6 +21,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 REJECTED, ABORTED = 0x03, 0x07
 PERMANENT, TRANSIENT = 1, 2
+_FLOOD = 5000
 USER, PRESENTATION = 1, 3
 
 
@@ -267,6 +269,24 @@ def test_who_is_connected_when_stop_comes_may_still_ask_for_its_association(
     stopping.join(20)
     assert not stopping.is_alive()
     assert sorted((summary.how, summary.stored) for summary in sink.summaries) == [("released", 0), ("released", 1)]
+
+
+def test_stop_ends_although_others_connect_as_fast_as_they_are_accepted(
+    start_scp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scp = start_scp()
+    monkeypatch.setattr("dicom_io.acceptor._ACCEPT_SECONDS", 0.05)
+    accepted, real = itertools.count(1), socket.socket.accept
+
+    def and_another(listening: socket.socket) -> tuple[socket.socket, Any]:
+        if listening.getsockname()[1] == scp.port and next(accepted) < _FLOOD:
+            socket.create_connection(("127.0.0.1", scp.port)).close()
+        return real(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", and_another)
+    socket.create_connection(("127.0.0.1", scp.port)).close()
+    scp.stop(0)
+    assert next(accepted) < _FLOOD
 
 
 def test_who_connects_after_new_terms_is_served_by_them_and_who_was_there_by_its_own(
