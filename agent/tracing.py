@@ -7,6 +7,7 @@ a line knows where its span belongs, and no UID leaves.
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -45,7 +46,8 @@ class Traces:
         event["trace_id"] = f"{self._number(uid, 'trace', 16):032x}"
         make, revision = _SPANS.get(str(event.get("event"))), event.get("revision")
         if make is not None and isinstance(revision, int):
-            make(_Revision(self, uid, revision), event, time.time())
+            with suppress(Exception):  # a trace is worth nobody's work
+                make(_Revision(self, uid, revision), event, time.time())
         return event
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,14 +57,18 @@ class Counts:
         name, level = event.get("event"), event.get("level")
         if not isinstance(name, str) or _NAME.fullmatch(name) is None:
             return event
-        if level in _TOLD:
-            self.add(of.EVENTS, 1, name, str(level))
-        if (count := _COUNTED.get(name)) is not None:
-            try:
-                count(self, event)
-            except (KeyError, TypeError, ValueError, OSError):  # counting is worth nobody's work
-                self.add(of.EVENTS, 1, "event_not_counted", "error")
+        with suppress(Exception):  # counting is worth nobody's work
+            if level in _TOLD:
+                self.add(of.EVENTS, 1, name, str(level))
+            if (count := _COUNTED.get(name)) is not None:
+                self._count(count, event)
         return event
+
+    def _count(self, count: Callable[["Counts", Event], None], event: Event) -> None:
+        try:
+            count(self, event)
+        except (KeyError, TypeError, ValueError, OSError):
+            self.add(of.EVENTS, 1, "event_not_counted", "error")
 
     def add(self, metric: Counted, amount: float, *labels: str) -> None:
         """Count so many; a histogram observes the amount once."""

@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from prometheus_client import Counter
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from agent.metrics import joining
@@ -135,6 +137,13 @@ def test_a_line_of_the_log_is_counted_and_goes_on_as_it_was(
 ) -> None:
     assert counts.note(None, "", dict(event)) == event
     assert counted() == expected
+
+
+def test_a_line_goes_on_whatever_keeps_it_from_being_counted(counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {"event": "process_died", "level": "error", "role": "work"}
+    for broken in (OSError(28, "No space left on device"), RuntimeError("torn")):
+        monkeypatch.setattr(Counter, "labels", Mock(side_effect=broken))
+        assert counts.note(None, "", dict(event)) == event
 
 
 def test_there_are_only_so_many_labels_whatever_comes(counts: Counts, counted: Callable[[], Samples]) -> None:
