@@ -75,9 +75,9 @@ class BackupMaker:
     def make(self, root: Path, *, keep: int | None = None) -> Made:
         """Make a back-up, and remove all but the last `keep`. Raises BackupError, DatabaseError, StoreError."""
         folder = BackupFolder(root)
-        made = Made(f"{self.clock():%Y%m%dT%H%M%SZ}")
         try:
             with folder.alone():
+                made = Made(folder.free_name(self.clock()))
                 number = begin_backup(self.database, made.name, now=self.clock())
                 whole = False
                 try:
@@ -119,9 +119,6 @@ class BackupMaker:
             log.error("backup_failed", backup=made.name, **facts)
 
     def _make(self, folder: BackupFolder, made: Made, number: int) -> None:
-        if (folder.root / made.name).exists():
-            message = f"expected a moment of its own for each back-up. Received again: {made.name}"
-            raise BackupError(message)
         part = folder.root / f"{made.name}{PART}"
         part.mkdir(mode=0o700)
         made_at = self.clock()

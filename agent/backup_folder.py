@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import groupby
 from pathlib import Path
@@ -63,6 +64,12 @@ class BackupFolder:
             ):  # of ours, of whatever else lies here none
                 shutil.rmtree(left)
             yield
+
+    def free_name(self, now: datetime) -> str:
+        """Return the name of a back-up that begins now: the second, or the first one after it that none has yet."""
+        while (self.root / (name := f"{now:%Y%m%dT%H%M%SZ}")).exists():
+            now += timedelta(seconds=1)
+        return name
 
     @property
     def files(self) -> Path:

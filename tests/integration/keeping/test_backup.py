@@ -224,6 +224,14 @@ def test_a_file_that_is_lost_in_the_store_costs_only_itself_and_is_told(
     empty.dispose()
 
 
+def test_two_back_ups_of_one_second_have_two_names_and_the_later_one_is_the_last(
+    sqlite_database: Database, site_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    site = site_of(sqlite_database)
+    first, second = (maker(site).make(tmp_path / "backup").name for _ in range(2))
+    assert BackupFolder(tmp_path / "backup").names() == [second, first]
+
+
 def test_old_back_ups_go_and_with_them_only_the_copies_that_no_other_needs(
     sqlite_database: Database, site_of: Callable[..., Any], tmp_path: Path
 ) -> None:
