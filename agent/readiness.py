@@ -24,12 +24,14 @@ PATIENCE: Final = timedelta(minutes=5)
 
 _MEGABYTE: Final = 1_000_000
 _FRESH: Final = 1.0  # seconds: anybody may ask, and as often as they like
+_STALE: Final = 10.0  # seconds: after them an answer is none any more
 
 
 class Condition(StrEnum):
     """How a part is, the best first."""
 
     READY = "ready"
+    UNKNOWN = "unknown"  # there is nothing to go by
     DEGRADED = "degraded"  # studies are accepted, and something of them waits
     DOWN = "down"  # studies are not accepted
 
@@ -67,6 +69,9 @@ class Readiness:
         return {"status": self.condition, "parts": parts}
 
 
+_UNANSWERED: Final = Readiness((Part("database", Condition.DOWN, "it does not answer"),))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """Where the store lies, or its cache: below `low_megabytes` there is little room, below the others none."""
@@ -80,6 +85,8 @@ class Room:
 class ReadinessCheck:
     """Looks at the parts; nobody is called for it, what is read is small, and it looks once in a second at most.
 
+    Of those who ask one looks, and the others wait for nothing: a database that does not answer holds one thread.
+
     `weights` tells what keeps the model from loading, "" for nothing; `living` how many processes live of each role
     that was ever started here.
     """
@@ -90,23 +97,26 @@ class ReadinessCheck:
     weights: Callable[[], str]
     living: Callable[[], dict[str, int]]
     clock: Callable[[], datetime]
-    _last: Readiness = field(init=False, default=Readiness(()))
+    _last: Readiness = field(init=False, default=_UNANSWERED)
     _until: float = field(init=False, default=0.0)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def look(self) -> Readiness:
-        """Return how all parts are."""
-        with self._lock:
+        """Return how all parts are, or were just now if somebody else is looking."""
+        if not self._lock.acquire(blocking=False):
+            return self._last if time.monotonic() < self._until + _STALE else _UNANSWERED
+        try:
             if time.monotonic() >= self._until:
-                self._last = self._look()
-                self._until = time.monotonic() + _FRESH
+                self._last, self._until = self._look(), time.monotonic() + _FRESH
             return self._last
+        finally:
+            self._lock.release()
 
     def _look(self) -> Readiness:
         try:
             of_rows = tuple(self._of_rows())
         except DatabaseError:
-            of_rows = (Part("database", Condition.DOWN, "it does not answer"),)
+            of_rows = _UNANSWERED.parts
         return Readiness((*of_rows, self._store(), self._processes()))
 
     def _of_rows(self) -> Iterator[Part]:
@@ -141,7 +151,10 @@ class ReadinessCheck:
         return _part("store", f"{free} MB are free" if free < self.room.low_megabytes else "")
 
     def _processes(self) -> Part:
-        gone = [role for role, count in self.living().items() if not count]
+        roles = self.living()
+        gone = [role for role, count in roles.items() if not count]
+        if not roles:  # also where somebody has cleaned the folder away in which they count
+            return Part("processes", Condition.UNKNOWN, "nothing is on record of any")
         if not gone:
             return Part("processes", Condition.READY)
         condition = Condition.DOWN if "receive" in gone else Condition.DEGRADED

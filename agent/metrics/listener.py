@@ -40,8 +40,8 @@ class Answers:
         return JSONResponse(found.document(), found.status)
 
     @staticmethod
-    def alive(_request: Request) -> Response:
-        """Say that this process serves."""
+    async def alive(_request: Request) -> Response:
+        """Say that this process serves, also while all its threads are busy."""
         return JSONResponse({"status": "alive"})
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Final, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
@@ -65,7 +66,10 @@ Identify = Callable[[Request], Person | None]
 
 
 class Address(NamedTuple):
-    """A route of the site. The endpoint is called in a thread; of a POST it finds the form read (`forms.form_of`)."""
+    """A route of the site. The endpoint is called in a thread, unless it is a coroutine function.
+
+    Of a POST it finds the form read (`forms.form_of`).
+    """
 
     method: str
     path: str
@@ -89,7 +93,11 @@ def route(address: Address) -> Route:
                 raise HTTPException(403, NOT_YOURS)
         if request.method == "POST":
             await read_form(request)
-        response: Response = await run_in_threadpool(address.endpoint, request)
+        response: Response = (
+            await address.endpoint(request)
+            if iscoroutinefunction(address.endpoint)
+            else await run_in_threadpool(address.endpoint, request)
+        )
         return response
 
     return Route(address.path, guarded, methods=[address.method])

@@ -13,8 +13,8 @@ from agent.web.services import Watch, services_of
 _TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' own
 
 
-def alive(_request: Request) -> Response:
-    """Say that this process serves."""
+async def alive(_request: Request) -> Response:
+    """Say that this process serves, also while all its threads are busy."""
     return JSONResponse({"status": "alive"})
 
 

@@ -2,6 +2,9 @@
 
 import struct
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent.config_metrics import MetricsSection
 from agent.metrics.listener import Answers, serve
 from agent.metrics.text import rows
+from agent.readiness import Readiness
 from agent.tokens import SYSTEM_READ, WORKLIST_READ, new_token
 from agent.watching import make_check, make_exposition
+from agent.web.services import Services, Watch
 from db.audit import Who
 from db.database import Database
 from db.disks import Disk, record_disks
@@ -22,6 +27,8 @@ from db.outcome import Outcome
 from db.queue import open_queue
 from db.tokens import create_token
 from db.triage import switch_off
+
+_THREADS = 40  # of a site: those of anyio
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -136,6 +143,60 @@ def test_the_agent_is_ready_and_degraded_is_not_down(site: Any, now: datetime) -
     with site.parts.database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE tick")
     assert asked() == (503, {"database": "down", "store": "ready", "processes": "degraded"})
+
+
+def test_where_no_process_is_on_record_it_is_unknown_whether_they_live(site: Any) -> None:
+    for lock in site.folder.glob("*.lock"):
+        lock.unlink()
+    found = make_check(site.config, site.parts, site.folder).look()
+    assert (found.status, found.document()["status"], found.parts[-1].condition) == (200, "unknown", "unknown")
+
+
+def test_while_one_looks_and_gets_no_answer_nobody_else_waits(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, answered = threading.Event(), threading.Event()
+
+    def weights() -> str:
+        looking.set()
+        assert answered.wait(20)
+        return ""
+
+    monkeypatch.setattr("agent.readiness._FRESH", 0.0)
+    check = replace(make_check(site.config, site.parts, site.folder), weights=weights)
+    with ThreadPoolExecutor() as threads:
+        for known in (503, 200):  # nothing yet, and what the first one saw
+            looking.clear()
+            answered.clear()
+            first = threads.submit(check.look)
+            assert looking.wait(20)
+            other = threads.submit(check.look)
+            try:
+                assert other.result(20).status == known
+            finally:
+                answered.set()
+            assert first.result(20).status == 200
+
+
+def test_a_site_whose_threads_are_all_busy_still_says_that_it_lives(
+    site: Any, services: Callable[[Database], Services], start: Any
+) -> None:
+    asked, answered = threading.Semaphore(0), threading.Event()
+    ready = site.watch().look()
+
+    def look() -> Readiness:
+        asked.release()
+        assert answered.wait(20)
+        return ready
+
+    watch = Watch(lambda: b"", look)
+    url = start(site.parts.database, services=lambda database: replace(services(database), watch=watch))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        busy = [threads.submit(httpx.get, f"{url}/readyz", trust_env=False, timeout=30) for _ in range(_THREADS)]
+        try:
+            assert all(asked.acquire(timeout=20) for _ in busy)
+            assert httpx.get(f"{url}/healthz", trust_env=False).json() == {"status": "alive"}
+        finally:
+            answered.set()
+        assert {one.result(20).status_code for one in busy} == {200}
 
 
 def test_the_agent_is_down_without_a_receiver_or_without_room(make_site: Any, sqlite_database: Database) -> None:
