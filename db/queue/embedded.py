@@ -113,8 +113,8 @@ class EmbeddedQueue:
                 _count(waits & ~due).label("later"),
                 _count(is_leased).label("running"),
                 _count(is_parked).label("parked"),
-                func.min(case((waits & due, job.c.run_at)), type_=job.c.run_at.type).label("oldest_run_at"),
-                func.min(case((waits & due, job.c.due_at)), type_=job.c.due_at.type).label("first_due_at"),
+                func.min(case((waits & due, job.c.run_at))).label("oldest_run_at"),
+                func.min(case((waits & due, job.c.due_at))).label("first_due_at"),
             )
             .group_by(job.c.kind)
             .order_by(job.c.kind)

@@ -97,7 +97,7 @@ class ClaimRows:
         """Build the statements."""
         found = _next_job(kinds)
         taking = update(job).where(job.c.id == found.scalar_subquery())
-        first = select(func.min(job.c.run_at, type_=job.c.run_at.type).label("run_at"))
+        first = select(func.min(job.c.run_at).label("run_at"))
         is_ours = or_(*(job.c.kind == kind for kind in kinds))
         self._find = Prepared(found)
         self._take = Prepared(taking.values(attempt=job.c.attempt + 1).returning(job.c.id, *ENTRY))

@@ -164,8 +164,7 @@ class Runner:
             with self._room.running((self._worker, claim), self._longest):
                 settlement = self._handlers[claim.job.kind](claim.job)
             if not isinstance(settlement, Settlement):
-                msg = f"expected a settlement. Received: type={type(settlement).__name__}"
-                raise TypeError(msg)  # noqa: TRY301 - a handler's wrong answer is treated like its exception
+                raise TypeError  # noqa: TRY301 - a handler's wrong answer is treated like its exception
         except BaseException as error:  # noqa: BLE001 - the edge; a SystemExit must not leave the job claimed
             # Not `logger.exception`: messages and chained exceptions may quote patient data.
             seen = {"error": type(error).__name__, "where": _where(error)}
@@ -187,6 +186,8 @@ class Runner:
                 self._worker.renew()
             except DatabaseError as error:
                 logger.warning("queue_heartbeat_failed", extra={"error": type(error).__name__})
+            except Exception as defect:  # noqa: BLE001 - raised by `run`; what runs until then keeps its claims
+                self._defects.append(defect)
             self._end_if_one_hangs()
 
     def _end_if_one_hangs(self) -> None:
@@ -194,13 +195,15 @@ class Runner:
         hung = self._room.close_on_hung()
         if hung is None:
             return
-        facts = {"seconds": round(hung.seconds, 3), "where": hung.place, **_identity(hung.job[1])}
-        logger.error("job_hung", extra=facts)
-        _give_back(hung.job, blame=_hung(hung))
-        for guest in self._room.left(self._policy.grace.total_seconds()):
-            if guest is not hung:
-                _give_back(guest.job, blame=_hung(guest) if guest.hangs else "")
-        self._room.end()
+        try:
+            facts = {"seconds": round(hung.seconds, 3), "where": hung.place, **_identity(hung.job[1])}
+            logger.error("job_hung", extra=facts)
+            _give_back(hung.job, blame=_hung(hung))
+            for guest in self._room.left(self._policy.grace.total_seconds()):
+                if guest is not hung:
+                    _give_back(guest.job, blame=_hung(guest) if guest.hangs else "")
+        finally:  # though a defect is in the way: nobody comes into this process's room any more
+            self._room.end()
 
 
 def _hung(guest: Guest[Running]) -> str:

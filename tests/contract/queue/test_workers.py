@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -136,27 +135,6 @@ def test_a_planned_job_ends_the_wait_for_it_and_an_order_to_stop_any(worker: Wor
     stop.set()
     assert worker.claim(alone=False) is None
     worker.wait(stop, 60)
-
-
-def test_a_job_that_another_worker_took_in_between_is_looked_for_again(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = utc_now()
-    with closing(ChangeCounter(sqlite_database)) as changes:
-        worker = EmbeddedWorker(sqlite_database, ("a",), POLICY, lambda: now, changes)
-        monkeypatch.setattr(worker, "_next", Taken())
-        assert worker.claim(alone=False) is None
-        worker.wait(threading.Event(), 60)  # not a moment
-
-
-class Taken:
-    """What a worker sees of a job that is gone as it takes it."""
-
-    def any(self, _connection: Any, _now: datetime) -> bool:
-        return True
-
-    def take(self, *_: Any) -> None:
-        return None
 
 
 @pytest.fixture

@@ -97,11 +97,14 @@ def test_a_settlement_is_repeated_until_the_database_takes_it(caplog: pytest.Log
     run(worker, handle)
     assert worker.settled == [(Park("no"), 0)]
     assert calls == ["1"]
-    assert [record.message for record in caplog.records].count("job_not_settled") == 2
+    told = [record for record in caplog.records if record.message == "job_not_settled"]
+    assert [record.error for record in told] == ["DatabaseUnavailableError", "DatabaseBusyError"]
+    assert {(record.kind, record.key, record.attempt) for record in told} == {("a", "1", 1)}
 
 
-def test_a_stopped_worker_leaves_what_it_cannot_settle_to_the_reaper() -> None:
-    worker = ScriptedWorker(settle=[DatabaseUnavailableError("x")] * 1000)
+@pytest.mark.parametrize("claim", [[], [LastChance()]], ids=["beside others", "alone"])
+def test_a_stopped_worker_leaves_what_it_cannot_settle_to_the_reaper(claim: list[Exception]) -> None:
+    worker = ScriptedWorker(claim=claim, settle=[DatabaseUnavailableError("x")] * 1000)
     entered = threading.Event()
 
     def handle(_job: Job) -> Settlement:
@@ -117,7 +120,8 @@ def test_a_stopped_worker_leaves_what_it_cannot_settle_to_the_reaper() -> None:
 def test_a_lost_claim_is_said_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     run(ScriptedWorker(settle=[False]), lambda _: Done())
-    assert [record.message for record in caplog.records if record.message.startswith("job")] == ["job_claim_lost"]
+    (told,) = [record for record in caplog.records if record.message.startswith("job")]
+    assert (told.message, told.kind, told.key, told.attempt) == ("job_claim_lost", "a", "1", 1)
 
 
 def test_the_heart_beats_through_the_drain_and_through_its_own_failures() -> None:
@@ -305,14 +309,15 @@ def test_a_worker_without_handlers_is_a_mistake() -> None:
 
 def test_an_exception_of_a_database_that_is_away_parks_no_job_however_often() -> None:
     worker = ScriptedWorker()
-    worker.failures = 2
+    worker.failures = 3
+    policy = Policy(lease=QUICK.lease, backoff=(*QUICK.backoff, timedelta(seconds=25)))
 
     def handle(_job: Job) -> Settlement:
         message = "away"
         raise DatabaseUnavailableError(message)
 
-    run(worker, handle)
-    assert worker.settled == [(RetryAt(NOW + timedelta(seconds=5), "DatabaseUnavailableError"), 2)]
+    run(worker, handle, policy)
+    assert worker.settled == [(RetryAt(NOW + timedelta(seconds=25), "DatabaseUnavailableError"), 3)]
 
 
 def test_what_a_handler_raised_is_logged_by_its_type_and_its_four_innermost_places_and_no_word_of_it(
@@ -337,3 +342,66 @@ def test_what_a_handler_raised_is_logged_by_its_type_and_its_four_innermost_plac
     assert [place.split()[1] for place in places] == ["deeper"] * 4
     assert all(place.startswith("test_runner.py:") for place in places)
     assert "Zzyzx" not in str(vars(raised))
+
+
+class Watched(threading.Event):
+    """An order to stop that tells when it was looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.obeyed = threading.Event()
+
+    def is_set(self) -> bool:
+        found = super().is_set()
+        if found:
+            self.obeyed.set()
+        return found
+
+
+def test_a_worker_with_all_hands_full_takes_nothing_more_and_sees_that_it_is_to_stop() -> None:
+    worker = ScriptedWorker()
+    worker._left = 2
+    worker.stop = stop = Watched()
+    asked: list[int] = []
+
+    def handle(_job: Job) -> Settlement:
+        assert not threading.Event().wait(0.05)  # in which it could ask for another one
+        asked.append(len(worker.alone))
+        stop.set()
+        assert stop.obeyed.wait(30)
+        return Done()
+
+    run(worker, handle)
+    assert asked == [1]
+    assert worker.settled == [(Done(), 0)]
+
+
+def test_a_worker_whom_one_that_is_alone_keeps_out_sees_that_it_is_to_stop() -> None:
+    worker = ScriptedWorker()
+
+    class Full(Room[Any]):
+        tries = 0
+
+        def enter(self, timeout: float) -> bool:
+            self.tries += 1
+            if self.tries == 3:
+                worker.stop.set()
+            return super().enter(timeout / 10)
+
+    room = Full()
+    with room.alone(worker.stop, poll=1, patience=1):
+        Runner(worker, {"a": lambda _: Done()}, QUICK, lambda: NOW, room).run(stop=worker.stop, concurrency=1)
+    assert worker.alone == []
+
+
+def test_who_looks_at_a_process_finds_its_threads_by_name_and_only_the_heart_s_does_not_keep_it_from_ending() -> None:
+    worker = ScriptedWorker()
+    threads: dict[str, bool] = {}
+
+    def handle(_job: Job) -> Settlement:
+        threads.update((thread.name, thread.daemon) for thread in threading.enumerate())
+        return Done()
+
+    run(worker, handle)
+    assert threads["queue-job_0"] is False
+    assert threads["queue-heartbeat"] is True
