@@ -111,6 +111,7 @@ _COMMANDS = {
         "requeue --deliveries --destination {}",
     ),
     Trouble.RESTS: ("check", "deliveries --destination {}"),
+    Trouble.TO_NOBODY: ("deliveries --destination {}",),
     Trouble.UNCONFIRMED: ("deliveries --state stored --destination {}", "deliveries --state queued --destination {}"),
     Trouble.TICK_FAILS: ("ticks",),
     Trouble.TICK_OVERDUE: ("ticks",),
@@ -128,6 +129,7 @@ def _subject(stands: Standing) -> str:
     return {
         Trouble.PARKED: f"{things} parked for destination {name}",
         Trouble.RESTS: f"destination {name} does not take what it is sent, and nothing is sent there until it answers",
+        Trouble.TO_NOBODY: f"{things} waiting for destination {name}, which the configuration does not have",
         Trouble.UNCONFIRMED: f"{things} not confirmed by destination {name}, which said that it stored them",
         Trouble.TICK_FAILS: f"{name}, which is done periodically, fails",
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is overdue",
@@ -142,6 +144,7 @@ def _over(trouble: Trouble, name: str) -> str:
     return {
         Trouble.PARKED: f"nothing is parked any more for destination {name}",
         Trouble.RESTS: f"destination {name} answers again",
+        Trouble.TO_NOBODY: f"nothing waits for destination {name} any more, or the configuration has it again",
         Trouble.UNCONFIRMED: f"no report waits any more for destination {name} to confirm it",
         Trouble.TICK_FAILS: f"{name}, which is done periodically, does not fail any more",
         Trouble.TICK_OVERDUE: f"{name}, which is done periodically, is not overdue any more",

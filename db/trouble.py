@@ -28,6 +28,7 @@ class Trouble(StrEnum):
 
     PARKED = "parked"  # deliveries that are not sent again by themselves
     RESTS = "rests"  # it does not answer, and is only asked whether it is back
+    TO_NOBODY = "to_nobody"  # deliveries wait for it, and the configuration does not have it
     UNCONFIRMED = "unconfirmed"  # it said that it has reports, and was not seen to have them in time
     TICK_FAILS = "tick_fails"  # something periodic fails, whenever it runs
     TICK_OVERDUE = "tick_overdue"  # something periodic has not run, or has not ended, when it should have
@@ -37,7 +38,7 @@ class Trouble(StrEnum):
     DISK_LOW = "disk_low"  # there is little room where the store or the database lies
 
 
-OF_DESTINATIONS: Final = frozenset({Trouble.PARKED, Trouble.RESTS, Trouble.UNCONFIRMED})
+OF_DESTINATIONS: Final = frozenset({Trouble.PARKED, Trouble.RESTS, Trouble.TO_NOBODY, Trouble.UNCONFIRMED})
 """The troubles of destinations; the others are this agent's own."""
 
 
@@ -62,6 +63,7 @@ def standing(connection: Connection, patience: Mapping[str, timedelta | None], *
     """
     yield from _parked(connection)
     yield from _resting(connection, patience)
+    yield from _to_nobody(connection, patience)
     for destination, longest in patience.items():
         if longest is not None:
             yield from _unconfirmed(connection, destination, longest, now)
@@ -124,6 +126,23 @@ def _resting(connection: Connection, known: Mapping[str, timedelta | None]) -> I
             since=row.opened_at,
             reason=_without_values(row.reason),
         )
+
+
+def _to_nobody(connection: Connection, known: Mapping[str, timedelta | None]) -> Iterator[Standing]:
+    """Yield what waits for a destination that was taken out, or that a process ordered while it drained."""
+    groups = connection.execute(
+        select(
+            delivery.c.destination,
+            func.min(delivery.c.created_at, type_=delivery.c.created_at.type).label("since"),
+            func.count(delivery.c.report_id).label("reports"),
+            func.count(delivery.c.instance_id).label("instances"),
+        )
+        .where(delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.STORED)), delivery.c.destination.not_in(known))
+        .group_by(delivery.c.destination)
+        .order_by(delivery.c.destination)
+    )
+    for group in groups.mappings():
+        yield Standing(trouble=Trouble.TO_NOBODY, **group)
 
 
 def _unconfirmed(connection: Connection, destination: str, patience: timedelta, now: datetime) -> Iterator[Standing]:

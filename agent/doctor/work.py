@@ -12,7 +12,7 @@ from db.job_subjects import studies_of_jobs
 from db.quarantine import quarantined
 from db.queue import open_queue
 from db.ticks import Health, ticks
-from db.trouble import Standing, Trouble, standing
+from db.trouble import OF_DESTINATIONS, Standing, Trouble, standing
 
 NOT_RUNNING: Final = Remedy(
     code="not-running",
@@ -42,6 +42,13 @@ RESTS: Final = Remedy(
     why="It failed several times in a row: nothing is sent there until it answers.",
     commands=("tibabu deliveries --destination {name}{config}",),
     words="Mend it there; it is asked every two minutes, and what waits is sent when it answers.",
+)
+TO_NOBODY: Final = Remedy(
+    code="to-nobody",
+    severity=Severity.ERROR,
+    why="The configuration does not have their destination: nothing sends them.",
+    commands=("tibabu deliveries --destination {name}{config}",),
+    words="Put the destination back, under the same name, and reload: then they are sent.",
 )
 UNCONFIRMED: Final = Remedy(
     code="unconfirmed",
@@ -156,12 +163,11 @@ def _quarantine(patient: Patient, database: Database) -> Iterator[Finding]:
         yield patient.ill("quarantine", QUARANTINED, detail, study=waiting[0].study_instance_uid)
 
 
-_NAMED: Final = frozenset(
-    {Trouble.PARKED, Trouble.RESTS, Trouble.UNCONFIRMED, Trouble.TICK_FAILS, Trouble.TICK_OVERDUE}
-)
+_NAMED: Final = frozenset({*OF_DESTINATIONS, Trouble.TICK_FAILS, Trouble.TICK_OVERDUE})
 _OF: Final = {
     Trouble.PARKED: ("deliveries", PARKED, "nothing parked"),
     Trouble.RESTS: ("deliveries", RESTS, "a destination that takes what it is sent"),
+    Trouble.TO_NOBODY: ("deliveries", TO_NOBODY, "a destination that the configuration has"),
     Trouble.UNCONFIRMED: ("deliveries", UNCONFIRMED, "reports that were seen to be there"),
     Trouble.TICK_FAILS: ("tick", TICK_FAILS, "it to do well"),
     Trouble.TICK_OVERDUE: ("tick", TICK_FAILS, "it to have run"),

@@ -1,6 +1,8 @@
 """What stands wrong is told once by one process, again after a while, and once more when it is over."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -70,8 +72,10 @@ class Watch:
     def lose(self, delivery_id: int, *, parked: bool) -> None:
         record_unconfirmed(self.database, delivery_id, reason="not there", parked=parked, at=self.ledger.now)
 
-    def claims(self, *channels: str) -> tuple[Claim, ...]:
-        rules = Rules(channels=channels or ("ops",), patience=PATIENCE, after=5 * MINUTE, repeat=timedelta(hours=24))
+    def claims(
+        self, *channels: str, patience: Mapping[str, timedelta | None] = MappingProxyType(PATIENCE)
+    ) -> tuple[Claim, ...]:
+        rules = Rules(channels=channels or ("ops",), patience=patience, after=5 * MINUTE, repeat=timedelta(hours=24))
         return claim_alerts(self.database, rules, now=self.ledger.now)
 
     def settle(self, claim: Claim, *, told: bool = True, maybe: bool = False) -> None:
@@ -198,6 +202,19 @@ def test_a_destination_that_is_configured_no_more_is_not_told_to_rest(watch: Wat
     note_fault(watch.database, "gone", reason="", limit=1, probe_in=MINUTE, at=watch.ledger.now)
     watch.wait(hours=1)
     assert watch.claims() == ()
+
+
+def test_what_waits_for_a_destination_that_was_taken_out_is_told_until_it_is_there_again(watch: Watch) -> None:
+    since = watch.ledger.now
+    watch.store(watch.ids[0])
+    watch.wait(minutes=5)
+    assert watch.claims() == ()
+    (claim,) = watch.claims(patience={"ris": None, "ops": None})
+    found = claim.stands
+    assert found is not None
+    assert (found.trouble, found.destination, found.reports, found.since) == (Trouble.TO_NOBODY, "pacs", 2, since)
+    watch.settle(claim)
+    assert watch.told() == [("to_nobody", "pacs", False)]
 
 
 def test_a_report_is_not_confirmed_once_its_destination_has_had_its_time_also_while_it_goes_again(

@@ -144,6 +144,7 @@ def test_triage_that_is_off_is_found_until_the_command_that_is_told_switches_it_
     [
         (Trouble.PARKED, "parked"),
         (Trouble.RESTS, "rests"),
+        (Trouble.TO_NOBODY, "to-nobody"),
         (Trouble.UNCONFIRMED, "unconfirmed"),
         (Trouble.TICK_FAILS, "tick-fails"),
         (Trouble.TICK_OVERDUE, "tick-fails"),

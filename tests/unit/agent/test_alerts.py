@@ -41,6 +41,16 @@ def told(trouble: Trouble, **facts: Any) -> Alert:
             {"reports": 1},
             "1 report not confirmed by destination ris, which said that it stored them",
         ),
+        (
+            Trouble.TO_NOBODY,
+            {"reports": 2},
+            "2 reports waiting for destination ris, which the configuration does not have",
+        ),
+        (
+            Trouble.TO_NOBODY,
+            {},
+            "nothing waits for destination ris any more, or the configuration has it again",
+        ),
         (Trouble.UNCONFIRMED, {}, "no report waits any more for destination ris to confirm it"),
         (Trouble.TICK_FAILS, {"reason": "x"}, "ris, which is done periodically, fails"),
         (Trouble.TICK_FAILS, {}, "ris, which is done periodically, does not fail any more"),
