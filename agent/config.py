@@ -6,9 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -34,20 +32,13 @@ from agent.config_peers import PeerSection, check_peers
 from agent.config_pixels import DecodeSection
 from agent.config_receive import ReceiveSection
 from agent.config_roles import DeliverSection, WorkSection
+from agent.config_section import Seconds, Section
 from agent.config_store import StoreSection
 from agent.config_tables import check_reports, destination_settings, report_settings
 from agent.config_web import WebSection
 from agent.destinations import DestinationSettings
 from agent.errors import ConfigError
 from agent.reports.document import ReportSettings
-
-Seconds = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A table of config.toml: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DatabaseSection(Section):
@@ -133,7 +124,7 @@ class Config(Section):
     backup: BackupSection = BackupSection()
     audit: AuditSection = AuditSection()
     peers: Annotated[tuple[PeerSection, ...], AfterValidator(check_peers)] = ()
-    reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = {}
+    reports: Annotated[dict[str, ReportSettings], BeforeValidator(report_settings)] = Field(default={})
     destinations: tuple[Annotated[DestinationSettings, BeforeValidator(destination_settings)], ...] = ()
     forward: tuple[ForwardSettings, ...] = ()
     alerts: AlertsSection = AlertsSection()
@@ -240,20 +231,10 @@ def resolve(config: Config, folder: Path) -> Config:
     prefix = "sqlite:///"
     if url.startswith(prefix):
         url = f"{prefix}{folder / url.removeprefix(prefix)}"
-    return config.model_copy(
+    return config.at(folder).model_copy(
         update={
-            "store": config.store.resolved(folder),
             "destinations": tuple(one.at(folder) for one in config.destinations),
             "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
-            "receive": config.receive.resolved(folder),
-            "dicomweb": config.dicomweb.resolved(folder),
-            "web": config.web.resolved(folder),
-            "metrics": config.metrics.at(folder),
-            "orders": config.orders.at(folder),
-            "retention": config.retention.at(folder),
-            "backup": config.backup.at(folder),
-            "audit": config.audit.at(folder),
-            "hl7": config.hl7.resolved(folder),
             "peers": tuple(peer.at(folder) for peer in config.peers),
         }
     )

@@ -2,16 +2,15 @@
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agent import destinations
+from agent.config_section import Section
 from agent.destinations import DestinationSettings
 
 
-class AlertsSection(BaseModel):
+class AlertsSection(Section):
     """Who is told of parked deliveries, and of destinations that rest or do not confirm; see docs/operations.md."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     to: tuple[str, ...] = Field(
         default=(),

@@ -4,18 +4,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from agent.config_section import Section
 from agent.config_tls import TlsTrust
 
 
-class AuditSection(TlsTrust):
+class AuditSection(TlsTrust, Section):
     """The audit trail as DICOM audit messages (PS3.15 A.5), to a file and to syslog over TLS; see docs/audit.md.
 
     It is always kept in the database. The settings tls_... are those of the syslog receiver.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: Path | None = Field(
         default=None,
@@ -59,7 +58,3 @@ class AuditSection(TlsTrust):
             return None
         host, _, port = self.syslog.rpartition(":")
         return host.strip("[]"), int(port)
-
-    def at(self, folder: Path) -> Self:
-        """Return it with its relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})

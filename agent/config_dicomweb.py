@@ -1,12 +1,14 @@
 """The table [dicomweb] of config.toml."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from agent.config_processes import MOST, check_shared_port
+from agent.config_section import Section
+from agent.config_tls import check_key
+from agent.secret import is_this_machine
 
 
 def _check_origin(value: str) -> str:
@@ -17,18 +19,8 @@ def _check_origin(value: str) -> str:
     return value
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class DicomwebSection(BaseModel):
+class DicomwebSection(Section):
     """DICOMweb: STOW-RS, QIDO-RS, WADO-RS and UPS-RS below /dicom-web, for whoever holds a token (`tibabu token`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=False, description="Whether it is served.")
     host: str = Field(
@@ -72,10 +64,8 @@ class DicomwebSection(BaseModel):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            message = "expected tls_certificate and tls_key together. Received: one of them"
-            raise ValueError(message)
-        if not is_loopback(self.host) and self.tls_certificate is None and not self.behind_proxy:
+        check_key(self.tls_certificate, self.tls_key)
+        if not is_this_machine(self.host) and self.tls_certificate is None and not self.behind_proxy:
             message = f"expected tls_certificate and tls_key, or behind_proxy = true. Received: host={self.host}"
             raise ValueError(message)
         return self
@@ -84,8 +74,3 @@ class DicomwebSection(BaseModel):
     def _shares_a_port_that_is_known(self) -> Self:
         check_shared_port(self.processes, self.port)
         return self
-
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        named = {"tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
-        return self.model_copy(update={name: None if path is None else folder / path for name, path in named.items()})

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from agent.config_section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class DriftSection(BaseModel):
+class DriftSection(Section):
     """When images or scores have drifted from the model's card, as docs/operator.md says; [alerts] tells it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     every_minutes: float = Field(
         default=15, ge=1, description="How often the last day and the last week are looked at."

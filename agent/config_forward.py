@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from agent import destinations
+from agent.config_section import Section
 from agent.destinations import DestinationSettings
 from agent.forwarding.language import parse
 from agent.forwarding.router import Router, Rule
@@ -15,10 +16,8 @@ def _readable(text: str) -> str:
     return text
 
 
-class ForwardSettings(BaseModel):
+class ForwardSettings(Section):
     """A rule that forwards received Instances, bytes untouched; see docs/routing.md."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
         min_length=1, max_length=80, examples=["chests to the archive"], description="What the ledger calls it."

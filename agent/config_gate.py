@@ -2,15 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agent.config_peers import AeTitle
+from agent.config_section import Section
 
 
-class GateSection(BaseModel):
+class GateSection(Section):
     """Which images are analysed. The model's validated age range is the default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     minimum_age_years: float | None = Field(
         default=None, ge=0, examples=[1.0], description="Youngest age analysed; unset: the model's."

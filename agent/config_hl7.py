@@ -6,26 +6,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from agent.config_dicomweb import is_loopback
+from agent.config_peers import NetworkText
 from agent.config_processes import MOST, check_shared_port
+from agent.config_section import Section
+from agent.config_tls import check_key
 from agent.hl7 import charsets
 from agent.hl7.incoming import IncomingSettings
 from agent.hl7.listener import ListenerSettings
 from agent.hl7.meaning import MeaningSettings
+from agent.secret import is_this_machine
 from dicom_io.tls import TlsServerSettings
 
 _PLACE = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,2})")
-
-
-def _check_network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError as error:
-        message = f"expected an address, or a network without host bits. Received: {error}"
-        raise ValueError(message) from None
-    return value
 
 
 def _check_place(value: str) -> str:
@@ -42,10 +36,8 @@ def _check_character_set(value: str) -> str:
     return value
 
 
-class Hl7Section(BaseModel):
+class Hl7Section(Section):
     """What hospital systems say over HL7 v2 (MLLP): corrected and merged patients, orders, final reports."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=False, description="Whether there is a listener.")
     host: str = Field(
@@ -58,7 +50,7 @@ class Hl7Section(BaseModel):
         le=MOST,
         description="Listening processes that share the port; each counts its own connections.",
     )
-    senders: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
+    senders: tuple[NetworkText, ...] = Field(
         default=(),
         description="Addresses and networks that may connect, as 10.0.0.7 or 10.0.0.0/24; empty: all on this machine.",
     )
@@ -128,13 +120,11 @@ class Hl7Section(BaseModel):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            message = "expected tls_certificate and tls_key together. Received: one of them"
-            raise ValueError(message)
+        check_key(self.tls_certificate, self.tls_key)
         if self.tls_client_ca is not None and self.tls_certificate is None:
             message = "expected tls_certificate and tls_key with tls_client_ca. Received: none"
             raise ValueError(message)
-        if not is_loopback(self.host) and not self.senders:
+        if not is_this_machine(self.host) and not self.senders:
             message = f"expected senders, the addresses that may connect, where others can. Received: host={self.host}"
             raise ValueError(message)
         check_shared_port(self.processes, self.port)
@@ -188,10 +178,6 @@ class Hl7Section(BaseModel):
     def orders_last(self) -> timedelta:
         """How long an order is kept."""
         return timedelta(days=self.orders_days)
-
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})
 
 
 def _place(value: str) -> tuple[str, int]:

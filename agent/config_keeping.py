@@ -4,16 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from agent.config_section import Section
 
 Kind = Literal["flagged", "not_flagged", "not_analysed", "failed", "prior"]
 Days = Annotated[float, Field(gt=0)]
 
 
-class RetentionSection(BaseModel):
+class RetentionSection(Section):
     """What is removed when. Nothing is, until something is set here; see docs/keeping.md for what is never removed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     images_after_days: dict[Kind, Days] = Field(
         default={},
@@ -68,16 +68,9 @@ class RetentionSection(BaseModel):
         removes = (self.images_after_days, self.results_after_days, self.images_beyond_gigabytes)
         return any(removes) or self.records_after_days is not None
 
-    def at(self, folder: Path) -> Self:
-        """Return it with its relative paths starting at `folder`."""
-        archive = None if self.archive_folder is None else folder / self.archive_folder
-        return self.model_copy(update={"archive_folder": archive})
 
-
-class ScrubSection(BaseModel):
+class ScrubSection(Section):
     """Reading stored files back, one after another, to find what a disk has lost while it can still be mended."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     every_days: float = Field(
         default=30, ge=0, description="Every stored file is read back within so many days. 0: none is."
@@ -94,10 +87,8 @@ class ScrubSection(BaseModel):
         return timedelta(days=self.every_days)
 
 
-class BackupSection(BaseModel):
+class BackupSection(Section):
     """Regular back-ups. The command `tibabu backup FOLDER` makes one at any time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path | None = Field(
         default=None,
@@ -110,7 +101,3 @@ class BackupSection(BaseModel):
         default="pg_dump", description="The program for PostgreSQL; of the server's version or a later one."
     )
     pg_restore: str = Field(default="pg_restore", description="The program that reads what it wrote.")
-
-    def at(self, folder: Path) -> Self:
-        """Return it with its relative paths starting at `folder`."""
-        return self.model_copy(update={"folder": None if self.folder is None else folder / self.folder})

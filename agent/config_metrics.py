@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from agent.config_dicomweb import is_loopback
+from agent.config_section import Section
+from agent.config_tls import check_key
+from agent.secret import is_this_machine
 
 
-class MetricsSection(BaseModel):
+class MetricsSection(Section):
     """Metrics for Prometheus, /healthz and /readyz of a host; see docs/metrics.md. The pages answer them, too."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     port: int | None = Field(
         default=None,
@@ -49,14 +49,8 @@ class MetricsSection(BaseModel):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            message = "expected tls_certificate and tls_key together. Received: one of them"
-            raise ValueError(message)
-        if not is_loopback(self.host) and not self.token:
+        check_key(self.tls_certificate, self.tls_key)
+        if not is_this_machine(self.host) and not self.token:
             message = f"expected token = true. Received: host={self.host}"
             raise ValueError(message)
         return self
-
-    def at(self, folder: Path) -> Self:
-        """Return it with its relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})

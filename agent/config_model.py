@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
+
+from agent.config_section import Section
 
 
-class ModelSection(BaseModel):
+class ModelSection(Section):
     """The network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
         default="efficientnet_lite0", description="A model of the zoo: the name of a module in model.zoo."

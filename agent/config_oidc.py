@@ -4,19 +4,18 @@ from pathlib import Path
 from typing import Literal, Self
 
 import httpx
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from agent.config_http import CalledOverHttp, Url
+from agent.config_section import Section
 from agent.secret import is_this_machine, read_secret
 
 RoleName = Literal["reader", "technologist", "operator", "admin", "service"]
 """The names of `agent.web.access.Role`."""
 
 
-class OidcSection(CalledOverHttp):
+class OidcSection(CalledOverHttp, Section):
     """Single sign-on at a provider of OpenID Connect. It has to know us by /sign-in/provider/callback below our URL."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     issuer: Url = Field(
         examples=["https://login.hospital.example"],
@@ -56,7 +55,3 @@ class OidcSection(CalledOverHttp):
             message = "expected the scope openid among scopes. Received: others"
             raise ValueError(message)
         return self
-
-    def resolved(self, folder: Path) -> Self:
-        """Return the table with its relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})

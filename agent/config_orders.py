@@ -3,18 +3,17 @@
 from datetime import timedelta
 from typing import Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from agent.config_peers import AeTitle
+from agent.config_section import Section
 from agent.config_tls import CalledOverTls
 from agent.retry import Backoff
 from dicom_io.peer import Peer
 
 
-class OrdersSection(CalledOverTls):
+class OrdersSection(CalledOverTls, Section):
     """The Modality Worklist that is asked, once for each study, for its order's priority and accession number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ae_title: AeTitle | None = Field(
         default=None, examples=["RIS"], description="AE title of the worklist; unset: nobody is asked."

@@ -3,8 +3,9 @@
 import ipaddress
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from agent.config_section import Section
 from agent.config_tls import CalledOverTls
 from db.priority import Standing, ordered
 from dicom_io.door import MODALITY_VERBS, NO_LIMITS, STRANGER_VERBS, Door, KnownPeer, Limits, Verb
@@ -28,10 +29,8 @@ def _check_network(value: str) -> str:
 NetworkText = Annotated[str, AfterValidator(_check_network)]
 
 
-class PeerSection(CalledOverTls):
+class PeerSection(CalledOverTls, Section):
     """A peer by its AE title: from where it may call, what it may do, where it listens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ae_title: AeTitle = Field(
         examples=["XRAY1"], description="Its AE title; it is refused from any address that is not listed."

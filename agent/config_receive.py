@@ -1,22 +1,18 @@
 """The table [receive] of config.toml."""
 
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from agent.config_peers import STRANGERS_DEFAULT, AeTitle, NetworkText
 from agent.config_processes import check_shared_port
+from agent.config_section import Seconds, Section
 from agent.config_tls import ReceiveTlsSection
 from dicom_io.door import Limits, Verb
 
-Seconds = Annotated[float, Field(gt=0)]
 
-
-class ReceiveSection(BaseModel):
+class ReceiveSection(Section):
     """The Storage SCP."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ae_title: AeTitle = Field(default="TIBABU", description="This agent's AE title, as SCP and as SCU.")
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - scanners are on the network
@@ -91,7 +87,3 @@ class ReceiveSection(BaseModel):
         plain, tls = (self.port,) if self.plain else (), () if self.tls is None else (self.tls.port,)
         check_shared_port(self.processes, *plain, *tls)
         return self
-
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        return self if self.tls is None else self.model_copy(update={"tls": self.tls.resolved(folder)})

@@ -1,20 +1,16 @@
 """The tables [work] and [deliver] of config.toml: the roles that have no file of their own."""
 
 from datetime import timedelta
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agent.config_processes import MOST
+from agent.config_section import Seconds, Section
 from agent.retry import Backoff
 
-Seconds = Annotated[float, Field(gt=0)]
 
-
-class WorkSection(BaseModel):
+class WorkSection(Section):
     """Working: gate, pixels, network, conclusions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     processes: int = Field(
         default=1,
@@ -36,10 +32,8 @@ class WorkSection(BaseModel):
     )
 
 
-class DeliverSection(BaseModel):
+class DeliverSection(Section):
     """Delivering: trying again when a destination does not take a report."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     processes: int = Field(
         default=1,

@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from agent.config_section import Seconds, Section
 from agent.errors import DeliveryError
 from agent.secret import is_this_machine, read_secret
 from dicom_io.errors import StoreError
@@ -15,13 +16,9 @@ from dicom_io.s3 import Credentials, S3Settings
 _URL: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(\w[\w.-]*(?:/\w[\w.-]*)*))?/?", re.ASCII)
 _HTTP: Final = frozenset({"http", "https"})
 
-Seconds = Annotated[float, Field(gt=0)]
 
-
-class S3Section(BaseModel):
+class S3Section(Section):
     """An object store that speaks S3, in place of the folder; needs `pip install tibabu[s3]`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field(
         examples=["s3://tibabu/radiology"],
@@ -94,13 +91,6 @@ class S3Section(BaseModel):
             raise ValueError(message)
         return self
 
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        paths = {
-            name: getattr(self, name) for name in ("access_key_file", "secret_key_file", "ca_file", "cache_folder")
-        }
-        return self.model_copy(update={name: folder / path for name, path in paths.items() if path is not None})
-
     @property
     def settings(self) -> S3Settings:
         """The bucket as a value; the keys are read when they are needed."""
@@ -127,10 +117,8 @@ class S3Section(BaseModel):
         return Credentials(access_key.get_secret_value(), secret_key.get_secret_value())
 
 
-class StoreSection(BaseModel):
+class StoreSection(Section):
     """Where received Instances and rendered reports lie."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(
         default=Path("var/store"),
@@ -153,8 +141,3 @@ class StoreSection(BaseModel):
     def local_folder(self) -> Path:
         """The folder of this host in which Instances arrive."""
         return self.folder if self.s3 is None else self.s3.cache_folder
-
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        s3 = None if self.s3 is None else self.s3.resolved(folder)
-        return self.model_copy(update={"folder": folder / self.folder, "s3": s3})

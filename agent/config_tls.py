@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from agent.config_section import Section
 from dicom_io.tls import TlsClientSettings, TlsServerSettings
 
 
-class ReceiveTlsSection(BaseModel):
-    """DICOM over TLS, on a port of its own. New certificate files are taken up without a restart."""
+def check_key(certificate: Path | None, key: Path | None) -> None:
+    """Raise ValueError for a certificate without its key, and for a key alone."""
+    if (certificate is None) != (key is None):
+        message = "expected tls_certificate and tls_key together. Received: one of them"
+        raise ValueError(message)
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class ReceiveTlsSection(Section):
+    """DICOM over TLS, on a port of its own. New certificate files are taken up without a restart."""
 
     port: int = Field(default=2762, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     certificate: Path = Field(
@@ -38,10 +44,6 @@ class ReceiveTlsSection(BaseModel):
             required=self.require_client_certificate,
         )
 
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})
-
 
 class TlsTrust(BaseModel):
     """Whom a server must prove to be, and what we show it: what every call over TLS has among its settings."""
@@ -65,9 +67,7 @@ class TlsTrust(BaseModel):
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            message = "expected tls_certificate and tls_key together. Received: one of them"
-            raise ValueError(message)
+        check_key(self.tls_certificate, self.tls_key)
         return self
 
     @property
@@ -99,7 +99,3 @@ class CalledOverTls(TlsTrust):
     def client_tls(self) -> TlsClientSettings | None:
         """How to call it over TLS, None for not at all."""
         return self.trust if self.tls else None
-
-    def at(self, folder: Path) -> Self:
-        """Return the settings with their relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})

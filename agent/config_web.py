@@ -5,11 +5,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from agent.config_dicomweb import is_loopback
 from agent.config_oidc import OidcSection, RoleName
+from agent.config_peers import NetworkText
 from agent.config_processes import MOST, check_shared_port
+from agent.config_section import Section
+from agent.config_tls import check_key
+from agent.secret import is_this_machine
 
 
 def _check_name(value: str) -> str:
@@ -19,19 +22,8 @@ def _check_name(value: str) -> str:
     return value
 
 
-def _check_network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        message = f"expected an address or a network such as 10.0.0.0/24. Received: {value}"
-        raise ValueError(message) from None
-    return value
-
-
-class WebSection(BaseModel):
+class WebSection(Section):
     """The web application."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(
         default="127.0.0.1",
@@ -62,7 +54,7 @@ class WebSection(BaseModel):
         default=False,
         description="A proxy in front ends TLS: pages and cookies go unencrypted between it and this process.",
     )
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
+    trusted_proxies: tuple[NetworkText, ...] = Field(
         default=("127.0.0.1", "::1"),
         description="With behind_proxy: addresses or networks of proxies whose X-Forwarded-For is believed.",
     )
@@ -89,10 +81,8 @@ class WebSection(BaseModel):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            message = "expected tls_certificate and tls_key together. Received: one of them"
-            raise ValueError(message)
-        if is_loopback(self.host):
+        check_key(self.tls_certificate, self.tls_key)
+        if is_this_machine(self.host):
             return self
         if not self.accounts:
             message = f"expected accounts = true where others reach the pages. Received: host={self.host}"
@@ -104,7 +94,7 @@ class WebSection(BaseModel):
 
     @model_validator(mode="after")
     def _says_where_it_is(self) -> Self:
-        if not self.names and (self.behind_proxy or not is_loopback(self.host)):
+        if not self.names and (self.behind_proxy or not is_this_machine(self.host)):
             message = 'expected names under which browsers ask, as names = ["tibabu.hospital.example"]. Received: none'
             raise ValueError(message)
         if self.behind_proxy and not self.accounts:
@@ -116,10 +106,3 @@ class WebSection(BaseModel):
     def _shares_a_port_that_is_known(self) -> Self:
         check_shared_port(self.processes, self.port)
         return self
-
-    def resolved(self, folder: Path) -> Self:
-        """Return the section with its relative paths starting at `folder`."""
-        named = {"tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
-        paths = {name: None if path is None else folder / path for name, path in named.items()}
-        oidc = None if self.oidc is None else self.oidc.resolved(folder)
-        return self.model_copy(update={**paths, "oidc": oidc})

@@ -8,18 +8,18 @@ from typing import Final
 
 import httpx
 
-from agent.config_http import CalledOverHttp
+from agent.config_http import CalledOverHttp, TimeOuts
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import http_refusal
 from dicom_io.errors import TlsError
-from dicom_io.tls import TlsClientContext, client_context
+from dicom_io.tls import TlsClientContext, TlsClientSettings, client_context
 
 HINTS: Final = dict.fromkeys(range(300, 400), " (redirections are not followed)") | {
     401: " (it wants another secret or token)",
     403: " (whoever it takes us for may not do that)",
 }
 """What a status means that needs a person."""
-NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
+_NOTHING_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL)
 PLAIN: Final = {"Accept-Encoding": "identity"}
 """Nothing is decompressed: an answer of some kilobytes could become one of any size (RFC 9110 8.4 allows layers)."""
 
@@ -72,7 +72,7 @@ def short_body(response: httpx.Response, server: str, seconds: float) -> bytes:
     return bytes(body)
 
 
-def reason(error: Exception, context: TlsClientContext) -> str:
+def _reason(error: Exception, context: TlsClientContext) -> str:
     """Return what went wrong, and why in the system's words if it was the connection: they quote nothing sent."""
     why: BaseException | None = error
     while why is not None and not isinstance(why, OSError):
@@ -83,22 +83,28 @@ def reason(error: Exception, context: TlsClientContext) -> str:
 
 @contextmanager
 def opened(settings: CalledOverHttp, server: str) -> Iterator[Http]:
+    """Give a client that asks and answers whole, as `connected` does."""
+    with connected(settings.trust, settings, server) as client:
+        yield Http(client, server, settings.response_timeout_seconds)
+
+
+@contextmanager
+def connected(trust: TlsClientSettings, patience: TimeOuts, server: str) -> Iterator[httpx.Client]:
     """Give a client that follows no redirection and asks no proxy, so that data go nowhere else.
 
     Maps everything that it raises to DestinationDownError: its messages may quote what was sent.
     """
     try:
-        context = client_context(settings.trust)
+        context = client_context(trust)
     except TlsError as error:
         raise DestinationDownError(str(error)) from None
-    seconds = settings.response_timeout_seconds
-    timeout = httpx.Timeout(seconds, connect=settings.connection_timeout_seconds)
+    timeout = httpx.Timeout(patience.response_timeout_seconds, connect=patience.connection_timeout_seconds)
     try:
         with httpx.Client(verify=context, timeout=timeout, follow_redirects=False, trust_env=False) as client:
-            yield Http(client, server, seconds)
+            yield client
     except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-        message = f"expected an answer from {server}. Received: {reason(error, context)}"
-        raise DestinationDownError(message, sent=not isinstance(error, NOTHING_SENT)) from None
+        message = f"expected an answer from {server}. Received: {_reason(error, context)}"
+        raise DestinationDownError(message, sent=not isinstance(error, _NOTHING_SENT)) from None
 
 
 def refused(message: str, answer: Answer) -> DeliveryError:

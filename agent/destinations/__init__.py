@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Literal, Protocol, Self, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from agent.config_section import Section
 from agent.errors import ConfigError, DeliveryError
 from dicom_io.commitment_scu import Answer, Question, Way
 
@@ -128,10 +129,8 @@ def patience_of(made: Mapping[str, Destination]) -> dict[str, timedelta | None]:
     return {name: one.patience if isinstance(one, Confirming) and one.ways else None for name, one in made.items()}
 
 
-class DestinationSettings(BaseModel):
+class DestinationSettings(Section):
     """What every destination has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(examples=["pacs"], pattern=NAME, description="Its name in the ledger and on the pages.")
     type: str = Field(description="What it is: the name of a module in agent.destinations.")
@@ -157,10 +156,6 @@ class DestinationSettings(BaseModel):
         examples=["/var/lib/tibabu/trial"],
         description="On trial: all that would be sent there is written to this folder instead, and nothing is sent.",
     )
-
-    def at(self, folder: Path) -> Self:
-        """Return the settings with their relative paths starting at `folder`."""
-        return self.model_copy(update={name: folder / value for name, value in self if isinstance(value, Path)})
 
 
 def names() -> tuple[str, ...]:

@@ -1,26 +1,26 @@
 """A PACS or any other STOW-RS origin server: each object in a POST of its own, over one connection (PS3.18 10.5)."""
 
-import ipaddress
-import os
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import httpx
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from agent.config_http import TimeOuts, Url
 from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from agent.http_client import HINTS, NOTHING_SENT, PLAIN, reason, short_body
+from agent.http_client import HINTS, PLAIN, connected, short_body
+from agent.secret import is_this_machine, read_secret
 from agent.stow_answer import found, judge
 from dicom_io.commitment_scu import Answer, Question, Way
-from dicom_io.errors import HeaderError, TlsError
+from dicom_io.errors import HeaderError
 from dicom_io.file_meta import read_file_meta
-from dicom_io.tls import TlsClientSettings, client_context
+from dicom_io.tls import TlsClientSettings
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
 
@@ -29,23 +29,12 @@ _NOBODY: Final = "2.25.0"  # no study has this UID, so that a query for it asks 
 _THERE: Final = frozenset({403, 405, 501})  # it is there, though it lets us search nothing
 
 
-def _check_url(text: str) -> str:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
-        message = "expected a URL of http or https without user, query and fragment, such as https://pacs/dicom-web"
-        raise ValueError(message)
-    return text.rstrip("/")
-
-
-class Settings(DestinationSettings):
+class Settings(TimeOuts, DestinationSettings):
     """A STOW-RS server."""
 
     name: str = Field(examples=["web"], pattern=NAME, description="Its name in the ledger and on the pages.")
     type: Literal["stow"] = Field(examples=["stow"], description="A STOW-RS server (DICOMweb).")
-    url: Annotated[str, AfterValidator(_check_url)] = Field(
+    url: Url = Field(
         examples=["https://pacs.example/dicom-web"], description="Its service root: what stands before /studies."
     )
     authorization: Literal["bearer", "basic"] = Field(
@@ -64,11 +53,6 @@ class Settings(DestinationSettings):
         examples=["/etc/tibabu/ca.pem"],
         description="Certificates (PEM) of who vouches for the server; unset: those of the operating system.",
     )
-    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
-    response_timeout_seconds: float = Field(
-        default=60, gt=0, description="Longest wait for an answer, and for the server to take or give the next bytes."
-    )
-
     confirm: Literal["auto", "query", "none"] = Field(
         default="auto",
         description='Whether it is searched for a report (QIDO-RS) before that counts as delivered. "auto": where the '
@@ -84,7 +68,7 @@ class Settings(DestinationSettings):
             message = "expected secret_file or secret_variable. Received: both"
             raise ValueError(message)
         url = httpx.URL(self.url)
-        if self.has_secret and url.scheme != "https" and not _is_this_machine(url.host):
+        if self.has_secret and url.scheme != "https" and not is_this_machine(url.host):
             message = "expected https for a server that gets a secret, unless it is on this machine. Received: http"
             raise ValueError(message)
         return self
@@ -96,25 +80,11 @@ class Settings(DestinationSettings):
 
     def secret(self) -> SecretStr:
         """Return the secret as it is now. Raises DeliveryError if it cannot be had."""
-        try:
-            text = (
-                self.secret_file.read_text(encoding="utf-8") if self.secret_file else os.environ[self.secret_variable]
-            )
-        except (OSError, UnicodeDecodeError, KeyError) as error:
-            where = self.secret_file or f"${self.secret_variable}"
-            message = f"expected the secret in {where}. Received: {type(error).__name__}"
-            raise DeliveryError(message, retry=True) from None
-        if not text.strip() or not text.strip().isprintable() or not text.isascii():
-            message = "expected a secret of printable ASCII characters. Received: something else"
+        found = read_secret(self.secret_file, self.secret_variable)
+        if "\n" in found.get_secret_value():
+            message = "expected a secret of one line. Received: several"
             raise DeliveryError(message, retry=True)
-        return SecretStr(text.strip())
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return found
 
 
 class Destination:
@@ -179,24 +149,11 @@ class Destination:
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:
-        """Give a client. Maps everything that it raises; its messages may quote what was sent."""
-        settings = self._settings
-        try:
-            context = client_context(TlsClientSettings(ca_file=settings.ca_file))
-        except TlsError as error:
-            raise DestinationDownError(str(error)) from None
-        try:
-            with httpx.Client(
-                verify=context,
-                headers={"Accept": "application/dicom+json"} | PLAIN | self._credentials(),
-                timeout=httpx.Timeout(settings.response_timeout_seconds, connect=settings.connection_timeout_seconds),
-                follow_redirects=False,
-                trust_env=False,
-            ) as client:
-                yield client
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-            message = f"expected an answer from {self}. Received: {reason(error, context)}"
-            raise DestinationDownError(message, sent=not isinstance(error, NOTHING_SENT)) from None
+        """Give a client that shows who we are, as `connected` does."""
+        trust = TlsClientSettings(ca_file=self._settings.ca_file)
+        with connected(trust, self._settings, str(self)) as client:
+            client.headers.update({"Accept": "application/dicom+json"} | PLAIN | self._credentials())
+            yield client
 
     def _credentials(self) -> dict[str, str]:
         if not self._settings.has_secret:
