@@ -23,8 +23,9 @@ from db import kinds
 from db.audit import THE_AGENT, AuditEvent, record
 from db.audit_terms import EventAction, EventId, EventType
 from db.database import Database
+from db.delivery_list import open_deliveries
 from db.errors import DatabaseError
-from db.figures import open_deliveries
+from db.figures import OPEN
 from db.queue import Handler
 
 log = structlog.get_logger(__name__)
@@ -239,7 +240,7 @@ def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) 
 
 def _tell_of_nobodys(database: Database, destinations: Collection[str]) -> None:
     """Say what waits for destinations that were taken out of the configuration: nothing sends it meanwhile."""
-    for one in open_deliveries(database):
+    for one in open_deliveries(database, OPEN):
         if one.destination not in destinations:
             facts = {"destination": one.destination, "state": one.state}
             log.warning("deliveries_to_nobody", reports=one.reports, instances=one.instances, **facts)

@@ -1,9 +1,11 @@
 """Deliveries for those who look after them: what is parked, what waits, how many of each. Names no patient."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from db.database import Database
 from db.delivery_state import OVER, STATES, DeliveryState
@@ -87,11 +89,18 @@ class OpenDeliveries:
     oldest_created_at: datetime
 
 
-_OPEN = (DeliveryState.PARKED, DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.HELD)
+UNDER_WAY: Final = (DeliveryState.PARKED, DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.HELD)
+"""The states that are not a delivery's last."""
 
 
-def open_deliveries(database: Database) -> tuple[OpenDeliveries, ...]:
-    """Return what is under way or parked, by destination and state: along the index, whatever has arrived before."""
+def open_deliveries(database: Database, states: Sequence[str] = UNDER_WAY) -> tuple[OpenDeliveries, ...]:
+    """Return how many stand in these states, by destination and state."""
+    with database.read() as connection:
+        return count_open(connection, states)
+
+
+def count_open(connection: Connection, states: Sequence[str]) -> tuple[OpenDeliveries, ...]:
+    """Count as `open_deliveries` does: along the index, whatever has arrived before."""
     query = (
         select(
             delivery.c.destination,
@@ -100,12 +109,11 @@ def open_deliveries(database: Database) -> tuple[OpenDeliveries, ...]:
             func.count(delivery.c.instance_id).label("instances"),
             func.min(delivery.c.created_at, type_=delivery.c.created_at.type).label("oldest_created_at"),
         )
-        .where(delivery.c.state.in_(_OPEN))
+        .where(delivery.c.state.in_(states))
         .group_by(delivery.c.destination, delivery.c.state)
     )
-    with database.read() as connection:
-        found = [OpenDeliveries(**row) for row in connection.execute(query).mappings()]
-    return tuple(sorted(found, key=lambda one: (one.destination, _OPEN.index(one.state))))
+    found = [OpenDeliveries(**row) for row in connection.execute(query).mappings()]
+    return tuple(sorted(found, key=lambda one: (one.destination, states.index(one.state))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

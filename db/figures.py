@@ -7,11 +7,12 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from db.database import Database
+from db.delivery_list import OpenDeliveries, count_open
 from db.delivery_state import DeliveryState
 from db.disks import Disk, disk_rows
 from db.drift import reports_of
 from db.lifecycle import State
-from db.schema import delivery, study
+from db.schema import study
 from db.schema_keeping import backup
 from db.triage import switched_off
 
@@ -19,17 +20,6 @@ OPEN: Final = (DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.PARKED)
 """The states in which a delivery waits for something; what is held for an outcome may be held for ever."""
 
 _LOOKED_AT: Final = 200  # of the latest studies: thousands of priors in a row are not walked past at each scrape
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDeliveries:
-    """So many deliveries to one destination in one state, and since when the first of them waits."""
-
-    destination: str
-    state: str
-    reports: int
-    instances: int
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +40,7 @@ def figures(database: Database) -> Figures:
     """Return what stands, as one transaction sees it."""
     with database.read() as connection:
         return Figures(
-            deliveries=_deliveries(connection),
+            deliveries=count_open(connection, OPEN),
             studies=_studies(connection),
             undecided=connection.scalar(select(func.count()).select_from(study).where(study.c.conflict != "")) or 0,
             last_received_at=_last(connection),
@@ -61,28 +51,6 @@ def figures(database: Database) -> Figures:
                 select(backup.c.began_at).where(backup.c.is_whole).order_by(backup.c.ended_at.desc()).limit(1)
             ),
         )
-
-
-def open_deliveries(database: Database) -> tuple[OpenDeliveries, ...]:
-    """Return only what waits to be delivered, by destination and state."""
-    with database.read() as connection:
-        return _deliveries(connection)
-
-
-def _deliveries(connection: Connection) -> tuple[OpenDeliveries, ...]:
-    query = (
-        select(
-            delivery.c.destination,
-            delivery.c.state,
-            func.count(delivery.c.report_id).label("reports"),
-            func.count(delivery.c.instance_id).label("instances"),
-            func.min(delivery.c.created_at, type_=delivery.c.created_at.type).label("since"),
-        )
-        .where(delivery.c.state.in_(OPEN))
-        .group_by(delivery.c.destination, delivery.c.state)
-        .order_by(delivery.c.destination, delivery.c.state)
-    )
-    return tuple(OpenDeliveries(**row) for row in connection.execute(query).mappings())
 
 
 def _studies(connection: Connection) -> dict[str, int]:

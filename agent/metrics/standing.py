@@ -105,7 +105,7 @@ def _deliveries(made: _Made, stands: Figures, known: Collection[str], now: datet
             labels = (destination, state.lower())
             for of in ("reports", "instances"):
                 made["tibabu_deliveries"].add_metric((*labels, of), 0 if one is None else getattr(one, of))
-            age = 0.0 if one is None else (now - one.since).total_seconds()
+            age = 0.0 if one is None else (now - one.oldest_created_at).total_seconds()
             made["tibabu_oldest_delivery_seconds"].add_metric(labels, age)
 
 

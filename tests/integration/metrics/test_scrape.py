@@ -121,7 +121,7 @@ def test_both_databases_give_the_same_figures(database: Database, make_ledger: A
         ("A", "QUEUED", 1, 0),
         ("B", "QUEUED", 1, 0),
     ]
-    assert found.deliveries[0].since == at + timedelta(minutes=1)
+    assert found.deliveries[0].oldest_created_at == at + timedelta(minutes=1)
     assert found.studies == {"RECEIVING": 0, "COMPLETE": 1}
     assert found.last_received_at == at + timedelta(seconds=2)
     assert (found.undecided, found.triage_on, found.backed_up_at) == (0, True, None)
