@@ -1,11 +1,7 @@
 """The public texts say what the program does: tables, names, links and settings are compared with the code."""
 
-import ast
 import re
-from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,9 +9,7 @@ from agent.cli.commands import COMMANDS
 from agent.config import Config
 from agent.forwarding.fields import FIELDS as FIELDS_OF_RULES
 from agent.log_fields import FIELDS
-from agent.reference.pages import PAGES
 from db.lifecycle import Event, State, step
-from db.metadata import metadata
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.scp import ScpSettings
 
@@ -26,8 +20,6 @@ TEXTS = (
     "CONTRIBUTING.md",
     *(str(path.relative_to(REPOSITORY)) for path in sorted((REPOSITORY / "docs").rglob("*.md"))),
 )
-PACKAGES = ("agent", "db", "dicom_io", "model")
-LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 def text(name: str) -> str:
@@ -87,26 +79,6 @@ def test_the_readme_names_every_command() -> None:
     assert set(COMMANDS) <= set(re.findall(r"`([\w-]+)", table))
 
 
-def test_every_fence_says_what_it_is_written_in(snippets: Callable[[str], list[Any]]) -> None:
-    """How the blocks of each language are checked stands in tests/fixtures/snippets.py."""
-    languages = {"sh", "toml", "python", "json", "yaml", "ini", "js", "csv", "text"}
-    for name in (*TEXTS, "benchmarks/README.md"):
-        found = snippets(name)
-        assert [str(one) for one in found if one.language not in languages] == []
-        assert len(re.findall(r"^\s*```", text(name), re.MULTILINE)) == 2 * len(found), name
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_of_the_reference_is_what_the_code_says(name: str) -> None:
-    written = text(f"docs/reference/{name}") == PAGES[name]()
-    assert written, "python -m agent.reference docs/reference"
-
-
-def test_the_reference_has_every_table_of_the_database() -> None:
-    written = set(re.findall(r"^### (\w+)$", text("docs/reference/database.md"), re.MULTILINE))
-    assert written == set(metadata.tables)
-
-
 def test_the_lifecycle_in_the_architecture_is_the_table_in_the_code() -> None:
     rows = [f"| from \\ event | {' | '.join(Event)} |"]
     for state in State:
@@ -118,32 +90,6 @@ def test_the_lifecycle_in_the_architecture_is_the_table_in_the_code() -> None:
     assert [lines[start], *lines[start + 2 : start + 2 + len(State)]] == rows
 
 
-@cache
-def parsed(package: str) -> tuple[tuple[Path, ast.Module], ...]:
-    """Return every file of a package with its syntax tree."""
-    return tuple((path, ast.parse(path.read_bytes())) for path in (REPOSITORY / package).rglob("*.py"))
-
-
-def events() -> Iterator[str]:
-    """Yield the name of every event that the program logs."""
-    for package in PACKAGES:
-        for _, tree in parsed(package):
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-                    owner, first = node.func.value, node.args[0]
-                    logs = isinstance(owner, ast.Name) and owner.id in {"log", "logger", "_log"}
-                    if ((logs and node.func.attr in LEVELS) or node.func.attr == "_report") and isinstance(
-                        first, ast.Constant
-                    ):
-                        yield str(first.value)
-
-
-def test_the_table_of_log_events_is_complete_and_names_no_other() -> None:
-    table = text("docs/operations.md").partition("| event | level |")[2].partition("\n\n")[0]
-    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert named == set(events())
-
-
 def test_the_table_of_the_rules_fields_is_the_code() -> None:
     table = text("docs/routing.md").partition("## The fields")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FIELDS_OF_RULES)
@@ -153,41 +99,9 @@ def test_the_table_of_the_rules_fields_is_the_code() -> None:
         assert ("any case" in row) is field.ignores_case
 
 
-def fields_of(call: ast.Call, tree: ast.Module) -> Iterator[str]:
-    """Yield the fields that a call hands to the log, by name or in a dict that this file makes."""
-    made = {
-        node.targets[0].id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Dict)
-    }
-    for keyword in call.keywords:
-        if keyword.arg not in {None, "extra"}:
-            yield str(keyword.arg)
-            continue
-        value = made.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
-        for key in value.keys if isinstance(value, ast.Dict) else ():
-            if isinstance(key, ast.Constant):
-                yield str(key.value)
-
-
-def test_every_field_that_is_logged_is_listed_else_it_would_be_left_out() -> None:
-    for package in PACKAGES:
-        for path, tree in parsed(package):
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
-                    owner = node.func.value
-                    if isinstance(owner, ast.Name) and owner.id in {"log", "logger", "_log"}:
-                        unknown = set(fields_of(node, tree)) - FIELDS.keys() - {"exc_info"}
-                        assert not unknown, f"{path}:{node.lineno}: list in agent/log_fields.py: {unknown}"
-
-
 def test_the_fields_of_the_log_are_told_as_they_are() -> None:
     table = text("docs/logs.md").partition("## Fields")[2]
     assert re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE) == list(FIELDS.items())
-
-
-def test_every_event_has_a_static_name() -> None:
-    assert all(re.fullmatch(r"[a-z][a-z_0-9]*", name) for name in events())
 
 
 def test_the_conformance_statement_gives_our_identity_and_limits() -> None:

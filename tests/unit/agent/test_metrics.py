@@ -4,8 +4,6 @@ import fcntl
 import os
 import re
 import struct
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -152,23 +150,6 @@ def test_there_are_only_so_many_labels_whatever_comes(counts: Counts, counted: C
     found = counted()
     assert len(found) == 201
     assert found["tibabu_dicomweb_requests_total", ("other", "other")] == 100
-
-
-def test_counts_outlive_their_process_and_the_next_one_goes_on_with_them(
-    tmp_path: Path, counted: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(joining.VARIABLE, str(tmp_path))
-    program = f"""import os, pathlib
-from agent.metrics.counted import Counts
-Counts(pathlib.Path({str(tmp_path)!r}), "work").note(None, "", {{"event": "hl7_message", "answer": "AA"}})
-os.kill(os.getpid(), 9)"""
-    subprocess.run([sys.executable, "-c", program], check=False)  # noqa: S603 - this very Python
-    assert joining.living(tmp_path) == {"work": 0}
-    counts = Counts(tmp_path, "work")
-    assert joining.living(tmp_path) == {"work": 1}
-    counts.note(None, "", {"event": "hl7_message", "answer": "AA"})
-    assert counted() == {("tibabu_hl7_messages_total", ("AA",)): 2}
-    assert len(list(tmp_path.glob("counter_*.db"))) == 1
 
 
 def test_two_processes_of_a_role_count_apart_and_are_added_up(

@@ -31,6 +31,15 @@ def test_every_block_that_does_not_run_says_why_and_what_checks_it_instead(page:
             assert check == "its options" or (REPOSITORY / check).exists(), f"{one}: {check}"
 
 
+def test_every_fence_says_what_it_is_written_in(snippets: Snippets) -> None:
+    """How the blocks of each language are checked stands in tests/fixtures/snippets.py."""
+    languages = {"sh", "toml", "python", "json", "yaml", "ini", "js", "csv", "text"}
+    for path in (*REPOSITORY.glob("*.md"), REPOSITORY / "benchmarks/README.md", *(REPOSITORY / "docs").rglob("*.md")):
+        found = snippets(str(path.relative_to(REPOSITORY)))
+        assert [str(one) for one in found if one.language not in languages] == []
+        assert len(re.findall(r"^\s*```", path.read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(found), path
+
+
 def test_every_example_of_a_configuration_loads(page: str, snippets: Snippets) -> None:
     for one in snippets(page):
         if one.language == "toml":
