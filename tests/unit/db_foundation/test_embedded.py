@@ -15,7 +15,19 @@ from sqlalchemy import Connection, select
 from db.database import Database, open_database
 from db.errors import DatabaseError, DatabaseUnavailableError
 from db.metadata import metadata
-from db.queue import LONGEST_KIND, Done, Job, KindDepth, Park, ParkedJob, RetryAt, RunningJob, embedded
+from db.queue import (
+    LONGEST_KIND,
+    Done,
+    Job,
+    KindDepth,
+    Park,
+    ParkedJob,
+    RetryAt,
+    RunningJob,
+    embedded,
+    open_queue,
+    utc_now,
+)
 from db.queue.changes import ChangeCounter
 from db.queue.embedded import EmbeddedQueue, EmbeddedWorker
 from db.queue.job_rows import JobRows
@@ -521,3 +533,15 @@ def test_what_fails_as_changes_are_asked_for_is_an_error_of_this_package(databas
     changes._connection.driver_connection.close()  # type: ignore[union-attr]
     with pytest.raises(DatabaseError):
         changes.read()
+
+
+def test_a_database_gets_the_engine_that_fits_it_and_that_is_as_patient_as_it_is_told(
+    database: Database, clock: Clock
+) -> None:
+    queue: Any = open_queue(database, POLICY, clock)
+    assert isinstance(queue, EmbeddedQueue)
+    assert (queue._database, queue._policy, queue._clock) == (database, POLICY, clock)
+    queue = open_queue(open_database("postgresql://nobody@127.0.0.1/nothing"))  # nothing is connected yet
+    assert type(queue).__name__ == "ProcrastinateQueue"
+    assert (queue._policy, queue._clock) == (Policy(), utc_now)
+    assert utc_now().tzinfo == UTC

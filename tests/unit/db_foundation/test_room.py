@@ -22,9 +22,27 @@ def alone(room: Room[str], patience: float = LONG) -> Iterator[bool]:
         yield is_alone
 
 
-def test_many_are_in_it_side_by_side(room: Room[str]) -> None:
-    assert room.enter(0)
-    assert room.enter(0)
+class Looked(threading.Event):
+    """An order to stop that has not come, and tells that it was looked for: somebody has to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = threading.Event()
+
+    def is_set(self) -> bool:
+        self.now.set()
+        return super().is_set()
+
+
+def test_many_are_in_it_side_by_side_and_who_would_be_alone_waits_for_the_last_of_them(room: Room[str]) -> None:
+    for _ in range(3):
+        assert room.enter(0)
+    for _ in range(3):
+        with alone(room, patience=0) as is_alone:
+            assert not is_alone
+        room.leave()
+    with alone(room, patience=0) as is_alone:
+        assert is_alone
 
 
 def test_who_is_alone_lets_nobody_in_until_he_has_gone(room: Room[str]) -> None:
@@ -35,15 +53,20 @@ def test_who_is_alone_lets_nobody_in_until_he_has_gone(room: Room[str]) -> None:
 
 
 def test_only_one_is_alone(room: Room[str]) -> None:
-    with alone(room), alone(room, patience=0) as second:
-        assert not second
+    with alone(room):
+        for _ in range(2):
+            with alone(room, patience=0) as second:
+                assert not second
+            assert not room.enter(0), "the first one is"
+    assert room.enter(0)
+    room.leave()
     with alone(room, patience=0) as third:
         assert third
 
 
 def test_who_asks_to_be_alone_keeps_others_out_while_he_waits_and_no_longer(room: Room[str]) -> None:
     assert room.enter(0)
-    with alone(room, patience=0) as is_alone:
+    with alone(room, patience=0.03) as is_alone:
         assert not is_alone
         assert not room.enter(0)
     assert room.enter(0)
@@ -52,13 +75,15 @@ def test_who_asks_to_be_alone_keeps_others_out_while_he_waits_and_no_longer(room
 def test_who_asks_to_be_alone_comes_in_when_the_last_one_goes(room: Room[str]) -> None:
     assert room.enter(0)
     got: list[bool] = []
+    stop = Looked()
 
     def ask() -> None:
-        with alone(room) as is_alone:
+        with room.alone(stop, poll=LONG, patience=LONG) as is_alone:
             got.append(is_alone)
 
     asking = threading.Thread(target=ask)
     asking.start()
+    assert stop.now.wait(30)
     room.leave()
     asking.join(30)
     assert got == [True]
@@ -100,6 +125,13 @@ def test_those_left_are_all_who_hang_at_once_and_the_others_if_they_do_not_go_in
             assert {guest.job for guest in room.left(0)} == {"hangs", "works"}
 
 
+def test_who_has_taken_as_long_as_he_may_does_not_hang_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = Guest("a", 5.0, since=1000.0)
+    for now, hangs in ((1005.0, False), (1005.5, True)):
+        monkeypatch.setattr("db.queue.room.monotonic", lambda now=now: now)
+        assert (guest.seconds, guest.hangs) == (now - 1000, hangs)
+
+
 def test_who_has_gone_is_not_left_though_his_job_failed(room: Room[str]) -> None:
     with pytest.raises(ZeroDivisionError), room.running("a", LONG):
         raise ZeroDivisionError
@@ -114,3 +146,20 @@ def test_a_guest_tells_where_in_the_program_it_is_innermost_first_and_nothing_on
     ]
     assert len(names) == 4
     assert Guest("a", LONG, thread=-1).place == ""
+
+
+def test_of_another_thread_it_is_told_where_that_one_is() -> None:
+    inside, stop = threading.Event(), threading.Event()
+
+    def wait_inside() -> None:
+        inside.set()
+        stop.wait()
+
+    thread = threading.Thread(target=wait_inside)
+    thread.start()
+    assert inside.wait(30)
+    place = Guest("a", LONG, thread=thread.ident or 0).place
+    stop.set()
+    thread.join()
+    assert "test_room.py" in place
+    assert "wait_inside" in place
