@@ -1,6 +1,7 @@
 """config.toml: every setting with its name, default and sentence; checked whole, at once, before anything starts."""
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -196,13 +197,17 @@ def parse(text: str, path: Path | None) -> Config:
     """Return what a config file says, as `load` does. `path` is where it lies."""
     folder = Path.cwd() if path is None else path.resolve().parent
     try:
-        return resolve(Config.model_validate(tomllib.loads(text)), folder)
+        tables = tomllib.loads(text)
+        if not (with_nul := list(_with_nul(tables))):
+            return resolve(Config.model_validate(tables), folder)
+        problems = "\n".join(f"  {key}: expected text without NUL" for key in with_nul)
+        message = f"{path} has {len(with_nul)} problem(s):\n{problems}"
     except tomllib.TOMLDecodeError as error:
         message = f"expected TOML in {path}. Received: {error}"
     except ValidationError as error:
         problems = "\n".join(f"  {_key(problem['loc'])}: {_said(problem)}" for problem in error.errors())
         message = f"{path} has {error.error_count()} problem(s):\n{problems}"
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a NUL in a path, endless brackets
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless brackets
         message = f"expected a config file that can be read in {path}. Received: {type(error).__name__}"
     raise ConfigError(message)
 
@@ -212,6 +217,15 @@ def _said(problem: ErrorDetails) -> str:
         return problem["msg"]
     near = meant(Config, problem["loc"])
     return f"not permitted, no such key; did you mean {near}?" if near else "not permitted, no such key"
+
+
+def _with_nul(value: object, location: tuple[int | str, ...] = ()) -> Iterator[str]:
+    """Yield the keys of texts that no path, host or name can be: what takes one breaks, some of it only at work."""
+    if isinstance(value, str) and "\0" in value:
+        yield _key(location)
+    elif isinstance(value, dict | list):
+        for name, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _with_nul(each, (*location, name))
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -14,6 +14,7 @@ from agent.config import Config, parse, read
 from agent.errors import ConfigError
 from agent.notices import Notices
 from agent.parts import open_rows
+from agent.rehearsal import unusable
 from agent.reload import RENEWED, Change, changes, needing_restart, starting_anew
 from agent.renewal import Renewal
 from db.errors import DatabaseError
@@ -52,13 +53,15 @@ class Accepted:
         try:
             text, config = self._read()
             found = changes(self.config, config)
+            wrong = list(unusable(config, found))
         except ConfigError as error:
             return self._refuse(str(error).splitlines())
         except Exception as error:
             log.exception("configuration_unreadable")
             return self._refuse([f"{type(error).__name__}: the log says where."])
-        if fixed := needing_restart(found):
-            return self._refuse([f"{change.key}: expected to stay until the next start." for change in fixed])
+        wrong += [f"{change.key}: expected to stay until the next start." for change in needing_restart(found)]
+        if wrong:
+            return self._refuse(wrong)
         outcome = ReloadOutcome.TAKEN if found else ReloadOutcome.UNCHANGED
         of_network = any(change.table in _OF_NETWORK for change in found)
         if (reason := self._record(outcome, tuple(map(str, found)), (), of_network=of_network)) is not None:
@@ -83,15 +86,15 @@ class Accepted:
         self, outcome: ReloadOutcome, changed: tuple[str, ...], problems: tuple[str, ...], *, of_network: bool
     ) -> str | None:
         """Put on record how it went; return why that is not possible, None when it is done."""
-        reload = Reload(
-            place=self.place,
-            pid=os.getpid(),
-            at=self.clock(),
-            outcome=outcome,
-            changes=changed,
-            problems=problems,
-        )
         try:
+            reload = Reload(
+                place=self.place,
+                pid=os.getpid(),
+                at=self.clock(),
+                outcome=outcome,
+                changes=changed,
+                problems=problems,
+            )
             database = open_rows(self.config)
             try:
                 record_reload(database, reload, of_network=of_network)
@@ -100,21 +103,30 @@ class Accepted:
         except (DatabaseError, OSError) as error:
             log.warning("reload_not_recorded", outcome=str(outcome), reason=str(error))
             return str(error)
+        except Exception as error:
+            log.exception("reload_not_recorded", outcome=str(outcome), reason=type(error).__name__)
+            return type(error).__name__
         return None
 
 
 def follow_notices(notices: Notices, path: Path | None, hung_up: threading.Event, renewal: Renewal) -> None:
-    """Have a role take over what its supervisor has accepted and posted, at each SIGHUP from it; never returns."""
+    """Have a role take over what its supervisor has accepted and posted, at each SIGHUP from it.
+
+    An edge: a role that cannot starts anew, with what is accepted. Else it would go on with the old one for ever.
+    """
     while hung_up.wait():
         hung_up.clear()
-        for text in notices.news():
-            try:
-                config = parse(text, path)
-            except ConfigError as error:  # a file that it names has gone since it was accepted
-                log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
-                renewal.start_anew()
-                return
-            renewal.tell(config)
+        try:
+            for text in notices.news():
+                renewal.tell(parse(text, path))
+        except ConfigError as error:  # a file that it names has gone since it was accepted
+            log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
+            renewal.start_anew()
+            return
+        except Exception:
+            log.exception("configuration_not_taken_over")
+            renewal.start_anew()
+            return
 
 
 def follow_file(accepted: Accepted, role: str, hung_up: threading.Event, renewal: Renewal) -> None:

@@ -1,14 +1,19 @@
 """What differs between two configurations, and what of it a running agent takes over."""
 
+import threading
+from copy import copy
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
 
 from agent.config import Config, parse
+from agent.notices import Notices
 from agent.parts import utc_now
 from agent.reload import NEW_STARTS, RENEWED, changes, needing_restart, starting_anew
-from agent.reloading import Accepted
+from agent.reloading import Accepted, follow_notices
+from agent.renewal import Renewal
 from agent.roles import HL7, METRICS, ROLES, SHADOW
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventOutcome, EventType
@@ -95,6 +100,16 @@ def test_a_good_file_is_taken_and_what_changed_is_put_on_record(accepted: Accept
     ("text", "said", "of"),
     [
         ("[[peers]]\nae_title = 1\n[drift]\nx = 0", "peers[0].ae_title: Input should be a valid string", "drift.x"),
+        (
+            "[[destinations]]\nname = 'out'\ntype = 'folder'\nfolder = \"a\\u0000b\"",
+            "destinations[0].folder: expected text without NUL",
+            "destinations[0].folder",
+        ),
+        (
+            f"{PACS}tls = true\ntls_ca_file = 'absent.pem'\n[receive]\nport = 0\n{XRAY}",
+            "destinations[pacs]: expected PEM files",
+            "receive.port",
+        ),
         ("[[peers]", "expected TOML in ", "expected TOML in "),
         ("x = " + "[" * 100_000, "", "configuration refused on here: "),  # deeper than Python can read
         (f"[receive]\nport = 0\n{CT}", "receive.port: expected to stay until the next start.", "receive.port"),
@@ -120,6 +135,42 @@ def test_a_bad_file_is_refused_whole_with_all_its_problems_and_nothing_that_it_g
     assert row.event.outcome is EventOutcome.MINOR_FAILURE
     assert of in row.event.detail
     assert "SECRET" not in row.event.detail + "".join(told.problems)
+
+
+def test_a_destination_that_cannot_be_made_is_refused_by_its_name(
+    accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert accepted.path is not None
+    monkeypatch.setattr("agent.destinations.dicom.HeldAssociation", Mock(side_effect=ValueError("title")))
+    accepted.path.write_text(ROWS + XRAY + PACS)
+    with capture_logs() as events:
+        assert accepted.reload() == ()
+    assert events[0]["problems"] == ["destinations[pacs]: expected what can be made. Received: ValueError: title"]
+    assert accepted.config.destinations == ()
+
+
+def test_a_role_that_cannot_take_over_what_was_accepted_starts_anew_whatever_keeps_it(tmp_path: Path) -> None:
+    (loop := tmp_path / "config.toml").symlink_to(loop)
+    notices, hung_up, stop = Notices(), threading.Event(), threading.Event()
+    of_role = copy(notices)  # as a fork has it
+    notices.post(XRAY)
+    renewal = Renewal(stop)
+    hung_up.set()
+    follow_notices(of_role, loop, hung_up, renewal)
+    assert stop.is_set()
+    assert renewal.anew
+
+
+def test_whatever_keeps_a_reload_from_being_recorded_nothing_is_taken_and_the_next_one_is(accepted: Accepted) -> None:
+    assert accepted.path is not None
+    clock = accepted.clock
+    accepted.clock = Mock(side_effect=OverflowError)
+    accepted.path.write_text(ROWS + CT)
+    with capture_logs() as events:
+        assert accepted.reload() == ()
+    assert [event["event"] for event in events] == ["reload_not_recorded", "configuration_refused"]
+    accepted.clock = clock
+    assert accepted.reload() != ()
 
 
 def test_nothing_is_taken_that_cannot_be_put_on_record(
