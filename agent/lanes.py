@@ -34,9 +34,12 @@ def run_lanes(
     lanes = [threading.Thread(target=run, args=lane, name=lane[0]) for lane in handlers.items()]
     for lane in lanes:
         lane.start()
-    started()
-    stop.wait()
-    for lane in lanes:
-        lane.join()
+    try:
+        started()
+        stop.wait()
+    finally:  # though whoever is told of the start has gone: a process whose main thread has ended would work on unseen
+        stop.set()
+        for lane in lanes:
+            lane.join()
     if defects:
         raise defects[0]

@@ -50,3 +50,15 @@ def test_a_defect_in_one_lane_stops_the_others_and_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         run_lanes(Lanes("b"), HANDLERS, stop, started=lambda: None)  # type: ignore[arg-type]
     assert stop.is_set()
+
+
+def test_lanes_stop_if_nobody_can_be_told_that_they_have_started() -> None:
+    stop = threading.Event()
+
+    def started() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_lanes(Lanes(), HANDLERS, stop, started=started)  # type: ignore[arg-type]
+    assert stop.is_set()
+    assert not {thread.name for thread in threading.enumerate()} & set(HANDLERS)
