@@ -142,11 +142,16 @@ class Edge:
             state["person"] = await run_in_threadpool(self._identify, Request(scope))
             return None
         address, shown = f"address {network_of(state['address'])}", _shown(scope)
-        wait = 0.0 if self._pace.is_known(shown) else self._pace.wait(address, pace.OF_NOBODY, counts=False)
-        if wait:  # nothing is looked up for an address that asks too often in nobody's name
+        # Nothing is looked up for an address that asks too often in nobody's name. But who shows something new may
+        # just have been given it, at an address of many: there only what was shown in vain counts.
+        looked_up = f"{address} in vain" if shown else address
+        wait = 0.0 if self._pace.is_known(shown) else self._pace.wait(looked_up, pace.OF_NOBODY, counts=False)
+        if wait:
             return self._too_often(scope, wait)
         person = state["person"] = await run_in_threadpool(self._identify, Request(scope))
         self._pace.remember(shown, found=person is not None)
+        if person is None and shown:
+            self._pace.wait(looked_up, pace.OF_NOBODY)
         party, allowed = (address, pace.OF_NOBODY) if person is None else (f"name {person.name}", pace.OF_PERSON)
         wait = self._pace.wait(party, allowed)
         return self._too_often(scope, wait) if wait else None
@@ -210,10 +215,10 @@ def _bounded(receive: Receive) -> Receive:
 
 
 def _shown(scope: Scope) -> bytes:
-    """Return a digest of what a request shows of who sends it."""
+    """Return a digest of what a request shows of who sends it, nothing if it shows nothing."""
     headers = Headers(scope=scope)
     shown = "\n".join((*headers.getlist("authorization"), *headers.getlist("cookie")))
-    return hashlib.sha256(shown.encode("utf-8", "surrogateescape")).digest()
+    return b"" if not shown else hashlib.sha256(shown.encode("utf-8", "surrogateescape")).digest()
 
 
 def _of_this_site(headers: Headers) -> bool:

@@ -43,6 +43,19 @@ def test_without_accounts_nobody_is_counted(client: httpx.Client, monkeypatch: p
     assert [client.get("/system").status_code for _ in range(3)] == [200] * 3
 
 
+def test_who_was_just_given_a_session_goes_on_though_the_address_has_asked_too_often(
+    sqlite_database: Database, visit: Callable[..., Any], make_person: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "OF_NOBODY", Allowed(9, 0.01))
+    make_person(sqlite_database, "jane")
+    browser, stranger = visit(sqlite_database), visit(sqlite_database)
+    browser.sign_in("jane")
+    while stranger.get("/sign-in").status_code == 200:
+        pass
+    assert browser.get("/account").status_code == 200
+    assert stranger.get("/sign-in").status_code == 429
+
+
 def test_nothing_is_looked_up_for_an_address_that_asks_too_often_in_nobodys_name(
     sqlite_database: Database, visit: Callable[..., Any], make_person: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,5 +71,5 @@ def test_nothing_is_looked_up_for_an_address_that_asks_too_often_in_nobodys_name
     for number in range(6):
         guesser.cookies.set("tibabu", f"{number}" * 43)
         guesser.get("/account")
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert browser.get("/account").status_code == 200
