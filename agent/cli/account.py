@@ -1,13 +1,11 @@
 """`tibabu account`: who may sign in to the web application. The first admin is made here."""
 
-import getpass
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, print_rows, user, when
 from agent.config import Config
 from agent.parts import opened, utc_now
 from agent.web.access import Role
@@ -67,13 +65,7 @@ def list_accounts(config: Config, as_json: bool) -> None:  # noqa: FBT001 - clic
     """Print all accounts by name: roles, whether they are disabled, when they signed in last."""
     with opened(config) as database:
         found = accounts(database)
-    if as_json:
-        print_json([_document(record) for record in found])
-        return
-    if not found:
-        click.echo("There is no account yet.")
-    for record in found:
-        click.echo(_line(record))
+    print_rows(found, document=_document, line=_line, none="There is no account yet.", as_json=as_json)
 
 
 @account.command(short_help="Give an account other roles.")
@@ -138,7 +130,7 @@ def unlock(name: str, config: Config) -> None:
 
 
 def _who() -> Who:
-    return Who(f"user {getpass.getuser()}")
+    return Who(user())
 
 
 def _print_password(name: str, password: str | None, *, as_json: bool) -> None:
@@ -152,13 +144,9 @@ def _print_password(name: str, password: str | None, *, as_json: bool) -> None:
 
 def _line(record: AccountRecord) -> str:
     """Return one account as a line of text."""
-    used = "never signed in" if record.signed_in_at is None else f"last signed in {_when(record.signed_in_at)}"
-    state = "" if record.disabled_at is None else f", disabled {_when(record.disabled_at)}"
+    used = "never signed in" if record.signed_in_at is None else f"last signed in {when(record.signed_in_at)}"
+    state = "" if record.disabled_at is None else f", disabled {when(record.disabled_at)}"
     return f"{record.name:<24} {' '.join(sorted(record.roles)):<20} {used}{state}"
-
-
-def _when(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _document(record: AccountRecord) -> dict[str, Any]:

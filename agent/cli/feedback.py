@@ -1,12 +1,11 @@
 """`tibabu feedback`."""
 
-import getpass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, user
 from agent.config import Config
 from agent.errors import AgentError
 from agent.feedback import Figures, Rate, by_model, by_week, total, write_manifest, write_opinions
@@ -69,7 +68,7 @@ def _write_manifest(database: Database, path: Path, since: datetime, store: Path
 
 
 def _note_export(database: Database, detail: str) -> None:
-    who = Who(f"user {getpass.getuser()}")
+    who = Who(user())
     record(database, AuditEvent(event=EventId.EXPORT, action=EventAction.READ, who=who, at=utc_now(), detail=detail))
 
 

@@ -1,12 +1,11 @@
 """`tibabu hold` and `tibabu retention`."""
 
-import getpass
 from dataclasses import asdict
 
 import click
 
 from agent import logs
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, user
 from agent.config import Config
 from agent.parts import opened, parts_of, utc_now
 from agent.reports.wording import plain
@@ -61,7 +60,7 @@ def hold(
 
 def _change(database: Database, study: str | None, patient: tuple[str, str], reason: str | None) -> int:
     """Hold, or release where there is no reason; return how many studies that are."""
-    actor, now = f"user {getpass.getuser()}", utc_now()
+    actor, now = user(), utc_now()
     if study is None and reason is None:
         return release_patient(database, *patient, actor=actor, now=now)
     if study is None:

@@ -1,29 +1,19 @@
 """`tibabu send` and `tibabu echo`."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import PEER, config_option, dicom_files, json_option, print_json, to_peer
 from agent.config import Config
 from agent.errors import AgentError
 from dicom_io.scu import Peer, StoreStatus
 from dicom_io.scu import echo as c_echo
 from dicom_io.scu import send as c_store
 
-PEER = "AET@HOST:PORT"
-
-
-def _peer(_context: click.Context, _parameter: click.Parameter, value: str) -> Peer:
-    try:
-        return Peer.parse(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
 
 @click.command(short_help="Ask a DICOM peer whether it is there.")
-@click.argument("peer", metavar=PEER, callback=_peer)
+@click.argument("peer", metavar=PEER, callback=to_peer)
 @config_option
 def echo(peer: Peer, config: Config) -> None:
     """Ask a DICOM peer whether it is there (C-ECHO)."""
@@ -33,7 +23,7 @@ def echo(peer: Peer, config: Config) -> None:
 
 @click.command(short_help="Send DICOM files to a Storage SCP.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--to", "peer", metavar=PEER, required=True, callback=_peer, help="The Storage SCP to send to.")
+@click.option("--to", "peer", metavar=PEER, required=True, callback=to_peer, help="The Storage SCP to send to.")
 @config_option
 @json_option
 def send(paths: tuple[Path, ...], peer: Peer, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
@@ -41,7 +31,7 @@ def send(paths: tuple[Path, ...], peer: Peer, config: Config, as_json: bool) -> 
 
     Exit status 0 only if the peer has stored every one of them.
     """
-    files = list(_dicom_files(paths))
+    files = list(dicom_files(paths))
     if not files:
         message = "expected at least one DICOM file. Received: none"
         raise AgentError(message)
@@ -59,13 +49,3 @@ def send(paths: tuple[Path, ...], peer: Peer, config: Config, as_json: bool) -> 
 
 def _plain(status: StoreStatus) -> dict[str, object]:
     return {"sop_instance_uid": status.sop_instance_uid, "status": f"{status.status:04X}", "stored": status.stored}
-
-
-def _dicom_files(paths: Iterable[Path]) -> Iterable[Path]:
-    from dicom_io.image_files import sniff  # noqa: PLC0415 - echo does not need it
-
-    for path in paths:
-        if path.is_dir():
-            yield from (file for file in sorted(path.rglob("*")) if file.is_file() and sniff(file) == "dicom")
-        else:
-            yield path

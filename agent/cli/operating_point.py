@@ -1,13 +1,12 @@
 """`tibabu operating-point`: a site's own operating point is activated by a person, and stays on record."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, when
 from agent.config import Config
 from agent.errors import AgentError, InstallationError
 from agent.inference import model_identity
@@ -147,9 +146,7 @@ def _tell(document: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 def _line(record: OperatingPointRecord) -> str:
     """Return one activation as a line of text, with the threshold at the model's own calibration."""
-    ended = (
-        "" if record.deactivated_at is None else f", ended by {record.deactivated_by} {_when(record.deactivated_at)}"
-    )
+    ended = "" if record.deactivated_at is None else f", ended by {record.deactivated_by} {when(record.deactivated_at)}"
     try:
         point = point_of(record).operating_point
     except SitePointError:
@@ -157,11 +154,7 @@ def _line(record: OperatingPointRecord) -> str:
     else:
         said = f"{point.name}: flagged from {point.threshold:.4f} on"
     model = f"{record.model_name} {record.model_version}, sha256 {record.model_sha256[:12]}..."
-    return f"{said} ({model}), activated by {record.activated_by} {_when(record.activated_at)}{ended}"
-
-
-def _when(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return f"{said} ({model}), activated by {record.activated_by} {when(record.activated_at)}{ended}"
 
 
 def _document(record: OperatingPointRecord) -> dict[str, Any]:

@@ -1,18 +1,22 @@
 """Options that commands share, and how they print."""
 
 import dataclasses
+import getpass
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import click
 
 from agent.config import Config, load
+from dicom_io.peer import Peer
 
 DEFAULT_CONFIG = Path("config.toml")
+PEER: Final = "AET@HOST:PORT"
+T = TypeVar("T")
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +26,6 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "config",
         type=click.Path(dir_okay=False, path_type=Path),
         callback=_load,
-        is_eager=False,
         help="Configuration file. Default: $TIBABU_CONFIG, else ./config.toml if there is one, else the defaults.",
     )(command)
 
@@ -43,6 +46,50 @@ def config_path(given: Path | None) -> Path | None:
 
 def _load(_context: click.Context, _parameter: click.Parameter, given: Path | None) -> Config:
     return load(config_path(given))
+
+
+def to_peer(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Peer | None:
+    """Read `PEER`: the callback of an option or an argument."""
+    try:
+        return None if text is None else Peer.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def user() -> str:
+    """Return who runs the command, as the audit trail has it."""
+    return f"user {getpass.getuser()}"
+
+
+def dicom_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield files as they are named, and of each folder every DICOM file in it."""
+    from dicom_io.image_files import sniff  # noqa: PLC0415 - most commands do not need it
+
+    for path in paths:
+        if path.is_dir():
+            yield from (file for file in sorted(path.rglob("*")) if file.is_file() and sniff(file) == "dicom")
+        else:
+            yield path
+
+
+def when(at: datetime) -> str:
+    """Return a time for people, to the minute."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def print_rows(
+    rows: Sequence[T],
+    *,
+    document: Callable[[T], object],
+    line: Callable[[T], str],
+    none: str,
+    as_json: bool,
+) -> None:
+    """Print a list: one JSON document, or a line for each, or that there is `none`."""
+    if as_json:
+        print_json([document(row) for row in rows])
+    else:
+        click.echo("\n".join(map(line, rows)) or none)
 
 
 def print_json(document: object) -> None:

@@ -11,6 +11,7 @@ import click
 from agent import reports
 from agent.cli.options import config_option
 from agent.config import Config
+from agent.config_tables import type_of
 from agent.errors import AgentError
 from agent.parts import Parts, parts_of
 from agent.rendering import Renderer
@@ -67,8 +68,7 @@ def report(study_instance_uid: str, name: str, out: Path | None, config: Config,
 
 def _bare(config: Config, name: str, data: bytes) -> bytes:
     """Return a PDF without the DICOM object around it, any other report as it is."""
-    settings = config.reports.get(name)
-    if "pdf" not in (name, settings.type if settings else ""):
+    if type_of(name, config.reports) != "pdf":
         return data
     from agent.reports import pdf  # noqa: PLC0415 - reportlab takes its time
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, dicom_files, json_option, print_json
 from agent.config import Config
 from agent.config_forward import make_router
 from agent.errors import AgentError
@@ -16,7 +16,6 @@ from agent.forwarding.tree import Comparison
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError
 from dicom_io.header import read_header
-from dicom_io.image_files import sniff
 
 
 @click.group()
@@ -53,7 +52,7 @@ def test(
         message = "expected rules in the configuration ([[forward]]). Received: none"
         raise AgentError(message)
     documents = []
-    for path in _dicom_files(paths):
+    for path in dicom_files(paths):
         try:
             header = read_header(path)
         except HeaderError as error:
@@ -75,14 +74,6 @@ def test(
         return
     for document in documents:
         click.echo("\n".join(_lines(document)))
-
-
-def _dicom_files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from (file for file in sorted(path.rglob("*")) if file.is_file() and sniff(file) == "dicom")
-        else:
-            yield path
 
 
 def _document(router: Router, path: Path, facts: Mapping[str, str], outcome: str | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`tibabu simulate`."""
 
-import ipaddress
 import tempfile
 import threading
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import Any
 
 import click
 
-from agent.cli.options import json_option
+from agent.cli.options import PEER, json_option, to_peer
 from agent.cli.simulation_text import print_drilled
 from agent.config import load
+from agent.secret import is_this_machine
 from agent.simulation.arrival import PROFILES, Profile
 from agent.simulation.drill import Drilled, Manner, Site, drill, embedded, visited
 from agent.simulation.ledger import Sending
@@ -31,16 +31,9 @@ PLAINLY = (
 SHARE = click.FloatRange(0, 1)
 
 
-def _peer(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Peer | None:
-    try:
-        return None if text is None else Peer.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command(short_help="Be a hospital: load, training and drills.")
 @click.option("--embedded", "on_its_own", is_flag=True, help="Start an agent and a PACS for it, on this machine.")
-@click.option("--agent", metavar="AET@HOST:PORT", callback=_peer, help="Or send to an agent that is running.")
+@click.option("--agent", metavar=PEER, callback=to_peer, help="Or send to an agent that is running.")
 @click.option("--test-system", metavar="AET", help="Its AE title once more, if it is not on this machine.")
 @click.option(
     "--config",
@@ -48,7 +41,7 @@ def _peer(_context: click.Context, _parameter: click.Parameter, text: str | None
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="That agent's configuration: for the account its database is read.",
 )
-@click.option("--pacs", metavar="AET@HOST:PORT", callback=_peer, help="Be that agent's PACS, and listen there.")
+@click.option("--pacs", metavar=PEER, callback=to_peer, help="Be that agent's PACS, and listen there.")
 @click.option("--destination", default="pacs", show_default=True, help="That PACS's name in the configuration.")
 @click.option("--studies", type=click.FloatRange(min=1), default=100.0, show_default=True, help="A day, on average.")
 @click.option("--hours", type=click.IntRange(1, 24), default=24, show_default=True, help="Of the day.")
@@ -150,13 +143,7 @@ def simulate(**given: Any) -> None:  # noqa: ANN401 - click passes the options a
 
 def _require_a_test_system(agent: Peer, named: str | None) -> None:
     """Raise UsageError unless the agent is on this machine, or somebody says by its name that it is for tests."""
-    if named == agent.ae_title or agent.host == "localhost":
-        return
-    try:
-        is_here = ipaddress.ip_address(agent.host).is_loopback
-    except ValueError:
-        is_here = False
-    if not is_here:
+    if named != agent.ae_title and not is_this_machine(agent.host):
         message = f"{PLAINLY}\nIf {agent} is a test system, say so: --test-system {agent.ae_title}"
         raise click.UsageError(message)
 

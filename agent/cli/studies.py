@@ -1,13 +1,12 @@
 """`tibabu worklist`, `tibabu show` and `tibabu requeue`."""
 
-import getpass
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, user
 from agent.config import Config
 from agent.errors import AgentError
 from agent.marks import marks_of
@@ -184,14 +183,14 @@ def requeue(
                 database,
                 queue,
                 now=now,
-                who=Who(f"user {getpass.getuser()}"),
+                who=Who(user()),
                 study_instance_uid=study_instance_uid or "",
                 destination=destination,
                 delivery_id=delivery,
             )
             done, text = {"requeued_deliveries": count}, f"{count} parked deliveries queued again."
         else:
-            revision = requeue_study(database, queue, study_instance_uid, actor=f"user {getpass.getuser()}", now=now)
+            revision = requeue_study(database, queue, study_instance_uid, actor=user(), now=now)
             done, text = {"revision": revision}, f"The study is analysed again as revision {revision}."
     if as_json:
         print_json(done)

@@ -1,12 +1,10 @@
 """`tibabu token`: which programs may ask. A token is shown once, when it is made; only its digest is kept."""
 
-import getpass
-from datetime import datetime
 from typing import Any
 
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, print_rows, user, when
 from agent.config import Config
 from agent.parts import opened, utc_now
 from agent.tokens import SCOPES, new_token
@@ -47,7 +45,7 @@ def create(name: str, scopes: tuple[str, ...], account: str | None, config: Conf
             name,
             sha256=made.sha256,
             scopes=scopes,
-            by=f"user {getpass.getuser()}",
+            by=user(),
             now=utc_now(),
             account_name=account,
         )
@@ -64,13 +62,7 @@ def list_tokens(config: Config, as_json: bool) -> None:  # noqa: FBT001 - click 
     """Print all tokens that ever were, oldest first: scopes, who made them, when they were used last."""
     with opened(config) as database:
         found = tokens(database)
-    if as_json:
-        print_json([_document(record) for record in found])
-        return
-    if not found:
-        click.echo("There is no token yet.")
-    for record in found:
-        click.echo(_line(record))
+    print_rows(found, document=_document, line=_line, none="There is no token yet.", as_json=as_json)
 
 
 @token.command(short_help="Let a token in no more.")
@@ -80,7 +72,7 @@ def list_tokens(config: Config, as_json: bool) -> None:  # noqa: FBT001 - click 
 def revoke(name: str, config: Config, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Let the token called NAME in no more, from the next request on."""
     with opened(config) as database:
-        revoke_token(database, name, by=f"user {getpass.getuser()}", now=utc_now())
+        revoke_token(database, name, by=user(), now=utc_now())
     if as_json:
         print_json({"revoked": name})
     else:
@@ -89,14 +81,10 @@ def revoke(name: str, config: Config, as_json: bool) -> None:  # noqa: FBT001 - 
 
 def _line(record: TokenRecord) -> str:
     """Return one token as a line of text."""
-    used = "never used" if record.last_used_at is None else f"last used {_when(record.last_used_at)}"
-    gone = "" if record.revoked_at is None else f", revoked {_when(record.revoked_at)} by {record.revoked_by}"
-    made = f"made {_when(record.created_at)} by {record.created_by}"
+    used = "never used" if record.last_used_at is None else f"last used {when(record.last_used_at)}"
+    gone = "" if record.revoked_at is None else f", revoked {when(record.revoked_at)} by {record.revoked_by}"
+    made = f"made {when(record.created_at)} by {record.created_by}"
     return f"{record.name:<16} {' '.join(sorted(record.scopes)):<30} {made}, {used}{gone}"
-
-
-def _when(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _document(record: TokenRecord) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """`tibabu triage`."""
 
-import getpass
-
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, user
 from agent.config import Config
 from agent.parts import opened, utc_now
 from db.audit import Who
@@ -30,7 +28,7 @@ def triage(*, to: str | None, reason: str, config: Config, as_json: bool) -> Non
     with opened(config) as database:
         if to is not None:
             change = switch_off if to == "off" else switch_on
-            change(database, reason=reason.strip(), who=Who(f"user {getpass.getuser()}"), now=utc_now())
+            change(database, reason=reason.strip(), who=Who(user()), now=utc_now())
         off, waiting = triage_off(database), count_not_triaged(database)
     if as_json:
         print_json({"triage": "on" if off is None else "off", "switch": off, "not_analysed_unread": waiting})

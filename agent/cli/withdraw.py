@@ -1,10 +1,8 @@
 """`tibabu withdraw`."""
 
-import getpass
-
 import click
 
-from agent.cli.options import config_option, json_option, print_json
+from agent.cli.options import config_option, json_option, print_json, user
 from agent.config import Config
 from agent.parts import allowances, opened, utc_now
 from agent.reports.wording import plain
@@ -38,7 +36,7 @@ def withdraw(study_instance_uid: str, reason: str, note: str, config: Config, as
     if len(words) > _LONGEST_NOTE:
         message = f"expected a note of at most {_LONGEST_NOTE} characters. Received: {len(words)}"
         raise click.UsageError(message)
-    why = Why(cause=Cause(reason), reason=reason_of(Cause(reason), words), actor=f"user {getpass.getuser()}")
+    why = Why(cause=Cause(reason), reason=reason_of(Cause(reason), words), actor=user())
     with opened(config) as database:
         done = take_back(
             database, open_queue(database), study_instance_uid, why, at=utc_now(), allowances=allowances(config)
