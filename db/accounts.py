@@ -124,14 +124,6 @@ def account_for_sign_in(database: Database, name: str) -> tuple[AccountRecord, S
     return None if row is None else (account_record(row), _secrets(row))
 
 
-def account_of_subject(database: Database, issuer: str, subject: str) -> AccountRecord | None:
-    """Return the account of somebody whom a provider knows; None where there is none yet."""
-    query = select(account).where(account.c.issuer == issuer, account.c.subject == subject)
-    with database.read() as connection:
-        row = connection.execute(query).one_or_none()
-    return None if row is None else account_record(row)
-
-
 def secrets_of(connection: Connection, account_id: int) -> Secrets:
     """Return what a sign-in to the account is checked by."""
     return _secrets(connection.execute(select(account).where(account.c.id == account_id)).one())

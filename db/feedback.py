@@ -196,13 +196,3 @@ def all_feedback(
         if len(rows) < _AT_ONCE:
             return
         after = rows[-1]["at"], rows[-1]["id"]
-
-
-def last_words(rows: Iterator[FeedbackRow]) -> tuple[FeedbackRow, ...]:
-    """Return of each result the last opinion that stands, in the order of these."""
-    found: dict[tuple[str, int], FeedbackRow] = {}
-    for row in rows:
-        if row.undone_at is None:
-            found.pop((row.study_instance_uid, row.revision), None)
-            found[row.study_instance_uid, row.revision] = row
-    return tuple(found.values())

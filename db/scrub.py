@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.database import Database
@@ -90,10 +90,3 @@ def damaged_files(database: Database, *, limit: int = 100) -> tuple[DamagedFile,
     with database.read() as connection:
         rows = connection.execute(query).mappings().all()
     return tuple(DamagedFile(**{**row, "damage": Damage(row["damage"])}) for row in rows)
-
-
-def count_damaged(database: Database) -> int:
-    """Return how many files are damaged now."""
-    query = select(func.count()).select_from(damaged_file).where(damaged_file.c.mended_at.is_(None))
-    with database.read() as connection:
-        return connection.execute(query).scalar_one()

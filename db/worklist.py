@@ -100,12 +100,6 @@ def any_study(database: Database) -> bool:
         return connection.execute(select(study.c.id).limit(1)).first() is not None
 
 
-def count_studies(database: Database) -> int:
-    """Return how many studies the worklist holds, however many."""
-    with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(study).where(waits_to_be_read())).scalar_one()
-
-
 def waits_to_be_read() -> ColumnElement[bool]:
     """Return the condition that a study is on the worklist."""
     return and_(~study.c.prior_only, study.c.removed_at.is_(None), study.c.read_at.is_(None), _has_one())

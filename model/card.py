@@ -122,11 +122,6 @@ class ModelCard:
             msg = f"expected a prevalence between 0 and 1. Received: {self.prevalence}"
             raise CardError(msg)
 
-    def covers_age(self, years: float) -> bool:
-        """Whether a patient of this age belongs to the population the model was validated on."""
-        low, high = self.age_range_years
-        return low <= years < high
-
 
 def read_card(path: Path) -> ModelCard:
     """Read a card from JSON.

@@ -19,7 +19,7 @@ from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import open_queue
 from db.requeue import requeue_deliveries
-from db.worklist import count_studies
+from db.worklist import worklist
 from dicom_io.folder_store import FolderStore
 from dicom_io.scp import ReceivedInstance
 
@@ -295,4 +295,4 @@ def test_the_command_and_the_data_set_must_name_the_same_instance(
     )
     with spool:
         assert receiver.received(sent) == DOES_NOT_MATCH
-    assert count_studies(database) == 0
+    assert worklist(database) == ()

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from agent.config_keeping import ScrubSection
 from agent.scrub import Scrubber
 from db.database import Database
-from db.scrub import Damage, count_damaged, damaged_files, scrub_round
+from db.scrub import Damage, damaged_files, scrub_round
 from dicom_io.errors import StoreError
 
 
@@ -77,7 +77,7 @@ def test_a_damaged_file_is_told_once_and_is_mended_when_the_same_image_comes_aga
     assert (again.instance_id, again.known) == (recorded.instance_id, True)
     site.now += timedelta(hours=2)
     scrubbing.run()
-    assert count_damaged(database) == 0
+    assert damaged_files(database) == ()
 
 
 def test_a_store_that_is_away_has_lost_nothing(sqlite_database: Database, site_of: Callable[..., Any]) -> None:
@@ -90,4 +90,4 @@ def test_a_store_that_is_away_has_lost_nothing(sqlite_database: Database, site_o
     site.now += timedelta(days=20)
     with pytest.raises(StoreError, match="empty"):
         scrubbing.run()
-    assert count_damaged(sqlite_database) == 0
+    assert damaged_files(sqlite_database) == ()

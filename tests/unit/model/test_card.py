@@ -20,13 +20,6 @@ def test_a_card_reads_back_as_it_was_written(card: ModelCard, tmp_path: Path) ->
     assert found.operating_point == card.operating_point
 
 
-@pytest.mark.parametrize(
-    ("years", "covered"), [(0.99, False), (1.0, True), (4.0, True), (5.99, True), (6.0, False), (64.0, False)]
-)
-def test_the_age_range_is_half_open(card: ModelCard, years: float, covered: bool) -> None:  # noqa: FBT001 (a parameter)
-    assert card.covers_age(years) is covered
-
-
 def _without(*keys: str) -> Callable[[dict[str, Any]], None]:
     def remove(content: dict[str, Any]) -> None:
         for key in keys[:-1]:
