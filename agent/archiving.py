@@ -49,7 +49,7 @@ class ArchiveFolder:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             total = sum(self._copy(path, sha256, folder / f"{sha256}.dcm") for path, sha256 in files)
-            document = json.dumps(_plain(record), default=_text, indent=1, ensure_ascii=False).encode()
+            document = json.dumps(asdict(record), default=_text, indent=1, ensure_ascii=False).encode()
             total += _write(folder / f"record-{at:%Y%m%dT%H%M%SZ}.json", [document])
             for each in (folder, *folder.parents):
                 _sync(each)
@@ -100,10 +100,6 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _plain(record: StudyRecord) -> dict[str, object]:
-    return asdict(record)
 
 
 def _text(value: object) -> str:

@@ -154,7 +154,7 @@ class Confirmer:
     def _settle(self, task: DeliveryTask, destination: Confirming, answer: Answer, stored_at: datetime) -> Settlement:
         now = self.clock()
         if answer.has is Has.LATER:
-            return RetryAt(now + min(destination.patience, SILENCE), "the report on its Storage Commitment is awaited")
+            return RetryAt(now + min(destination.patience, SILENCE), AWAITED)
         if answer.has is Has.YES:
             return self._confirmed(task, f"by {answer.way}")
         refused = answer.has is Has.CANNOT and answer.failure_reason

@@ -155,8 +155,7 @@ class Deliverer:
         )
 
     def _render(self, task: DeliveryTask) -> StoredReport:
-        renderer = Renderer(self.store, self.installation, self.report_settings)
-        document = renderer.render(task.kind, concluded_study(self.database, task.report_id))
+        document = self._renderer.render(task.kind, concluded_study(self.database, task.report_id))
         file = self.store.put(document.data)
         stored = StoredReport(
             identifier=document.identifier,
@@ -175,7 +174,7 @@ class Deliverer:
     def _failed(self, task: DeliveryTask, begun: Begun, error: DeliveryError) -> Settlement:
         wait = self._wait(begun.tries, error) if error.retry else None
         now = self.clock()
-        falls_back = error.status == CLASS_REFUSED and task.fall_back < self._settings(task.kind).fall_backs
+        falls_back = error.status == CLASS_REFUSED and task.fall_back < self._renderer.module(task.kind)[1].fall_backs
         record_failed_attempt(
             self.database,
             task.delivery_id,
@@ -193,8 +192,9 @@ class Deliverer:
         _log(task, begun.number, "parked" if wait is None else "failed", str(error), now)
         return Done() if wait is None else RetryAt(now + wait, str(error))
 
-    def _settings(self, name: str) -> ReportSettings:
-        return Renderer(self.store, self.installation, self.report_settings).module(name)[1]
+    @property
+    def _renderer(self) -> Renderer:
+        return Renderer(self.store, self.installation, self.report_settings)
 
     def _parked(self, task: DeliveryTask, reason: str) -> Settlement:
         now = self.clock()

@@ -31,10 +31,9 @@ from agent.gate_terms import (
     views_in,
     words,
 )
-from dicom_io.header import DX_FOR_PROCESSING, RADIOGRAPHY_CLASSES, SECONDARY_CAPTURE, Header
+from dicom_io.header import DX_FOR_PROCESSING, RADIOGRAPHY_CLASSES, RADIOGRAPHY_MODALITIES, SECONDARY_CAPTURE, Header
 
 _CLASS_MODALITIES: Final = frozenset({"", "CR", "DX", "RG"})  # of CR and DX images; "" is poor, but the class tells
-_CAPTURE_MODALITIES: Final = frozenset({"CR", "DX"})
 _MONTHS_PER_YEAR: Final = 12
 _SHOWN_IN_MONTHS: Final = 2.0
 _AGES_DIFFER: Final = 2.0
@@ -104,7 +103,7 @@ def decide(header: Header, settings: GateSettings, *, calling_ae_title: str) -> 
 def _decline_object(header: Header) -> Decline | None:
     """Decline what is no radiograph made for reading."""
     is_class = header.sop_class_uid in RADIOGRAPHY_CLASSES
-    if not is_class and header.modality not in _CAPTURE_MODALITIES:
+    if not is_class and header.modality not in RADIOGRAPHY_MODALITIES:
         return Decline(_modality_reason(header))
     if not is_class and header.sop_class_uid != SECONDARY_CAPTURE:
         return Decline("not a radiograph by its SOP Class")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from db.errors import RefusedError
 from db.lifecycle import Event, State, step
 from db.prepared import Prepared
 from db.schema import study, study_event
@@ -38,6 +39,16 @@ def lock(connection: Connection, study_id: int) -> Position:
     """
     (found,) = _LOCK.rows(connection, {"which": study_id})
     return Position(study_id, State(found.state), found.revision)
+
+
+def lock_named(connection: Connection, study_instance_uid: str) -> Position:
+    """As `lock`, of the study that a person names. Raises RefusedError where there is none."""
+    query = select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
+    study_id = connection.execute(query).scalar_one_or_none()
+    if study_id is None:
+        message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
+        raise RefusedError(message)
+    return lock(connection, study_id)
 
 
 def lock_if_free(connection: Connection, study_id: int) -> Position | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select, update
 
 from db import kinds
-from db.advance import Position, advance, lock, note
+from db.advance import Position, advance, lock_named, note
 from db.audit import THE_AGENT, Who
 from db.causes import How
 from db.completion import conclude_when_settled
@@ -39,19 +39,17 @@ def requeue_study(
     for one that somebody has read; ChangedError where it is not in the state `only_if` any more, if that is given.
     """
     with database.begin() as connection:
-        study_id = connection.execute(
-            select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
-        ).scalar_one_or_none()
-        if study_id is None:
-            message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
-            raise RefusedError(message)
-        position = lock(connection, study_id)
+        position = lock_named(connection, study_instance_uid)
         check_unchanged(connection, position, only_if)
-        read = select(study.c.read_at).where(study.c.id == study_id)
+        read = select(study.c.read_at).where(study.c.id == position.study_id)
         if only_unread and connection.execute(read).scalar_one() is not None:
             message = "expected a study that nobody has read. Received: one that is read"
             raise RefusedError(message)
-        gone = select(instance.c.id).where(instance.c.study_id == study_id, instance.c.removed_at.is_not(None)).limit(1)
+        gone = (
+            select(instance.c.id)
+            .where(instance.c.study_id == position.study_id, instance.c.removed_at.is_not(None))
+            .limit(1)
+        )
         if connection.execute(gone).first() is not None:
             message = "expected a study whose images are here. Received: one whose images retention has removed"
             raise RefusedError(message)
@@ -59,10 +57,10 @@ def requeue_study(
         if moved is None:
             message = f"expected a study that is CONCLUDED or DELIVERED. Received: state={position.state}"
             raise RefusedError(message)
-        due = connection.execute(select(WORK_DUE).where(study.c.id == study_id)).scalar_one()
+        due = connection.execute(select(WORK_DUE).where(study.c.id == position.study_id)).scalar_one()
         candidates = connection.scalars(
             select(instance.c.id).where(
-                instance.c.study_id == study_id,
+                instance.c.study_id == position.study_id,
                 instance.c.role == Role.CANDIDATE,
                 or_(instance.c.withdrawn.is_(None), instance.c.withdrawn_how == How.RESULT),
             )

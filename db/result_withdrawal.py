@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from db.advance import Position, lock
+from db.advance import Position, lock_named
 from db.causes import Cause, How
 from db.database import Database
 from db.errors import ChangedError, RefusedError
@@ -55,13 +55,7 @@ def withdraw_result(  # noqa: PLR0913 - what is taken back, why, and of which st
     ChangedError for one that is not at the `revision` or in the state at which it was seen, if that is given.
     """
     with database.begin() as connection:
-        study_id = connection.execute(
-            select(study.c.id).where(study.c.study_instance_uid == study_instance_uid)
-        ).scalar_one_or_none()
-        if study_id is None:
-            message = f"expected the Study Instance UID of a study on record. Received: {study_instance_uid}"
-            raise RefusedError(message)
-        position = lock(connection, study_id)
+        position = lock_named(connection, study_instance_uid)
         check_unchanged(connection, position, only_if)
         if revision not in {None, position.revision}:
             message = "The study has changed meanwhile: that is not the result you saw. Nothing was withdrawn."

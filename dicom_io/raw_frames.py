@@ -3,13 +3,12 @@
 Uncompressed frames are handed out in little endian. Of the file nothing is read but the frames that are asked for.
 """
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from pydicom.encaps import get_frame
 
@@ -63,11 +62,9 @@ class RawFrames:
         if len(value) < size:
             raise PixelError(reasons.TRUNCATED)
         wide = "OW" if _is_wide(self._opened) else place.vr
-        return in_little_endian(value, {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(place.tag, wide), self._is_little)
-
-    @property
-    def _is_little(self) -> bool:
-        return self._opened.little_endian
+        return in_little_endian(
+            value, {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(place.tag, wide), self._opened.little_endian
+        )
 
 
 @contextmanager
@@ -97,7 +94,7 @@ def bulk_value(path: Path, where: Sequence[int]) -> Iterator[bytes]:
         if opened.pixels is not None and list(where) == [opened.pixels.tag]:
             if opened.pixels.length is None:
                 raise HeaderError(message)
-            yield from _pieces(opened.source, opened.pixels.offset, opened.pixels.length, opened)
+            yield from _pieces(opened, opened.pixels.offset, opened.pixels.length)
             return
         yield _nested_value(opened, where, message)
 
@@ -123,10 +120,10 @@ def _nested_value(opened: Opened, where: Sequence[int], message: str) -> bytes:
     return in_little_endian(value, str(getattr(raw, "VR", "OB") or "OW"), opened.little_endian)
 
 
-def _pieces(source: BinaryIO, offset: int, length: int, opened: Opened) -> Iterator[bytes]:
-    source.seek(offset, io.SEEK_SET)
+def _pieces(opened: Opened, offset: int, length: int) -> Iterator[bytes]:
+    opened.source.seek(offset)
     wide = _is_wide(opened)
-    while length > 0 and (piece := source.read(min(_CHUNK, length))):
+    while length > 0 and (piece := opened.source.read(min(_CHUNK, length))):
         length -= len(piece)
         yield in_little_endian(piece, "OW" if wide else "OB", opened.little_endian)
 

@@ -32,6 +32,7 @@ from agent.reports.document import FAILED, FLAGGED, NOT_FLAGGED, ModelIdentity, 
 from agent.reports.elements import encoded
 from agent.reports.evidence import (
     CODE,
+    CODE_PARTS,
     MODALITY,
     PROCEDURE_CODES,
     Evidence,
@@ -92,7 +93,7 @@ def _observer(uid: str, model_name: str, serial_number: str) -> tuple[bytes, ...
 def _procedure(source: Instance) -> bytes:
     """Return the imaging procedure, not the algorithm: the images' own code, else the general one (CID 100)."""
     for item in source.items(PROCEDURE_CODES, CODE):
-        value, scheme, meaning = (_printable(item.get(tag, b"")) for tag in (0x00080100, 0x00080102, 0x00080104))
+        value, scheme, meaning = (_printable(item.get(tag, b"")) for tag in CODE_PARTS)
         if value and scheme and meaning:
             return _procedure_reported(value, scheme, meaning)
     general = codes.LN.XRUnspecifiedBodyRegion if source.text(MODALITY) in RADIOGRAPHY else codes.SCT.ImagingProcedure

@@ -13,12 +13,11 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element
 
-from agent.reports.evidence import CODE
+from agent.reports.evidence import CODE, CODE_PARTS
 
 _LONG: Final = frozenset({"SQ", "UC", "UR", "UT"})
 _TEXTS: Final = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT"})
 _ITEM: Final = pack("<HH", 0xFFFE, 0xE000)
-_REQUIRED_OF_CODE: Final = frozenset({0x00080100, 0x00080102, 0x00080104})
 
 
 def element(tag: int, vr: str, value: bytes) -> bytes:
@@ -32,7 +31,7 @@ def element(tag: int, vr: str, value: bytes) -> bytes:
 def item(values: Mapping[int, bytes], vrs: Mapping[int, str]) -> bytes:
     """Return an item of a sequence that is taken over; b"" for one that says nothing, or a code that is incomplete."""
     present = {tag: value for tag, value in values.items() if value.strip(b"\0 ")}
-    if vrs is CODE and not present.keys() >= _REQUIRED_OF_CODE:
+    if vrs is CODE and not present.keys() >= set(CODE_PARTS):
         return b""
     body = b"".join(element(tag, vrs[tag], present[tag].rstrip(b"\0")) for tag in sorted(present))
     return _ITEM + pack("<L", len(body)) + body if body else b""

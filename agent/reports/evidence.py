@@ -27,6 +27,8 @@ TIMEZONE_OFFSET: Final = 0x00080201
 PROCEDURE_CODES: Final = 0x00081032
 CODE: Final = {0x00080100: "SH", 0x00080102: "SH", 0x00080103: "SH", 0x00080104: "LO"}
 """Code Value, Coding Scheme Designator and Version, Code Meaning, with their VRs."""
+CODE_PARTS: Final = (0x00080100, 0x00080102, 0x00080104)
+"""Those of them without which there is no code (PS3.3 section 8.8): value, scheme, meaning."""
 
 _SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 _TRANSFER_SYNTAX = 0x00020010

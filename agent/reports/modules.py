@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -10,6 +11,9 @@ from agent.reports import wording
 from agent.reports.document import Code, DicomReportSettings, ReportSettings, StudyResult, zone
 from agent.reports.evidence import TIMEZONE_OFFSET, Instance
 from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid, report_uid, series_uid
+
+SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
+"""Purpose of reference of an image that another one was made from (PS3.16 CID 7202)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

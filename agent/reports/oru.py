@@ -16,7 +16,7 @@ from agent.hl7 import charsets
 from agent.hl7.message import Repetition, Written, write
 from agent.hl7.values import authority, moment, person, person_name, time_stamp
 from agent.reports.document import Document, ReportError, ReportSettings, StudyResult, zone
-from agent.reports.evidence import CODE, PROCEDURE_CODES, SPECIFIC_CHARACTER_SET, Instance, gather
+from agent.reports.evidence import CODE, CODE_PARTS, PROCEDURE_CODES, SPECIFIC_CHARACTER_SET, Instance, gather
 from agent.reports.identity import report_uid
 from agent.reports.image_library import RADIOGRAPHY
 from agent.reports.modules import local_zone
@@ -221,9 +221,7 @@ def _procedure_code(source: Instance | None) -> tuple[str, str, str] | None:
         return None
     codecs = codec_names(source.text(SPECIFIC_CHARACTER_SET).split("\\"))
     for item in source.items(PROCEDURE_CODES, CODE):
-        value, scheme, meaning = (
-            decode_text(item.get(tag, b""), codecs) for tag in (0x00080100, 0x00080102, 0x00080104)
-        )
+        value, scheme, meaning = (decode_text(item.get(tag, b""), codecs) for tag in CODE_PARTS)
         if value and scheme and meaning:
             return value, meaning, scheme
     return None

@@ -15,16 +15,25 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
 from agent.reports import wording
-from agent.reports.document import FLAGGED, Code, DicomReportSettings, Document, Predecessor, ReportError, StudyResult
+from agent.reports.document import (
+    DICOM,
+    FLAGGED,
+    Code,
+    DicomReportSettings,
+    Document,
+    Predecessor,
+    ReportError,
+    StudyResult,
+)
 from agent.reports.evidence import PIXEL_SPACING, Instance, read
 from agent.reports.identity import derived_uid, report_uid, series_uid
 from agent.reports.image_library import SPACING
 from agent.reports.lossy import lossy_compression
-from agent.reports.modules import Series, begin, coded, hierarchy, reference
+from agent.reports.modules import SOURCE_IMAGE, Series, begin, coded, hierarchy, reference
 from agent.reports.part10 import write
 from dicom_io.silence import quiet_pydicom
 
-MEDIA_TYPE: Final = "application/dicom"
+MEDIA_TYPE: Final = DICOM
 SOP_CLASS_UIDS: Final = (str(ParametricMapStorage),)
 _SERIES_NUMBER: Final = 9703
 _STRONGEST: Final = 255
@@ -37,7 +46,6 @@ _QUANTITY: Final = Code(value="246205007", scheme="SCT", meaning="Quantity")
 _METHOD: Final = Code(value="370129005", scheme="SCT", meaning="Measurement Method")
 _NO_UNITS: Final = Code(value="1", scheme="UCUM", meaning="no units")
 _DERIVATION: Final = Code(value="113085", scheme="DCM", meaning="Spatial resampling")
-_SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
 
 
 class Settings(DicomReportSettings):
@@ -192,7 +200,7 @@ def _frame(index: int, one: _Map) -> Dataset:
     derivation.DerivationDescription = wording.map_derivation(one.source.rows, one.source.columns, rows, columns)
     derivation.DerivationCodeSequence = [coded(_DERIVATION)]
     source = reference(one.source.sop_class_uid, one.source.sop_instance_uid)
-    source.PurposeOfReferenceCodeSequence = [coded(_SOURCE_IMAGE)]
+    source.PurposeOfReferenceCodeSequence = [coded(SOURCE_IMAGE)]
     source.SpatialLocationsPreserved = "NO"  # squeezed, as PS3.3 says of what was warped geometrically
     derivation.SourceImageSequence = [source]
     groups.DerivationImageSequence = [derivation]

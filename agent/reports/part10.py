@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from agent.reports.correction import corrected
-from agent.reports.document import Document, StudyFacts
+from agent.reports.document import DICOM, Document, StudyFacts
 from agent.reports.elements import element, item, own, sequence
 from agent.reports.evidence import TAKEN, Instance, Taken, taken_by_image
 from dicom_io.file_meta import encode_file_meta
@@ -36,7 +36,7 @@ def write(
     elements |= {tag: written for tag, rule in taken.items() if (written := _take(tag, rule, source)) is not None}
     meta = encode_file_meta(dataset.SOPClassUID, dataset.SOPInstanceUID, ExplicitVRLittleEndian)
     return Document(
-        media_type="application/dicom",
+        media_type=DICOM,
         data=meta + b"".join(elements[tag] for tag in sorted(elements)),
         sop_class_uid=dataset.SOPClassUID,
         identifier=dataset.SOPInstanceUID,

@@ -17,8 +17,8 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from agent.reports import wording
 from agent.reports.document import (
+    DICOM,
     FLAGGED,
-    Code,
     DicomReportSettings,
     Document,
     ImageOutcome,
@@ -31,16 +31,15 @@ from agent.reports.evidence import IMAGER_PIXEL_SPACING, PIXEL_ASPECT_RATIO, PIX
 from agent.reports.identity import MANUFACTURER, PRODUCT
 from agent.reports.image_library import SPACING
 from agent.reports.lossy import lossy_compression
-from agent.reports.modules import Series, begin, coded, date, local_zone, reference, time
+from agent.reports.modules import SOURCE_IMAGE, Series, begin, coded, date, local_zone, reference, time
 from agent.reports.part10 import write
 from agent.reports.radiograph import radiograph
 from dicom_io.silence import quiet_pydicom
 
-MEDIA_TYPE: Final = "application/dicom"
+MEDIA_TYPE: Final = DICOM
 SOP_CLASS_UIDS: Final = (str(SecondaryCaptureImageStorage),)
 _SERIES_NUMBER: Final = 9702
 _MAX_ASPECT: Final = 1000
-_SOURCE_IMAGE: Final = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
 
 
 class Settings(DicomReportSettings):
@@ -100,7 +99,7 @@ def _add_image(dataset: Dataset, image: ImageOutcome, source: Instance) -> None:
     dataset.BurnedInAnnotation = "YES"
     dataset.DerivationDescription = wording.derivation(with_heat_map=image.heat_map is not None)
     item = reference(source.sop_class_uid, source.sop_instance_uid)
-    item.PurposeOfReferenceCodeSequence = [coded(_SOURCE_IMAGE)]
+    item.PurposeOfReferenceCodeSequence = [coded(SOURCE_IMAGE)]
     item.SpatialLocationsPreserved = "YES"
     dataset.SourceImageSequence = [item]
     dataset.update(lossy_compression(source))

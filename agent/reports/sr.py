@@ -14,13 +14,13 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Enhanc
 
 from agent.reports.content import measurement_report
 from agent.reports.content_items import root
-from agent.reports.document import DicomReportSettings, Document, Predecessor, StudyResult
+from agent.reports.document import DICOM, DicomReportSettings, Document, Predecessor, StudyResult
 from agent.reports.evidence import Evidence, Instance, gather
 from agent.reports.modules import Series, begin, hierarchy
 from agent.reports.part10 import write
 from dicom_io.silence import quiet_pydicom
 
-MEDIA_TYPE: Final = "application/dicom"
+MEDIA_TYPE: Final = DICOM
 _CLASSES: Final = {
     "comprehensive-3d": str(Comprehensive3DSRStorage),
     "comprehensive": str(ComprehensiveSRStorage),
