@@ -109,12 +109,13 @@ def test_a_tick_is_called_sooner_when_it_says_so(run: Callable[..., Any], eventu
 
 
 def test_a_clock_that_was_set_back_by_a_day_keeps_nothing_waiting(
-    run: Callable[..., Any], eventually: Callable[..., None]
+    run: Callable[..., Any], row: Callable[[str], TickRow], eventually: Callable[..., None]
 ) -> None:
     calls: list[int] = []
     ahead = threading.Event()
     ahead.set()
     run(clock=lambda: utc_now() + DAY if ahead.is_set() else utc_now(), close=Tick(lambda: calls.append(1), 0.5))
+    eventually(lambda: row("close").next_at > utc_now() + DAY / 2)
     ahead.clear()
     eventually(lambda: calls)
 
