@@ -137,10 +137,6 @@ def fragment_length_that_lies(peer: Any, _: bytes) -> None:
     peer.socket.sendall(struct.pack(">BBLLBB", 0x04, 0, 6, 0xFFFFFFFF, 3, 3))
 
 
-def pdu_without_fragments(peer: Any, _: bytes) -> None:
-    peer.socket.sendall(struct.pack(">BBL", 0x04, 0, 0))
-
-
 def pdu_of_four_gigabytes(peer: Any, _: bytes) -> None:
     peer.socket.sendall(struct.pack(">BBL", 0x04, 0, 0xFFFFFFFF))
 

@@ -7,7 +7,6 @@ import pytest
 
 LONG = {b"OB", b"OW", b"SQ", b"UN", b"UT"}
 UIDS = {0x00080016: b"1.2.840.10008.5.1.4.1.1.1", 0x00080018: b"1.2.3.4", 0x0020000D: b"1.2.3", 0x0020000E: b"1.2.3.1"}
-VRS = {0x0008: b"UI", 0x0020: b"UI"}
 
 Element = Callable[..., bytes]
 Part10 = Callable[..., bytes]
