@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,17 @@ from agent.app import run_role
 from agent.config import Config
 from agent.renewal import Renewal
 from agent.tokens import SCOPES, new_token
+from db.attributes import InstanceAttributes
+from db.closing import Timing
 from db.database import Database, open_database
+from db.intake import IncomingInstance, record_instance
+from db.priority import Allowances, Priority
+from db.queue import open_queue
 from db.tokens import create_token, revoke_token, tokens
+from db.workitems import schedule
 from dicom_io.folder_store import FolderStore
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -54,17 +62,16 @@ class Web:
         return client
 
 
-def multipart(parts: Sequence[bytes], media_type: str = "application/dicom") -> tuple[bytes, dict[str, str]]:
-    """Return a body of STOW-RS and its header."""
-    head = f"--BOUNDARY\r\nContent-Type: {media_type}\r\n\r\n".encode()
-    body = b"".join(head + part + b"\r\n" for part in parts) + b"--BOUNDARY--\r\n"
-    return body, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=BOUNDARY'}
+@pytest.fixture
+def multipart() -> Callable[..., tuple[bytes, dict[str, str]]]:
+    """Return `multipart(parts, media_type="application/dicom")`: a body of STOW-RS and its header."""
 
+    def made(parts: Sequence[bytes], media_type: str = "application/dicom") -> tuple[bytes, dict[str, str]]:
+        head = f"--BOUNDARY\r\nContent-Type: {media_type}\r\n\r\n".encode()
+        body = b"".join(head + part + b"\r\n" for part in parts) + b"--BOUNDARY--\r\n"
+        return body, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=BOUNDARY'}
 
-@pytest.fixture(name="multipart")
-def multipart_fixture() -> Callable[..., tuple[bytes, dict[str, str]]]:
-    """Return `multipart(parts)`: a body of STOW-RS and its header."""
-    return multipart
+    return made
 
 
 @pytest.fixture
@@ -101,6 +108,42 @@ def encode() -> Callable[[Dataset], bytes]:
         return file.getvalue()
 
     return encoded
+
+
+@pytest.fixture
+def make_task() -> Callable[..., None]:
+    """Return `make_task(web, number, priority)`: puts a study with a task on record, as another process does."""
+
+    def make(web: Web, number: int, priority: Priority = Priority.ROUTINE) -> None:
+        texts = ("issuer_of_patient_id", "patient_birth_date", "patient_sex", "patient_age", "study_date", "study_time")
+        incoming = IncomingInstance(
+            study_instance_uid=f"1.2.{number}",
+            series_instance_uid=f"1.2.{number}.1",
+            sop_instance_uid=f"1.2.{number}.1.1",
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
+            transfer_syntax_uid="1.2.840.10008.1.2.1",
+            sha256=f"{number:064x}",
+            path=f"00/{number:064x}.dcm",
+            size=10,
+            candidate=True,
+            is_image=True,
+            device_uids=(),
+            order_priority=priority,
+            calling_ae_title="SCANNER",
+            received_at=NOON + timedelta(minutes=number),
+            patient_id=f"P{number}",
+            patient_name="Zzyzx^Quentin",
+            accession_number=f"A-{number}",
+            study_description="Thorax",
+            attributes=InstanceAttributes(modality="CR"),
+            **dict.fromkeys(texts, ""),
+        )
+        queue = open_queue(web.database)
+        recorded = record_instance(web.database, queue, incoming, timing=Timing(), allowances=Allowances())
+        with web.database.begin() as connection:
+            schedule(connection, queue, recorded.study_id, at=datetime.now(UTC))
+
+    return make
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import create_connection
 from typing import Any
@@ -15,55 +15,13 @@ from sqlalchemy import select
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from db.attributes import InstanceAttributes
-from db.closing import Timing
 from db.database import Database, open_database
-from db.intake import IncomingInstance, record_instance
-from db.priority import Allowances, Priority
-from db.queue import open_queue
 from db.schema_workitems import workitem_event
 from db.tokens import revoke_token
-from db.workitems import schedule
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ALL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
 JSON = {"Content-Type": "application/dicom+json"}
-
-
-@pytest.fixture
-def make_task() -> Callable[..., None]:
-    """Return `make_task(web, number)`: puts a study with a task on record, as another process does."""
-
-    def make(web: Any, number: int) -> None:
-        texts = ("issuer_of_patient_id", "patient_birth_date", "patient_sex", "patient_age", "study_date", "study_time")
-        incoming = IncomingInstance(
-            study_instance_uid=f"1.2.{number}",
-            series_instance_uid=f"1.2.{number}.1",
-            sop_instance_uid=f"1.2.{number}.1.1",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
-            sha256=f"{number:064x}",
-            path=f"00/{number:064x}.dcm",
-            size=10,
-            candidate=True,
-            is_image=True,
-            device_uids=(),
-            order_priority=Priority.ROUTINE,
-            calling_ae_title="SCANNER",
-            received_at=NOON + timedelta(minutes=number),
-            patient_id=f"P{number}",
-            patient_name="Zzyzx^Quentin",
-            accession_number=f"A-{number}",
-            study_description="Thorax",
-            attributes=InstanceAttributes(modality="CR"),
-            **dict.fromkeys(texts, ""),
-        )
-        queue = open_queue(web.database)
-        recorded = record_instance(web.database, queue, incoming, timing=Timing(), allowances=Allowances())
-        with web.database.begin() as connection:
-            schedule(connection, queue, recorded.study_id, at=datetime.now(UTC))
-
-    return make
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,51 +11,15 @@ import structlog
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
-from db.attributes import InstanceAttributes
-from db.closing import Timing
-from db.intake import IncomingInstance, record_instance
-from db.priority import Allowances, Priority
-from db.queue import open_queue
-from db.workitems import schedule
+from db.priority import Priority
 from db.worklist import worklist
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAME, JSON = "Zzyzx^Quentin", {"Content-Type": "application/dicom+json"}
 
 
-def make_task(web: Any, number: int, priority: Priority = Priority.ROUTINE) -> None:
-    """Put a study with a task on record."""
-    texts = ("issuer_of_patient_id", "patient_birth_date", "patient_sex", "patient_age", "study_date", "study_time")
-    incoming = IncomingInstance(
-        study_instance_uid=f"1.2.{number}",
-        series_instance_uid=f"1.2.{number}.1",
-        sop_instance_uid=f"1.2.{number}.1.1",
-        sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
-        sha256=f"{number:064x}",
-        path=f"00/{number:064x}.dcm",
-        size=10,
-        candidate=True,
-        is_image=True,
-        device_uids=(),
-        order_priority=priority,
-        calling_ae_title="SCANNER",
-        received_at=NOON + timedelta(minutes=number),
-        patient_id=f"P{number}",
-        patient_name=NAME,
-        accession_number=f"A-{number}",
-        study_description="Thorax",
-        attributes=InstanceAttributes(modality="CR"),
-        **dict.fromkeys(texts, ""),
-    )
-    queue = open_queue(web.database)
-    recorded = record_instance(web.database, queue, incoming, timing=Timing(), allowances=Allowances())
-    with web.database.begin() as connection:
-        schedule(connection, queue, recorded.study_id, at=NOON)
-
-
 @pytest.fixture
-def ris(serve: Any) -> httpx.Client:
+def ris(serve: Any, make_task: Callable[..., None]) -> httpx.Client:
     """Return a client that may read and change three tasks."""
     web = serve()
     for number, priority in enumerate((Priority.ROUTINE, Priority.HIGH, Priority.MEDIUM), start=1):
