@@ -40,7 +40,10 @@ OF_ACCOUNTS = {*account_addresses.ADDRESSES}
 """These pages want somebody who signs in: tests/browser/test_pages_of_accounts.py."""
 OF_OTHER_OBJECTS = {"/studies/{study_instance_uid}/instances/{sop_instance_uid}/pdf"}
 """No pages; what they answer is held in tests/integration/web/test_study_objects.py."""
-PATHS = sorted({one.path for one in set(ADDRESSES) - OF_ACCOUNTS if one.method == "GET"} - OF_OTHER_OBJECTS)
+OF_MACHINES = {"/metrics", "/readyz"}
+"""No pages, and nothing watches this site; what they answer is held in tests/integration/metrics."""
+ASKED = {one.path for one in set(ADDRESSES) - OF_ACCOUNTS if one.method == "GET"}
+PATHS = sorted(ASKED - OF_OTHER_OBJECTS - OF_MACHINES)
 
 pytestmark = pytest.mark.tools
 
