@@ -1,7 +1,9 @@
 """The tools that read what deploy/ ships, HAProxy and systemd, find nothing wrong with it."""
 
 import re
+import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,37 @@ def test_haproxy_takes_the_balancers_configuration_and_it_calls_the_product_by_i
     request = bytes.fromhex(re.findall(r"send-binary (\w+)", text)[0])
     assert (request[0], request[10:26].decode().strip()) == (0x01, section.ae_title)
     assert int.from_bytes(request[2:6], "big") == len(request) - 6
+
+
+def test_a_host_whose_tls_port_is_open_and_whose_agent_does_not_answer_is_down_for_tls_too(
+    free_port: Callable[[], int], eventually: Callable[..., None], tmp_path: Path
+) -> None:
+    text, control = (DEPLOY / "haproxy.cfg").read_text(), tmp_path / "control"
+    for word in ("user haproxy", "group haproxy"):
+        text = text.replace(word, "")
+    text = text.replace("/run/haproxy/admin.sock", str(control)).replace("inter 2s", "inter 100ms")
+    text = re.sub(r"bind :\d+", lambda _: f"bind 127.0.0.1:{free_port()}", text)
+    with socket.create_server(("127.0.0.1", 0)) as held:  # as systemd holds it: nobody accepts
+        text = re.sub(r"10\.0\.0\.1\d:2762", f"127.0.0.1:{held.getsockname()[1]}", text)
+        text = re.sub(r"10\.0\.0\.1\d:11112", lambda _: f"127.0.0.1:{free_port()}", text)
+        (file := tmp_path / "haproxy.cfg").write_text(text)
+        command, nothing = ["haproxy", "-db", "-f", str(file)], subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=nothing, stderr=nothing) as haproxy:  # noqa: S603
+            try:
+                eventually(lambda: control.is_socket() and "receivers,host1" in down(control))
+                assert "receivers_tls,host1" in down(control)
+            finally:
+                haproxy.terminate()
+
+
+def down(control: Path) -> set[str]:
+    """Return the servers that a HAProxy finds down, with their backends."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(control))
+        connection.sendall(b"show stat\n")
+        with connection.makefile() as answer:
+            rows = [line.split(",") for line in answer]
+    return {",".join(row[:2]) for row in rows if "DOWN" in "".join(row[17:18])}
 
 
 def test_haproxy_takes_the_configuration_of_the_proxy_in_front_of_the_pages(tmp_path: Path) -> None:
