@@ -13,13 +13,13 @@ from starlette.responses import Response, StreamingResponse
 from agent.tokens import WORKLIST_READ
 from agent.web import trail
 from agent.web.access import Address
-from agent.web.objects import AS_IT_IS, LOST, NO_STUDY, instance_of, uid_of
+from agent.web.objects import AS_IT_IS, LOST, instance_of, record_of, uid_of
 from agent.web.services import services_of
 from agent.web.study import HANDED_OUT, Row, report_file
 from agent.web.zipped import Entry, zipped
 from db.audit_terms import EventId
 from db.roles import Role
-from db.worklist import StudyRecord, study_record
+from db.worklist import StudyRecord
 from dicom_io.encapsulated import PDF_CLASS, read_pdf
 from dicom_io.errors import HeaderError, LostError
 
@@ -39,7 +39,7 @@ def download_instance(request: Request) -> Response:
 
 def download_report(request: Request) -> Response:
     """Answer with a report as it was rendered, and sent."""
-    record, text = _record(request), request.path_params["report"]
+    record, text = record_of(request, uid_of(request, "study_instance_uid")), request.path_params["report"]
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else 0
     report = next((one for one in record.reports if one["id"] == number), None)
     if report is None or not (name := report_file(report)):
@@ -66,18 +66,11 @@ def download_pdf(request: Request) -> Response:
 
 def download_study(request: Request) -> Response:
     """Answer with all that is held of a study as one ZIP: its Instances and its reports, and a list of them."""
-    record = _record(request)
+    record = record_of(request, uid_of(request, "study_instance_uid"))
     uid = record.study.study_instance_uid
     _exported(request, uid, "whole study")
     body = zipped(services_of(request).store, _entries(record), _contents(record))
     return StreamingResponse(body, media_type="application/zip", headers=_headers(f"{uid}.zip"))
-
-
-def _record(request: Request) -> StudyRecord:
-    record = study_record(services_of(request).database, uid_of(request, "study_instance_uid"))
-    if record is None:
-        raise HTTPException(404, NO_STUDY)
-    return record
 
 
 def _exported(request: Request, study_instance_uid: str, what: str) -> None:

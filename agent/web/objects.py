@@ -1,4 +1,4 @@
-"""Which Instance an address speaks of, and why it may not be there: removed, kept apart, or never here."""
+"""Which study or Instance an address speaks of, and why it may not be there: removed, kept apart, or never here."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from agent.web.services import services_of
 from db.archive import HeldInstance, held_instances, is_kept_apart, was_removed
 from db.archive_columns import AnyOf, Criteria
+from db.worklist import StudyRecord, study_record
 from dicom_io.errors import UidError
 from dicom_io.header import check_uid
 
@@ -27,6 +28,14 @@ def uid_of(request: Request, name: str, unknown: str = NO_STUDY) -> str:
         return check_uid(request.path_params[name])
     except UidError:
         raise HTTPException(404, unknown) from None
+
+
+def record_of(request: Request, study_instance_uid: str) -> StudyRecord:
+    """Return what is on record about a study. HTTPException, 404, if there is none."""
+    record = study_record(services_of(request).database, study_instance_uid)
+    if record is None:
+        raise HTTPException(404, NO_STUDY)
+    return record
 
 
 def instance_of(request: Request) -> HeldInstance:

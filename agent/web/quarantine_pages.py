@@ -10,9 +10,10 @@ from agent.tokens import WORKLIST_READ, WORKLIST_WRITE
 from agent.web import contested, quarantine, times, trail
 from agent.web.access import Address, person_of
 from agent.web.forms import form_of
-from agent.web.reading_pages import WRONG_FORM, acting, seen, told
+from agent.web.objects import NO_STUDY, record_of, uid_of
+from agent.web.reading_pages import WRONG_FORM, seen, told
 from agent.web.services import page, services_of
-from agent.web.study_pages import NO_STUDY, record_of
+from agent.web.trail import acting
 from db.errors import RefusedError
 from db.quarantine import Decision, in_conflict, quarantined
 from db.quarantine import settle_doubt as settle
@@ -31,7 +32,7 @@ def show_quarantine(request: Request) -> Response:
 
 def show_conflict(request: Request) -> Response:
     """Show both identities of one study side by side, and what may be decided."""
-    services, record = services_of(request), record_of(request)
+    services, record = services_of(request), record_of(request, uid_of(request, "study_instance_uid"))
     uid = record.study.study_instance_uid
     trail.viewed(request, uid, "conflict of identity")
     reading = reading_record(services.database, uid)

@@ -15,14 +15,14 @@ from agent.web.forms import form_of, number_in
 from agent.web.readers import check_reader, readers_of
 from agent.web.reading import Asked, ReadingPage, reading_page
 from agent.web.services import services_of
-from agent.web.trail import who_asks
+from agent.web.trail import acting, who_asks
 from db import feedback, reading_lock, reading_marks
 from db.causes import Cause, reason_of
 from db.errors import ChangedError, RefusedError
 from db.feedback import Also, Finding, Opinion
 from db.feedback_report import report_opinion
 from db.priority import Priority
-from db.reading_acts import Acting, Seen
+from db.reading_acts import Seen
 from db.reading_lock import Reader
 from db.reading_record import reading_record
 from db.reading_undo import undo as take_back
@@ -198,11 +198,6 @@ def seen(request: Request) -> Seen:
     if revision is None or version is None:
         raise RefusedError(WRONG_FORM)
     return Seen(_uid(request), revision, version)
-
-
-def acting(request: Request) -> Acting:
-    """Return who acts now."""
-    return Acting(who_asks(request), services_of(request).clock())
 
 
 def _reader(request: Request) -> Reader:

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.tokens import WORKLIST_READ
 from agent.web import times, trail
 from agent.web.access import Address
+from agent.web.objects import record_of, uid_of
 from agent.web.priors import other_images, other_lines, why_none
 from agent.web.reading_pages import reading_of
 from agent.web.services import page, services_of
@@ -16,18 +16,13 @@ from agent.web.study import study_page
 from agent.web.viewing import HEAT_CAVEAT, mark_of, viewed_images
 from db.priors import other_studies
 from db.roles import Role
-from db.worklist import StudyRecord, study_record
-from dicom_io.errors import UidError
-from dicom_io.header import check_uid
-
-NO_STUDY: Final = "No study of that Study Instance UID has been received here."
 
 
 def show_study(request: Request) -> Response:
     """Show everything on record about one study."""
     services = services_of(request)
     now = services.clock()
-    record = record_of(request)
+    record = record_of(request, uid_of(request, "study_instance_uid"))
     trail.viewed(request, record.study.study_instance_uid)
     others = other_studies(services.database, record.study.study_instance_uid)
     images = viewed_images(record.study.study_instance_uid, record.instances, record.image_results)
@@ -45,17 +40,6 @@ def show_study(request: Request) -> Response:
         others=other_lines(record.study, others),
         no_others=why_none(record.study, conflict=any(row["role"] == Role.CONFLICT for row in record.instances)),
     )
-
-
-def record_of(request: Request) -> StudyRecord:
-    """Return the study of the request's path. HTTPException, 404, if there is none."""
-    try:
-        record = study_record(services_of(request).database, check_uid(request.path_params["study_instance_uid"]))
-    except UidError:
-        record = None
-    if record is None:
-        raise HTTPException(404, NO_STUDY)
-    return record
 
 
 ADDRESSES: Final = (Address("GET", "/studies/{study_instance_uid}", show_study, WORKLIST_READ),)

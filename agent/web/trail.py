@@ -15,11 +15,17 @@ from agent.web.access import address_of, person_of
 from agent.web.services import services_of
 from db.audit import AuditEvent, Who, record
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
+from db.reading_acts import Acting
 
 
 def who_asks(request: Request) -> Who:
     """Return who sends this request, for the audit trail: `db` functions that change something take it."""
     return Who(person_of(request).name, source=address_of(request))
+
+
+def acting(request: Request) -> Acting:
+    """Return who acts on a study by this request, and when."""
+    return Acting(who_asks(request), services_of(request).clock())
 
 
 def viewed(request: Request, study_instance_uid: str, what: str = "study's page") -> None:

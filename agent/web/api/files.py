@@ -13,8 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from agent.web import image_pages, trail
 from agent.web.api.model import UID_PATTERN
 from agent.web.api.security import Viewer
-from agent.web.api.studies import StudyUid, record_of
-from agent.web.objects import AS_IT_IS, LOST, instance_of
+from agent.web.api.studies import StudyUid
+from agent.web.objects import AS_IT_IS, LOST, instance_of, record_of
 from agent.web.services import services_of
 from dicom_io.errors import LostError, StoreError
 from dicom_io.store import Store

@@ -13,12 +13,12 @@ from agent.web.api.conditions import NO_STUDY, IfMatch, seen, tag_of
 from agent.web.api.model import Model, Moment
 from agent.web.api.reading_model import Done, Words
 from agent.web.api.security import Reader, Viewer
-from agent.web.api.studies import StudyUid, record_of
+from agent.web.api.studies import StudyUid
+from agent.web.objects import record_of
 from agent.web.quarantine import SHOWN
 from agent.web.services import services_of
-from agent.web.trail import who_asks
+from agent.web.trail import acting
 from db.quarantine import ConflictInstance, Decision, in_conflict, quarantined, settle_doubt
-from db.reading_acts import Acting
 from db.reading_record import reading_record
 
 router: Final = APIRouter(tags=["Quarantine"])
@@ -145,7 +145,7 @@ def decide(
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
     decided = contested.Decided(decision=given.decision, objects=given.objects, reason=given.reason)
-    return Done(act=contested.decide(services, before, _acting(request), decided))
+    return Done(act=contested.decide(services, before, acting(request), decided))
 
 
 @router.post(f"{_OF_STUDY}/settlement", summary="Settle the doubt about a study's patient")
@@ -159,7 +159,7 @@ def settle(
     """Record that the patient on record is right. 409 where there is no doubt."""
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
-    return Done(act=settle_doubt(services.database, before, _acting(request), reason=given.reason))
+    return Done(act=settle_doubt(services.database, before, acting(request), reason=given.reason))
 
 
 def _object(request: Request, one: ConflictInstance) -> ObjectTold:
@@ -167,7 +167,3 @@ def _object(request: Request, one: ConflictInstance) -> ObjectTold:
     said = None if who is None else {name: who.patient[name] for name in PatientTold.model_fields}
     names = [name for name in ObjectTold.model_fields if name != "patient"]
     return ObjectTold.model_validate({name: getattr(one, name) for name in names} | {"patient": said})
-
-
-def _acting(request: Request) -> Acting:
-    return Acting(who_asks(request), services_of(request).clock())

@@ -27,16 +27,16 @@ from agent.web.api.reading_model import (
     told_reading,
 )
 from agent.web.api.security import Reader, Viewer
-from agent.web.api.studies import StudyUid, record_of
+from agent.web.api.studies import StudyUid
+from agent.web.objects import record_of
 from agent.web.readers import check_reader
 from agent.web.services import services_of
-from agent.web.trail import who_asks
+from agent.web.trail import acting, who_asks
 from db import feedback, reading_lock, reading_marks
 from db.causes import reason_of
 from db.feedback import Opinion
 from db.feedback_report import report_opinion
 from db.priority import Priority
-from db.reading_acts import Acting
 from db.reading_lock import Reader as LockReader
 from db.reading_record import reading_record
 from db.reading_undo import undo as take_back
@@ -86,7 +86,7 @@ def mark_read(request: Request, _reader: Reader, study_instance_uid: StudyUid, i
     """Say that it has been read."""
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
-    return Done(act=reading_marks.mark_read(services.database, services.queue, before, _acting(request)))
+    return Done(act=reading_marks.mark_read(services.database, services.queue, before, acting(request)))
 
 
 @router.post(f"{_READING}/unread", summary="Put a study back on the worklist")
@@ -100,7 +100,7 @@ def mark_unread(
     """Say that it is still to be read."""
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
-    return Done(act=reading_marks.mark_unread(services.database, services.queue, before, _acting(request), why.reason))
+    return Done(act=reading_marks.mark_unread(services.database, services.queue, before, acting(request), why.reason))
 
 
 @router.post(f"{_READING}/feedback", summary="Agree or disagree with the AI's result")
@@ -114,7 +114,7 @@ def give_feedback(
     """Record what a reader thinks of the current result, and sees. To agree is to see what the AI said."""
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
-    return Done(act=feedback.give(services.database, before, _acting(request), Opinion(**given.model_dump())))
+    return Done(act=feedback.give(services.database, before, acting(request), Opinion(**given.model_dump())))
 
 
 @router.post(f"{_READING}/priority", summary="Change a study's priority")
@@ -131,7 +131,7 @@ def set_priority(
         services.database,
         services.queue,
         seen(services.database, study_instance_uid, if_match),
-        _acting(request),
+        acting(request),
         None if given.priority is None else Priority[given.priority.upper()],
         reason=given.reason,
         allowances=services.allowances,
@@ -151,7 +151,7 @@ def assign(
     services = services_of(request)
     check_reader(services, given.person)
     before = seen(services.database, study_instance_uid, if_match)
-    return Done(act=reading_marks.assign(services.database, before, _acting(request), given.person))
+    return Done(act=reading_marks.assign(services.database, before, acting(request), given.person))
 
 
 @router.post(f"{_READING}/notes", summary="Write a note")
@@ -165,7 +165,7 @@ def add_note(
     """Write a note on the study. A repeat of the request writes it once: its If-Match is that of another state."""
     services = services_of(request)
     before, uid = whole(if_match), _here(request, study_instance_uid)
-    act = reading_marks.add_note(services.database, uid, _acting(request), given.note, only_if=before)
+    act = reading_marks.add_note(services.database, uid, acting(request), given.note, only_if=before)
     return Done(act=act)
 
 
@@ -181,7 +181,7 @@ def undo(
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
     act = take_back(
-        services.database, services.queue, before, _acting(request), given.act, allowances=services.allowances
+        services.database, services.queue, before, acting(request), given.act, allowances=services.allowances
     )
     return Done(act=act)
 
@@ -191,7 +191,7 @@ def amend(request: Request, _reader: Reader, study_instance_uid: StudyUid, if_ma
     """Make the reports anew, with the AI's result as it was. 409 where the last word on it is not that it is wrong."""
     services = services_of(request)
     before = seen(services.database, study_instance_uid, if_match)
-    return Done(act=report_opinion(services.database, services.queue, before, _acting(request)))
+    return Done(act=report_opinion(services.database, services.queue, before, acting(request)))
 
 
 @router.post(f"{_READING}/withdrawal", summary="Withdraw the AI's result")
@@ -216,10 +216,6 @@ def withdraw(
         only_if=before,
     )
     return Withdrawn.model_validate(done)
-
-
-def _acting(request: Request) -> Acting:
-    return Acting(who_asks(request), services_of(request).clock())
 
 
 def _here(request: Request, study_instance_uid: str) -> str:

@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 from pydantic import Field
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,9 +12,9 @@ from agent.web.api.conditions import IfMatch, seen_of, tag_of, whole
 from agent.web.api.model import UID_PATTERN, Model
 from agent.web.api.record_model import StudyTold, told_record
 from agent.web.api.security import Operator, Viewer
+from agent.web.objects import record_of
 from agent.web.services import services_of
 from db.requeue import requeue_study
-from db.worklist import StudyRecord, study_record
 
 router: Final = APIRouter(tags=["Studies"])
 
@@ -28,7 +27,6 @@ StudyUid = Annotated[
         examples=["1.2.826.0.1.3680043.10.1505.1"],
     ),
 ]
-NO_STUDY: Final = "No study of that Study Instance UID has been received here."
 
 
 @router.get("/studies/{study_instance_uid}", summary="Tell everything on record about a study")
@@ -63,11 +61,3 @@ def analyse_again(
         services.database, services.queue, uid, actor=operator.name, now=services.clock(), only_if=before
     )
     return AnalysedAgain(revision=revision)
-
-
-def record_of(request: Request, study_instance_uid: str) -> StudyRecord:
-    """Return a study. HTTPException, 404, if there is none."""
-    record = study_record(services_of(request).database, study_instance_uid)
-    if record is None:
-        raise HTTPException(404, NO_STUDY)
-    return record
