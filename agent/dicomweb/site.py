@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from agent.dicomweb import search, subscriptions, workitems
-from agent.dicomweb.access import Access
+from agent.dicomweb.access import NOT_ALLOWED, Access
 from agent.dicomweb.edge import Edge
 from agent.dicomweb.frames import frames
 from agent.dicomweb.metadata import bulkdata, metadata
@@ -24,8 +24,6 @@ from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.store import store
 
 NOTHING_HERE: Final = "expected an address of DICOMweb. Received: another"
-NOT_HERE: Final = "expected a method that this address answers. Received: another"
-
 
 _STUDY: Final = "/studies/{study}"
 _SERIES: Final = _STUDY + "/series/{series}"
@@ -102,7 +100,7 @@ def make_site(services: Services, *, allowed_origins: tuple[str, ...] = ()) -> S
 
 
 def _refused(_request: Request, error: Any) -> Response:  # noqa: ANN401 - Starlette's signature
-    detail = NOT_HERE if error.status_code == 405 else NOTHING_HERE  # noqa: PLR2004 - an HTTP status
+    detail = NOT_ALLOWED if error.status_code == 405 else NOTHING_HERE  # noqa: PLR2004 - an HTTP status
     return problem(error.status_code, detail, error.headers)
 
 
