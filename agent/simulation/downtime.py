@@ -20,8 +20,8 @@ from agent.doctor.finding import Severity
 from agent.parts import opened, utc_now
 from agent.simulation.account import Account, account, sent
 from agent.simulation.arrival import FLAT, Profile
-from agent.simulation.exercises import AE_TITLE, Exercise, Ward
-from agent.simulation.hospital import DESTINATION, wait_until_settled
+from agent.simulation.exercises import Exercise, Ward
+from agent.simulation.hospital import AE_TITLE, DESTINATION, wait_until_settled
 from agent.simulation.host import Host
 from agent.simulation.ledger import Sending, SendingLedger, read_receipts, read_sendings
 from agent.simulation.pacs import LEDGER, MoodyPacs

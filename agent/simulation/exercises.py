@@ -17,7 +17,6 @@ from agent.simulation.wire import Wire
 _LOCKED: Final = 40.0
 """Longer than a statement waits for SQLite's lock: only then are Instances refused."""
 _ENDLESS: Final = 1_000_000_000
-AE_TITLE: Final = "TIBABU"
 
 
 @dataclass(slots=True)

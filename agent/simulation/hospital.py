@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import AgentError
+from agent.roles import ROLES
 from agent.simulation.moods import Mood
 from agent.simulation.pacs import AE_TITLE as PACS_AE_TITLE
 from agent.simulation.processes import Process, process
@@ -48,7 +49,7 @@ def hospital(folder: Path) -> Iterator[Hospital]:
         config.write_text(_config(port), encoding="utf-8")
         with process("agent", "run", "--supervised", "--config", str(config), errors=errors) as agent:
             try:
-                said = agent.ready({"receive", "work", "deliver", "clock", "web"})
+                said = agent.ready(set(ROLES))
             except AgentError as error:
                 message = f"{error}; see {log}"
                 raise AgentError(message) from None

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent.errors import AgentError
+from agent.roles import ROLES
 from agent.simulation.processes import Process
 
-ROLES: Final = frozenset({"receive", "work", "deliver", "clock", "web"})
 _PYTHON: Final = (sys.executable, "-P", "-m", "agent")
 _END_SECONDS: Final = 60.0
 
