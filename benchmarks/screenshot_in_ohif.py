@@ -4,20 +4,17 @@ What `tibabu demo` leaves behind is served over DICOMweb; OHIF, as its makers di
 @ohif/app@3.12.10`, its folder `dist`), loads a flagged study from there. Needs Debian's Chromium.
 """
 
-import contextlib
 import functools
 import http.server
 import json
-import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from screenshots import HERE, TIBABU, opened, save
+from screenshots import HERE, TIBABU, opened, save, serving
 
 PICTURE = "S:9702"  # the number of the picture's series
 
@@ -63,7 +60,7 @@ def main(ohif: Path, out: Path) -> None:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         origin = f"http://127.0.0.1:{site.server_address[1]}"
         study, token, config = installation(Path(folder) / "demo", origin)
-        with serving(config) as url, opened(origin) as page:
+        with serving(config, "dicomweb") as url, opened(origin) as page:
             Viewer.configuration = f"window.config = {json.dumps(configuration(url))}".encode()
             page.goto(f"/viewer?StudyInstanceUIDs={study}&token={token}")
             page.get_by_text("Skip all").click()  # its tour
@@ -87,21 +84,6 @@ def installation(demo: Path, origin: str) -> tuple[str, str, Path]:
 def output(*words: str) -> str:
     """Return what a command prints."""
     return subprocess.run([*TIBABU, *words], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own
-
-
-@contextlib.contextmanager
-def serving(config: Path) -> Iterator[str]:
-    """Serve an installation's DICOMweb for a block; its address."""
-    command = [*TIBABU, "run", "--only", "dicomweb", "--config", str(config)]
-    with (config.parent / "dicomweb.log").open("wb") as log:
-        role = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=config.parent)  # noqa: S603 - our own
-    try:
-        if role.stdout is None:
-            return
-        yield json.loads(role.stdout.readline())["url"].rstrip("/")
-    finally:
-        role.send_signal(signal.SIGTERM)
-        role.wait(60)
 
 
 def configuration(url: str) -> dict[str, Any]:

@@ -66,18 +66,17 @@ def pictures(study: str) -> dict[str, Callable[[Page], None]]:
 
 
 @contextlib.contextmanager
-def serving(config: Path) -> Iterator[str]:
-    """Serve an installation's pages for a block; their address."""
-    command = [*TIBABU, "run", "--only", "web", "--config", str(config)]
-    with (config.parent / "web.log").open("wb") as log:
-        web = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=config.parent)  # noqa: S603 - our own
+def serving(config: Path, role: str = "web") -> Iterator[str]:
+    """Run one role of an installation that serves, its pages unless another is said, for a block; its address."""
+    command = [*TIBABU, "run", "--only", role, "--config", str(config)]
+    with (config.parent / f"{role}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=config.parent)  # noqa: S603 - our own
     try:
-        if web.stdout is None:
-            return
-        yield json.loads(web.stdout.readline())["url"].rstrip("/")
+        assert process.stdout is not None  # noqa: S101 - a pipe
+        yield json.loads(process.stdout.readline())["url"].rstrip("/")
     finally:
-        web.send_signal(signal.SIGTERM)
-        web.wait(60)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
 
 
 @contextlib.contextmanager
