@@ -50,8 +50,8 @@ def test_peers_and_ways_are_counted_apart() -> None:
     assert [len(probes.note(comer, NOON)) for comer in comers] == [1, 1, 1, 0]
 
 
-def test_ten_thousand_addresses_make_no_more_than_a_thousand_lines_and_one() -> None:
+def test_any_number_of_addresses_make_no_more_than_a_thousand_lines_and_one() -> None:
     probes = Probes()
-    lines = [line for number in range(10_000) for line in probes.note(summary(str(number)), NOON)]
+    lines = [line for number in range(2_000) for line in probes.note(summary(str(number)), NOON)]
     assert len(lines) == 1001
-    assert sum(line.count for line in probes.due(NOON + timedelta(minutes=1))) == 10_000 - 1001
+    assert sum(line.count for line in probes.due(NOON + timedelta(minutes=1))) == 2_000 - 1001

@@ -93,8 +93,15 @@ def test_what_is_named_is_read_in_every_transfer_syntax(syntax: Any) -> None:
 
 def test_a_series_of_twenty_thousand_images_is_read_whole() -> None:
     steps = Steps()
-    answer(steps, CALLER, change(encoded(data_set(20_000), ExplicitVRLittleEndian)), ExplicitVRLittleEndian)
-    assert len(steps.taken[0].named or ()) == 20_001
+    images = [encode_elements({0x00081155: ("UI", f"1.2.{number}".encode())}, IMPLICIT) for number in range(20_000)]
+    series = encode_elements({0x00081140: ("SQ", encode_items(images, IMPLICIT))}, IMPLICIT)
+    answer(
+        steps,
+        CALLER,
+        change(encode_elements({0x00400340: ("SQ", encode_items([series], IMPLICIT))}, IMPLICIT)),
+        IMPLICIT,
+    )
+    assert steps.taken[0].named == tuple(f"1.2.{number}" for number in range(20_000))
 
 
 def test_an_n_set_without_a_performed_series_sequence_leaves_what_was_named() -> None:

@@ -68,7 +68,7 @@ def test_the_copies_take_no_more_than_the_limit_and_the_last_used_stay(
     tmp_path: Path, fetch: Callable[..., None], fetched: list[int]
 ) -> None:
     caches = [Cache(tmp_path, limit=LIMIT // 3, reserve=0) for _ in range(2)]
-    for number in range(120):
+    for number in range(60):
         with caches[number % 2].reading(name(number), fetch(number)):
             used = tmp_path / name(number)
             os.utime(used, (number, number))
@@ -77,7 +77,7 @@ def test_the_copies_take_no_more_than_the_limit_and_the_last_used_stay(
         assert len(copies(tmp_path)) * SIZE <= LIMIT // 3 * (1 + 2 / 32)
     assert fetched.count(0) == 1
     assert len(copies(tmp_path)) * SIZE > LIMIT / 6
-    assert name(119) in copies(tmp_path)
+    assert name(59) in copies(tmp_path)
 
 
 def test_who_reads_keeps_the_file_while_room_is_made(tmp_path: Path, fetch: Callable[..., None]) -> None:

@@ -19,7 +19,7 @@ from model.evaluation import Confusion, Interval, Metrics
 from model.preprocess import INPUT_SHAPE
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def card() -> ModelCard:
     rate = Interval(0.9, 0.85, 0.95)
     point = OperatingPoint(

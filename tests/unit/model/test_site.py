@@ -30,7 +30,7 @@ def site(patients: int = 300, images_each: int = 2) -> SiteData:
     return SiteData(labels=ill.astype(np.int64), probabilities=p, patients=names, sha256="ab" * 32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def point(card: ModelCard) -> SitePoint:
     return choose_point(card, site(), 0.97, name="ours", made_at=NOON, made_with="Tibabu 1")
 
