@@ -95,12 +95,8 @@ def test_a_series_of_twenty_thousand_images_is_read_whole() -> None:
     steps = Steps()
     images = [encode_elements({0x00081155: ("UI", f"1.2.{number}".encode())}, IMPLICIT) for number in range(20_000)]
     series = encode_elements({0x00081140: ("SQ", encode_items(images, IMPLICIT))}, IMPLICIT)
-    answer(
-        steps,
-        CALLER,
-        change(encode_elements({0x00400340: ("SQ", encode_items([series], IMPLICIT))}, IMPLICIT)),
-        IMPLICIT,
-    )
+    step = encode_elements({0x00400340: ("SQ", encode_items([series], IMPLICIT))}, IMPLICIT)
+    answer(steps, CALLER, change(step), IMPLICIT)
     assert steps.taken[0].named == tuple(f"1.2.{number}" for number in range(20_000))
 
 

@@ -1,8 +1,6 @@
-"""Pictures are read as they look, files are told apart by content, and a made CR image is valid and true."""
+"""Pictures are read as they look, files are told apart by content, and a made CR image is true."""
 
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -163,11 +161,3 @@ def test_uids_are_made_up_where_none_are_given_and_refused_where_they_are_none(t
     bad = CrIdentity(patient_id="", patient_name="", made_at=WHO.made_at, sop_instance_uid="../x")
     with pytest.raises(UidError):
         write_cr(GRAY, tmp_path / "3.dcm", bad)
-
-
-@pytest.mark.parametrize("ratio", [0.0, 12.34])
-def test_a_made_cr_image_is_valid(tmp_path: Path, ratio: float) -> None:
-    path = write_cr(GRAY, tmp_path / "cr.dcm", WHO, lossy_compression_ratio=ratio)
-    validator = Path(sys.executable).with_name("dciodvfy")
-    checked = subprocess.run([validator, path], capture_output=True, text=True, check=False)  # noqa: S603
-    assert checked.stderr.strip().splitlines() == ["CRImage"]

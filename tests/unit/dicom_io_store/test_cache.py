@@ -1,8 +1,6 @@
 """The cache of stored files: bounded, never in the way of who reads, never trusted after this machine started anew."""
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -135,24 +133,6 @@ def test_a_folder_of_anything_else_is_refused_and_left_alone(tmp_path: Path) -> 
     with pytest.raises(StoreError, match="expected an empty folder for the cache"):
         Cache(tmp_path, limit=1, reserve=0)
     assert (tmp_path / name(0)).exists()
-
-
-def test_what_a_reader_that_died_has_held_is_removed_by_the_next_start(
-    tmp_path: Path, fetch: Callable[..., None]
-) -> None:
-    program = (
-        "import os, signal, sys, pathlib; from dicom_io.cache import Cache\n"
-        f"cache = Cache(pathlib.Path(sys.argv[1]), limit={LIMIT}, reserve=0)\n"
-        f"with cache.reading({name(1)!r}, lambda spool: spool.write(b'held')):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=60)  # noqa: S603 - ours
-    assert len(list((tmp_path / "readers").glob("*/*.dcm"))) == 1
-    living = Cache(tmp_path, limit=LIMIT, reserve=0)
-    with living.reading(name(2), fetch(2)) as path:
-        Cache(tmp_path, limit=LIMIT, reserve=0)
-        assert path.exists(), "expected a living reader's file to be left alone"
-        assert len(list((tmp_path / "readers").glob("*/*.dcm"))) == 1
 
 
 def test_many_threads_that_read_while_room_is_made_all_get_their_bytes(
