@@ -4,6 +4,7 @@ import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -213,7 +214,8 @@ class Requestor:
 
     def _accept(self, association: Association) -> None:
         if self._socket is not None and association.is_established:
-            self._socket.settimeout(self._timeouts.network)
+            with suppress(OSError):  # the peer has hung up meanwhile: whoever asks it for something is told
+                self._socket.settimeout(self._timeouts.network)
         for context in association.accepted_contexts:
             pair = str(context.abstract_syntax), str(context.transfer_syntax[0])
             if pair in self._pairs and context.context_id is not None:

@@ -43,8 +43,10 @@ def test_an_open_study_is_seen_to_be_read_and_keys_disagree_mark_read_and_take_b
     assert record is not None
     assert [row["event"] for row in record.events].count("OPENED") == 1  # the form led back to the same reading
     assert [(row.agrees, row.reason) for row in all_feedback(flagged.database)] == [(False, "dru: a rib")]
+    reader.wait_for_load_state("load")  # keys are heard from then on
     reader.keyboard.press("r")
     expect(reader.get_by_text("the study is off the worklist")).to_be_visible()
+    reader.wait_for_load_state("load")
     reader.keyboard.press("u")
     expect(reader.get_by_text("Taken back.")).to_be_visible()
     row = worklist_row(flagged.database, UID)

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,12 @@ def test_many_instances_of_a_study_share_an_association(
         first,
         *(radiograph(SOPClassUID=CTImageStorage, StudyInstanceUID=first.StudyInstanceUID) for _ in range(39)),
     ]
+    arrived = threading.Event()
+    other.answer = lambda _: (
+        0x0000 if arrived.wait(60) else 0xA700
+    )  # until then the first association stays in its first
     agent.send(*study)
+    arrived.set()
     eventually(lambda: states(agent, first) == ["ACKNOWLEDGED"] * 40)
     assert len(other.received_instances) == 40
     assert len({one.association_id for one in other.received_instances}) <= 3

@@ -19,6 +19,7 @@ from dicom_io.errors import (
     PeerTimeoutError,
     PeerUnreachableError,
 )
+from dicom_io.requestor import Requestor
 from dicom_io.scu import Peer, Timeouts, echo, send
 
 PATIENT = Timeouts(connection=5, acse=5, dimse=5, network=5)
@@ -144,6 +145,11 @@ def accept_and_hang_up(bad: BadPeer) -> None:
     bad.connection.shutdown(socket.SHUT_RDWR)
 
 
+def accept_and_hang_up_at_once(bad: BadPeer) -> None:
+    bad.accept()
+    bad.connection.shutdown(socket.SHUT_RDWR)
+
+
 def accept_and_abort(bad: BadPeer) -> None:
     bad.accept()
     bad.read_message()
@@ -209,6 +215,7 @@ def fail(bad: BadPeer) -> None:
             "a response from BAD@.* Received: the association was aborted",
             {},
         ),
+        (accept_and_hang_up_at_once, NetworkError, "BAD@", {}),
         (accept_and_abort, AssociationAbortedError, "the association was aborted", {}),
         (answer_half, NetworkError, "expected a response from BAD@", {"network": 0.5}),
         (answer_another_message, NetworkError, "to respond to message 1. Received: type=C_ECHO message=99", {}),
@@ -228,6 +235,21 @@ def test_a_peer_that_misbehaves_is_an_error_in_time(
         echo(peer, timeouts=replace(PATIENT, **short))
     assert time.monotonic() - begun < AT_MOST
     assert str(raised.value).startswith("expected ")
+
+
+def test_a_peer_that_hangs_up_as_it_accepts_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch, bad_peer: Any) -> None:
+    """The reactor may have closed the socket by the time that its time-out is set."""
+    failure = Requestor._failure
+
+    def closed(requestor: Requestor, association: Any) -> NetworkError | None:
+        found = failure(requestor, association)
+        requestor._socket = socket.socket()
+        requestor._socket.close()
+        return found
+
+    monkeypatch.setattr(Requestor, "_failure", closed)
+    with pytest.raises(NetworkError, match="the association was aborted"):
+        echo(bad_peer(accept_and_hang_up), timeouts=PATIENT)
 
 
 def test_a_closed_port_is_unreachable() -> None:
