@@ -64,6 +64,12 @@ def sent(collector: Any, role: str, *events: dict[str, Any], installation: str =
     return noted
 
 
+def test_a_line_of_which_no_span_can_be_made_goes_on(collector: Any) -> None:
+    (noted,) = sent(collector, "work", SCORED | {"seconds": "soon"})
+    assert noted.items() > (SCORED | {"seconds": "soon"}).items()
+    assert collector.spans == []
+
+
 def test_the_spans_of_a_study_join_though_different_processes_send_them(collector: Any) -> None:
     noted = sent(collector, "work", SCORED, CONCLUDED) + sent(collector, "deliver", DELIVERY)
     spans = {span.name: span for span in collector.spans}
