@@ -27,7 +27,7 @@ class NeededFile:
 
 def needed_files(database: Database, *, after: str = "", before: str = "g") -> Iterator[NeededFile]:
     """Yield the files with digests between `after` and `before`, neither included. No transaction stays open."""
-    both = merge(_of_instances(database, after, before), _of_reports(database, after, before))
+    both = merge(_pages(database, _instances, after, before), _pages(database, _reports, after, before))
     yield from (next(same) for _, same in groupby(both, key=lambda file: file.path))
 
 
@@ -68,14 +68,6 @@ def needed_in(connection: Connection) -> Iterator[NeededFile]:
     streams = [connection.execution_options(yield_per=_AT_ONCE).execute(query) for query in tables]
     both = merge(*((NeededFile(row.sha256, row.path, row.size) for row in rows) for rows in streams))
     yield from (next(same) for _, same in groupby(both, key=lambda file: file.path))
-
-
-def _of_instances(database: Database, after: str, before: str) -> Iterator[NeededFile]:
-    return _pages(database, _instances, after, before)
-
-
-def _of_reports(database: Database, after: str, before: str) -> Iterator[NeededFile]:
-    return _pages(database, _reports, after, before)
 
 
 def _pages(database: Database, query: Any, after: str, before: str) -> Iterator[NeededFile]:  # noqa: ANN401 - one of two

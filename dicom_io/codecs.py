@@ -24,12 +24,10 @@ from dicom_io.errors import PixelError
 from dicom_io.gdcm_codec import decode_jpeg
 from dicom_io.image import Image, PixelDescription
 from dicom_io.silence import quiet_pydicom
+from dicom_io.syntaxes import BIG_ENDIAN, EXPLICIT, NATIVE
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
-_EXPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
-_EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
-_NATIVE: Final = frozenset({"1.2.840.10008.1.2", _EXPLICIT_LITTLE_ENDIAN, _EXPLICIT_BIG_ENDIAN})
 _ENCAPSULATED_UNCOMPRESSED: Final = "1.2.840.10008.1.2.1.98"
 _DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
 _RLE: Final = "1.2.840.10008.1.2.5"
@@ -76,7 +74,7 @@ class StoredFrame:
 def decode(image: Image) -> Iterator[StoredFrame]:
     """Yield the frames of an image. PixelError where one cannot be had; those before it have been yielded."""
     uid = image.description.transfer_syntax_uid
-    if uid in _NATIVE:
+    if uid in NATIVE:
         yield from _decode_native(image)
     elif uid in _DECODERS:
         for frame in split_frames(image):
@@ -119,7 +117,7 @@ def _decode_native(image: Image) -> Iterator[StoredFrame]:
     if image.pixel_data.endswith(_SEQUENCE_END) and image.pixel_data.startswith(_ITEM):
         raise PixelError(reasons.BAD_DESCRIPTION)  # encapsulated under an uncompressed transfer syntax
     if description.bits_allocated == 1:
-        swapped = description.transfer_syntax_uid == _EXPLICIT_BIG_ENDIAN and image.pixel_vr == "OW"
+        swapped = description.transfer_syntax_uid == BIG_ENDIAN and image.pixel_vr == "OW"
         packed = swap_words(image.pixel_data) if swapped else image.pixel_data
         yield from (_unpack(packed, description, index) for index in range(count))
         return
@@ -153,7 +151,7 @@ def _decode_uncompressed(frame: bytes, description: PixelDescription) -> StoredF
         raise PixelError(reasons.TRUNCATED)
     if description.bits_allocated == 1:
         return _unpack(frame, description)
-    return _call_pydicom(description, frame, {**_options(description), "pixel_vr": "OB"}, _EXPLICIT_LITTLE_ENDIAN)
+    return _call_pydicom(description, frame, {**_options(description), "pixel_vr": "OB"}, EXPLICIT)
 
 
 def _decode_deflated(frame: bytes, description: PixelDescription) -> StoredFrame:

@@ -20,7 +20,7 @@ from dicom_io.identifier import encode_elements, encode_items, scan_dataset, syn
 from dicom_io.negotiation import STORAGE_COMMITMENT
 from dicom_io.peer import Peer, Timeouts
 from dicom_io.requestor import Requestor
-from dicom_io.scan import DEFLATED, read_items
+from dicom_io.scan import read_items
 from dicom_io.statuses import (
     INVALID_ARGUMENT,
     NO_SUCH_ACTION_TYPE,
@@ -29,6 +29,7 @@ from dicom_io.statuses import (
     RESOURCE_LIMITATION,
     SUCCESS,
 )
+from dicom_io.syntaxes import DEFLATED, EITHER, EXPLICIT
 
 WELL_KNOWN_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 REQUEST: Final = 1
@@ -46,8 +47,6 @@ FAILED_SEQUENCE: Final = 0x00081198
 REFERENCED_SEQUENCE: Final = 0x00081199
 REFERENCED_CLASS: Final = 0x00081150
 REFERENCED_INSTANCE: Final = 0x00081155
-_IMPLICIT: Final = "1.2.840.10008.1.2"
-_EXPLICIT: Final = "1.2.840.10008.1.2.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ def serve(commitment: Commitment, association: Any, caller: Caller, request: Any
 
 def send_report(peer: Peer, report: CommitmentReport, *, calling_ae_title: str, timeouts: Timeouts) -> int:
     """Send the report over an association of our own; return the peer's status. Raises NetworkError."""
-    pairs = [(STORAGE_COMMITMENT, _EXPLICIT), (STORAGE_COMMITMENT, _IMPLICIT)]
+    pairs = [(STORAGE_COMMITMENT, syntax) for syntax in EITHER]
     with Requestor(peer, pairs, calling_ae_title, timeouts, as_scp=(STORAGE_COMMITMENT,)) as requestor:
         for pair, context_id in requestor.accepted.items():
             status: int = requestor.exchange(_event(report, pair[1]), context_id).Status
@@ -153,7 +152,7 @@ def read_uid(value: bytes | None) -> str:
 
 def _event(report: CommitmentReport, transfer_syntax: str) -> N_EVENT_REPORT:
     order = "<H" if syntax_of(transfer_syntax).little_endian else ">H"
-    native = _EXPLICIT if transfer_syntax in DEFLATED else transfer_syntax
+    native = EXPLICIT if transfer_syntax in DEFLATED else transfer_syntax
     committed: list[bytes] = []
     failed: list[bytes] = []
     for sop_class, sop_instance in report.instances:

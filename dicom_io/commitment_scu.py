@@ -31,8 +31,8 @@ from dicom_io.query_keys import KEYS, Level
 from dicom_io.requestor import Requestor
 from dicom_io.scan import read_items
 from dicom_io.statuses import INVALID_ARGUMENT, MATCHES, NO_SUCH_SOP_INSTANCE, PROCESSING_FAILURE, SUCCESS
+from dicom_io.syntaxes import EITHER
 
-_SYNTAXES: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 _LEVEL: Final = 0x00080052
 _MEDIUM: Final = 0
 
@@ -107,7 +107,7 @@ def ask(
     of the Instance: it is asked by a query.
     """
     classes = {Way.COMMITMENT: STORAGE_COMMITMENT, Way.QUERY: STUDY_ROOT_FIND}
-    pairs = [(classes[way], syntax) for way in ways for syntax in _SYNTAXES]
+    pairs = [(classes[way], syntax) for way in ways for syntax in EITHER]
     answer = Answer(Has.CANNOT)
     with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
         accepted: dict[str, tuple[str, int]] = {}

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from dicom_io.errors import HeaderError, UidError
 from dicom_io.header import check_uid
 from dicom_io.scan import open_stream, read_elements
+from dicom_io.syntaxes import BIG_ENDIAN, EXPLICIT, IMPLICIT
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.138214149991803761768463242179982822671"
 IMPLEMENTATION_VERSION_NAME: Final = "TIBABU"
@@ -27,9 +28,9 @@ _MEDIA_STORAGE_SOP_CLASS_UID: Final = 0x00020002
 _MEDIA_STORAGE_SOP_INSTANCE_UID: Final = 0x00020003
 _TRANSFER_SYNTAX_UID: Final = 0x00020010
 _NATIVE: Final = {  # how a dataset without file meta information is encoded: (explicit VR, little endian)
-    (False, True): "1.2.840.10008.1.2",
-    (True, True): "1.2.840.10008.1.2.1",
-    (True, False): "1.2.840.10008.1.2.2",
+    (False, True): IMPLICIT,
+    (True, True): EXPLICIT,
+    (True, False): BIG_ENDIAN,
 }
 _SHORT: Final = struct.Struct("<HH2sH")
 _LONG: Final = struct.Struct("<HH2sHL")

@@ -15,7 +15,8 @@ from dicom_io.charset import codec_names, decode_text
 from dicom_io.errors import HeaderError, MatchingError
 from dicom_io.matching import Value
 from dicom_io.query_keys import KEYS
-from dicom_io.scan import DEFLATED, EVERYTHING, MAX_INFLATED, Elements, Syntax, read_elements
+from dicom_io.scan import EVERYTHING, MAX_INFLATED, Elements, Syntax, read_elements
+from dicom_io.syntaxes import BIG_ENDIAN, DEFLATED, IMPLICIT
 
 _CHARACTER_SET: Final = 0x00080005
 _LEVEL: Final = 0x00080052
@@ -23,7 +24,6 @@ _RETRIEVE_AE_TITLE: Final = 0x00080054
 _AVAILABILITY: Final = 0x00080056
 _FAILED_UIDS: Final = 0x00080058
 _TIMEZONE: Final = 0x00080201
-_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _NAMES: Final = {key.tag: name for name, key in KEYS.items()}
 _WITHOUT_MEANING: Final = frozenset({_CHARACTER_SET, _LEVEL, _RETRIEVE_AE_TITLE, _AVAILABILITY, _TIMEZONE})
 _GROUP_LENGTH: Final = 0xFFFF
@@ -47,7 +47,7 @@ class Identifier:
 
 def syntax_of(transfer_syntax: str) -> Syntax:
     """Return how elements are encoded in a transfer syntax."""
-    return Syntax(transfer_syntax != _IMPLICIT, transfer_syntax != _BIG_ENDIAN)
+    return Syntax(transfer_syntax != IMPLICIT, transfer_syntax != BIG_ENDIAN)
 
 
 def read_identifier(data: bytes, transfer_syntax: str) -> Identifier:

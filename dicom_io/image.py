@@ -13,7 +13,8 @@ from typing import BinaryIO, Final
 from dicom_io import reasons
 from dicom_io.attributes import Attributes
 from dicom_io.errors import HeaderError, PixelError
-from dicom_io.scan import DEFLATED, MAX_INFLATED, Stream, open_stream, read_elements
+from dicom_io.scan import MAX_INFLATED, Stream, open_stream, read_elements
+from dicom_io.syntaxes import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, NATIVE
 
 _TRANSFER_SYNTAX_UID: Final = 0x00020010
 _SOP_CLASS_UID: Final = 0x00080016
@@ -38,9 +39,6 @@ _WANTED: Final = frozenset(
 _PIXEL_TAGS: Final = frozenset({_EXTENDED_OFFSET_TABLE, _EXTENDED_OFFSET_TABLE_LENGTHS, *_KEYWORDS})
 _FIRST_PIXEL_TAG: Final = min(_PIXEL_TAGS)
 _STOP: Final = _PIXEL_DATA + 1
-_IMPLICIT_LITTLE_ENDIAN, _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-_EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
-_NATIVE: Final = frozenset({_IMPLICIT_LITTLE_ENDIAN, _EXPLICIT_LITTLE_ENDIAN, _EXPLICIT_BIG_ENDIAN} | DEFLATED)
 _MAX_ATTRIBUTE: Final = 64 << 20  # bytes: more than the functional groups of any image within the limits take
 _NONE: Final = -1  # a limit of length that reads no value
 _SLACK: Final = 1 << 20  # bytes that a deflated dataset may have behind its pixels
@@ -165,11 +163,11 @@ def _pixel_tag(present: Collection[int], *, is_dicom: bool) -> int:
 def _transfer_syntax(stream: Stream) -> str:
     """Return the transfer syntax of the pixel data: as stated, but for uncompressed ones as they were found to be."""
     stated = stream.meta.get(_TRANSFER_SYNTAX_UID, b"").decode("ascii", "replace").strip("\0 ")
-    if stated and stated not in _NATIVE:
+    if stated and stated not in NATIVE | DEFLATED:
         return stated
     if not stream.syntax.little_endian:
-        return _EXPLICIT_BIG_ENDIAN
-    return _EXPLICIT_LITTLE_ENDIAN if stream.syntax.explicit else _IMPLICIT_LITTLE_ENDIAN
+        return BIG_ENDIAN
+    return EXPLICIT if stream.syntax.explicit else IMPLICIT
 
 
 def _describe(attributes: Attributes, transfer_syntax: str, keyword: str) -> PixelDescription:

@@ -16,7 +16,8 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from dicom_io.charset import codec_names, decode_text, without_controls
 from dicom_io.errors import MatchingError
 from dicom_io.identifier import encode_elements, encode_items, scan_dataset, syntax_of
-from dicom_io.scan import DEFLATED, EVERYTHING, Elements, Syntax, read_items
+from dicom_io.scan import EVERYTHING, Elements, Syntax, read_items
+from dicom_io.syntaxes import DEFLATED, EXPLICIT
 
 Model: TypeAlias = Mapping[str, Any]
 """A dataset: by tag in 8 hexadecimal digits a `vr`, and a `Value` where there is one."""
@@ -28,7 +29,6 @@ LARGEST: Final = 1 << 20
 
 _CHARACTER_SET: Final = 0x00080005
 _UNICODE: Final = {"vr": "CS", "Value": ["ISO_IR 192"]}
-_NATIVE: Final = "1.2.840.10008.1.2.1"
 _NUMBERS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _TEXTS: Final = frozenset(
     ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"]
@@ -48,7 +48,7 @@ def decode(data: bytes, transfer_syntax: str) -> dict[str, Any]:
 
 def encode(model: Model, transfer_syntax: str) -> bytes:
     """Return the dataset of a model, with its Specific Character Set. Raises MatchingError for what is no model."""
-    native = _NATIVE if transfer_syntax in DEFLATED else transfer_syntax
+    native = EXPLICIT if transfer_syntax in DEFLATED else transfer_syntax
     elements = _elements({f"{_CHARACTER_SET:08X}": _UNICODE, **model}, native)
     return encode_elements(elements, transfer_syntax)
 

@@ -23,11 +23,10 @@ from dicom_io.received import AssociationSummary, ReceivedInstance, Sink
 from dicom_io.reception import NewSpool
 from dicom_io.requestor import MAXIMUM_CONTEXTS, Requestor
 from dicom_io.statuses import MATCHES, SUCCESS
+from dicom_io.syntaxes import EITHER
 
 _LEVEL: Final = 0x00080052
 _CHARACTER_SET: Final = 0x00080005
-_EXPLICIT: Final = "1.2.840.10008.1.2.1"
-_IMPLICIT: Final = "1.2.840.10008.1.2"
 _SYNTAXES: Final = (*PREFERRED, "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.91")
 _MEDIUM: Final = 0
 
@@ -54,7 +53,7 @@ def find(
 
     `keys` are those of dicom_io.query_keys.KEYS; an empty value asks for the attribute. Raises NetworkError.
     """
-    pairs = [(STUDY_ROOT_FIND, _EXPLICIT), (STUDY_ROOT_FIND, _IMPLICIT)]
+    pairs = [(STUDY_ROOT_FIND, syntax) for syntax in EITHER]
     with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
         syntax, context_id = _accepted(requestor, peer, STUDY_ROOT_FIND)
         request = C_FIND()
@@ -78,7 +77,7 @@ def move(
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> Retrieved:
     """Let the peer send a study to `destination`, an AE title that it knows. Raises NetworkError."""
-    pairs = [(STUDY_ROOT_MOVE, _EXPLICIT), (STUDY_ROOT_MOVE, _IMPLICIT)]
+    pairs = [(STUDY_ROOT_MOVE, syntax) for syntax in EITHER]
     with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
         syntax, context_id = _accepted(requestor, peer, STUDY_ROOT_MOVE)
         request = C_MOVE()
@@ -102,7 +101,7 @@ def get(  # noqa: PLR0913 - where from, what, and where to
 
     Each transfer syntax is proposed in a context of its own, so that the peer can send each Instance as it has it.
     """
-    own, room = [(STUDY_ROOT_GET, _EXPLICIT), (STUDY_ROOT_GET, _IMPLICIT)], MAXIMUM_CONTEXTS - 2
+    own, room = [(STUDY_ROOT_GET, syntax) for syntax in EITHER], MAXIMUM_CONTEXTS - 2
     each = max(room // max(len(sop_class_uids), 1), 1)
     storage = [(sop_class, syntax) for sop_class in sop_class_uids for syntax in _SYNTAXES[:each]][:room]
     arriving = _Arriving(sink, new_spool, peer, calling_ae_title, clock)

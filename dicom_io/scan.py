@@ -14,6 +14,7 @@ from struct import Struct
 from typing import BinaryIO, Final
 
 from dicom_io.errors import HeaderError
+from dicom_io.syntaxes import BIG_ENDIAN, DEFLATED
 
 MAX_DEPTH = 64
 MAX_VALUE = 1 << 20
@@ -28,8 +29,6 @@ _ENDS = frozenset({0xFFFEE00D, 0xFFFEE0DD})  # of an item, of a sequence
 _HEAD, _LENGTH = 8, 4
 _LAST_GROUP = 0x7FFF
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _TRANSFER_SYNTAX_UID = 0x00020010
 _PREAMBLE = 128
 _CHUNK = 1 << 16
@@ -162,7 +161,7 @@ def _guess(source: BinaryIO, transfer_syntax: str) -> Syntax:
     if len(head) < _HEAD:
         message = "expected a dataset. Received: nothing after the file meta information"
         raise HeaderError(message)
-    little_endian = transfer_syntax != _BIG_ENDIAN
+    little_endian = transfer_syntax != BIG_ENDIAN
     if not transfer_syntax:
         little_endian = head[1] == 0 or head[0] != 0
     group = int.from_bytes(head[:2], "little" if little_endian else "big")

@@ -18,11 +18,11 @@ from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.query_retrieve import Retrievable
 from dicom_io.requestor import MAXIMUM_CONTEXTS, Pair, Requestor
 from dicom_io.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED, STORED_WITH_WARNING, SUCCESS
+from dicom_io.syntaxes import IMPLICIT
 
 __all__ = ["HeldAssociation", "Peer", "StoreStatus", "Timeouts", "echo", "send"]
 
 
-_IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 _MEDIUM: Final = 0
 
 
@@ -80,7 +80,7 @@ class _Outgoing:
 
 def echo(peer: Peer, *, calling_ae_title: str = "TIBABU", timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
     """Ask a peer whether it is there (C-ECHO). Raises NetworkError if it is not, or not for us."""
-    pair = VERIFICATION, _IMPLICIT_VR_LITTLE_ENDIAN
+    pair = VERIFICATION, IMPLICIT
     with Requestor(peer, [pair], calling_ae_title, timeouts) as requestor:
         if pair not in requestor.accepted:
             message = f"expected {peer} to accept Verification. Received: the presentation context was refused"

@@ -2,7 +2,7 @@
 
 from io import BytesIO
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 
@@ -11,8 +11,7 @@ from dicom_io.json_message import Model, encode
 from dicom_io.negotiation import UPS_EVENT, UPS_PUSH
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import Requestor
-
-_SYNTAXES: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+from dicom_io.syntaxes import EITHER
 
 
 class UpsListener:
@@ -23,7 +22,7 @@ class UpsListener:
 
     def __init__(self, peer: Peer, *, calling_ae_title: str, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
         """Prepare to propose UPS Event."""
-        pairs = [(UPS_EVENT, syntax) for syntax in _SYNTAXES]
+        pairs = [(UPS_EVENT, syntax) for syntax in EITHER]
         self._peer = peer
         self._requestor = Requestor(peer, pairs, calling_ae_title, timeouts, as_scp=(UPS_EVENT,))
 

@@ -11,8 +11,8 @@ from dicom_io.json_message import Model, encode
 from dicom_io.negotiation import UPS_PULL, UPS_PUSH
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import Requestor
+from dicom_io.syntaxes import EITHER
 
-_SYNTAXES: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 _REQUEST_CANCEL: Final = 2
 
 
@@ -24,7 +24,7 @@ class UpsManager:
 
     def __init__(self, peer: Peer, *, calling_ae_title: str, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
         """Prepare to propose UPS Push, and UPS Pull for changes."""
-        pairs = [(sop_class, syntax) for sop_class in (UPS_PUSH, UPS_PULL) for syntax in _SYNTAXES]
+        pairs = [(sop_class, syntax) for sop_class in (UPS_PUSH, UPS_PULL) for syntax in EITHER]
         self.has_begun = False
         self._peer = peer
         self._requestor = Requestor(peer, pairs, calling_ae_title, timeouts)
@@ -79,7 +79,7 @@ class UpsManager:
         return status
 
     def _context(self, sop_class: str) -> tuple[int, str]:
-        for syntax in _SYNTAXES:
+        for syntax in EITHER:
             if (context_id := self._requestor.accepted.get((sop_class, syntax))) is not None:
                 return context_id, syntax
         message = (

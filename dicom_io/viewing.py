@@ -16,12 +16,11 @@ from dicom_io.codecs import StoredFrame, decode, split_frames
 from dicom_io.errors import PixelError
 from dicom_io.grayscale import Grayscale
 from dicom_io.image import Image, PixelDescription, PixelLimits, open_image
+from dicom_io.syntaxes import NATIVE
 from dicom_io.voi import Window
 
 VIEW_LIMITS: Final = PixelLimits(max_frames=100_000)
 """Of many frames only one is decoded."""
-
-_NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
 
 
 def read_view(
@@ -62,13 +61,13 @@ def one_frame(
 
 def _is_whole_bytes(image: Image) -> bool:
     """Tell whether every frame begins at a byte of its own (PS3.5 8.1.1 lets bits of two share one)."""
-    return image.description.bits_allocated > 1 or image.description.transfer_syntax_uid not in _NATIVE
+    return image.description.bits_allocated > 1 or image.description.transfer_syntax_uid not in NATIVE
 
 
 def _only(image: Image, index: int) -> Image:
     """Return the image that has only that frame."""
     description = dataclasses.replace(image.description, number_of_frames=1)
-    if image.description.transfer_syntax_uid in _NATIVE:
+    if image.description.transfer_syntax_uid in NATIVE:
         size = image.description.frame_bytes
         if image.description.photometric_interpretation == "YBR_FULL_422":
             size = size // 3 * 2

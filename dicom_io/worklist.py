@@ -15,10 +15,10 @@ from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import Requestor
 from dicom_io.scan import Syntax, read_elements
 from dicom_io.statuses import MATCHES, SUCCESS
+from dicom_io.syntaxes import IMPLICIT
 
 MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
 
-_IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 _MEDIUM: Final = 0
 _MOST_ANSWERS: Final = 500
 _CHARACTER_SET: Final = 0x00080005
@@ -60,7 +60,7 @@ def find_orders(
 
     A question maps PS3.6 keywords to the values that must match. Raises NetworkError.
     """
-    pair = MODALITY_WORKLIST, _IMPLICIT_VR_LITTLE_ENDIAN
+    pair = MODALITY_WORKLIST, IMPLICIT
     with Requestor(peer, [pair], calling_ae_title, timeouts) as requestor:
         if pair not in requestor.accepted:
             message = f"expected {peer} to accept Modality Worklist. Received: the presentation context was refused"
