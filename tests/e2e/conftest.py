@@ -13,15 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
+from kept import KeptInstance
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
@@ -162,18 +163,6 @@ def _name(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
     return ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptInstance(ReceivedInstance):
-    """A received Instance and the bytes of its file, which is gone once it is answered."""
-
-    data: bytes
-
-    @classmethod
-    def of(cls, instance: ReceivedInstance) -> Self:
-        with instance.spool.open_file() as file:
-            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
 
 
 @dataclass

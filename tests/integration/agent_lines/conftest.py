@@ -7,15 +7,16 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
+from kept import KeptInstance
 from pydantic import SecretStr
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
@@ -59,18 +60,6 @@ class LightMeter:
     def explain(self, image: Any) -> Any:
         assert self.may_explain.wait(60)
         return (image[..., 0] * 255).astype(np.uint8)
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptInstance(ReceivedInstance):
-    """A received Instance and the bytes of its file, which is gone once it is answered."""
-
-    data: bytes
-
-    @classmethod
-    def of(cls, instance: ReceivedInstance) -> Self:
-        with instance.spool.open_file() as file:
-            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
 
 
 @dataclass

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
+from kept import KeptInstance
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -35,18 +36,6 @@ from dicom_io.services import Services
 from dicom_io.spool import Spool
 
 SECONDS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptInstance(ReceivedInstance):
-    """A received Instance and the bytes of its file, which is gone once it is answered."""
-
-    data: bytes
-
-    @classmethod
-    def of(cls, instance: ReceivedInstance) -> Self:
-        with instance.spool.open_file() as file:
-            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
 
 
 @dataclass

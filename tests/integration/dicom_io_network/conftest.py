@@ -5,12 +5,13 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from kept import KeptInstance
 
 from dicom_io.file_meta import encode_file_meta
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
@@ -21,18 +22,6 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 SECONDS = 20.0
 _STORE_REQUEST, _STORE_RESPONSE = 0x0001, 0x8001
 _ECHO_REQUEST = 0x0030
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptInstance(ReceivedInstance):
-    """A received Instance and the bytes of its file, which is gone once it is answered."""
-
-    data: bytes
-
-    @classmethod
-    def of(cls, instance: ReceivedInstance) -> Self:
-        with instance.spool.open_file() as file:
-            return cls(**{name.name: getattr(instance, name.name) for name in fields(instance)}, data=file.read())
 
 
 @dataclass
