@@ -6,29 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from arriving import incoming
 
 from db.attributes import InstanceAttributes
 from db.database import Database
-from db.intake import IncomingInstance, Recorded, Timing, record_instance
-from db.priority import Allowances, Priority
+from db.intake import Recorded, Timing, record_instance
+from db.priority import Allowances
 from db.queue import open_queue
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-CR = "1.2.840.10008.5.1.4.1.1.1"
-ABSENT = dict.fromkeys(
-    (
-        "issuer_of_patient_id",
-        "patient_birth_date",
-        "patient_sex",
-        "patient_age",
-        "accession_number",
-        "study_date",
-        "study_time",
-        "study_description",
-    ),
-    "",
-)
-
 Receive = Callable[..., Recorded]
 
 
@@ -41,27 +27,9 @@ def receive(database: Database) -> Receive:
         number = next(numbers)
         names = InstanceAttributes.__dataclass_fields__
         described = {"modality": "CR"} | {name: value for name, value in given.items() if name in names}
-        values: dict[str, Any] = {
-            "study_instance_uid": "1.2.3",
-            "series_instance_uid": "1.2.3.1",
-            "sop_instance_uid": f"1.2.3.1.{number}",
-            "sop_class_uid": CR,
-            "transfer_syntax_uid": "1.2.840.10008.1.2.1",
-            "sha256": f"{number:064x}",
-            "path": f"00/{number:064x}.dcm",
-            "size": 10,
-            "candidate": True,
-            "is_image": True,
-            "device_uids": (),
-            "order_priority": Priority.ROUTINE,
-            "calling_ae_title": "SCANNER",
-            "received_at": NOON,
-            "patient_id": "P1",
-            "patient_name": "Doe^John",
-            "attributes": InstanceAttributes(**described),
-        }
-        others = {name: value for name, value in given.items() if name not in names}
-        incoming = IncomingInstance(**(ABSENT | values | others))
-        return record_instance(database, queue, incoming, timing=Timing(), allowances=Allowances())
+        said = {"received_at": NOON, "patient_id": "P1", "patient_name": "Doe^John"}
+        said |= {name: value for name, value in given.items() if name not in names}
+        arriving = incoming("1.2.3", number, attributes=InstanceAttributes(**described), **said)
+        return record_instance(database, queue, arriving, timing=Timing(), allowances=Allowances())
 
     return record

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from arriving import incoming
 from dicomweb_client.api import DICOMwebClient
 from pydantic import SecretStr
 from pydicom import Dataset
@@ -23,10 +24,9 @@ from agent.app import run_role
 from agent.config import Config
 from agent.renewal import Renewal
 from agent.tokens import SCOPES, new_token
-from db.attributes import InstanceAttributes
 from db.closing import Timing
 from db.database import Database, open_database
-from db.intake import IncomingInstance, record_instance
+from db.intake import record_instance
 from db.priority import Allowances, Priority
 from db.queue import open_queue
 from db.tokens import create_token, revoke_token, tokens
@@ -115,31 +115,20 @@ def make_task() -> Callable[..., None]:
     """Return `make_task(web, number, priority)`: puts a study with a task on record, as another process does."""
 
     def make(web: Web, number: int, priority: Priority = Priority.ROUTINE) -> None:
-        texts = ("issuer_of_patient_id", "patient_birth_date", "patient_sex", "patient_age", "study_date", "study_time")
-        incoming = IncomingInstance(
-            study_instance_uid=f"1.2.{number}",
-            series_instance_uid=f"1.2.{number}.1",
-            sop_instance_uid=f"1.2.{number}.1.1",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
+        arriving = incoming(
+            f"1.2.{number}",
+            1,
             sha256=f"{number:064x}",
             path=f"00/{number:064x}.dcm",
-            size=10,
-            candidate=True,
-            is_image=True,
-            device_uids=(),
             order_priority=priority,
-            calling_ae_title="SCANNER",
             received_at=NOON + timedelta(minutes=number),
             patient_id=f"P{number}",
             patient_name="Zzyzx^Quentin",
             accession_number=f"A-{number}",
             study_description="Thorax",
-            attributes=InstanceAttributes(modality="CR"),
-            **dict.fromkeys(texts, ""),
         )
         queue = open_queue(web.database)
-        recorded = record_instance(web.database, queue, incoming, timing=Timing(), allowances=Allowances())
+        recorded = record_instance(web.database, queue, arriving, timing=Timing(), allowances=Allowances())
         with web.database.begin() as connection:
             schedule(connection, queue, recorded.study_id, at=datetime.now(UTC))
 

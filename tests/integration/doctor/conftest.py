@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arriving import incoming
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,14 +28,10 @@ from agent.cli.commands import tibabu
 from agent.config import load
 from agent.doctor.finding import Finding, Look, Patient
 from agent.parts import allowances, open_rows, timing, utc_now
-from db.attributes import InstanceAttributes
 from db.database import Database
-from db.intake import IncomingInstance, record_instance
-from db.priority import Priority
+from db.intake import record_instance
 from db.queue import open_queue
 from dicom_io.folder_store import FolderStore
-
-CR = "1.2.840.10008.5.1.4.1.1.1"
 
 
 @dataclass
@@ -103,35 +100,19 @@ class Installation:
         """Store an image and record it, as the receiver does."""
         config = load(self.config)
         stored = FolderStore(self.store).put(f"{study} {instance} {patient}".encode())
-        incoming = IncomingInstance(
-            study_instance_uid=study,
-            series_instance_uid=f"{study}.1",
+        arriving = incoming(
+            study,
+            1,
             sop_instance_uid=f"{study}.1.{instance}",
-            sop_class_uid=CR,
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
             sha256=stored.sha256,
             path=stored.path,
             size=stored.size,
-            candidate=True,
-            is_image=True,
-            device_uids=(),
-            order_priority=Priority.ROUTINE,
-            calling_ae_title="SCANNER",
             received_at=at or utc_now(),
             patient_id=patient,
-            issuer_of_patient_id="",
             patient_name="Doe^John",
-            patient_birth_date="",
-            patient_sex="",
-            patient_age="",
-            accession_number="",
-            study_date="",
-            study_time="",
-            study_description="",
-            attributes=InstanceAttributes(modality="CR"),
         )
         database = open_rows(config)
-        record_instance(database, open_queue(database), incoming, timing=timing(config), allowances=allowances(config))
+        record_instance(database, open_queue(database), arriving, timing=timing(config), allowances=allowances(config))
         database.dispose()
 
 

@@ -9,16 +9,16 @@ from itertools import count
 from typing import Any, Self
 
 import pytest
+from arriving import incoming
 
 from agent.hl7.incoming import Incoming, IncomingSettings
 from agent.hl7.listener import ListenerSettings, MllpListener
 from agent.hl7.meaning import Meaning, MeaningSettings
-from db.attributes import InstanceAttributes
 from db.closing import Timing
 from db.database import Database
-from db.intake import IncomingInstance, Recorded, record_instance
+from db.intake import Recorded, record_instance
 from db.messages import Rules
-from db.priority import Allowances, Priority
+from db.priority import Allowances
 from db.queue import open_queue
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -77,38 +77,13 @@ class Hospital:
 
     def receive(self, **given: Any) -> Recorded:
         """Record an Instance, as the Storage SCP does."""
-        number = len(self.received) + 1
-        values: dict[str, Any] = {
-            "study_instance_uid": "1.2.3",
-            "series_instance_uid": "1.2.3.1",
-            "sop_instance_uid": f"1.2.3.1.{number}",
-            "sop_class_uid": "1.2.840.10008.5.1.4.1.1.1",
-            "transfer_syntax_uid": "1.2.840.10008.1.2.1",
-            "sha256": f"{number:064x}",
-            "path": f"00/{number:064x}.dcm",
-            "size": 10,
-            "candidate": True,
-            "is_image": True,
-            "device_uids": (),
-            "order_priority": Priority.ROUTINE,
-            "calling_ae_title": "SCANNER",
-            "received_at": NOON,
-            "patient_id": "P1",
-            "issuer_of_patient_id": "",
-            "patient_name": "Doe^John",
-            "patient_birth_date": "20200101",
-            "patient_sex": "",
-            "patient_age": "",
-            "accession_number": "A1",
-            "study_date": "",
-            "study_time": "",
-            "study_description": "",
-            "attributes": InstanceAttributes(modality="CR"),
-        }
+        who = {"patient_id": "P1", "patient_name": "Doe^John", "patient_birth_date": "20200101"}
+        said = who | {"received_at": NOON, "accession_number": "A1"} | given
+        arriving = incoming("1.2.3", len(self.received) + 1, **said)
         recorded = record_instance(
             self.database,
             open_queue(self.database),
-            IncomingInstance(**(values | given)),
+            arriving,
             timing=Timing(quiet=timedelta(seconds=30), forced=timedelta(minutes=15)),
             allowances=Allowances(),
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arriving import incoming
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -40,11 +41,11 @@ from db.conclusion import Conclusion, ReportOrder, StudyToConclude, record_concl
 from db.database import Database, Lock, open_database
 from db.delivery import delivery_task
 from db.delivery_attempt import acknowledge
-from db.intake import IncomingInstance, record_instance
+from db.intake import record_instance
 from db.lifecycle import State
 from db.outcome import ImageOutcome, Outcome, study_outcome
 from db.performed import StepState
-from db.priority import Allowances, Priority
+from db.priority import Allowances
 from db.queue import open_queue
 from db.queue.job_table import job
 from db.requeue import requeue_study
@@ -129,38 +130,23 @@ class Hospital(RuleBasedStateMachine):
             self.number += 1
             self.open_associations[association] = f"{self.number:032x}", set()
         name, brought = self.open_associations[association]
-        incoming = IncomingInstance(
-            study_instance_uid=f"1.2.{study}",
-            series_instance_uid=f"1.2.{study}.1",
-            sop_instance_uid=f"1.2.{study}.1.{image}",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
+        arriving = incoming(
+            f"1.2.{study}",
+            image,
             sha256=f"{study:02x}{image:02x}{content:060x}",
             path=f"{study}-{image}-{content}",
-            size=10,
             candidate=image < IMAGES - 1,  # the last one is a report or the like
-            is_image=True,
-            device_uids=(),
-            order_priority=Priority.ROUTINE,
             calling_ae_title=f"AE{association % 2}",
             received_at=self.now,
             patient_id="P",
-            issuer_of_patient_id="",
             patient_name="N",
-            patient_birth_date="",
-            patient_sex="",
-            patient_age="",
-            accession_number="",
-            study_date="",
-            study_time="",
-            study_description="",
             attributes=InstanceAttributes(),
             association_id="" if study in brought else name,
             performed_step_uid="" if step is None else f"1.9.{step}",
         )
         database = self.databases[association % 2]
         with self.mortal(database, dies=dies):
-            recorded = record_instance(database, self.queue, incoming, timing=TIMING, allowances=self.allowances)
+            recorded = record_instance(database, self.queue, arriving, timing=TIMING, allowances=self.allowances)
             brought.add(study)
             if recorded.role is Role.CONFLICT and not recorded.known:
                 self.bound += 1

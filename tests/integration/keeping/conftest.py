@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from arriving import incoming
 from pydantic import SecretStr
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -20,10 +21,8 @@ from sqlalchemy import insert, update
 
 from agent.config import Config
 from agent.parts import allowances, timing
-from db.attributes import InstanceAttributes
 from db.database import Database
-from db.intake import IncomingInstance, Recorded, record_instance
-from db.priority import Priority
+from db.intake import Recorded, record_instance
 from db.queue import Queue, open_queue
 from db.schema import image_result, instance, report, result, study
 from dicom_io.cache import Cache
@@ -64,35 +63,19 @@ class Site:
         """Store an image and record it, as the receiver does."""
         uid = sop_instance_uid or f"{study_instance_uid}.1.{next(self._numbers)}"
         stored = self.store.put(radiograph(study_instance_uid, uid))
-        incoming = IncomingInstance(
-            study_instance_uid=study_instance_uid,
-            series_instance_uid=f"{study_instance_uid}.1",
+        arriving = incoming(
+            study_instance_uid,
+            1,
             sop_instance_uid=uid,
-            sop_class_uid=ComputedRadiographyImageStorage,
-            transfer_syntax_uid=ExplicitVRLittleEndian,
             sha256=stored.sha256,
             path=stored.path,
             size=stored.size,
-            candidate=True,
-            is_image=True,
-            device_uids=(),
-            order_priority=Priority.ROUTINE,
-            calling_ae_title="SCANNER",
             received_at=self.now,
             patient_id="P1",
-            issuer_of_patient_id="",
             patient_name="Doe^John",
-            patient_birth_date="",
-            patient_sex="",
-            patient_age="",
-            accession_number="",
-            study_date="",
-            study_time="",
-            study_description="",
-            attributes=InstanceAttributes(modality="CR"),
         )
         times, waits = timing(self.config), allowances(self.config)
-        return record_instance(self.database, self.queue, incoming, timing=times, allowances=waits)
+        return record_instance(self.database, self.queue, arriving, timing=times, allowances=waits)
 
     def delivered(self, study_instance_uid: str = "1.2.3", *, images: int = 2, outcome: str = "not_flagged") -> int:
         """Make a study that has been delivered and read, with a stored report; return its id."""

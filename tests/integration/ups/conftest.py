@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arriving import incoming
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE
@@ -17,16 +18,15 @@ from pynetdicom.sop_class import UnifiedProcedureStepPull, UnifiedProcedureStepP
 from agent.workitems import Workitems
 from db.advance import lock
 from db.analysis import ImageResult, record_image_result, score_task
-from db.attributes import InstanceAttributes
 from db.causes import Cause, How
 from db.closing import Timing
 from db.completion import close_due
 from db.conclusion import Conclusion, StudyToConclude, record_conclusion, study_to_conclude
 from db.database import Database
 from db.installation import installation_uuid
-from db.intake import IncomingInstance, Recorded, record_instance
+from db.intake import Recorded, record_instance
 from db.outcome import Outcome, study_outcome
-from db.priority import Allowances, Priority
+from db.priority import Allowances
 from db.queue import open_queue
 from db.withdrawal import Withdrawal, record_withdrawal, withdraw, withdrawal_to_record
 from db.workitem_changes import WorkitemLedger
@@ -37,7 +37,6 @@ from dicom_io.services import Services
 from dicom_io.spool import Spool
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-CR = "1.2.840.10008.5.1.4.1.1.1"
 
 
 class Hospital:
@@ -51,37 +50,20 @@ class Hospital:
         installation_uuid(database, now=NOON)
 
     def receive(self, study: str = "1.2.3", **given: Any) -> Recorded:
-        number = next(self._numbers)
         values: dict[str, Any] = {
-            "study_instance_uid": study,
-            "series_instance_uid": f"{study}.1",
-            "sop_instance_uid": f"{study}.1.{number}",
-            "sop_class_uid": CR,
-            "transfer_syntax_uid": "1.2.840.10008.1.2.1",
-            "sha256": f"{number:064x}",
-            "path": f"00/{number:064x}.dcm",
-            "size": 10,
-            "candidate": True,
-            "is_image": True,
-            "device_uids": (),
-            "order_priority": Priority.ROUTINE,
-            "calling_ae_title": "SCANNER",
             "received_at": self.now,
             "patient_id": "P1",
             "issuer_of_patient_id": "KLINIK",
             "patient_name": "Öztürk^Zoë=山田^太郎",
             "patient_birth_date": "20220107",
             "patient_sex": "F",
-            "patient_age": "",
             "accession_number": "A-1",
             "study_date": "20260101",
-            "study_time": "",
             "study_description": "Thorax",
-            "attributes": InstanceAttributes(modality="CR"),
         }
         timing = Timing(quiet=timedelta(seconds=30), forced=timedelta(minutes=15))
-        incoming = IncomingInstance(**(values | given))
-        return record_instance(self.database, self.queue, incoming, timing=timing, allowances=Allowances())
+        arriving = incoming(study, next(self._numbers), **(values | given))
+        return record_instance(self.database, self.queue, arriving, timing=timing, allowances=Allowances())
 
     def score(self, received: Recorded, outcome: Outcome = Outcome.NOT_FLAGGED) -> None:
         task = score_task(self.database, received.instance_id)

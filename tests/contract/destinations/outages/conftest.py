@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arriving import incoming
 from sqlalchemy import func, select
 
 from agent.breaker import Breaker
@@ -17,15 +18,14 @@ from agent.deliver import Deliverer
 from agent.destinations import Destination
 from agent.retry import Backoff
 from db import kinds
-from db.attributes import InstanceAttributes
 from db.closing import Timing
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion
 from db.database import Database
 from db.delivery import StoredReport, record_rendered
-from db.intake import IncomingInstance, record_instance
+from db.intake import record_instance
 from db.outcome import Outcome, StudyOutcome
-from db.priority import Allowances, Priority
+from db.priority import Allowances
 from db.queue import Job, open_queue
 from db.queue.changes import ChangeCounter
 from db.queue.embedded import EmbeddedQueue, EmbeddedWorker
@@ -125,32 +125,8 @@ class Site:
         return {row["kind"].removeprefix("for_"): self._render(row) for row in newest}
 
     def _receive(self, study: str) -> None:
-        number = next(self.numbers)
-        incoming = IncomingInstance(
-            study_instance_uid=study,
-            series_instance_uid=f"{study}.1",
-            sop_instance_uid=f"{study}.1.{number}",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
-            sha256=f"{number:064x}",
-            path="none",
-            size=1,
-            candidate=False,
-            is_image=True,
-            device_uids=(),
-            order_priority=Priority.ROUTINE,
-            calling_ae_title="SCANNER",
-            received_at=self.now,
-            attributes=InstanceAttributes(modality="CR"),
-            **dict.fromkeys(
-                (
-                    *("patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex"),
-                    *("patient_age", "accession_number", "study_date", "study_time", "study_description"),
-                ),
-                "",
-            ),
-        )
-        record_instance(self.database, self.queue, incoming, timing=Timing(), allowances=Allowances())
+        arriving = incoming(study, next(self.numbers), candidate=False, received_at=self.now)
+        record_instance(self.database, self.queue, arriving, timing=Timing(), allowances=Allowances())
 
     def _study_id(self, study: str) -> int:
         return int(self.record(study).events[0]["study_id"])
