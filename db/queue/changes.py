@@ -19,8 +19,7 @@ class ChangeCounter:
         with translated(Error):
             cursor = self._connection.cursor()
             cursor.execute("PRAGMA data_version")
-            row = cursor.fetchone()
-        return int(row[0]) if row else 0
+            return int(cursor.fetchall()[0][0])
 
     def close(self) -> None:
         """Give the connection back."""

@@ -44,12 +44,14 @@ class ScriptedWorker:
         self._left -= 1
         return Claim(1, Job(kind="a", key="1", attempt=1, due_at=NOW), self.failures)
 
-    def settle(self, _claim: Claim, settlement: Settlement, failures: int) -> bool:
+    def settle(self, claim: Claim, settlement: Settlement, failures: int) -> bool:
+        assert claim.job.key
         answer = self._settle_fails.pop(0) if self._settle_fails else True
         if isinstance(answer, Exception):
             raise answer
         self.settled.append((settlement, failures))
-        self.stop.set()
+        if self._left == 0:
+            self.stop.set()
         return answer
 
     def renew(self) -> None:
@@ -175,6 +177,8 @@ def test_a_settlement_that_no_trying_again_could_write_ends_the_run() -> None:
 def test_a_naive_time_to_retry_at_counts_as_the_handler_s_exception() -> None:
     worker = ScriptedWorker()
     run(worker, lambda _: RetryAt(NOW.replace(tzinfo=None), "x"))
+    with pytest.raises(ValueError, match=r"^expected an aware datetime\. Received: at=2026-01-01T00:00:00$"):
+        RetryAt(NOW.replace(tzinfo=None), "x")
     assert worker.settled == [(RetryAt(NOW + timedelta(seconds=1), "ValueError"), 1)]
 
 
@@ -305,6 +309,7 @@ def test_a_process_whose_job_hangs_ends_though_the_database_is_away(caplog: pyte
 def test_a_worker_without_handlers_is_a_mistake() -> None:
     with pytest.raises(ValueError, match=r"^expected a handler for at least one kind\. Received: handlers=\{\}$"):
         runner.kinds_of({})
+    assert runner.kinds_of({"a": lambda _: Done(), "b": lambda _: Done()}) == ("a", "b")
 
 
 def test_an_exception_of_a_database_that_is_away_parks_no_job_however_often() -> None:
@@ -342,6 +347,13 @@ def test_what_a_handler_raised_is_logged_by_its_type_and_its_four_innermost_plac
     assert [place.split()[1] for place in places] == ["deeper"] * 4
     assert all(place.startswith("test_runner.py:") for place in places)
     assert "Zzyzx" not in str(vars(raised))
+
+
+def test_a_worker_with_one_hand_runs_one_job_after_the_other() -> None:
+    worker = ScriptedWorker()
+    worker._left = 3
+    run(worker, lambda _: Done())
+    assert worker.settled == [(Done(), 0)] * 3
 
 
 class Watched(threading.Event):
