@@ -135,7 +135,7 @@ def sending(
         try:
             readable.append(_Outgoing(index, source, _meta(source)))
         except HeaderError as error:
-            yield _not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), CANNOT_UNDERSTAND, f"not sent: {error}")
+            yield _not_sent(_Outgoing(index, source, FileMeta("", "", "", 0)), CANNOT_UNDERSTAND, str(error))
     for group in _groups(readable):
         pairs = list(dict.fromkeys(outgoing.pair for outgoing in group))
         with Requestor(peer, pairs, calling_ae_title, timeouts) as requestor:
@@ -214,18 +214,16 @@ def _store(
     context_id = requestor.accepted.get(outgoing.pair)
     if context_id is None:
         return _not_sent(
-            outgoing,
-            SOP_CLASS_NOT_SUPPORTED,
-            "not sent: the peer does not accept its SOP Class in this transfer syntax",
+            outgoing, SOP_CLASS_NOT_SUPPORTED, "the peer does not accept its SOP Class in this transfer syntax"
         )
     with ExitStack() as stack:
         try:
             source, offset = _at_hand(outgoing, stack)
             size = _size(source) - offset
         except (OSError, HeaderError, StoreError) as error:
-            return _not_sent(outgoing, CANNOT_UNDERSTAND, f"not sent: the file cannot be read ({type(error).__name__})")
+            return _not_sent(outgoing, CANNOT_UNDERSTAND, f"the file cannot be read ({type(error).__name__})")
         if size <= 0:
-            return _not_sent(outgoing, CANNOT_UNDERSTAND, "not sent: the file has no dataset")
+            return _not_sent(outgoing, CANNOT_UNDERSTAND, "the file has no dataset")
         request = C_STORE()
         request.AffectedSOPClassUID = outgoing.meta.sop_class_uid
         request.AffectedSOPInstanceUID = outgoing.meta.sop_instance_uid
@@ -271,7 +269,7 @@ def _size(source: Path | bytes) -> int:
 
 
 def _not_sent(outgoing: _Outgoing, status: int, reason: str) -> StoreStatus:
-    return _status(outgoing, status, reason=reason)
+    return _status(outgoing, status, reason=f"not sent: {reason}")
 
 
 def _status(outgoing: _Outgoing, status: int, *, reason: str = "", comment: str = "") -> StoreStatus:
