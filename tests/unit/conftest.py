@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Generator
-from pathlib import Path
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Final
 
 import pytest
 
-HERE: Final = Path(__file__).parent
 BARRED: Final = frozenset({"socket.bind", "socket.connect", "sqlite3.connect", "subprocess.Popen"})
 NETWORKS: Final = frozenset({"tensorflow", "openvino"})
 _running: Final[list[int]] = []
@@ -26,12 +25,24 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_watch)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch while a test of this folder is made ready, runs and is cleared away."""
-    if item.path.is_relative_to(HERE):  # pytest asks this for every test of a run
-        _running.append(get_ident())  # a server that tests of other folders share may go on in its threads
+@contextmanager
+def _watched() -> Generator[None, None, None]:
+    _running.append(get_ident())  # not its neighbours: servers that tests of other folders share may go on
     try:
-        return (yield)
+        yield
     finally:
         _running.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    """Watch while a test of this folder is made ready. What is cleared away after it may be of another folder."""
+    with _watched():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Watch while it runs."""
+    with _watched():
+        yield
