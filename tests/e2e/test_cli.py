@@ -44,7 +44,12 @@ def test_help_teaches_every_command(tibabu: Any) -> None:
         assert len(shown.stdout) > 150, f"{name} explains itself"
     said = plain([*tibabu.command, "--help"])
     assert (said.returncode, said.stderr) == (DONE, "")
-    assert said.stdout.split() == overview.stdout.replace("Usage: tibabu", "Usage: python -m agent").split()
+    expected = overview.stdout.replace("Usage: tibabu", "Usage: python -m agent").split()
+    short = {"-h,"}  # click keeps, for a process, how the first who asked calls for help
+    assert [word for word in said.stdout.split() if word not in short] == [
+        word for word in expected if word not in short
+    ]
+    assert "-h," in said.stdout
 
 
 def test_an_unknown_command_and_a_wrong_option_are_usage_errors(tibabu: Any) -> None:

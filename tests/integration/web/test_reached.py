@@ -154,7 +154,7 @@ def test_whom_a_proxy_asks_for_stands_in_the_audit_trail(
         ({"behind_proxy": True, "names": ["a"]}, "expected accounts = true behind a proxy"),
         ({"tls_certificate": "a"}, "tls_certificate and tls_key together"),
         ({"names": ["Tibabu.Example"]}, "small letters"),
-        ({"trusted_proxies": ["proxy"]}, "an address or a network"),
+        ({"trusted_proxies": ["proxy"]}, "an address, or a network"),
         ({"idle_minutes": 0}, "greater than 0"),
     ],
 )
