@@ -68,7 +68,12 @@ def test_a_new_study_appears_in_its_place_and_what_is_looked_at_does_not_move(
     assert len(page.evaluate(ROWS)) == 41
     assert page.evaluate(place) == pytest.approx(before, abs=1)
     assert page.evaluate("document.activeElement.closest('[data-key]')?.dataset.key") == f"{UID}.20"
-    assert page.evaluate("document.querySelector('#counts dd').textContent") == "41"
+
+    def counted() -> bool:
+        page.evaluate(LOOK)  # rows and counts are read one after the other: the next look sees what came between
+        return bool(page.evaluate("document.querySelector('#counts dd').textContent") == "41")
+
+    eventually(counted)
     assert page.evaluate("window.same")
 
 

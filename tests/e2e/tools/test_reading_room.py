@@ -182,6 +182,7 @@ def test_by_keyboard_alone_somebody_signs_in_opens_a_study_agrees_and_takes_it_b
     go_to("#reading-agree button")
     press("Enter")
     expect(page.get_by_text("Your opinion of the AI's result is on record.")).to_be_visible()
+    page.wait_for_load_state("load")  # keys are heard from then on
     press("u")
     expect(page.get_by_text("Taken back.")).to_be_visible()
 
