@@ -12,13 +12,12 @@ FILES = [
     for path in (ROOT / package).rglob("*.py")
     if path.parent.name != "versions"  # migrations: each is one step that nobody changes any more
 ]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
 def lengths() -> Iterator[tuple[int, str]]:
     """Give the lines of each function, without its docstring."""
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 docstring = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
                 said = 0 if docstring is None else (docstring.end_lineno or 0) - docstring.lineno + 1
