@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from agent.config_alerts import AlertsSection
+from agent.config.alerts import AlertsSection
 from agent.destinations import Alert, Alerting, Destination, patience_of
 from agent.errors import DeliveryError
 from db.alerts import Claim, Rules, claim_alerts, settle_alert

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.destinations import Forwarding, Holding
 from agent.job_log import told
 from agent.metrics.counted import Counts

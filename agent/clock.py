@@ -10,7 +10,7 @@ from agent.audit.sinks import FileSink, Sink, SyslogSink
 from agent.backup import LONGEST, BackupMaker
 from agent.clockwork import Tick
 from agent.complete import Completer
-from agent.config import Config
+from agent.config.file import Config
 from agent.disk import DATABASE, STORE, Watermark
 from agent.drift import DriftWatch
 from agent.outgoing import make_destinations

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from agent import destinations
-from agent.config import Config
+from agent.config.file import Config
 from dicom_io.charset import TERMS
 from dicom_io.negotiation import known_storage_classes, known_transfer_syntaxes
 from dicom_io.statuses import MEANINGS

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from pydantic import TypeAdapter
 
-from agent.config_drift import DriftSection
+from agent.config.drift import DriftSection
 from agent.traits import AGE_BANDS
 from db.audit import THE_AGENT
 from db.database import Database

@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 
-from agent.config_http import CalledOverHttp, TimeOuts
+from agent.config.http import CalledOverHttp, TimeOuts
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import http_refusal
 from dicom_io.errors import TlsError

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.gate import GateSettings
 from agent.pipeline import Pipeline, Pixels
 from agent.reports.document import ModelIdentity

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.hl7.incoming import Incoming
 from agent.hl7.listener import MllpListener
 from agent.hl7.meaning import Meaning

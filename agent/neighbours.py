@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from agent.config import Config
-from agent.config_peers import PeerSection
+from agent.config.file import Config
+from agent.config.peers import PeerSection
 from agent.destinations import DestinationSettings
 from agent.errors import DeliveryError
 from agent.outgoing import make_destinations

@@ -2,8 +2,8 @@
 
 from agent import destinations, reports
 from agent.conclude import NOTE, Route
-from agent.config import Config
-from agent.config_tables import type_of
+from agent.config.file import Config
+from agent.config.tables import type_of
 from agent.destinations import Destination
 from agent.destinations.folder import Trial
 from agent.reports.document import DICOM

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.config import Config
-from agent.configuration import described
+from agent.config.file import Config
+from agent.config.shown import described
 from agent.http_server import certificate_of
 from agent.metrics.counted import Counts
 from agent.neighbours import neighbours_of

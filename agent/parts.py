@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import InstallationError
 from db.closing import Timing
 from db.database import Database, open_database

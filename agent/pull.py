@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError
 from agent.parts import Parts, utc_now
 from agent.receiving import make_receiver

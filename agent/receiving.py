@@ -5,9 +5,9 @@ import ipaddress
 from agent.announce import Announcer
 from agent.archive import HeldArchive
 from agent.commitment import Committer
-from agent.config import Config
-from agent.config_forward import make_router
-from agent.config_peers import make_door, standings
+from agent.config.file import Config
+from agent.config.forward import make_router
+from agent.config.peers import make_door, standings
 from agent.confirm import CommitmentTaker
 from agent.orders import OrderAsker
 from agent.parts import Parts, allowances, timing, utc_now

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from agent.config import Config
-from agent.config_tls import TlsTrust
+from agent.config.file import Config
+from agent.config.tls import TlsTrust
 from agent.outgoing import make_destinations, routes_of
 from agent.reload import Change
 from dicom_io.errors import TlsError

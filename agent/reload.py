@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from agent.config import Config
-from agent.configuration import set_text, value_text
+from agent.config.file import Config
+from agent.config.shown import set_text, value_text
 
 NEW_STARTS: Final[Mapping[str, frozenset[str]]] = {
     "peers": frozenset({"deliver"}),  # the receivers take them over as they run

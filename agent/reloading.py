@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from agent.config import Config, parse, read
+from agent.config.file import Config, parse, read
 from agent.errors import ConfigError
 from agent.notices import Notices
 from agent.parts import open_rows

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from agent.config import Config
+from agent.config.file import Config
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from agent.archiving import ArchiveError, ArchiveFolder
-from agent.config_keeping import RetentionSection
+from agent.config.keeping import RetentionSection
 from agent.errors import AgentError
 from db.database import Database
 from db.file_deletion import delete_file, doomed, waiting_files

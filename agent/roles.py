@@ -1,6 +1,6 @@
 """The roles of an agent, and the processes that serve them."""
 
-from agent.config import Config
+from agent.config.file import Config
 
 SHADOW = "shadow"
 """The process of the second model, where one is configured."""

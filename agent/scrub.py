@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from agent.config_keeping import ScrubSection
+from agent.config.keeping import ScrubSection
 from db.database import Database
 from db.needed_files import NeededFile, needed_files, needs, studies_of
 from db.scrub import (

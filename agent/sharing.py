@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.dicomweb.server import limits_of, serve
 from agent.dicomweb.services import Services
 from agent.parts import Parts, utc_now

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.destinations import patience_of
 from agent.metrics.exposition import Exposition
 from agent.metrics.joining import living

@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from agent import logs
 from agent.backup import BackupMaker
-from agent.config_keeping import RetentionSection, ScrubSection
+from agent.config.keeping import RetentionSection, ScrubSection
 from agent.reconcile import Reconciler, Reconciliation
 from agent.restore import restore
 from agent.retention import Retainer

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.inference import make_decoder, make_pipeline
 from agent.pipeline import ImageAnalysis, Pipeline
 from db.outcome import Outcome

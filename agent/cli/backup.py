@@ -8,7 +8,7 @@ import click
 from agent import logs
 from agent.backup import BackupMaker
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import open_rows, open_store, parts_of, utc_now
 from agent.restore import restore as bring_back
 from db.backup_record import end_backups

@@ -13,7 +13,7 @@ from agent.cli.numbers import finite
 from agent.cli.options import config_option, json_option, print_json
 from agent.comparison import on_record
 from agent.comparison_text import Found, Named, text_of
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import opened, utc_now
 from model.classifier import Classifier, load
 from model.comparison import Pairs

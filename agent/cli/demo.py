@@ -11,7 +11,7 @@ import click
 
 from agent.cli.options import json_option, print_json
 from agent.cli.studies import worklist_document, worklist_line
-from agent.config import load
+from agent.config.file import load
 from agent.errors import AgentError
 from agent.parts import opened, utc_now
 from agent.simulation.hospital import Hospital, hospital, wait_until_settled

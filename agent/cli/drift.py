@@ -5,7 +5,7 @@ import json
 import click
 
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.drift import REPORT, DriftReport, Share
 from agent.parts import opened
 from db.drift import drift_alarms, drift_reports

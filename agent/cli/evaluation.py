@@ -11,7 +11,7 @@ import click
 
 from agent import VERSION
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError
 from agent.evaluation.entries import LABELS, Entries, LabelError, entries_of_folder
 from agent.evaluation.findings import document, site_data

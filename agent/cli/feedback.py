@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import config_option, json_option, print_json, user
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError
 from agent.feedback import Figures, Rate, by_model, by_week, total, write_manifest, write_opinions
 from agent.parts import opened, utc_now

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import config_option, config_path, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.doctor.finding import Finding, Severity
 from agent.parts import open_rows, utc_now
 from db.migrate import upgrade

@@ -6,7 +6,7 @@ import click
 
 from agent import logs
 from agent.cli.options import config_option, json_option, print_json, user
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import opened, parts_of, utc_now
 from agent.reports.wording import plain
 from agent.retention import Retainer

@@ -7,7 +7,7 @@ import click
 
 from agent.cli.numbers import finite
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from model.card import ModelCard
 from model.card_markdown import render
 from model.catalogue import Entry, catalogue

@@ -6,7 +6,7 @@ from time import monotonic
 import click
 
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import opened, utc_now
 from db.database import open_database
 from db.move import MovedTable

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import PEER, config_option, dicom_files, json_option, print_json, to_peer
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError
 from dicom_io.scu import Peer, StoreStatus
 from dicom_io.scu import echo as c_echo

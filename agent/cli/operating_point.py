@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from agent.cli.options import config_option, json_option, print_json, when
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError, InstallationError
 from agent.inference import model_identity
 from agent.parts import opened, utc_now

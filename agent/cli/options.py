@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from agent.config import Config, load
+from agent.config.file import Config, load
 from dicom_io.peer import Peer
 
 DEFAULT_CONFIG = Path("config.toml")

@@ -4,7 +4,7 @@ import click
 
 from agent import logs
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError
 from agent.parts import parts_of
 from agent.pull import Pull, peer_named, pull_study

@@ -10,8 +10,8 @@ import click
 
 from agent import reports
 from agent.cli.options import config_option
-from agent.config import Config
-from agent.config_tables import type_of
+from agent.config.file import Config
+from agent.config.tables import type_of
 from agent.errors import AgentError
 from agent.parts import Parts, parts_of
 from agent.rendering import Renderer

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from agent.cli.options import config_option, dicom_files, json_option, print_json
-from agent.config import Config
-from agent.config_forward import make_router
+from agent.config.file import Config
+from agent.config.forward import make_router
 from agent.errors import AgentError
 from agent.forwarding.fields import OUTCOME, facts_of
 from agent.forwarding.router import AT_RECEIPT, Router, Rule

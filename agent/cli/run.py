@@ -15,7 +15,7 @@ from structlog.typing import Processor
 from agent import logs
 from agent.app import run_role
 from agent.cli.options import config_path
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import ConfigError, InstallationError
 from agent.forking import Forks, name_process
 from agent.memory import RECYCLED, MemoryWatch

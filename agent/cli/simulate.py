@@ -12,7 +12,7 @@ import click
 
 from agent.cli.options import PEER, json_option, to_peer
 from agent.cli.simulation_text import print_drilled
-from agent.config import load
+from agent.config.file import load
 from agent.secret import is_this_machine
 from agent.simulation.arrival import PROFILES, Profile
 from agent.simulation.drill import Drilled, Manner, Site, drill, embedded, visited

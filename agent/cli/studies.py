@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from agent.cli.options import config_option, json_option, print_json, user
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import AgentError
 from agent.marks import marks_of
 from agent.parts import opened, utc_now

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import config_option, json_option, print_json
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import parts_of, utc_now
 from agent.reconcile import Misfit, Reconciler, Reconciliation
 from db.needed_files import NeededFile

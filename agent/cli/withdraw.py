@@ -3,7 +3,7 @@
 import click
 
 from agent.cli.options import config_option, json_option, print_json, user
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import allowances, opened, utc_now
 from agent.reports.wording import plain
 from db.causes import Cause, reason_of

@@ -17,7 +17,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from agent.config_section import Section
+from agent.config.section import Section
 from agent.errors import ConfigError, DeliveryError
 from dicom_io.commitment_scu import Answer, Question, Way
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from agent.config_http import TimeOuts
-from agent.config_tls import TlsTrust
+from agent.config.http import TimeOuts
+from agent.config.tls import TlsTrust
 from agent.destinations import NAME, Alert, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.secret import is_this_machine, read_secret

@@ -9,7 +9,7 @@ from typing import Final, Literal, Self
 import httpx
 from pydantic import Field, SecretStr, model_validator
 
-from agent.config_http import CalledOverHttp, Url
+from agent.config.http import CalledOverHttp, Url
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.fhir.answer import MEDIA_TYPE, judge

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from agent.config_tls import CalledOverTls
+from agent.config.tls import CalledOverTls
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
 from agent.hl7.client import Client, Receiver

@@ -11,7 +11,7 @@ from typing import Final, Literal, Self
 import httpx
 from pydantic import Field, SecretStr, model_validator
 
-from agent.config_http import TimeOuts, Url
+from agent.config.http import TimeOuts, Url
 from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.http_client import HINTS, PLAIN, connected, short_body

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from agent.config_tls import CalledOverTls
+from agent.config.tls import CalledOverTls
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import of_dimse, refusal

@@ -16,7 +16,7 @@ from typing import Final, Literal, Self
 import httpx
 from pydantic import Field, model_validator
 
-from agent.config_http import CalledOverHttp, Url
+from agent.config.http import CalledOverHttp, Url
 from agent.destinations import NAME, Alert, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.http_client import opened, refused

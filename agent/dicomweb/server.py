@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
-from agent.config_dicomweb import DicomwebSection
+from agent.config.dicomweb import DicomwebSection
 from agent.dicomweb.channels import EventChannels
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.services import BASE, Services

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from agent.config import Config, load
+from agent.config.file import Config, load
 from agent.doctor.finding import Finding, Patient, Remedy, Severity, facts_of
 from agent.errors import ConfigError
 
@@ -15,7 +15,7 @@ CONFIG_WRONG: Final = Remedy(
     code="config-wrong",
     severity=Severity.ERROR,
     why="Nothing starts with it: a setting that would be passed over in silence could be the one that matters.",
-    commands=("{python} -m agent.config_text",),
+    commands=("{python} -m agent.config.text",),
     words="Correct the keys named. The command prints every setting with its sentence and its default.",
 )
 SECRET_READABLE: Final = Remedy(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
-from agent.config import Config
+from agent.config.file import Config
 from db.database import Database
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 
 CLOCK_NOT_KEPT: Final = Remedy(

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from agent.config import Config
-from agent.config_tls import TlsTrust
+from agent.config.file import Config
+from agent.config.tls import TlsTrust
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 from agent.errors import AgentError
 from agent.http_server import Certificate, make_tls

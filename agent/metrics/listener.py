@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent.config_metrics import MetricsSection
+from agent.config.metrics import MetricsSection
 from agent.http_server import certificate_of, listen, serve_application
 from agent.metrics.exposition import CONTENT_TYPE, Exposition
 from agent.readiness import ReadinessCheck

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agent import destinations, reports
-from agent.config import Config
-from agent.config_text import nested, written
+from agent.config.file import Config
+from agent.config.text import nested, written
 from agent.reference.markdown import code, table
 
 _HEAD = """\

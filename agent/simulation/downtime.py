@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from agent.config import load
+from agent.config.file import load
 from agent.doctor.examination import examine
 from agent.doctor.finding import Severity
 from agent.parts import opened, utc_now

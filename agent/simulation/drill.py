@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from agent.config import Config, load
+from agent.config.file import Config, load
 from agent.parts import opened
 from agent.simulation.account import Account, Received, Sent, account, received, sent
 from agent.simulation.hospital import DESTINATION, hospital, wait_until_settled

@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from agent.config_oidc import OidcSection
+from agent.config.oidc import OidcSection
 from agent.errors import DestinationDownError, ProviderError
 from agent.http_client import Http, opened
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from agent.config_web import WebSection
+from agent.config.web import WebSection
 from agent.errors import ConfigError
 from agent.http_server import Certificate, listen, serve_application
 from agent.web.access import Role

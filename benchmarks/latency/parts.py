@@ -9,7 +9,7 @@ from images import Study
 from installation import Installation
 from sqlalchemy import text
 
-from agent.config import load
+from agent.config.file import load
 from agent.inference import make_decoder, make_pipeline
 from agent.parts import parts_of
 from agent.rendering import Renderer

@@ -26,7 +26,7 @@ from kept import KeptInstance
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from agent.config import load
+from agent.config.file import load
 from db.database import Database, open_database
 from db.worklist import WorklistRow, worklist
 from dicom_io.image_files import CrIdentity, write_cr

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from agent.cli.commands import tibabu
-from agent.config import Config
+from agent.config.file import Config
 
 REPOSITORY = Path(__file__).parents[3]
 Snippets = Callable[[str], list[Any]]

@@ -24,7 +24,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 
 import agent.inference
 from agent.app import run_role
-from agent.config import Config
+from agent.config.file import Config
 from agent.gate import GateSettings
 from agent.pipeline import Pipeline
 from agent.roles import roles_of

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
 from agent.app import run_role
-from agent.config import Config
+from agent.config.file import Config
 from db.causes import Cause
 from db.database import Database
 from db.lifecycle import State

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from sqlalchemy import func, insert, select, text, update
 
 from agent.app import run_role
-from agent.config import Config
+from agent.config.file import Config
 from db import kinds
 from db.completion import close_due
 from db.database import Database, open_database

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from starlette.requests import Request
 
-from agent.config import Config
-from agent.configuration import described
+from agent.config.file import Config
+from agent.config.shown import described
 from agent.tokens import SCOPES, digest, new_token
 from agent.web.access import Person
 from agent.web.neighbours import Neighbour

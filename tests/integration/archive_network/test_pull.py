@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydicom.uid import RLELossless, generate_uid
 
-from agent.config import Config, load
+from agent.config.file import Config, load
 from agent.errors import AgentError
 from agent.parts import open_rows, parts_of
 from agent.pull import Pull, peer_named, pull_study

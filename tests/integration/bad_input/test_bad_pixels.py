@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.inference import make_decoder, make_pipeline
 from agent.pipeline import ImageAnalysis, Pipeline
 from db.outcome import Outcome

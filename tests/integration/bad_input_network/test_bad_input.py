@@ -17,7 +17,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from structlog.testing import capture_logs
 
 from agent.app import run_role
-from agent.config import Config
+from agent.config.file import Config
 from agent.marks import Mark, marks_of
 from agent.parts import open_rows
 from db.migrate import upgrade

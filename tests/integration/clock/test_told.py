@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from agent.alerts import Alerter
 from agent.cli.commands import tibabu
-from agent.config_alerts import AlertsSection
+from agent.config.alerts import AlertsSection
 from agent.destinations import folder
 from agent.disk import Watermark
 from agent.web.services import Services

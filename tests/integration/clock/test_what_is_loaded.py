@@ -6,8 +6,8 @@ from pathlib import Path
 
 FOREIGN = {
     "import agent.app, agent.clock, agent.clockwork": "tensorflow keras openvino highdicom reportlab starlette alembic",
-    "import agent.receiving, agent.config, agent.parts\n"
-    "agent.parts.open_store(agent.config.Config())": "fsspec s3fs botocore aiohttp",  # by default in a folder
+    "import agent.receiving, agent.config.file, agent.parts\n"
+    "agent.parts.open_store(agent.config.file.Config())": "fsspec s3fs botocore aiohttp",  # by default in a folder
 }
 
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from agent.app import _work
 from agent.cli.commands import tibabu
-from agent.config import Config
+from agent.config.file import Config
 from agent.errors import InstallationError
 from agent.inference import model_identity
 from agent.parts import Parts

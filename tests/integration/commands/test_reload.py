@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from structlog.testing import capture_logs
 
-from agent.config import Config, parse
+from agent.config.file import Config, parse
 from agent.notices import Notices
 from agent.parts import utc_now
 from agent.reload import NEW_STARTS, RENEWED, changes, needing_restart, starting_anew

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.config_drift import DriftSection
+from agent.config.drift import DriftSection
 from agent.drift import REPORT, DriftReport, DriftWatch
 from db.analysis import ImageResult, record_image_result, score_task
 from db.audit import Who

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from agent.cli.run import run
-from agent.config import Config
+from agent.config.file import Config
 from agent.roles import ROLES
 
 REPOSITORY = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.run import run
-from agent.config import Config
+from agent.config.file import Config
 from agent.roles import ROLES
 
 pytestmark = pytest.mark.tools

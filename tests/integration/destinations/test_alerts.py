@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
 from agent.alerts import Alerter
-from agent.config_alerts import AlertsSection
+from agent.config.alerts import AlertsSection
 from agent.destinations import folder, webhook
 from db.breaker import note_answer, note_fault
 from db.database import Database

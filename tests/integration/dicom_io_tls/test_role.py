@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from agent.app import run_role
 from agent.cli.installation import check
-from agent.config import Config, load
+from agent.config.file import Config, load
 from agent.parts import open_rows
 from db.migrate import upgrade
 

@@ -21,7 +21,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from agent.app import run_role
-from agent.config import Config
+from agent.config.file import Config
 from agent.renewal import Renewal
 from agent.tokens import SCOPES, new_token
 from db.closing import Timing

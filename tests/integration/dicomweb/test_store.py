@@ -10,7 +10,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 from sqlalchemy import select
 
-from agent.config import Config
+from agent.config.file import Config
 from db.schema import delivery, instance, study
 from db.worklist import study_record
 

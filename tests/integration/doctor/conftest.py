@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from agent.cli.commands import tibabu
-from agent.config import load
+from agent.config.file import load
 from agent.doctor.finding import Finding, Look, Patient
 from agent.parts import allowances, open_rows, timing, utc_now
 from db.database import Database

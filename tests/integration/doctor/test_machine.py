@@ -41,7 +41,7 @@ def test_a_wrong_key_is_told_with_the_one_that_was_meant(installation: Any) -> N
     installation.set("store", foldr="x")
     found = installation.examined()["config-wrong"]
     assert "store.foldr: not permitted, no such key; did you mean folder?" in found["detail"]
-    assert found["commands"][0].endswith("-m agent.config_text")
+    assert found["commands"][0].endswith("-m agent.config.text")
     del installation.sections["store"]["foldr"]
     installation.write()
     assert "config-wrong" not in installation.examined()

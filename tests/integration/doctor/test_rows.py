@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from agent.config import load
+from agent.config.file import load
 from agent.doctor import backups, models, rows, work
 from agent.doctor.finding import Remedy
 from agent.parts import open_rows, utc_now

@@ -6,7 +6,7 @@ import pytest
 from hl7apy.core import Message
 from sqlalchemy import select
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.listening import sent_as
 from db.priority import Priority
 from db.schema import study

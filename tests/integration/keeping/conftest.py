@@ -19,7 +19,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import insert, update
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.parts import allowances, timing
 from db.database import Database
 from db.intake import Recorded, record_instance

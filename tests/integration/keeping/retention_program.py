@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from agent.config_keeping import RetentionSection
+from agent.config.keeping import RetentionSection
 from agent.retention import Retainer
 from db.database import open_database
 from db.queue import open_queue

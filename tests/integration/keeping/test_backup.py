@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from agent.backup import BackupMaker
 from agent.backup_folder import BackupError, BackupFolder
 from agent.cli.commands import tibabu
-from agent.config_keeping import RetentionSection
+from agent.config.keeping import RetentionSection
 from agent.reconcile import Reconciler, Reconciliation
 from agent.restore import restore
 from agent.retention import Retainer

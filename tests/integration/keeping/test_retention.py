@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.config_keeping import RetentionSection
+from agent.config.keeping import RetentionSection
 from agent.reconcile import Reconciler, Reconciliation
 from agent.retention import ClockAheadError, Retainer
 from db.database import Database

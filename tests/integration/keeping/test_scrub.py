@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agent.config_keeping import ScrubSection
+from agent.config.keeping import ScrubSection
 from agent.scrub import Scrubber
 from db.database import Database
 from db.scrub import Damage, damaged_files, scrub_round

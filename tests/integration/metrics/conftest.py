@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.metrics import joining
 from agent.metrics.counted import Counts
 from agent.parts import Parts

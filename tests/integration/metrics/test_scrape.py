@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.config_metrics import MetricsSection
+from agent.config.metrics import MetricsSection
 from agent.metrics.listener import Answers, serve
 from agent.metrics.text import rows
 from agent.readiness import Readiness

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.config_drift import DriftSection
+from agent.config.drift import DriftSection
 from agent.drift import DriftWatch
 from db.drift_sample import DriftSample, ImageTraits, add_sample
 from db.outcome import Outcome

@@ -13,7 +13,7 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.neighbours import neighbours_of
 from agent.web.services import Services
 from db.association_log import EndedAssociation, ended_associations, note_ended, open_associations

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from agent.config_web import WebSection
+from agent.config.web import WebSection
 from agent.http_server import certificate_of
 from agent.web.callers import Reach, caller, network_of
 from agent.web.server import reach_of, serve

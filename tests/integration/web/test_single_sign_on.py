@@ -13,7 +13,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import select
 
-from agent.config_oidc import OidcSection
+from agent.config.oidc import OidcSection
 from agent.errors import DeliveryError
 from agent.web.callers import Reach
 from agent.web.oidc import Provider

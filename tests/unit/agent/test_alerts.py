@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.alerts import alert_of
-from agent.config import Config
+from agent.config.file import Config
 from agent.destinations import Alert
 from db.alerts import Claim
 from db.trouble import Standing, Trouble

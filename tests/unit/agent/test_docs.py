@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.commands import COMMANDS
-from agent.config import Config
+from agent.config.file import Config
 from agent.forwarding.fields import FIELDS as FIELDS_OF_RULES
 from agent.log_fields import FIELDS
 from db.lifecycle import Event, State, step

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from agent.cli.commands import tibabu
-from agent.config import Config
+from agent.config.file import Config
 from agent.destinations import dicom
 from agent.doctor.examination import REMEDIES
 from agent.doctor.finding import Remedy
@@ -54,7 +54,7 @@ def test_every_command_of_tibabu_that_mends_something_is_one(row: Remedy) -> Non
             words = words[3:]
         if words[0] != "tibabu":
             assert words[0] in SYSTEM or (
-                command.startswith("{python} -m ") and words[2] in {"pip", "agent.config_text"}
+                command.startswith("{python} -m ") and words[2] in {"pip", "agent.config.text"}
             )
             continue
         found: click.Command = tibabu

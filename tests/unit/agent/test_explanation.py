@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import Config
+from agent.config.file import Config
 from agent.reference.pages import PAGES
 from agent.reference.picture import LINES, homes, picture
 from agent.roles import ROLES

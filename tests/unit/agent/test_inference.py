@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent import inference
-from agent.config import Config
+from agent.config.file import Config
 from agent.inference import make_pipeline, model_identity
 from agent.outgoing import make_destinations
 from agent.parts import allowances

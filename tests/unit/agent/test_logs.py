@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from agent import logs
-from agent.config import LogSection
+from agent.config.file import LogSection
 from agent.job_log import about, told
 from db.queue import Done, Job, Park, RetryAt
 
