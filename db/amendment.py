@@ -14,14 +14,11 @@ from db.conclusion import Conclusion, write_result
 from db.database import Database
 from db.feedback import reported_finding
 from db.kinds import AMEND
-from db.lifecycle import Event, State
+from db.lifecycle import CONCLUDED, Event
 from db.outcome import Outcome, StudyOutcome
 from db.queue import Queue
 from db.schema import result, study
 from db.work_due import WORK_DUE, work_due
-
-CONCLUDED = (State.CONCLUDED, State.DELIVERED)
-"""States of a study whose result is on record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

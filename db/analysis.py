@@ -230,7 +230,9 @@ def raise_study(connection: Connection, position: Position, *, at: datetime, all
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTask:
-    """An Instance whose SOP Instance UID was known with other bytes: its file, and the file stored first.
+    """An Instance whose SOP Instance UID was known with other bytes: its file, and that of the one that counts.
+
+    It is the first that came of those that count, else of those that are kept apart.
 
     `corrected` names what messages (HL7) have corrected of its study since.
     """
@@ -252,10 +254,16 @@ def compare_task(database: Database, instance_id: int) -> CompareTask | None:
         ).one_or_none()
         if row is None:
             return None
+        counts = instance.c.role.in_((Role.CANDIDATE, Role.EVIDENCE))
         first = connection.execute(
             select(instance.c.path)
-            .where(instance.c.sop_instance_uid == row.sop_instance_uid, instance.c.id < row.id)
-            .order_by(instance.c.id)
+            .where(
+                instance.c.study_id == row.study_id,
+                instance.c.sop_instance_uid == row.sop_instance_uid,
+                instance.c.id < row.id,
+                instance.c.removed_at.is_(None),
+            )
+            .order_by(counts.desc(), instance.c.id)
             .limit(1)
         ).scalar_one()
     return CompareTask(

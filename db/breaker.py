@@ -71,8 +71,7 @@ def look(database: Database, destination: str, *, now: datetime) -> Pass | Wait:
     if row is None or row.state is BreakerState.CLOSED:
         return Pass.SEND
     if row.probe_at is None or row.probe_at > now:
-        half_open = row.state is BreakerState.HALF_OPEN or row.probe_at is None
-        return Wait(now + _LOOK_AGAIN) if half_open or row.probe_at is None else Wait(row.probe_at)
+        return Wait(row.probe_at if row.probe_at and row.state is BreakerState.OPEN else now + _LOOK_AGAIN)
     table = destination_rest
     with database.begin() as connection:
         taken = connection.execute(

@@ -11,7 +11,7 @@ from db import kinds
 from db.audit import THE_AGENT, note_transfer
 from db.database import Database
 from db.delivery_state import DeliveryState
-from db.lifecycle import State
+from db.lifecycle import CONCLUDED
 from db.outcome import Outcome
 from db.prepared import Prepared
 from db.queue import Queue
@@ -75,7 +75,7 @@ def plan_forwards(
     if not forwards:
         return
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
-    concluded = row.outcome if row.state in {State.CONCLUDED, State.DELIVERED} else None
+    concluded = row.outcome if row.state in CONCLUDED else None
     for forward in forwards:
         goes = not forward.on_outcomes or concluded in forward.on_outcomes
         connection.execute(

@@ -27,6 +27,10 @@ class Event(StrEnum):
     RESOLVED = "RESOLVED"
 
 
+CONCLUDED = (State.CONCLUDED, State.DELIVERED)
+"""The states of a study whose result is on record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What an event does: the state after it, and whether a new revision of the study begins."""

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from db.audit import Who
 from db.database import Database
 from db.errors import RefusedError
-from db.lifecycle import State
+from db.lifecycle import CONCLUDED
 from db.operated import note_operated
 from db.outcome import Outcome
 from db.queue import Queue
@@ -52,7 +52,7 @@ def _them() -> Select[Any]:
     return select(study.c.study_instance_uid).where(
         ~study.c.prior_only,
         study.c.read_at.is_(None),
-        study.c.state.in_((State.CONCLUDED, State.DELIVERED)),
+        study.c.state.in_(CONCLUDED),
         study.c.outcome == Outcome.NOT_ANALYSED,
         study.c.reason.contains(TRIAGE_OFF, autoescape=True),
         study.c.images_removed_at.is_(None),

@@ -59,11 +59,8 @@ def activate_operating_point(
                 raise RefusedError(message)
         _end(connection, name, by=by, now=now)
         values = {"model_name": name, "model_version": version, "model_sha256": sha256, "content": content}
-        inserted = connection.execute(
-            insert(operating_point).values(**values, activated_by=_person(by), activated_at=now)
-        )
-        key = inserted.inserted_primary_key
-        row = connection.execute(select(operating_point).where(operating_point.c.id == (key[0] if key else None))).one()
+        made = insert(operating_point).values(**values, activated_by=_person(by), activated_at=now)
+        row = connection.execute(made.returning(operating_point)).one()
     return _record(row)
 
 

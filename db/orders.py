@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select, update
 
 from db.advance import lock, note
-from db.amendment import CONCLUDED, request_amendment
+from db.amendment import request_amendment
 from db.database import Database
 from db.identity import Patient, patient_of
 from db.kinds import SCORE
+from db.lifecycle import CONCLUDED
 from db.priority import Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.schema import image_result, instance, study

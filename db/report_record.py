@@ -1,6 +1,6 @@
 """What is on record of one report of a study's current result: for people who want to look at it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
@@ -56,11 +56,8 @@ def report_record(database: Database, study_instance_uid: str, kind: str) -> Rep
             .where(delivery.c.report_id == row.id)
             .order_by(delivery.c.destination)
         )
-        return ReportRecord(
-            result_id=found.id,
-            revision=found.revision,
-            outcome=Outcome(found.outcome),
-            conflict=found.conflict,
+        return replace(
+            record,
             report_id=row.id,
             version=row.version,
             path=row.path or "",

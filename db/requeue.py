@@ -89,6 +89,8 @@ def requeue_deliveries(
     """Queue parked deliveries again, of reports and of Instances, all or those of one study or destination, or one.
 
     Each study's own trail says by whom, and to which destinations. Return how many deliveries.
+
+    Their studies' rows are locked first: a conclusion may be just superseding some of them, and these stay so.
     """
     owner = func.coalesce(result.c.study_id, instance.c.study_id)
     query = (
@@ -114,7 +116,9 @@ def requeue_deliveries(
         query = query.where(delivery.c.destination == destination)
     if delivery_id is not None:
         query = query.where(delivery.c.id == delivery_id)
+    theirs = select(study.c.id).where(study.c.id.in_(query.with_only_columns(study.c.id))).order_by(study.c.id)
     with database.begin() as connection:
+        connection.execute(theirs.with_for_update()).all()
         rows = connection.execute(query).all()
         for row in rows:
             connection.execute(

@@ -9,13 +9,14 @@ from db.advance import Position, lock_named
 from db.causes import Cause, How
 from db.database import Database
 from db.errors import ChangedError, RefusedError
+from db.lifecycle import CONCLUDED
 from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import Queue
 from db.roles import Role
 from db.schema import instance, result, study
 from db.unchanged import Whole, check_unchanged
-from db.withdrawal import CONCLUDED, Withdrawal, withdraw
+from db.withdrawal import Withdrawal, withdraw
 
 _WITHDRAWN = "withdrawn: "
 

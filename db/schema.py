@@ -18,10 +18,7 @@ from sqlalchemy import (
 )
 
 from db.metadata import metadata
-from db.types import UtcDateTime
-
-UID = 64
-"""Longest UID (PS3.5 section 9.1)."""
+from db.types import UID, UtcDateTime
 
 INSTANCE_TEXTS = (
     "modality",

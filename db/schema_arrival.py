@@ -3,13 +3,10 @@
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from db.metadata import metadata
-from db.types import UtcDateTime
+from db.types import UID, UtcDateTime
 
 ASSOCIATION = 32
 """Length of an association's id: a UUID in hexadecimal."""
-UID = 64
-"""Longest UID (PS3.5 section 9.1)."""
-
 association_study = Table(  # a row while the association is open; one of a process that died is removed when it is old
     "association_study",
     metadata,

@@ -3,10 +3,7 @@
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from db.metadata import metadata
-from db.types import UtcDateTime
-
-UID = 64
-"""Longest UID (PS3.5 section 9.1)."""
+from db.types import UID, UtcDateTime
 
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """Rows are many: every Instance of a patient that came, went or was looked at has its share in one."""

@@ -3,10 +3,7 @@
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from db.metadata import metadata
-from db.types import UtcDateTime
-
-UID = 64
-"""Longest UID (PS3.5 section 9.1)."""
+from db.types import UID, UtcDateTime
 
 delivery_attempt = Table(
     "delivery_attempt",

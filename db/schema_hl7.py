@@ -3,10 +3,7 @@
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from db.metadata import metadata
-from db.types import UtcDateTime
-
-UID = 64
-"""Longest UID (PS3.5 section 9.1)."""
+from db.types import UID, UtcDateTime
 
 hl7_message = Table(  # what was answered to which message: no text of it but its name and kind
     "hl7_message",

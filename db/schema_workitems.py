@@ -3,10 +3,7 @@
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from db.metadata import metadata
-from db.types import UtcDateTime
-
-UID = 64
-"""Longest UID (PS3.5 section 9.1)."""
+from db.types import UID, UtcDateTime
 
 _IS_OPEN = text("state IN ('SCHEDULED', 'IN PROGRESS')")
 _IS_GLOBAL = text("workitem_id IS NULL")

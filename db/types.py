@@ -1,10 +1,13 @@
-"""Column types."""
+"""Types and lengths of columns."""
 
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
+
+UID = 64
+"""Characters of the longest UID (PS3.5 section 9.1)."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

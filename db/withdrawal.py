@@ -19,7 +19,7 @@ from db.conclusion import (
 )
 from db.database import Database
 from db.kinds import WITHDRAW
-from db.lifecycle import Event, State
+from db.lifecycle import CONCLUDED, Event
 from db.outcome import Outcome
 from db.performed import Step, count_withdrawn, standing, withdrawal
 from db.priority import Allowances, Priority, due_at, effective
@@ -27,9 +27,6 @@ from db.queue import Queue
 from db.schema import image_result, instance, study
 from db.withheld import is_withheld
 from db.work_due import WORK_DUE
-
-CONCLUDED = (State.CONCLUDED, State.DELIVERED)
-"""The states of a study that has a result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """Every attempt is a row: on record before a byte goes, closed with what the receiver said, in order of versions."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from db.advance import lock
 from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.conclusion import Conclusion, ReportOrder, record_conclusion, supersede
 from db.confirmation import (
     answer_commitment,
     ask_commitment,
@@ -282,3 +286,22 @@ def test_a_report_on_a_commitment_is_kept_and_the_first_one_counts(
     assert asked is not None
     assert asked.failure_reason == reason
     assert ledger.waiting()["deliver:pacs"] == 1
+
+
+def test_a_parked_delivery_that_a_later_result_is_just_overtaking_is_not_requeued(
+    deliveries: Any, eventually: Callable[..., None]
+) -> None:
+    ledger, pacs = deliveries.ledger, deliveries.id("pacs")
+    deliveries.fail(deliveries.begin(pacs), pacs, parked=True)
+    requeued: list[int] = []
+    late = Thread(target=lambda: requeued.append(requeue_deliveries(ledger.database, ledger.queue, now=ledger.now)))
+    with ledger.database.begin() as connection:
+        lock(connection, deliveries.study_id)
+        supersede(connection, deliveries.study_id, at=ledger.now)
+        late.start()
+        if connection.dialect.name == "postgresql":  # on SQLite it waits with its first word
+            waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            eventually(lambda: connection.execute(waits).scalar_one())
+    late.join()
+    assert requeued == [0]
+    assert {row["state"] for row in deliveries.record.deliveries} == {"SUPERSEDED"}

@@ -278,6 +278,15 @@ def test_a_known_sop_instance_uid_with_other_bytes_waits_for_a_comparison(ledger
     assert row(ledger).revision == (1 if same else 2)
 
 
+def test_a_known_sop_instance_uid_is_compared_with_the_image_that_counts(ledger: Any) -> None:
+    of_prior = ledger.receive(sop_instance_uid="1.2.3.9", path="prior", is_prior=True)
+    ledger.receive(sop_instance_uid="1.2.3.9", path="counts")  # its sender has it in other bytes
+    third = ledger.receive(sop_instance_uid="1.2.3.9", path="third")
+    task = compare_task(ledger.database, third.instance_id)
+    assert task is not None
+    assert (of_prior.role, task.first_path) == (Role.PRIOR, "counts")
+
+
 def test_a_sop_instance_uid_known_in_another_study_is_a_conflict(ledger: Any) -> None:
     ledger.receive(sop_instance_uid="1.2.3.9")
     assert ledger.receive(sop_instance_uid="1.2.3.9", study_instance_uid="1.2.4").role is Role.CONFLICT
