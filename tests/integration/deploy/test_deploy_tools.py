@@ -1,4 +1,4 @@
-"""The tools that read what deploy/ ships, HAProxy and systemd, find nothing wrong with it."""
+"""The tools that read what deploy/ ships, HAProxy, systemd and Prometheus, find nothing wrong with it."""
 
 import re
 import socket
@@ -55,6 +55,14 @@ def test_a_host_whose_tls_port_is_open_and_whose_agent_does_not_answer_is_down_f
                 assert "receivers_tls,host1" in down(control)
             finally:
                 haproxy.terminate()
+
+
+def test_each_alarm_is_quiet_before_its_time_and_rings_after_it_as_prometheus_computes_it() -> None:
+    tests = sorted((DEPLOY / "prometheus").glob("*.test.yml"))
+    assert said("promtool", "test", "rules", *tests) == (0, "")
+    named = re.findall(r"^  - name: (\w+)$", "".join(file.read_text() for file in tests), re.MULTILINE)
+    rules = (DEPLOY / "prometheus" / "tibabu.rules.yml").read_text()
+    assert sorted(named) == sorted(re.findall(r"- alert: (\w+)", rules))
 
 
 def down(control: Path) -> set[str]:

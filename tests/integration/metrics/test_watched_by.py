@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,14 @@ def test_each_metric_and_label_that_is_asked_for_is_told(told: dict[str, set[str
         for group in GROUPED.findall(expression):
             assert {label.strip() for label in group.split(",")} <= of_expression, where
     assert asked > 50
+
+
+@pytest.mark.tools
+def test_prometheus_finds_nothing_wrong_with_a_scrape(watched_url: str) -> None:
+    text = httpx.get(f"{watched_url}/metrics", trust_env=False).raise_for_status().text
+    command = ["promtool", "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_most_of_what_is_told_is_seen_on_the_dashboard_or_wakes_somebody() -> None:
