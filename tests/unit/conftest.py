@@ -1,5 +1,10 @@
-"""A unit test opens no socket and no database, starts no process and loads no network: one that does fails."""
+"""A unit test opens no socket and no database, starts no process and loads no network: one that does fails.
 
+What holds of any input is tried with a few at the desk, others in each run; in CI with as many as Hypothesis would.
+"""
+
+import gc
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,10 +12,21 @@ from threading import get_ident
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 BARRED: Final = frozenset({"socket.bind", "socket.connect", "sqlite3.connect", "subprocess.Popen"})
 NETWORKS: Final = frozenset({"tensorflow", "openvino"})
+AT_THE_DESK: Final = 20  # examples
 _running: Final[list[int]] = []
+
+settings.register_profile(
+    "units",
+    settings.default,
+    max_examples=100 if os.environ.get("CI") else AT_THE_DESK,
+    deadline=None,  # a busy machine is no fault of what is tested
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],  # files are written anew
+)
+settings.load_profile("units")
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -23,6 +39,11 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_watch)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage look no more at what was loaded: nothing of that goes before the end."""
+    gc.freeze()
 
 
 @contextmanager

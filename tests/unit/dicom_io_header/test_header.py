@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_io.errors import HeaderError, UidError
@@ -126,7 +126,6 @@ def test_a_file_that_cannot_be_opened_is_a_header_error_without_its_path(tmp_pat
 TAGS = [0x00080005, 0x00080008, 0x00080016, 0x00080060, 0x00082218, 0x00100010, 0x00101010, 0x0018A001, 0x00200020]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from([*TAGS, 0x00280008, 0x00280010, 0x00540220]), st.binary(max_size=40)))
 def test_no_value_of_any_attribute_makes_reading_fail(part10: Make, values: dict[int, bytes]) -> None:
     file = part10({tag: (b"LO" if tag != 0x00540220 else b"SQ", value) for tag, value in values.items()})
@@ -139,7 +138,6 @@ def test_no_value_of_any_attribute_makes_reading_fail(part10: Make, values: dict
         assert header.age_years is None or header.age_years >= 0
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_anywhere_is_read_or_refused_but_never_another_exception(part10: Make, data: st.DataObject) -> None:
     file = bytearray(part10({0x00100010: (b"PN", b"A^B"), 0x00082218: (b"SQ", b"\xfe\xff\x00\xe0" + b"\xff" * 4)}))
@@ -150,7 +148,6 @@ def test_damage_anywhere_is_read_or_refused_but_never_another_exception(part10: 
         read_header(bytes(file[:end]))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_noise_is_refused(noise: bytes) -> None:
     with pytest.raises(HeaderError):

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import os
 import stat
 import threading
@@ -67,15 +68,15 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path, monke
     assert done == expected, "expected what comes again to be no less durable than what comes first"
 
 
-@pytest.mark.parametrize("damaged", [DATA[:10], bytes(len(DATA)), b""])
-def test_a_file_that_was_damaged_since_is_mended_by_who_sends_it_again(tmp_path: Path, damaged: bytes) -> None:
+def test_a_file_that_was_damaged_since_is_mended_by_who_sends_it_again(tmp_path: Path) -> None:
     """Its sender learns of the damage by Storage Commitment, and sends the Instance once more."""
     store = FolderStore(tmp_path)
     path = store.path(store.put(DATA).path)
-    path.write_bytes(damaged)
-    again = store.put(DATA)
-    assert path.read_bytes() == DATA
-    assert store.is_intact(again.path, again.sha256)
+    for damaged in (DATA[:10], bytes(len(DATA)), b""):
+        path.write_bytes(damaged)
+        again = store.put(DATA)
+        assert path.read_bytes() == DATA
+        assert store.is_intact(again.path, again.sha256)
 
 
 def test_writes_that_take_only_a_part_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,28 +86,26 @@ def test_writes_that_take_only_a_part_are_continued(tmp_path: Path, monkeypatch:
     assert store.path(store.put(DATA).path).read_bytes() == DATA
 
 
-@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [(errno.ENOSPC, NoSpaceError), (errno.EDQUOT, NoSpaceError), (errno.EIO, StoreError), (errno.EACCES, StoreError)],
-)
-def test_a_failure_is_an_error_of_ours_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, error: type[Exception]
-) -> None:
-    store = FolderStore(tmp_path)
-    with monkeypatch.context() as patch:
+ERRORS = {errno.ENOSPC: NoSpaceError, errno.EDQUOT: NoSpaceError, errno.EIO: StoreError, errno.EACCES: StoreError}
 
-        def fail(*_: Any, **__: Any) -> None:
+
+def test_a_failure_is_an_error_of_ours_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path)
+    for call, (code, error) in itertools.product(("open", "write", "fsync", "rename"), ERRORS.items()):
+
+        def fail(*_: Any, code: int = code, **__: Any) -> None:
             raise OSError(code, os.strerror(code), "/secret/path")
 
-        patch.setattr(os, call, fail)
-        with pytest.raises(error, match=rf"expected .* Received: errno={errno.errorcode[code]}") as raised:
-            store.put(DATA)
-    assert type(raised.value) is error
-    assert "secret" not in str(raised.value)
-    assert files(tmp_path) == []
-    store.put(DATA)
-    assert files(tmp_path) == [f"{DIGEST[:2]}/{DIGEST}.dcm"]
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with pytest.raises(error, match=rf"expected .* Received: errno={errno.errorcode[code]}") as raised:
+                store.put(DATA)
+        assert type(raised.value) is error, call
+        assert "secret" not in str(raised.value), call
+        assert files(tmp_path) == [], (call, code)
+        kept = store.put(DATA).path
+        assert files(tmp_path) == [kept] == [f"{DIGEST[:2]}/{DIGEST}.dcm"], (call, code)
+        store.delete(kept)
 
 
 def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
@@ -115,20 +114,18 @@ def test_a_root_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
         FolderStore(tmp_path / "file")
 
 
-@pytest.mark.parametrize(
-    "relative",
-    [
+def test_only_what_the_store_named_becomes_a_path(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for relative in (
         "",
         "../../etc/passwd",
         f"ab/{DIGEST}.dcm",
         f"{DIGEST[:2]}/{DIGEST}.tmp",
         f"/{DIGEST[:2]}/{DIGEST}.dcm",
         f"{DIGEST[:2]}/{DIGEST}.dcm\n",
-    ],
-)
-def test_only_what_the_store_named_becomes_a_path(tmp_path: Path, relative: str) -> None:
-    with pytest.raises(StoreError, match="expected a path that the store gave"):
-        FolderStore(tmp_path).path(relative)
+    ):
+        with pytest.raises(StoreError, match="expected a path that the store gave"):
+            store.path(relative)
 
 
 def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
@@ -134,7 +134,6 @@ def test_an_odd_value_is_left_out_and_the_rest_is_there(tmp_path: Path) -> None:
     assert found["00100020"]["Value"] == ["1CT1"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(("CT_small.dcm", "reportsi.dcm", "JPEG2000.dcm", "nested_priv_SQ.dcm")), data=st.data())
 def test_any_damage_is_a_model_or_refused(name: str, data: st.DataObject, tmp_path: Path) -> None:
     content = bytearray(known(name).read_bytes()[:6000])

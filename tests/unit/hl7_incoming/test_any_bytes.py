@@ -19,7 +19,7 @@ GOOD = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(
     cuts=st.lists(st.tuples(st.integers(0, len(GOOD)), st.binary(max_size=12), st.integers(0, 8)), max_size=6),
     code=st.sampled_from([ACCEPTED, ERROR, REJECTED]),

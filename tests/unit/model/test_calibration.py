@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.calibration import Calibration, choose_threshold, fit_calibration
@@ -49,7 +49,6 @@ def test_a_calibration_that_turns_the_order_around_is_refused(slope: float) -> N
         Calibration(slope, 0.0)
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=3, max_size=60).filter(lambda s: any(y for _, y in s)),
     st.floats(0.01, 1.0),

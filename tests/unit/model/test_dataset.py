@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -47,7 +47,6 @@ def _samples(sizes: list[tuple[int, int]]) -> list[Sample]:
     ]
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 1), st.integers(1, 30)), min_size=10, max_size=60),
     st.integers(2, 5),

@@ -33,7 +33,7 @@ def by_due_time(studies: list[Study], place: Department) -> list[float]:
 
 
 def test_one_reader_and_a_steady_stream_wait_as_pollaczek_and_khinchine_say() -> None:
-    place, studies = week(0.8, days=200, profile=FLAT)
+    place, studies = week(0.8, days=100, profile=FLAT)
     expected = 0.8 / (1 - 0.8) * place.mean_seconds * (1 + place.variation**2) / 2
     assert statistics.fmean(in_order(studies, place)) == pytest.approx(expected, rel=0.1)
 
@@ -46,7 +46,7 @@ def test_without_triage_everybody_is_read_in_the_order_of_arrival() -> None:
 
 
 def test_triage_takes_from_some_what_it_gives_to_others_and_the_missed_pay_too() -> None:
-    place, studies = week(0.95, days=28)
+    place, studies = week(0.95, days=14)
     before, after = in_order(studies, place), by_due_time(studies, place)
     assert statistics.fmean(after) == pytest.approx(statistics.fmean(before), rel=0.05)
 
@@ -61,7 +61,7 @@ def test_triage_takes_from_some_what_it_gives_to_others_and_the_missed_pay_too()
 
 
 def test_nobody_is_overtaken_by_a_study_that_came_later_than_the_allowances_differ() -> None:
-    place, studies = week(1.3, days=5)
+    place, studies = week(1.3, days=3)
     begun = [study.arrives + wait for study, wait in zip(studies, by_due_time(studies, place), strict=True)]
     overtaken = [
         studies[later].arrives - studies[earlier].arrives
