@@ -36,7 +36,8 @@ from db.work_due import work_due
 from db.workitems import replace_task
 
 KEPT_APART: Final = "kept apart: a person says that it is not of this study"
-_MOST: Final = 200
+MOST: Final = 200
+"""Studies that wait for a person which are listed."""
 
 
 class Decision(StrEnum):
@@ -90,7 +91,7 @@ class Verdict:
     reason: str
 
 
-def quarantined(database: Database, *, limit: int = _MOST) -> tuple[QuarantinedStudy, ...]:
+def quarantined(database: Database, *, limit: int = MOST) -> tuple[QuarantinedStudy, ...]:
     """Return the studies that wait for a person to say whose they are, the first to be due at the top."""
     waits = and_(study.c.removed_at.is_(None), (study.c.conflict != "") | (study.c.doubt != ""))
     query = select(study).where(waits).order_by(study.c.due_at, study.c.id).limit(limit)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, extract, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, extract, func, or_, select
 
 from db.database import Database
 from db.outcome import Outcome
@@ -37,6 +37,12 @@ class WorklistCounts:
 
 def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
     """Return what the worklist holds at `now`."""
+    with database.read() as connection:
+        return counted(connection, now=now)
+
+
+def counted(connection: Connection, *, now: datetime) -> WorklistCounts:
+    """Return what the worklist holds at `now`, in the transaction of what is shown beside it."""
     columns = ("outcome", "ai_priority", "due_at", "received_at", "modality", "calling_ae_title")
     first = (
         select(*(study.c[name] for name in columns))
@@ -56,10 +62,9 @@ def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
         flagged.label("flagged"),
         overdue.label("overdue"),
         func.min(first.c.received_at, type_=first.c.received_at.type).label("oldest"),
-        func.sum(_seconds(database, first)).label("seconds"),
+        func.sum(_seconds(connection, first)).label("seconds"),
     ).group_by(first.c.modality, first.c.calling_ae_title)
-    with database.read() as connection:
-        rows = connection.execute(query).all()
+    rows = connection.execute(query).all()
     studies = sum(row.studies for row in rows)
     return WorklistCounts(
         studies=studies,
@@ -74,8 +79,8 @@ def worklist_counts(database: Database, *, now: datetime) -> WorklistCounts:
     )
 
 
-def _seconds(database: Database, first: Subquery) -> ColumnElement[Any]:
+def _seconds(connection: Connection, first: Subquery) -> ColumnElement[Any]:
     """Return when a study came, in seconds since 1970, as each database says it."""
-    if database.dialect == "postgresql":
+    if connection.dialect.name == "postgresql":
         return extract("epoch", first.c.received_at)
     return (func.julianday(first.c.received_at) - _JULIAN_EPOCH) * _DAY

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, tuple_, union
 
 from db.database import Database
 from db.delivery_state import DeliveryState
@@ -14,6 +14,7 @@ from db.priority import Priority
 from db.schema import delivery, instance, report, result, study
 from db.schema_reading import study_reading
 from db.worklist import WorklistRow, described, waits_to_be_read
+from db.worklist_counts import WorklistCounts, counted
 
 
 class Show(StrEnum):
@@ -69,6 +70,19 @@ def worklist_view(database: Database, wanted: Wanted, *, now: datetime, limit: i
 
     Those to be read come by due time; those that were by when they were, the others as they came, the latest first.
     """
+    with database.read() as connection:
+        return _seen(connection, wanted, now, limit, after)
+
+
+def counted_view(
+    database: Database, wanted: Wanted, *, now: datetime, limit: int, after: Place | None = None
+) -> tuple[WorklistCounts, Seen]:
+    """Return what the worklist holds and a page of a view, both of one moment: who counts the rows finds no more."""
+    with database.read() as connection:
+        return counted(connection, now=now), _seen(connection, wanted, now, limit, after)
+
+
+def _seen(connection: Connection, wanted: Wanted, now: datetime, limit: int, after: Place | None) -> Seen:
     query = select(study).where(_is_shown(wanted.show), *_conditions(wanted, now))
     timed = {Show.UNREAD: study.c.due_at, Show.READ: study.c.read_at}.get(wanted.show)
     forwards = wanted.show is Show.UNREAD
@@ -77,12 +91,11 @@ def worklist_view(database: Database, wanted: Wanted, *, now: datetime, limit: i
         place = (after[1],) if timed is None else after
         query = query.where(tuple_(*key) > tuple_(*place) if forwards else tuple_(*key) < tuple_(*place))
     query = query.order_by(*(column if forwards else column.desc() for column in key)).limit(limit + 1)
-    with database.read() as connection:
-        rows = connection.execute(query).all()
-        shown = rows[:limit]
-        last = shown[-1] if len(rows) > limit else None
-        following = None if last is None else (None if timed is None else getattr(last, timed.name), last.id)
-        return Seen(described(connection, shown), following)
+    rows = connection.execute(query).all()
+    shown = rows[:limit]
+    last = shown[-1] if len(rows) > limit else None
+    following = None if last is None else (None if timed is None else getattr(last, timed.name), last.id)
+    return Seen(described(connection, shown), following)
 
 
 def _is_shown(show: Show) -> ColumnElement[bool]:

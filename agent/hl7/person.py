@@ -4,6 +4,7 @@ What cannot be written in DICOM is taken as not said: nothing is guessed, and no
 """
 
 from collections.abc import Container, Iterable, Iterator
+from datetime import date
 from typing import Final
 
 from agent.hl7.message import Segment
@@ -71,8 +72,15 @@ def _can_be_patient_id(value: str) -> bool:
 
 
 def _date(value: str) -> str | None:
+    """Return a day as DICOM writes it; what is none (00000000, where nobody knows it) is not said."""
     day = value.strip()[:_DATE]
-    return day if len(day) == _DATE and day.isascii() and day.isdigit() else None
+    if len(day) < _DATE or not (day.isascii() and day.isdigit()):
+        return None
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return None
+    return day
 
 
 def first_of(identifiers_: Iterable[Identifier], like: Identifier) -> Identifier | None:

@@ -52,7 +52,11 @@ def _shown(request: Request, form: Mapping[str, str]) -> Response:
 def _query(form: Mapping[str, str], zone: tzinfo | None) -> tuple[AuditQuery, str]:
     event = form.get("event", "")
     since, until = (_time(form.get(name, ""), zone) for name in ("since", "until"))
-    unread = [name for name, found in (("from", since), ("until", until)) if found is not None and found.year == 1]
+    unread = [
+        word
+        for word, name, found in (("from", "since", since), ("until", "until", until))
+        if form.get(name) and found is None
+    ]
     query = AuditQuery(
         person=form.get("person") or None,
         source=form.get("source") or None,
@@ -60,33 +64,25 @@ def _query(form: Mapping[str, str], zone: tzinfo | None) -> tuple[AuditQuery, st
         patient_id=form.get("patient") or None,
         event=EventId(event) if event in set(EventId) else None,
         failures=form.get("failures") == "1",
-        since=None if since is None or since.year == 1 else since,
-        until=None if until is None or until.year == 1 else until,
+        since=since,
+        until=until,
     )
     return query, f"Not understood as a time, and not asked about: {', '.join(unread)}" if unread else ""
 
 
 def _time(text: str, zone: tzinfo | None) -> datetime | None:
-    """Return a time of this place; None if there is none, and the year 1 for what is none."""
-    if not text:
-        return None
+    """Return a time of this place; None for none, and for what is none."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    here = found if found.tzinfo else found.replace(tzinfo=zone) if zone else found.astimezone()
-    return here.astimezone(UTC)
+        here = found if found.tzinfo else found.replace(tzinfo=zone) if zone else found.astimezone()
+        return here.astimezone(UTC)
+    except (ValueError, OverflowError):  # also of the first and the last hours that there are, in another zone
+        return None
 
 
 def _place(form: Mapping[str, str]) -> Place | None:
-    number, at = number_in(form, "after_id"), form.get("after_at", "")
-    if number is None:
-        return None
-    try:
-        found = datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    return Place(found, number) if found.tzinfo else None
+    number, at = number_in(form, "after_id"), _time(form.get("after_at", ""), UTC)
+    return None if number is None or at is None else Place(at, number)
 
 
 ADDRESSES: Final = (

@@ -13,28 +13,28 @@ from starlette.responses import Response, StreamingResponse
 from agent.tokens import WORKLIST_READ
 from agent.web import trail
 from agent.web.access import Address
-from agent.web.objects import AS_IT_IS, LOST, instance_of, record_of, uid_of
+from agent.web.objects import AS_IT_IS, instance_of, record_of, stored_file, uid_of
+from agent.web.sending import StoredFile, sent
 from agent.web.services import services_of
 from agent.web.study import HANDED_OUT, Row, report_file
 from agent.web.zipped import Entry, zipped
-from db.audit_terms import EventId
 from db.roles import Role
 from db.worklist import StudyRecord
 from dicom_io.encapsulated import PDF_CLASS, read_pdf
-from dicom_io.errors import HeaderError, LostError
+from dicom_io.errors import HeaderError
 
 DICOM: Final = "application/dicom"
 NO_PDF: Final = "This object holds no PDF."
 NO_REPORT: Final = "There is no such report of this study here."
-_CHUNK: Final = 1 << 18
 _MAX_DIGITS: Final = 12
 
 
 def download_instance(request: Request) -> Response:
     """Answer with an Instance as it lies in the store, byte for byte."""
     found = instance_of(request)
-    _exported(request, found.study_instance_uid, f"object {found.sop_instance_uid}")
-    return _stored(request, found.path, DICOM, f"{found.sop_instance_uid}.dcm")
+    trail.exported(request, found.study_instance_uid, f"object {found.sop_instance_uid}")
+    file = StoredFile(path=found.path, sha256=found.sha256, size=found.size, media_type=DICOM)
+    return sent(request, file, headers=_headers(f"{found.sop_instance_uid}.dcm"))
 
 
 def download_report(request: Request) -> Response:
@@ -44,8 +44,9 @@ def download_report(request: Request) -> Response:
     report = next((one for one in record.reports if one["id"] == number), None)
     if report is None or not (name := report_file(report)):
         raise HTTPException(404, NO_REPORT)
-    _exported(request, record.study.study_instance_uid, f"report {report['kind']}, {report['id']}")
-    return _stored(request, report["path"], report["media_type"], name)
+    trail.exported(request, record.study.study_instance_uid, f"report {report['kind']}, {report['id']}")
+    file = StoredFile(**{name: report[name] for name in ("path", "sha256", "size", "media_type")})
+    return sent(request, file, headers=_headers(name))
 
 
 def download_pdf(request: Request) -> Response:
@@ -53,12 +54,10 @@ def download_pdf(request: Request) -> Response:
     found = instance_of(request)
     if found.sop_class_uid != PDF_CLASS:
         raise HTTPException(404, NO_PDF)
-    _exported(request, found.study_instance_uid, f"PDF of object {found.sop_instance_uid}")
+    trail.exported(request, found.study_instance_uid, f"PDF of object {found.sop_instance_uid}")
     try:
-        with services_of(request).store.local(found.path) as path:
+        with stored_file(request, found.path) as path:
             document = read_pdf(path)
-    except LostError:
-        raise HTTPException(410, LOST) from None
     except HeaderError:
         raise HTTPException(422, NO_PDF) from None
     return Response(document, media_type="application/pdf", headers=_headers(f"{found.sop_instance_uid}.pdf"))
@@ -68,38 +67,13 @@ def download_study(request: Request) -> Response:
     """Answer with all that is held of a study as one ZIP: its Instances and its reports, and a list of them."""
     record = record_of(request, uid_of(request, "study_instance_uid"))
     uid = record.study.study_instance_uid
-    _exported(request, uid, "whole study")
+    trail.exported(request, uid, "whole study")
     body = zipped(services_of(request).store, _entries(record), _contents(record))
     return StreamingResponse(body, media_type="application/zip", headers=_headers(f"{uid}.zip"))
 
 
-def _exported(request: Request, study_instance_uid: str, what: str) -> None:
-    trail.seen(request, EventId.EXPORT, study_instance_uid=study_instance_uid, detail=what)
-
-
 def _headers(name: str) -> dict[str, str]:
     return {**AS_IT_IS, "Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _stored(request: Request, relative: str, media_type: str, name: str) -> Response:
-    """Answer with a stored file. HTTPException, 410, if it is gone."""
-    store = services_of(request).store
-    try:
-        held = store.local(relative)
-        path = held.__enter__()
-    except LostError:
-        raise HTTPException(410, LOST) from None
-    size = path.stat().st_size
-
-    def chunks() -> Iterator[bytes]:
-        try:
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    yield chunk
-        finally:
-            held.__exit__(None, None, None)
-
-    return StreamingResponse(chunks(), media_type=media_type, headers={**_headers(name), "Content-Length": str(size)})
 
 
 def _held(record: StudyRecord) -> list[Row]:

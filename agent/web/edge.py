@@ -66,6 +66,7 @@ NO_STORE = "no-store"  # patient data stays out of the browser's and every other
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 OTHER_HOST = "This page answers only under the names of this machine itself, such as localhost."
+NO_TEXT = "This address holds a character that no text has."
 OTHER_METHOD = "This site answers no such method."
 OTHER_SITE = "Changes are taken only from this site's own pages. Open the page anew and try again."
 TOO_LARGE = "This is more than is taken here at once. Send less."
@@ -170,6 +171,8 @@ class Edge:
         found = _HOST.fullmatch(headers.get("host", "").lower())
         if found is None or found[1] not in self._reach.hosts:
             return self._problem(scope, 400, OTHER_HOST)
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no such character
+            return self._problem(scope, 404, NO_TEXT)
         if scope["method"] not in METHODS:
             response = self._problem(scope, 405, OTHER_METHOD)
             response.headers.setdefault("Allow", ", ".join(METHODS))

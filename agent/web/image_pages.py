@@ -18,11 +18,11 @@ from agent.tokens import WORKLIST_READ
 from agent.web import trail
 from agent.web.access import Address
 from agent.web.decoding import Decoding
-from agent.web.objects import AS_IT_IS, LOST, NO_INSTANCE, instance_of, uid_of
+from agent.web.objects import AS_IT_IS, NO_INSTANCE, instance_of, stored_file, uid_of
 from agent.web.services import services_of
 from db.pictures import Thumbnail, heat_map_of, keep_made_thumbnail, thumbnail_of
 from dicom_io.decoding import Decoder
-from dicom_io.errors import DecoderError, LostError, PixelError
+from dicom_io.errors import DecoderError, PixelError
 from dicom_io.rendering import picture, thumbnail
 from dicom_io.values import FrameValues
 from model.heat_map import from_png
@@ -123,15 +123,12 @@ def _frame_index(request: Request) -> int:
 
 def _decoded(request: Request, stored: str, read: Callable[[Decoder, Path], T]) -> T:
     """Return what a decoding process reads of an Instance. HTTPException where it cannot: 410, 422 or 503."""
-    services = services_of(request)
-    decoding: Decoding | None = services.decoding
+    decoding: Decoding | None = services_of(request).decoding
     if decoding is None:
         raise HTTPException(503, NO_DECODER)
     try:
-        with services.store.local(stored) as path, decoding.decoder() as decoder:
+        with stored_file(request, stored) as path, decoding.decoder() as decoder:
             return read(decoder, path)
-    except LostError:
-        raise HTTPException(410, LOST) from None
     except PixelError as error:
         raise HTTPException(422, CANNOT_SHOW.format(error.reason)) from None
     except DecoderError:

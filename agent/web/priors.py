@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.web import people, words
+from agent.web.study import HANDED_OUT
 from agent.web.viewing import ViewedImage, viewed_images
 from db.lifecycle import State
 from db.outcome import Outcome
@@ -14,6 +15,8 @@ from db.worklist import WorklistRow
 
 _MOST_IMAGES: Final = 12
 """Images of other studies that the viewer offers beside its own; all studies are listed, with links."""
+
+_COUNTED: Final = HANDED_OUT - {Role.OWN}
 
 NO_PATIENT_ID: Final = "Without a Patient ID no other study can be known to be of the same patient."
 IN_DOUBT: Final = "Nobody knows yet whose study this is: no other study is shown with it."
@@ -29,7 +32,7 @@ class OtherLine:
     description: str
     modality: str
     images: int
-    outcome: words.OutcomeWords | None
+    outcome: words.OutcomeWords
     differs: str
 
 
@@ -41,7 +44,7 @@ def other_lines(row: WorklistRow, others: Sequence[OtherStudy]) -> tuple[OtherLi
             date=_date(other),
             description=people.readable(other.study_description) or "no description",
             modality=people.readable(other.modality),
-            images=sum(one["removed_at"] is None for one in other.instances),
+            images=sum(one["removed_at"] is None and one["role"] in _COUNTED for one in other.instances),
             outcome=_outcome(other),
             differs=_differs(row, other),
         )
@@ -55,7 +58,7 @@ def other_images(row: WorklistRow, others: Sequence[OtherStudy]) -> tuple[Viewed
     for other in others:
         differs = _differs(row, other)
         prior = f"Other study, {_date(other)}" + (f" (says otherwise: {differs})" if differs else "")
-        received = [one for one in other.instances if one["role"] != Role.OWN]
+        received = [one for one in other.instances if one["role"] in _COUNTED]
         found += viewed_images(other.study_instance_uid, received, other.image_results, prior=prior)
     return tuple(image for image in found if not image.gone)[:_MOST_IMAGES]
 
@@ -71,11 +74,13 @@ def _date(other: OtherStudy) -> str:
     return people.dicom_date(other.study_date) or "without a date"
 
 
-def _outcome(other: OtherStudy) -> words.OutcomeWords | None:
-    """Return its outcome as the worklist says it; None for what was fetched for comparison only."""
+def _outcome(other: OtherStudy) -> words.OutcomeWords:
+    """Return its outcome as the worklist says it."""
     state = State(other.state)
+    if other.prior_only:
+        return words.only_prior()
     if other.outcome is None:
-        return None if other.prior_only else words.not_concluded(state, is_raised=other.ai_priority is not None)
+        return words.not_concluded(state, is_raised=other.ai_priority is not None)
     updating = words.being_updated(state) if state in {State.RECEIVING, State.COMPLETE} else ""
     return words.concluded(Outcome(other.outcome), other.reason, other.probability, updating)
 

@@ -11,11 +11,11 @@ from agent.web import contested, quarantine, times, trail
 from agent.web.access import Address, person_of
 from agent.web.forms import form_of
 from agent.web.objects import NO_STUDY, record_of, uid_of
-from agent.web.reading_pages import WRONG_FORM, seen, told
+from agent.web.reading_pages import WRONG_FORM, seen, told, words
 from agent.web.services import page, services_of
 from agent.web.trail import acting
 from db.errors import RefusedError
-from db.quarantine import Decision, in_conflict, quarantined
+from db.quarantine import MOST, Decision, in_conflict, quarantined
 from db.quarantine import settle_doubt as settle
 from db.reading_record import reading_record
 
@@ -27,7 +27,7 @@ def show_quarantine(request: Request) -> Response:
     trail.searched(request, "quarantine")
     rows = quarantined(services.database)
     lines = [quarantine.quarantine_line(row, now, zone) for row in rows]
-    return page(request, "quarantine.html", updated=times.exact(now, zone), studies=lines)
+    return page(request, "quarantine.html", updated=times.exact(now, zone), studies=lines, most=MOST)
 
 
 def show_conflict(request: Request) -> Response:
@@ -63,7 +63,7 @@ def decide(request: Request) -> Response:
     if form.get("decision") not in set(Decision):
         raise RefusedError(WRONG_FORM)
     decided = contested.Decided(
-        decision=Decision(form["decision"]), objects=form.get("objects", ""), reason=form.get("reason", "")
+        decision=Decision(form["decision"]), objects=form.get("objects", ""), reason=words(request, "reason")
     )
     contested.decide(services_of(request), shown, acting(request), decided)
     return RedirectResponse(f"/studies/{shown.study_instance_uid}?done=resolved#reading", 303)
@@ -72,7 +72,7 @@ def decide(request: Request) -> Response:
 def settle_doubt(request: Request) -> Response:
     """Record that the study's patient is right."""
     shown = seen(request)
-    settle(services_of(request).database, shown, acting(request), reason=form_of(request).get("reason", ""))
+    settle(services_of(request).database, shown, acting(request), reason=words(request, "reason"))
     return RedirectResponse(f"/studies/{shown.study_instance_uid}?done=resolved#reading", 303)
 
 

@@ -68,7 +68,7 @@ DONE: Final = {
     "resolved": "Decided. What follows from it happens by itself.",
     "withdrawn": "The result is withdrawn: the reports that were sent are taken back.",
 }
-"""What a page says once of what was just done, by the word in its address."""
+"""What a page says of what was just done, by the word in its address, for as long as it is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,19 @@ def reading_page(
         doubt=people.readable(record.doubt),
         acts=tuple(_act(one, zone) for one in record.acts),
         opinions=opinions,
-        done=DONE.get(asked.done, ""),
+        done=_done(asked.done, record, is_mine=holder.is_somebody and holder.name == person.name),
     )
+
+
+def _done(word: str, record: ReadingRecord, *, is_mine: bool) -> str:
+    """Return what was just done, unless it is so no more: the address may be an hour old, or somebody's invention."""
+    untrue = {
+        "read": record.read_at is None,
+        "unread": record.read_at is not None,
+        "open": not is_mine,
+        "busy": is_mine,
+    }
+    return "" if untrue.get(word) else DONE.get(word, "")
 
 
 def _asks_for_withdrawal(record: ReadingRecord, judged: Outcome | None) -> bool:

@@ -81,8 +81,8 @@ def mark_read(request: Request) -> Response:
 
 def mark_unread(request: Request) -> Response:
     """Put the study back on the worklist."""
-    services, words = services_of(request), _words(request, "reason")
-    reading_marks.mark_unread(services.database, services.queue, seen(request), acting(request), words)
+    services, reason = services_of(request), words(request, "reason")
+    reading_marks.mark_unread(services.database, services.queue, seen(request), acting(request), reason)
     return _back(request, "unread")
 
 
@@ -98,8 +98,8 @@ def give_feedback(request: Request) -> Response:
     opinion = Opinion(
         agrees=form["opinion"] == "agree",
         finding=Finding(form["finding"]),
-        reason=_words(request, "reason"),
-        finding_text=_words(request, "finding_text"),
+        reason=words(request, "reason"),
+        finding_text=words(request, "finding_text"),
         also=Also(form.get("also", "")),
     )
     feedback.give(services_of(request).database, seen(request), acting(request), opinion)
@@ -117,7 +117,7 @@ def set_priority(request: Request) -> Response:
         seen(request),
         acting(request),
         Priority[name] if name else None,
-        reason=_words(request, "reason"),
+        reason=words(request, "reason"),
         allowances=services.allowances,
     )
     return _back(request, "priority")
@@ -125,7 +125,7 @@ def set_priority(request: Request) -> Response:
 
 def assign(request: Request) -> Response:
     """Let the study be somebody's to read."""
-    services, person = services_of(request), _words(request, "person", longest=200)
+    services, person = services_of(request), words(request, "person", longest=200)
     check_reader(services, person)
     reading_marks.assign(services.database, seen(request), acting(request), person)
     return _back(request, "assigned")
@@ -133,7 +133,7 @@ def assign(request: Request) -> Response:
 
 def add_note(request: Request) -> Response:
     """Write a note."""
-    reading_marks.add_note(services_of(request).database, _uid(request), acting(request), _words(request, "note"))
+    reading_marks.add_note(services_of(request).database, _uid(request), acting(request), words(request, "note"))
     return _back(request, "note")
 
 
@@ -155,7 +155,7 @@ def amend(request: Request) -> Response:
 
 def withdraw(request: Request) -> Response:
     """Take back the result with which the reader disagrees, and with it what was sent because of it."""
-    services, note, cause = services_of(request), plain(_words(request, "note")), form_of(request).get("cause", "")
+    services, note, cause = services_of(request), plain(words(request, "note")), form_of(request).get("cause", "")
     if cause not in set(Cause) or len(note) > _LONGEST_NOTE:
         raise RefusedError(WRONG_FORM)
     why = Why(cause=Cause(cause), reason=reason_of(Cause(cause), note), actor=person_of(request).name)
@@ -204,12 +204,13 @@ def _reader(request: Request) -> Reader:
     return Reader(who_asks(request), person_of(request).display_name)
 
 
-def _words(request: Request, name: str, longest: int = reading_marks.LONGEST) -> str:
-    words = form_of(request).get(name, "")
-    if len(words) > longest:
+def words(request: Request, name: str, longest: int = reading_marks.LONGEST) -> str:
+    """Return what somebody wrote. RefusedError if it is too long."""
+    written = form_of(request).get(name, "")
+    if len(written) > longest:
         message = f"Write at most {longest} characters."
         raise RefusedError(message)
-    return words
+    return written
 
 
 def _back(request: Request, done: str) -> Response:

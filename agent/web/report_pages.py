@@ -9,10 +9,10 @@ from starlette.responses import Response
 from agent.tokens import WORKLIST_READ
 from agent.web import people, trail
 from agent.web.access import Address
-from agent.web.objects import LOST, instance_of
+from agent.web.objects import instance_of, stored_file
 from agent.web.services import page, services_of
 from db.worklist import worklist_row
-from dicom_io.errors import HeaderError, LostError
+from dicom_io.errors import HeaderError
 from dicom_io.structured import SR_CLASSES, StructuredReport, read_structured
 
 NO_REPORT: Final = "This object is no structured report."
@@ -26,10 +26,8 @@ def show_report(request: Request) -> Response:
         raise HTTPException(404, NO_REPORT)
     trail.viewed(request, found.study_instance_uid, f"report {found.sop_instance_uid}")
     try:
-        with services.store.local(found.path) as path:
+        with stored_file(request, found.path) as path:
             report = read_structured(path)
-    except LostError:
-        raise HTTPException(410, LOST) from None
     except HeaderError:
         raise HTTPException(422, UNREADABLE) from None
     row = worklist_row(services.database, found.study_instance_uid)

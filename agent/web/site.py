@@ -50,12 +50,13 @@ _TITLES: Final = {
     404: "Not found",
     405: "Not possible here",
     409: "Somebody was first",
+    410: "Not here any more",
     422: "Not possible",
     408: "Too slow",
     413: "Too large",
     429: "Too often",
     500: "Something went wrong",
-    503: "The worklist is not available",
+    503: "Not available just now",
 }
 
 _SENTENCES: Final = {401: WHO, 404: NOT_FOUND, 405: NOT_FOUND}

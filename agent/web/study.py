@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
+from agent.reports.sr import SOP_CLASS_UIDS
 from agent.web import people, times, words
 from agent.web.listing import ListedStudy, listed
 from agent.web.timeline import EventLine, timeline
@@ -24,7 +25,10 @@ LAST_ATTEMPTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ObjectLine:
-    """An Instance of the study, with the latest outcome where it is an image that was to be analysed."""
+    """An Instance of the study, with the latest outcome where it is an image that was to be analysed.
+
+    `is_report`: it has a content tree to be read; `tells_result`: it is this agent's report of a result.
+    """
 
     sop_instance_uid: str
     role: str
@@ -33,6 +37,7 @@ class ObjectLine:
     outcome: words.OutcomeWords | None
     lateral: bool
     is_report: bool
+    tells_result: bool
     is_pdf: bool
     is_image: bool
     gone: str
@@ -158,6 +163,7 @@ def _objects(record: StudyRecord, zone: tzinfo | None) -> tuple[ObjectLine, ...]
             outcome=image_outcome(instance, latest.get(instance["id"])),
             lateral=bool(latest.get(instance["id"], {}).get("is_lateral")),
             is_report=instance["sop_class_uid"].startswith(SR_CLASSES),
+            tells_result=instance["role"] == Role.OWN and instance["sop_class_uid"] in SOP_CLASS_UIDS,
             is_pdf=instance["sop_class_uid"] == PDF_CLASS,
             is_image=bool(instance["is_image"]),
             gone=_gone(instance),

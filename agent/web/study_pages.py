@@ -13,7 +13,8 @@ from agent.web.priors import other_images, other_lines, why_none
 from agent.web.reading_pages import reading_of
 from agent.web.services import page, services_of
 from agent.web.study import study_page
-from agent.web.viewing import HEAT_CAVEAT, mark_of, viewed_images
+from agent.web.viewing import HEAT_CAVEAT, left_out, mark_of, viewed_images
+from db.priors import MOST as MOST_OTHERS
 from db.priors import other_studies
 from db.roles import Role
 
@@ -26,6 +27,7 @@ def show_study(request: Request) -> Response:
     trail.viewed(request, record.study.study_instance_uid)
     others = other_studies(services.database, record.study.study_instance_uid)
     images = viewed_images(record.study.study_instance_uid, record.instances, record.image_results)
+    images_left_out = left_out(record.instances, images)
     images += other_images(record.study, others)
     return page(
         request,
@@ -36,8 +38,10 @@ def show_study(request: Request) -> Response:
         images=images,
         images_for_script=[image.for_script() for image in images],
         images_mark=mark_of(images),
+        images_left_out=images_left_out,
         heat_caveat=HEAT_CAVEAT,
         others=other_lines(record.study, others),
+        most_others=MOST_OTHERS,
         no_others=why_none(record.study, conflict=any(row["role"] == Role.CONFLICT for row in record.instances)),
     )
 

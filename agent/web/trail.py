@@ -45,6 +45,11 @@ def viewed_too(request: Request, study_instance_uid: str, patient_ids: Iterable[
         )
 
 
+def exported(request: Request, study_instance_uid: str, what: str) -> None:
+    """Note that who asks takes `what` of a study away (PS3.15 A.5.3.6)."""
+    seen(request, EventId.EXPORT, study_instance_uid=study_instance_uid, detail=what)
+
+
 def searched(request: Request, what: str) -> None:
     """Note that who asks is shown a list of patients, as the worklist; `what` names the list and no patient."""
     seen(request, EventId.QUERY, action=EventAction.EXECUTE, detail=what)

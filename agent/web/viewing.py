@@ -10,7 +10,8 @@ from agent.web.study import HANDED_OUT, Row, image_outcome, latest_results
 from db.outcome import Outcome
 from db.roles import Role
 
-_MOST: Final = 500
+MOST: Final = 500
+"""Images of a study that its viewer offers; all are listed among the received objects."""
 
 REMOVED: Final = "This image was removed here by retention. The archive may still have it."
 HEAT_CAVEAT: Final = (
@@ -56,24 +57,35 @@ def viewed_images(
 ) -> tuple[ViewedImage, ...]:
     """Return the images in the order of Series and Instance Number; of a prior study `prior` says which it is.
 
-    The first to be looked at is the most suspicious one that was flagged, else the first for analysis.
+    The first to be looked at is the most suspicious one that was flagged, else the first for analysis; it is always
+    among them.
     """
-    rows = [row for row in instances if row["is_image"] and Role(row["role"]) in HANDED_OUT]
-    rows.sort(key=lambda row: (row["role"] == Role.OWN, *_numbers(row), row["id"]))
+    rows = sorted(_images(instances), key=lambda row: (row["role"] == Role.OWN, *_numbers(row), row["id"]))
     latest = latest_results(image_results)
     first = _first(rows, latest)
+    numbered = list(enumerate(rows, 1))
+    offered = numbered[:MOST] + [one for one in numbered[MOST:] if one[1]["id"] == first]
     return tuple(
         _viewed(
             study_instance_uid, row, latest.get(row["id"]), number, prior=prior, first=row["id"] == first and not prior
         )
-        for number, row in enumerate(rows[:_MOST], 1)
+        for number, row in offered
     )
+
+
+def left_out(instances: Sequence[Row], offered: Sequence[ViewedImage]) -> int:
+    """Return how many images of a study are not among those that its viewer offers."""
+    return len(_images(instances)) - len(offered)
 
 
 def mark_of(images: Sequence[ViewedImage]) -> str:
     """Return what is another one when a viewer that is open would have to list other images than it does."""
     said = [(image.id, image.heat, image.gone, image.outcome) for image in images]
     return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def _images(instances: Sequence[Row]) -> list[Row]:
+    return [row for row in instances if row["is_image"] and Role(row["role"]) in HANDED_OUT]
 
 
 def _first(rows: Sequence[Row], latest: dict[int, Row]) -> int | None:

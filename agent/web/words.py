@@ -14,6 +14,7 @@ from db.worklist import WorklistRow
 
 CAVEAT: Final = "AI triage aid - not a diagnosis. Only pneumonia is looked for. 'Not flagged' does not exclude disease."
 NO_REASON: Final = "no reason recorded"
+PRIOR_ONLY: Final = "fetched for comparison only"
 
 _OUTCOMES = {
     Outcome.FLAGGED: "Flagged",
@@ -117,10 +118,18 @@ def outcome(row: WorklistRow) -> OutcomeWords:
     """Return a study's outcome: never blank, also while its first revision is worked on.
 
     An image that is flagged flags its study, whatever the others come to: so much is known before the outcome is.
+    What was fetched for comparison only is under nobody's work.
     """
+    if row.prior_only:
+        return only_prior()
     if row.outcome is None:
         return not_concluded(row.state, is_raised=row.ai_priority is not None)
     return concluded(row.outcome, row.reason, row.probability, being_updated(row.state) if row.updating else "")
+
+
+def only_prior() -> OutcomeWords:
+    """Return what is said of a study of which nothing is to be analysed."""
+    return OutcomeWords(Outcome.NOT_ANALYSED, _OUTCOMES[Outcome.NOT_ANALYSED], PRIOR_ONLY)
 
 
 def not_concluded(state: State, *, is_raised: bool) -> OutcomeWords:

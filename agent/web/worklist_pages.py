@@ -25,7 +25,7 @@ from db.ticks import ticks
 from db.triage import triage_off
 from db.worklist import any_study
 from db.worklist_counts import worklist_counts
-from db.worklist_view import Show, worklist_view
+from db.worklist_view import Show, counted_view
 
 LONGEST_NAME: Final = 40
 MOST_CHOICES: Final = 50
@@ -116,8 +116,8 @@ def _asked(request: Request) -> tuple[views.View, Callable[[], str]]:
 
 def _part(services: Services, view: views.View) -> str:
     now, zone, wanted = services.clock(), services.zone, view.wanted
-    summary = listing.summary(worklist_counts(services.database, now=now), now)
-    seen = worklist_view(services.database, wanted, now=now, limit=listing.PER_PAGE, after=view.after)
+    counts, seen = counted_view(services.database, wanted, now=now, limit=listing.PER_PAGE, after=view.after)
+    summary = listing.summary(counts, now)
     off = triage_off(services.database)
     words = ", ".join(part for part in (views.SHOWN[wanted.show], views.described(view)) if part)
     counted = f"{summary.flagged}{summary.more} flagged, {summary.overdue}{summary.more} overdue"

@@ -1,31 +1,22 @@
 """Files to download: Instances and reports byte for byte, whole or a part (RFC 9110 14), pictures and heat maps."""
 
-import re
-from collections.abc import Iterator
-from itertools import chain
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from agent.web import image_pages, trail
 from agent.web.api.model import UID_PATTERN
 from agent.web.api.security import Viewer
 from agent.web.api.studies import StudyUid
-from agent.web.objects import AS_IT_IS, LOST, instance_of, record_of
-from agent.web.services import services_of
-from dicom_io.errors import LostError, StoreError
-from dicom_io.store import Store
+from agent.web.objects import instance_of, record_of
+from agent.web.sending import StoredFile, sent
 
 router: Final = APIRouter(tags=["Files"])
 
-_CHUNK: Final = 1 << 18
-_RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 NO_REPORT: Final = "No report of that number has been rendered for this study."
-NOT_IN_IT: Final = "The file is shorter than the part that was asked for."
-STORE_AWAY: Final = "The stored files cannot be reached just now. Nothing is lost; try again."
 
 InstanceUid = Annotated[
     str,
@@ -74,11 +65,12 @@ def download_instance(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Send the file as it was received, or as the agent wrote it."""
+    del study_instance_uid, sop_instance_uid  # of the request's path, where the page's own function looks
     instance = instance_of(request)
-    trail.viewed(request, study_instance_uid, f"file of {sop_instance_uid}")
+    trail.exported(request, instance.study_instance_uid, f"object {instance.sop_instance_uid}")
     part = range if if_range is None or if_range == f'"{instance.sha256}"' else None
-    store = services_of(request).store
-    return _sent(store, instance.path, instance.sha256, instance.size, "application/dicom", part, if_none_match)
+    file = StoredFile(path=instance.path, sha256=instance.sha256, size=instance.size, media_type="application/dicom")
+    return sent(request, file, part=part, has=if_none_match, headers={})
 
 
 @router.get(
@@ -100,9 +92,9 @@ def download_report(
     row = next((one for one in record.reports if one["id"] == report_id and one["path"]), None)
     if row is None:
         raise HTTPException(404, NO_REPORT)
-    trail.viewed(request, study_instance_uid, f"report {report_id}")
-    store = services_of(request).store
-    return _sent(store, row["path"], row["sha256"], row["size"], row["media_type"], range, if_none_match)
+    trail.exported(request, record.study.study_instance_uid, f"report {row['kind']}, {row['id']}")
+    file = StoredFile(**{name: row[name] for name in ("path", "sha256", "size", "media_type")})
+    return sent(request, file, part=range, has=if_none_match, headers={})
 
 
 @router.get(
@@ -135,52 +127,3 @@ def get_picture(
     """Send a picture of the frame, with its own window."""
     del study_instance_uid, sop_instance_uid, frame
     return image_pages.show_picture(request)
-
-
-def _sent(
-    store: Store, path: str, sha256: str, size: int, media_type: str, part: str | None, has: str | None
-) -> Response:
-    """Return the file, or the part that is asked for."""
-    tag = f'"{sha256}"'
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", **AS_IT_IS}
-    if has is not None and tag in {one.strip().removeprefix("W/") for one in has.split(",")}:
-        return Response(status_code=304, headers={"ETag": tag})
-    wanted = _wanted(part, size)
-    start, end = wanted or (0, size)
-    body = _pieces(store, path, start, end - start)
-    try:
-        first = next(body, b"")  # while there can be another answer
-    except LostError:
-        raise HTTPException(410, LOST) from None
-    except StoreError:
-        raise HTTPException(503, STORE_AWAY, {"Retry-After": "5"}) from None
-    headers["Content-Length"] = str(end - start)
-    if wanted is not None:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    status = 200 if wanted is None else 206
-    return StreamingResponse(chain((first,), body), status, headers=headers, media_type=media_type)
-
-
-def _wanted(part: str | None, size: int) -> tuple[int, int] | None:
-    """Return where a part begins and ends; None for the whole. HTTPException, 416, for what is not in it."""
-    found = _RANGE.fullmatch(part.strip()) if part else None
-    if found is None or (not found[1] and not found[2]):
-        return None
-    if not found[1]:
-        start, end = max(0, size - int(found[2])), size
-    else:
-        start, end = int(found[1]), min(size, int(found[2] or size - 1) + 1)
-        if found[2] and int(found[2]) < start:
-            return None
-    if start >= end:
-        raise HTTPException(416, NOT_IN_IT, {"Content-Range": f"bytes */{size}"})
-    return start, end
-
-
-def _pieces(store: Store, relative: str, start: int, length: int) -> Iterator[bytes]:
-    """Yield a part of a file piece by piece. Raises StoreError."""
-    with store.local(relative) as path, path.open("rb") as file:
-        file.seek(start)
-        while length and (piece := file.read(min(_CHUNK, length))):
-            length -= len(piece)
-            yield piece

@@ -1,10 +1,10 @@
 """What documents of the API are made of, and the times and texts in them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Model(BaseModel):
@@ -30,7 +30,16 @@ def _written(value: object) -> object:
     return value
 
 
-Instant: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_written)]
+def _in_utc(value: datetime) -> datetime:
+    """Return a time in UTC; the first and the last hours that there are have none in every zone."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        message = "expected a time that there is in UTC. Received: another"
+        raise ValueError(message) from None
+
+
+Instant: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 """A time that a program sends."""
 Moment: TypeAlias = Annotated[datetime, Field(examples=["2026-03-01T12:00:00Z"])]
 """An aware time in UTC (RFC 3339)."""

@@ -1,5 +1,6 @@
 """Accounts of people: made, changed, let in no more. No secret is told, but an initial password, once."""
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path
@@ -117,26 +118,19 @@ def make_account(request: Request, _admin: Admin, wanted: Annotated[AccountWante
 @router.put("/accounts/{name}/roles", summary="Give an account other roles")
 def change_roles(request: Request, _admin: Admin, name: Name, given: Annotated[RolesGiven, Body()]) -> AccountTold:
     """Give it these roles instead of its own, and end its sessions. 409 for the last admin."""
-    record, services = _changeable(request, name), services_of(request)
-    roles = {role.value for role in given.roles}
-    account_changes.change_roles(services.database, record, roles, who=who_asks(request), now=services.clock())
-    return told_accounts(request, _named(request, name))[0]
+    return _changed(request, name, account_changes.change_roles, {role.value for role in given.roles})
 
 
 @router.post("/accounts/{name}/disable", summary="Let somebody in no more")
 def disable(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Let the account in no more, and end its sessions. 409 for the last admin."""
-    record, services = _changeable(request, name), services_of(request)
-    account_changes.disable(services.database, record, who=who_asks(request), now=services.clock())
-    return told_accounts(request, _named(request, name))[0]
+    return _changed(request, name, account_changes.disable)
 
 
 @router.post("/accounts/{name}/enable", summary="Let somebody in again")
 def enable(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Let the account in again."""
-    record, services = _changeable(request, name), services_of(request)
-    account_changes.enable(services.database, record, who=who_asks(request), now=services.clock())
-    return told_accounts(request, _named(request, name))[0]
+    return _changed(request, name, account_changes.enable)
 
 
 @router.post("/accounts/{name}/reset", summary="Give an account a new initial password")
@@ -153,18 +147,13 @@ def reset_password(request: Request, _admin: Admin, name: Name) -> InitialPasswo
 @router.delete("/accounts/{name}/app", summary="Ask somebody for codes no more, who has lost their app")
 def remove_app(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Remove the authenticator app, and end the account's sessions. A password too short to stand alone ends, too."""
-    record, services = _changeable(request, name), services_of(request)
-    account_changes.remove_app(services.database, record, who=who_asks(request), now=services.clock())
-    return told_accounts(request, _named(request, name))[0]
+    return _changed(request, name, account_changes.remove_app)
 
 
 @router.post("/accounts/{name}/unlock", summary="Let somebody try to sign in again at once")
 def unlock(request: Request, _admin: Admin, name: Name) -> AccountTold:
     """Forget the failures to sign in to the account."""
-    record, services = _changeable(request, name), services_of(request)
-    about = sign_in.about_account(record.name)
-    account_changes.unlock(services.database, record, about, who=who_asks(request), now=services.clock())
-    return told_accounts(request, _named(request, name))[0]
+    return _changed(request, name, account_changes.unlock, sign_in.about_account(name))
 
 
 @router.get("/accounts/{name}/sessions", summary="List where somebody is signed in")
@@ -193,6 +182,14 @@ def told_accounts(request: Request, *records: AccountRecord) -> tuple[AccountTol
         )
         for one, until in zip(records, paused, strict=True)
     )
+
+
+def _changed(request: Request, name: str, change: Callable[..., None], *values: object) -> AccountTold:
+    """Change an account, and return how it is then."""
+    record, services = _changeable(request, name), services_of(request)
+    change(services.database, record, *values, who=who_asks(request), now=services.clock())
+    (told,) = told_accounts(request, _named(request, name))
+    return told
 
 
 def _named(request: Request, name: str) -> AccountRecord:

@@ -1,6 +1,7 @@
 "use strict";
 // Says that the study's page is open, so that others see who reads it, and gives its forms keys. Without it all works by
-// the forms themselves.
+// the forms themselves. A key leads to its form and Enter sends it: in the viewer R resets the view, and whoever presses it
+// when the focus is elsewhere must not take a study off the worklist.
 (() => {
   const PERIOD = 40000; // well within the time after which nobody is taken to read any more
   const section = document.querySelector("[data-reading]");
@@ -30,20 +31,21 @@
     return true;
   }
 
-  const press = (id) => {
+  const lead = (id) => {
     const button = document.getElementById(id);
-    button?.click();
+    button?.focus();
     return button !== null;
   };
   const keys = {
     a: () => unfold("reading-agree"),
     d: () => unfold("reading-disagree"),
-    r: () => press("reading-read"),
-    u: () => press("reading-undo"),
+    r: () => lead("reading-read"),
+    u: () => lead("reading-undo"),
   };
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (window.tibabuDisplay.read("keys", "on") !== "on") return;
     if (event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]")) return;
     if (Object.hasOwn(keys, event.key) && keys[event.key]()) event.preventDefault();
   });

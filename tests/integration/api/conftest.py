@@ -26,7 +26,6 @@ from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import open_queue
 from db.tokens import active_token, create_token
-from db.worklist import study_record
 from dicom_io.folder_store import FolderStore
 from model.heat_map import to_png
 
@@ -98,8 +97,6 @@ def site(
         ledger.score(instance, outcome, probability=0.93, reason="burned-in text", at=began, heat_map=warm)
         ledger.conclude(instance.study_id, at=began + timedelta(minutes=1), destinations=("PACS", "RIS"))
         ledger.deliver(uids[number], at=began + timedelta(minutes=2), parked="RIS")
-        for report in study_record(database, uids[number]).reports:
-            ledger.keep(report["path"], b"R")
     ledger.receive(uids[4], at=at + timedelta(seconds=10))
     servers = make_servers(lambda _: services)
     yield Site(servers(database), database, uids, [], folder / "store")

@@ -7,6 +7,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from db.audit_search import AuditQuery, search
+from db.audit_terms import EventId
 from db.worklist import study_record
 
 Site = Any  # conftest.py
@@ -52,8 +54,19 @@ def test_a_report_whose_file_is_lost_is_gone_and_an_unknown_one_is_not_there(api
     study = f"/studies/{site.studies[0]}"
     (report,) = api.get(study).json()["reports"]
     answer = api.get(f"{study}/reports/{report['id']}/file")
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"R", "application/dicom")
-    (site.store / study_record(site.database, site.studies[0]).reports[0]["path"]).unlink()
+    stored = site.store / study_record(site.database, site.studies[0]).reports[0]["path"]
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/dicom")
+    assert answer.content == stored.read_bytes()
+    stored.unlink()
     assert api.get(f"{study}/reports/{report['id']}/file").status_code == 410
     assert api.get(f"{study}/reports/999999/file").status_code == 404
     assert api.get(f"{study}/instances/1.2.3/file").status_code == 404
+
+
+def test_a_file_that_is_taken_away_is_an_export_in_the_trail(site: Site, path: str) -> None:
+    reader = site.client("worklist:read")
+    (report,) = reader.get(f"/studies/{site.studies[0]}").json()["reports"]
+    reader.get(f"{path}/file")
+    reader.get(f"/studies/{site.studies[0]}/reports/{report['id']}/file")
+    rows = search(site.database, AuditQuery(event=EventId.EXPORT, person=f"token:{site.names[-1]}")).rows
+    assert {row.event.detail for row in rows} == {f"object {site.studies[0]}.1", f"report sr, {report['id']}"}

@@ -113,4 +113,8 @@ def test_what_is_no_time_is_said_and_not_asked_about(site: httpx.Client, ledger:
     answer = site.post("/audit", data={"person": "rita", "since": "yesterday"})
     assert "Not understood as a time, and not asked about: from" in answer.text
     assert len(rows(answer)) == 1
+    times = {"since": "0001-01-01T00:00+14:00", "until": "9999-12-31T23:59-14:00"}
+    assert "not asked about: from, until" in site.post("/audit", data=times).text
+    place = {"after_id": "1", "after_at": "0001-01-01T00:00+14:00"}
+    assert site.post("/audit", data={"person": "rita"} | place).status_code == 200
     assert "Nothing is on record of that." in site.post("/audit", data={"person": "nobody"}).text

@@ -23,6 +23,8 @@ UID = "1.2.826.0.1.3680043.10.1505"
         "/studies/%2e%2e%2f%2e%2e%2fetc",
         "/studies/" + "1" * 65,
         "/studies/1.2.3%00",
+        "/?modality=C%00R",
+        "/accounts/%00",
         "/studies/1.2.3'--",
         "/studies/",
         "/studies",

@@ -152,3 +152,13 @@ def test_what_readers_said_is_shown_over_time_and_taken_away_as_csv(
     assert "a rib" in table.text
     (row,) = search(ledger.database, AuditQuery(event=EventId.EXPORT)).rows
     assert row.event.detail == "1 opinions of readers"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("read", "off the worklist"), ("open", "before you"), ("x", 'class="done"')]
+)
+def test_what_was_done_is_said_only_while_it_is_so(reader: Reader, client: httpx.Client, word: str, said: str) -> None:
+    assert said not in client.get(f"{reader.at}?done={word}").text
+    reader.post("read")
+    assert "the study is off the worklist" in client.get(f"{reader.at}?done=read").text
+    assert "on the worklist again" not in client.get(f"{reader.at}?done=unread").text

@@ -17,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import select, update
 
 from agent.web.priors import other_lines
+from agent.web.viewing import MOST, left_out, viewed_images
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
 from db.database import Database
@@ -105,6 +106,45 @@ def test_what_is_kept_apart_removed_or_lost_is_told_apart(client: httpx.Client, 
     page = client.get(f"/studies/{UID}").text
     assert "removed by retention" in page
     assert "kept apart" in page
+
+
+def test_a_store_that_is_away_has_lost_nothing_and_says_so(client: httpx.Client, reported: Ledger) -> None:
+    (reported.store / "00").rename(reported.store / "away")
+    for what in ("file", "pdf", "report", "frames/1/values", "frames/1/picture"):
+        if what in {"pdf", "report"}:
+            sop_class = {"pdf": PDF_CLASS, "report": "1.2.840.10008.5.1.4.1.1.88.33"}[what]
+            with reported.database.begin() as connection:
+                connection.execute(update(instance).values(sop_class_uid=sop_class))
+        answer = client.get(f"/studies/{UID}/instances/{UID}.1/{what}")
+        assert (answer.status_code, "Nothing is lost" in answer.text) == (503, True), what
+    assert client.get(f"/studies/{UID}/reports/1").status_code == 503
+
+
+def test_the_report_of_the_result_is_this_agents_and_neither_a_key_object_nor_somebody_elses(
+    client: httpx.Client, reported: Ledger
+) -> None:
+    structured, key_object = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.59"
+    of = {"at": NOW, "candidate": False}
+    own = [reported.receive(UID, sop_class_uid=uid, **of).instance_id for uid in (structured, key_object)]
+    reported.receive(UID, sop_class_uid=structured, **of)
+    with reported.database.begin() as connection:
+        connection.execute(update(instance).where(instance.c.id.in_(own)).values(role=Role.OWN))
+        report = connection.scalars(select(instance.c.sop_instance_uid).where(instance.c.id == own[0])).one()
+    (said,) = [line for line in client.get(f"/studies/{UID}").text.splitlines() if "Read the structured" in line]
+    assert f"/instances/{report}/report" in said
+
+
+def test_of_more_images_than_a_viewer_offers_the_flagged_one_is_there_and_the_rest_is_said() -> None:
+    names = ("withdrawn", "analysis_revision", "removed_at")
+    texts = dict.fromkeys(("modality", "series_description", "body_part_examined", "laterality", "series_number"), "")
+    plain = {"is_image": True, "role": Role.CANDIDATE, "number_of_frames": 1} | dict.fromkeys(names) | texts
+    numbers = range(1, MOST + 4)
+    rows = [plain | {"id": n, "sop_instance_uid": f"{UID}.{n}", "instance_number": str(n)} for n in numbers]
+    last = rows[-1]["id"]
+    found = {"instance_id": last, "revision": 1, "outcome": "flagged", "reason": "", "probability": 0.9}
+    offered = viewed_images(UID, rows, [found | {"has_heat_map": True}])
+    assert [image.id for image in offered if image.first] == [f"{UID}.{last}"]
+    assert (len(offered), offered[-1].label, left_out(rows, offered)) == (MOST + 1, f"Image {last}", 2)
 
 
 def test_a_small_picture_is_made_once_and_kept_and_a_study_is_stood_for_by_its_flagged_image(

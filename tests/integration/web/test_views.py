@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from db.attributes import InstanceAttributes
 from db.audit_search import AuditQuery, search
@@ -20,7 +20,7 @@ from db.queue import open_queue
 from db.reading import record_read
 from db.saved_views import MOST, saved_views
 from db.schema import study
-from db.worklist_view import WORKING, Age, Show, Wanted, worklist_view
+from db.worklist_view import WORKING, Age, Show, Wanted, counted_view, worklist_view
 
 Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
@@ -82,6 +82,19 @@ def test_each_view_is_of_what_it_says_page_by_page(
             if (after := seen.next) is None:
                 break
         assert found == expected.strip(), wanted
+
+
+def test_the_counts_are_of_the_moment_of_the_rows(sqlite_database: Database, ledger: Ledger, noon: datetime) -> None:
+    ledger.receive("2.25.1", at=noon)
+
+    def another(*_: object) -> None:
+        ledger.receive("2.25.2", at=noon)
+
+    event.listen(sqlite_database.engines[-1], "after_cursor_execute", another, once=True)
+    counts, seen = counted_view(sqlite_database, Wanted(), now=noon, limit=10)
+    assert counts.studies == len(seen.rows) == 1
+    counts, seen = counted_view(sqlite_database, Wanted(), now=noon, limit=10)
+    assert counts.studies == len(seen.rows) == 2
 
 
 def test_pages_show_views_and_read_studies_say_so(client: httpx.Client, ledger: Ledger, noon: datetime) -> None:

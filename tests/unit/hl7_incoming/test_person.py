@@ -59,6 +59,8 @@ def test_names_have_dicoms_components_and_groups(field: str, expected: str) -> N
         ("20200101", "F", ("20200101", "F")),
         ("20200101103000+0100", "A", ("20200101", "O")),
         ("2020", "U", (None, None)),
+        ("00000000", "F", (None, "F")),
+        ("20260231", "F", (None, "F")),
         ('""', '""', (None, None)),
         ("", "", (None, None)),
     ],

@@ -123,3 +123,9 @@ def test_a_conclusion_in_the_timeline_uses_the_words_of_the_list() -> None:
 def test_a_report_of_a_new_type_goes_by_its_own_name() -> None:
     assert words.report("sr") == "Structured report"
     assert words.report("parametric_map") == "parametric_map"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_was_fetched_for_comparison_only_is_not_said_to_be_under_work(make_row: MakeRow, state: State) -> None:
+    found = words.outcome(make_row(outcome=None, state=state, prior_only=True))
+    assert (found.kind, found.text, found.reason) == ("not_analysed", "Not analysed", "fetched for comparison only")
