@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from agent.config.alerts import AlertsSection
-from agent.destinations import Alert, Alerting, Destination, patience_of
+from agent.destinations import Alert, Alerting, Destination, mapped, patience_of
 from agent.errors import DeliveryError
 from db.alerts import Claim, Rules, claim_alerts, settle_alert
 from db.database import Database
@@ -56,14 +56,11 @@ class Alerter:
             settle_alert(self.database, claim, told=True, at=self.clock())
             return True
         try:
-            channel.alert(alert)
+            with mapped(claim.channel):
+                channel.alert(alert)
         except DeliveryError as error:
             log.warning("alert_not_sent", to=claim.channel, reason=str(error), **facts)
             settle_alert(self.database, claim, told=False, maybe=error.sent, at=self.clock())
-            return False
-        except Exception as error:
-            log.exception("alert_not_sent", to=claim.channel, reason=type(error).__name__, **facts)
-            settle_alert(self.database, claim, told=False, maybe=True, at=self.clock())
             return False
         else:
             log.info("alert_sent", to=claim.channel, **facts)

@@ -14,6 +14,7 @@ from typing import Final
 
 from agent.errors import AgentError
 from db.worklist import StudyRecord
+from dicom_io.durable import digest_of, sync
 from dicom_io.errors import UidError
 from dicom_io.header import check_uid
 from dicom_io.store import Store
@@ -52,7 +53,7 @@ class ArchiveFolder:
             document = json.dumps(asdict(record), default=_text, indent=1, ensure_ascii=False).encode()
             total += _write(folder / f"record-{at:%Y%m%dT%H%M%SZ}.json", [document])
             for each in (folder, *folder.parents):
-                _sync(each)
+                sync(each)
                 if each == self.folder:
                     break
         except OSError as error:
@@ -71,16 +72,6 @@ class ArchiveFolder:
         return size
 
 
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 in hex of what lies on the disk, past what is cached. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _write(target: Path, pieces: Iterable[bytes]) -> int:
     """Write a file durably, whole or not at all under its name; return its size."""
     temporary = target.with_suffix(".part")
@@ -92,14 +83,6 @@ def _write(target: Path, pieces: Iterable[bytes]) -> int:
         os.fsync(file.fileno())
     temporary.rename(target)
     return size
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _text(value: object) -> str:

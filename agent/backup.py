@@ -18,7 +18,6 @@ from typing import Final
 import structlog
 
 from agent import VERSION
-from agent.archiving import digest_of
 from agent.backup_folder import (
     DATABASE,
     FORMAT,
@@ -29,7 +28,6 @@ from agent.backup_folder import (
     BackupFolder,
     ListedCopy,
     digest_of_manifest,
-    sync,
 )
 from db.backup_record import begin_backup, end_backup, still_alive
 from db.database import Database
@@ -37,6 +35,7 @@ from db.dump import dump
 from db.errors import DatabaseError
 from db.needed_files import NeededFile
 from db.revision import current
+from dicom_io.durable import digest_of, sync
 from dicom_io.errors import LostError
 from dicom_io.store import Store, name_of
 

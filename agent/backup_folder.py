@@ -9,7 +9,6 @@ A back-up is whole if its folder has its final name, which it gets last, and its
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +19,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from agent.archiving import digest_of
 from agent.errors import AgentError
+from dicom_io.durable import digest_of
 from dicom_io.store import name_of
 
 FORMAT: Final = 1
@@ -129,12 +128,3 @@ class BackupFolder:
 def digest_of_manifest(said: dict[str, Any]) -> str:
     """Return the digest of a manifest without its digest."""
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from agent.destinations import Destination
+from agent.destinations import Destination, mapped
 from agent.errors import DeliveryError, DestinationDownError
 from agent.retry import Backoff, Chance
 from db.breaker import Pass, Wait, look, note_answer, note_fault, rest_of
@@ -44,13 +44,10 @@ class Breaker:
             return found.until
         if found is Pass.PROBE:
             try:
-                destination.ping()
+                with mapped(name):
+                    destination.ping()
             except DeliveryError as error:
                 return self._fault(name, error, longest=LONGEST_PAUSE)
-            except Exception as error:
-                log.exception("destination_not_asked", destination=name)
-                down = DestinationDownError(f"not asked: {type(error).__name__}")
-                return self._fault(name, down, longest=LONGEST_PAUSE)
         return None
 
     def ended(self, name: str, error: DeliveryError | None) -> None:

@@ -11,7 +11,7 @@ import structlog
 from agent.breaker import Breaker
 from agent.confirm import Confirmer
 from agent.described import instance_attributes
-from agent.destinations import Destination, Outgoing
+from agent.destinations import Destination, Outgoing, mapped
 from agent.destinations.folder import Trial
 from agent.errors import AgentError, DeliveryError, Retry
 from agent.job_log import about
@@ -104,18 +104,13 @@ class Deliverer:
     def _attempt(self, task: DeliveryTask, outgoing: Outgoing, begun: Begun) -> Settlement:
         """Send, and commit how it went."""
         try:
-            detail = self.destinations[task.destination].send(outgoing)
+            with mapped(task.destination):
+                detail = self.destinations[task.destination].send(outgoing)
         except DeliveryError as error:
             self.breaker.ended(task.destination, error)
             if not (error.already_there and begun.sent_before):
                 return self._failed(task, begun, error)
             detail = f"{error.status}: these bytes were sent there before"
-        except OSError:
-            raise  # as above
-        except Exception as error:
-            log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
-            reason = f"the report could not be sent: {type(error).__name__}"
-            return self._failed(task, begun, DeliveryError(reason, retry=False, sent=True))
         else:
             self.breaker.ended(task.destination, None)
         return self._has_it(task, begun, detail)

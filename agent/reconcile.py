@@ -9,11 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from agent.archiving import digest_of
-from agent.backup_folder import sync
 from agent.scrub import damage_of
 from db.database import Database
 from db.needed_files import NeededFile, is_to_be_deleted, needed_files, needs, studies_of
+from dicom_io.durable import digest_of, sync
 from dicom_io.store import ListedFile, Store, name_of
 
 YOUNG: Final = timedelta(hours=1)

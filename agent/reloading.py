@@ -48,17 +48,21 @@ class Accepted:
     def reload(self) -> tuple[Change, ...]:
         """Take what the file says now and return what changed; nothing where it is refused.
 
-        An edge: whatever goes wrong with a file, the supervisor and all that it runs go on.
+        A named edge: whatever goes wrong with a file, the supervisor and all that it runs go on.
         """
+        try:
+            return self._take()
+        except Exception as error:
+            log.exception("configuration_refused", problems=[f"{type(error).__name__}: see where it was raised."])
+            return ()
+
+    def _take(self) -> tuple[Change, ...]:
         try:
             text, config = self._read()
             found = changes(self.config, config)
             wrong = list(unusable(config, found))
         except ConfigError as error:
             return self._refuse(str(error).splitlines())
-        except Exception as error:
-            log.exception("configuration_unreadable")
-            return self._refuse([f"{type(error).__name__}: the log says where."])
         wrong += [f"{change.key}: expected to stay until the next start." for change in needing_restart(found)]
         if wrong:
             return self._refuse(wrong)
@@ -103,41 +107,38 @@ class Accepted:
         except (DatabaseError, OSError) as error:
             log.warning("reload_not_recorded", outcome=str(outcome), reason=str(error))
             return str(error)
-        except Exception as error:
-            log.exception("reload_not_recorded", outcome=str(outcome), reason=type(error).__name__)
-            return type(error).__name__
         return None
 
 
 def follow_notices(notices: Notices, path: Path | None, hung_up: threading.Event, renewal: Renewal) -> None:
-    """Have a role take over what its supervisor has accepted and posted, at each SIGHUP from it.
+    """Have a role take over what its supervisor has accepted and posted, at each SIGHUP from it."""
 
-    An edge: a role that cannot starts anew, with what is accepted. Else it would go on with the old one for ever.
-    """
-    while hung_up.wait():
-        hung_up.clear()
-        try:
-            for text in notices.news():
-                renewal.tell(parse(text, path))
-        except ConfigError as error:  # a file that it names has gone since it was accepted
-            log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
-            renewal.start_anew()
-            return
-        except Exception:
-            log.exception("configuration_not_taken_over")
-            renewal.start_anew()
-            return
+    def take() -> None:
+        for text in notices.news():
+            renewal.tell(parse(text, path))
+
+    _follow(hung_up, renewal, take)
 
 
 def follow_file(accepted: Accepted, role: str, hung_up: threading.Event, renewal: Renewal) -> None:
-    """Have a role that runs alone take over what its file says, at each SIGHUP; never returns.
+    """Have a role that runs alone take over what its file says, at each SIGHUP.
 
     One that is to start anew is told to drain, and that it has to be started again.
     """
-    while hung_up.wait():
-        hung_up.clear()
+
+    def take() -> None:
         found = accepted.reload()
         if role in starting_anew(found):
             renewal.start_anew()
         elif found and role in RENEWED:
             renewal.tell(accepted.config)
+
+    _follow(hung_up, renewal, take)
+
+
+def _follow(hung_up: threading.Event, renewal: Renewal, take: Callable[[], None]) -> None:
+    """Call `take` at each SIGHUP, until the role has to start anew since it failed."""
+    while hung_up.wait():
+        hung_up.clear()
+        if not renewal.attempt(take):
+            return

@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from agent.config.file import Config
+from agent.errors import ConfigError
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +34,28 @@ class Renewal:
         with self._lock:  # for all of it: one that comes just now is taken after the one that waited
             self._take = take
             if self._waiting is not None:
-                self._give(take, self._waiting)
+                self.attempt(partial(_give, take, self._waiting))
 
     def start_anew(self) -> None:
         """Have the role drain, to be started again with the new configuration."""
         self.anew = True
         self._stop.set()
+
+    def attempt(self, take: Callable[[], None]) -> bool:
+        """Take something over by `take`, and tell whether that went well; else the role starts anew.
+
+        A named edge: whatever it is that fails, the role would go on with the old configuration for ever.
+        """
+        try:
+            take()
+        except ConfigError as error:  # a file that it names has gone since it was accepted
+            log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
+        except Exception:
+            log.exception("configuration_not_taken_over")
+        else:
+            return True
+        self.start_anew()
+        return False
 
     def ask(self) -> int:
         """Ask for the file to be read again; return the process that does it."""
@@ -45,18 +63,14 @@ class Renewal:
         return self._supervisor
 
     def tell(self, config: Config) -> None:
-        """Have the role take a configuration over; returns when it has."""
+        """Have the role take a configuration over; returns when it has. Raises whatever keeps it from that."""
         with self._lock:
             if self._take is None:
                 self._waiting = config
             else:
-                self._give(self._take, config)
+                _give(self._take, config)
 
-    def _give(self, take: Callable[[Config], None], config: Config) -> None:
-        try:
-            take(config)
-        except Exception:
-            log.exception("configuration_not_taken_over")
-            self.start_anew()
-        else:
-            log.info("configuration_taken_over")
+
+def _give(take: Callable[[Config], None], config: Config) -> None:
+    take(config)
+    log.info("configuration_taken_over")

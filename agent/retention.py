@@ -165,19 +165,19 @@ class Retainer:
         return frozenset(files.values())
 
     def _delete_files(self, deadline: float) -> bool:
-        """Delete the files that no row needs any more; False when the time is up, or a back-up runs."""
+        """Delete the files that no row needs any more; False when the time is up. They outwait a back-up."""
         after, deleted, size = 0, 0, 0
-        done = True
-        while done and (files := doomed(self.database, after=after)):
+        done, backed_up = True, False
+        while done and not backed_up and (files := doomed(self.database, after=after)):
             for file in files:
                 try:
                     gone = delete_file(self.database, file, self.store.delete, now=self.clock())
                 except StoreError as error:
                     log.warning("file_not_deleted", sha256=file.sha256, reason=str(error))
                     continue
-                done = gone is not None and monotonic() < deadline
+                done, backed_up = monotonic() < deadline, gone is None
                 deleted, size = deleted + bool(gone), size + (file.size if gone else 0)
-                if not done:
+                if backed_up or not done:
                     break
             after = files[-1].id
         if deleted:

@@ -230,9 +230,7 @@ def raise_study(connection: Connection, position: Position, *, at: datetime, all
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTask:
-    """An Instance whose SOP Instance UID was known with other bytes: its file, and that of the one that counts.
-
-    It is the first that came of those that count, else of those that are kept apart.
+    """An Instance whose SOP Instance UID was known with other bytes: its file, and that of the first that counts.
 
     `corrected` names what messages (HL7) have corrected of its study since.
     """

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from dicom_io.charset import ascii_text
 from dicom_io.scan import Elements, Syntax, read_elements, read_items
 
 
@@ -34,7 +35,7 @@ class Attributes:
 
     def texts(self, tag: int) -> tuple[str, ...]:
         """Return the values of a multi-valued text of the default character set (VR CS, DS, IS, UI)."""
-        value = self.raw(tag).decode("ascii", "replace").strip("\0 ")
+        value = ascii_text(self.raw(tag))
         return tuple(part.strip("\0 ") for part in value.split("\\")) if value else ()
 
     def text(self, tag: int) -> str:

@@ -46,6 +46,11 @@ def decode_text(value: bytes, codecs: Sequence[str]) -> str:
     return without_controls(text).strip()
 
 
+def ascii_text(value: bytes) -> str:
+    """Return a value of the default repertoire (VR CS, UI, DS, ...; PS3.5 6.1.2.1), without padding. Never fails."""
+    return value.decode(_ASCII, "replace").strip("\0 ")
+
+
 def without_controls(text: str) -> str:
     """Return a text without control characters: PostgreSQL cannot keep NUL, and the others break lines."""
     return text if text.isprintable() else text.translate(_NO_CONTROLS)

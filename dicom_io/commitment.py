@@ -15,7 +15,7 @@ from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from dicom_io.dispatch import await_answer
 from dicom_io.errors import AssociationRejectedError, CommitmentError, MatchingError, UidError
 from dicom_io.exchange import Caller
-from dicom_io.header import check_uid
+from dicom_io.header import read_uid
 from dicom_io.identifier import encode_elements, encode_items, scan_dataset, syntax_of
 from dicom_io.negotiation import STORAGE_COMMITMENT
 from dicom_io.peer import Peer, Timeouts
@@ -143,11 +143,6 @@ def _read(request: Any, transfer_syntax: str) -> CommitmentRequest:  # noqa: ANN
     if len(instances) > MOST_INSTANCES:
         raise CommitmentError(RESOURCE_LIMITATION)
     return CommitmentRequest(transaction_uid=transaction_uid, instances=instances)
-
-
-def read_uid(value: bytes | None) -> str:
-    """Return the UID of a raw value. Raises UidError for any other, or none."""
-    return check_uid((value or b"").decode("ascii", "replace").strip("\0 "))
 
 
 def _event(report: CommitmentReport, transfer_syntax: str) -> N_EVENT_REPORT:

@@ -21,9 +21,9 @@ from dicom_io.commitment import (
     REQUEST,
     TRANSACTION_UID,
     WELL_KNOWN_INSTANCE,
-    read_uid,
 )
 from dicom_io.errors import CommitmentError, MatchingError, NetworkError, UidError
+from dicom_io.header import read_uid
 from dicom_io.identifier import encode_elements, encode_items, read_identifier, scan_dataset, syntax_of
 from dicom_io.negotiation import STORAGE_COMMITMENT, STUDY_ROOT_FIND
 from dicom_io.peer import Peer, Timeouts

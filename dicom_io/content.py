@@ -9,6 +9,7 @@ from pydicom.tag import BaseTag
 
 from dicom_io.errors import PixelError
 from dicom_io.frames import pixels_equal
+from dicom_io.opened import FOREIGN_ERRORS
 
 _ENCODING: Final = frozenset(
     {
@@ -50,9 +51,7 @@ def same_content(first: Path, second: Path, corrected: Collection[str] = ()) -> 
         if "PixelData" not in one and "PixelData" not in other:
             return True
         return pixels_equal(first, second)
-    except PixelError:
-        return False
-    except Exception:  # noqa: BLE001 - pydicom raises whatever a broken element provokes: ValueError, KeyError, ...
+    except (PixelError, *FOREIGN_ERRORS):
         return False
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from dicom_io.errors import HeaderError, UidError
-from dicom_io.header import check_uid
+from dicom_io.header import read_uid
 from dicom_io.scan import open_stream, read_elements
 from dicom_io.syntaxes import BIG_ENDIAN, EXPLICIT, IMPLICIT
 
@@ -110,7 +110,7 @@ def _uid(name: str, *candidates: bytes | None) -> str:
     """Return the first candidate that is a UID."""
     for candidate in candidates:
         with contextlib.suppress(UidError):
-            return check_uid((candidate or b"").decode("ascii", "replace").strip("\0 "))
+            return read_uid(candidate)
     message = f"expected a DICOM file with its {name}. Received: none"
     raise HeaderError(message)
 

@@ -5,7 +5,6 @@ come after it.
 """
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from dicom_io.durable import digest_of, sync
 from dicom_io.errors import LostError, StoreError
 from dicom_io.spool import TEMPORARY, Spool, mapped
 from dicom_io.store import ListedFile, StoredFile, checked, is_name, name_of
@@ -21,7 +21,6 @@ from dicom_io.store import ListedFile, StoredFile, checked, is_name, name_of
 INCOMING: Final = "incoming"
 FOLDERS: Final = tuple(f"{number:02x}" for number in range(256))
 _FOLDER_MODE: Final = 0o700  # patient data: for the agent's account only
-_CHUNK: Final = 1 << 20
 _STALE_SECONDS: Final = 3600.0
 
 
@@ -42,9 +41,9 @@ class FolderStore:
             is_new = not root.is_dir()
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             make_folders(root)
-            _sync_folder(root)
+            sync(root)
             if is_new:
-                _sync_folder(root.parent)
+                sync(root.parent)
 
     def spool(self) -> Spool:
         """Return a new file for what is received, to be kept by `keep`."""
@@ -68,7 +67,7 @@ class FolderStore:
         with mapped(f"{spool.size} bytes on disk"):
             spool.sync()
             spool.rename(f"{self._root}/{relative}")
-            _sync_folder(f"{self._root}/{digest[:2]}")
+            sync(f"{self._root}/{digest[:2]}")
         return StoredFile(relative, digest, spool.size)
 
     def path(self, relative: str) -> Path:
@@ -92,15 +91,11 @@ class FolderStore:
 
         Raises StoreError if `relative` is no name that `put` gave.
         """
-        digest = hashlib.sha256()
+        path = self.path(relative)
         try:
-            with self.path(relative).open("rb", buffering=0) as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what is cached proves nothing
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
+            return digest_of(path) == sha256
         except OSError:
             return False
-        return digest.hexdigest() == sha256
 
     def delete(self, relative: str) -> bool:
         """Remove a file durably; tell whether it was there. Raises StoreError. Who reads it meanwhile reads on."""
@@ -110,7 +105,7 @@ class FolderStore:
                 path.unlink()
             except FileNotFoundError:
                 return False
-            _sync_folder(path.parent)
+            sync(path.parent)
         return True
 
     def listed(self) -> Iterator[ListedFile]:
@@ -136,15 +131,6 @@ def make_folders(root: Path) -> None:
     for name in (INCOMING, *FOLDERS):
         (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
         _remove_stale(root / name)
-
-
-def _sync_folder(folder: Path | str) -> None:
-    """Make the names in `folder` durable: a rename is not, until its folder is synced."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_stale(folder: Path) -> None:

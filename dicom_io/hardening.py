@@ -33,7 +33,7 @@ _AWAITING_CLOSE: Final = "Sta13"  # PS3.8 table 9-5: the association is over, th
 _DATA_TRANSFER: Final = "Sta6"
 _DATA_RECEIVED: Final = "Evt10"  # PS3.8 table 9-2: a P-DATA-TF PDU
 _CLOSING_SECONDS: Final = 0.5
-LONGEST_PDU: Final = 131072
+LONGEST_SENT_PDU: Final = 131072
 _MOST_UNSENT: Final = 32  # PDUs
 _PAUSE: Final = 0.001  # seconds
 
@@ -173,7 +173,7 @@ class PatientDimse(DIMSEServiceProvider):
     @property
     def maximum_pdu_size(self) -> int:
         """The peer's, but no more than this: a peer without a limit (0) would be sent a file in one PDU."""
-        return min(int(super().maximum_pdu_size) or LONGEST_PDU, LONGEST_PDU)
+        return min(int(super().maximum_pdu_size) or LONGEST_SENT_PDU, LONGEST_SENT_PDU)
 
     def get_msg(self, block: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  # pynetdicom's signature
         """Return the next message if asked to wait for it, (None, None) to who only polls."""

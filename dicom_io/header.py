@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from dicom_io.ages import years_between, years_from_age_string
-from dicom_io.charset import codec_names, decode_text, is_as_declared, without_controls
+from dicom_io.charset import ascii_text, codec_names, decode_text, is_as_declared, without_controls
 from dicom_io.errors import HeaderError, UidError
 from dicom_io.scan import Syntax, open_stream, read_elements, read_items
 
@@ -44,12 +44,8 @@ class _Encoding:
     codecs: tuple[str, ...]
 
 
-def _ascii(value: bytes) -> str:
-    return value.decode("ascii", "replace").strip("\0 ")
-
-
 def _uid(value: bytes, _: _Encoding) -> str:
-    return _ascii(value)
+    return ascii_text(value)
 
 
 def _text(value: bytes, encoding: _Encoding) -> str:
@@ -57,7 +53,7 @@ def _text(value: bytes, encoding: _Encoding) -> str:
 
 
 def _terms(value: bytes, _: _Encoding) -> tuple[str, ...]:
-    return tuple(without_controls(_ascii(part)) for part in value.split(b"\\")) if value.strip(b"\0 ") else ()
+    return tuple(without_controls(ascii_text(part)) for part in value.split(b"\\")) if value.strip(b"\0 ") else ()
 
 
 def _short(value: bytes, encoding: _Encoding) -> int:
@@ -66,20 +62,20 @@ def _short(value: bytes, encoding: _Encoding) -> int:
 
 
 def _frames(value: bytes, _: _Encoding) -> int:
-    text = _ascii(value)
+    text = ascii_text(value)
     number = int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
     return number if 1 <= number <= _LARGEST else 1
 
 
 def _code(value: bytes, encoding: _Encoding) -> str:
     for item, _ in read_items(value, encoding.syntax, _CODE_VALUES):
-        return next((_ascii(item.values[tag]) for tag in _CODE_VALUES if tag in item.values), "")
+        return next((ascii_text(item.values[tag]) for tag in _CODE_VALUES if tag in item.values), "")
     return ""
 
 
 def _reference(value: bytes, encoding: _Encoding) -> str:
     for item, _ in read_items(value, encoding.syntax, (_REFERENCED_SOP_INSTANCE_UID,)):
-        uid = _ascii(item.values.get(_REFERENCED_SOP_INSTANCE_UID, b""))
+        uid = ascii_text(item.values.get(_REFERENCED_SOP_INSTANCE_UID, b""))
         return uid if len(uid) <= _MAX_UID_LENGTH and _UID.fullmatch(uid) else ""
     return ""
 
@@ -224,6 +220,11 @@ def check_uid(value: str) -> str:
     return value
 
 
+def read_uid(value: bytes | None) -> str:
+    """Return the UID of a raw value. Raises UidError for any other, or none."""
+    return check_uid(ascii_text(value or b""))
+
+
 def is_candidate(header: Header) -> bool:
     """Tell whether the Instance is a radiograph to be analysed or declined, by SOP Class.
 
@@ -239,7 +240,7 @@ def _read(source: BinaryIO) -> Header:
     stream = open_stream(source)
     values = read_elements(stream.source, stream.syntax, _WANTED, stop=_STOP).values
     terms = values.get(_SPECIFIC_CHARACTER_SET, b"").split(b"\\")
-    encoding = _Encoding(stream.syntax, codec_names([_ascii(term) for term in terms]))
+    encoding = _Encoding(stream.syntax, codec_names([ascii_text(term) for term in terms]))
     attributes = {name: understand(values[tag], encoding) for name, tag, understand in _FIELDS if tag in values}
     for name in ("sop_instance_uid", "study_instance_uid"):
         if not attributes.get(name):
@@ -247,7 +248,7 @@ def _read(source: BinaryIO) -> Header:
             raise HeaderError(message)
     header = Header(
         **attributes,
-        transfer_syntax_uid=_ascii(stream.meta.get(_TRANSFER_SYNTAX_UID, b"")),
+        transfer_syntax_uid=ascii_text(stream.meta.get(_TRANSFER_SYNTAX_UID, b"")),
         device_uids=tuple(_device_uids(values, stream.syntax)),
         misread_text=not all(is_as_declared(values[tag], encoding.codecs) for tag in _TEXTS if tag in values),
     )
@@ -261,4 +262,4 @@ def _device_uids(values: dict[int, bytes], syntax: Syntax) -> Iterator[str]:
     """Yield the Device UIDs of the equipment and of all that contributed, in the order in which they stand."""
     items = read_items(values.get(_CONTRIBUTING_EQUIPMENT_SEQUENCE, b""), syntax, (_DEVICE_UID,))
     for elements in (values, *(item.values for item, _ in items)):
-        yield from filter(_UID.fullmatch, (_ascii(part) for part in elements.get(_DEVICE_UID, b"").split(b"\\")))
+        yield from filter(_UID.fullmatch, (ascii_text(part) for part in elements.get(_DEVICE_UID, b"").split(b"\\")))

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from dicom_io import reasons
 from dicom_io.attributes import Attributes
+from dicom_io.charset import ascii_text
 from dicom_io.errors import HeaderError, PixelError
 from dicom_io.scan import MAX_INFLATED, Stream, open_stream, read_elements
 from dicom_io.syntaxes import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, NATIVE
@@ -162,7 +163,7 @@ def _pixel_tag(present: Collection[int], *, is_dicom: bool) -> int:
 
 def _transfer_syntax(stream: Stream) -> str:
     """Return the transfer syntax of the pixel data: as stated, but for uncompressed ones as they were found to be."""
-    stated = stream.meta.get(_TRANSFER_SYNTAX_UID, b"").decode("ascii", "replace").strip("\0 ")
+    stated = ascii_text(stream.meta.get(_TRANSFER_SYNTAX_UID, b""))
     if stated and stated not in NATIVE | DEFLATED:
         return stated
     if not stream.syntax.little_endian:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-from dicom_io.charset import codec_names, decode_text, without_controls
+from dicom_io.charset import ascii_text, codec_names, decode_text, without_controls
 from dicom_io.errors import MatchingError
 from dicom_io.identifier import encode_elements, encode_items, scan_dataset, syntax_of
 from dicom_io.scan import EVERYTHING, Elements, Syntax, read_items
@@ -74,7 +74,7 @@ def name_of(groups: Mapping[str, Any]) -> str:
 
 def _decoded(elements: Elements, syntax: Syntax, codecs: tuple[str, ...], depth: int) -> dict[str, Any]:
     if said := elements.values.get(_CHARACTER_SET):
-        codecs = codec_names([term.decode("ascii", "replace").strip("\0 ") for term in said.split(b"\\")])
+        codecs = codec_names([ascii_text(term) for term in said.split(b"\\")])
     found: dict[str, Any] = {}
     for tag, value in sorted(elements.values.items()):
         if tag == _CHARACTER_SET or not tag & 0xFFFF or tag >> 16 <= 2:  # noqa: PLR2004 - group lengths; no dataset's

@@ -5,7 +5,6 @@ and nothing else of them can fail or be logged. What is not looked at is neither
 """
 
 import io
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,10 +13,10 @@ from typing import Any, Final, Protocol
 from pydicom.uid import generate_uid
 from pynetdicom.dimse_primitives import N_CREATE
 
-from dicom_io.charset import without_controls
+from dicom_io.charset import ascii_text, without_controls
 from dicom_io.errors import MatchingError, UidError
 from dicom_io.exchange import Caller
-from dicom_io.failure import failure
+from dicom_io.failure import edge
 from dicom_io.header import CR_IMAGE_STORAGE, DX_FOR_PRESENTATION, check_uid
 from dicom_io.identifier import scan_dataset, syntax_of
 from dicom_io.scan import Elements, Syntax, read_items
@@ -42,8 +41,6 @@ STATES: Final = frozenset({IN_PROGRESS, "COMPLETED", "DISCONTINUED"})
 
 RADIOGRAPHS: Final = frozenset({CR_IMAGE_STORAGE, DX_FOR_PRESENTATION})
 """SOP Classes of radiographs that are meant to be looked at."""
-
-_log = logging.getLogger(__name__)
 
 _STUDY_INSTANCE_UID: Final = 0x0020000D
 _CODE_VALUE: Final = 0x00080100
@@ -125,11 +122,9 @@ def serve_step(
 ) -> None:
     """Serve one request: whatever happens, the peer gets a status."""
     transfer_syntax = str(association._accepted_cx[context_id].transfer_syntax[0])  # noqa: SLF001  # as pynetdicom does
-    try:
+    response = _response(request, "", PROCESSING_FAILURE)
+    with edge("step_failed", caller.association_id):
         response = answer(steps, caller, request, transfer_syntax)
-    except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-        _log.error("step_failed", extra=failure(caller.association_id, error))  # see `failure`
-        response = _response(request, "", PROCESSING_FAILURE)
     association.dimse.send_msg(response, context_id)
 
 
@@ -216,7 +211,7 @@ def _read(source: io.BytesIO | None, transfer_syntax: str) -> tuple[Elements, Sy
 def _state(elements: Elements) -> str:
     if _STATUS not in elements.values:
         raise _Refused(MISSING_ATTRIBUTE, "expected (0040,0252)")
-    return _text(elements.values[_STATUS]).upper()
+    return ascii_text(elements.values[_STATUS]).upper()
 
 
 def _studies(elements: Elements, syntax: Syntax) -> Iterator[str]:
@@ -227,7 +222,7 @@ def _studies(elements: Elements, syntax: Syntax) -> Iterator[str]:
     for item, _ in read_items(elements.values[_SCHEDULED_STEP_ATTRIBUTES], syntax, (_STUDY_INSTANCE_UID,)):
         if _STUDY_INSTANCE_UID not in item.values:
             raise _Refused(MISSING_ATTRIBUTE, "expected (0040,0270).(0020,000D)")
-        yield _checked(_text(item.values[_STUDY_INSTANCE_UID]), INVALID_ATTRIBUTE_VALUE)
+        yield _checked(ascii_text(item.values[_STUDY_INSTANCE_UID]), INVALID_ATTRIBUTE_VALUE)
         count += 1
     if not count:
         raise _Refused(MISSING_ATTRIBUTE_VALUE, "expected items in (0040,0270)")
@@ -243,7 +238,9 @@ def _named(elements: Elements, syntax: Syntax) -> Iterator[str]:
 def _radiographs(elements: Elements, syntax: Syntax) -> Iterator[str]:
     """Yield those that are CR or DX images for presentation; one for processing often goes to somebody else."""
     for reference in _references(elements, syntax, (_REFERENCED_IMAGE_SEQUENCE,)):
-        if _text(reference.values.get(_REFERENCED_SOP_CLASS_UID, b"")) in RADIOGRAPHS and _uid_or_nothing(reference):
+        if ascii_text(reference.values.get(_REFERENCED_SOP_CLASS_UID, b"")) in RADIOGRAPHS and _uid_or_nothing(
+            reference
+        ):
             yield _uid_or_nothing(reference)
 
 
@@ -256,14 +253,14 @@ def _references(elements: Elements, syntax: Syntax, wanted: tuple[int, ...]) -> 
 
 def _uid_or_nothing(reference: Elements) -> str:
     try:
-        return check_uid(_text(reference.values.get(_REFERENCED_SOP_INSTANCE_UID, b"")))
+        return check_uid(ascii_text(reference.values.get(_REFERENCED_SOP_INSTANCE_UID, b"")))
     except UidError:
         return ""
 
 
 def _reason(elements: Elements, syntax: Syntax) -> str:
     for item, _ in read_items(elements.values.get(_DISCONTINUATION_REASON, b""), syntax, (_CODE_VALUE,)):
-        return without_controls(_text(item.values.get(_CODE_VALUE, b"")))[:_LONGEST_CODE]
+        return without_controls(ascii_text(item.values.get(_CODE_VALUE, b"")))[:_LONGEST_CODE]
     return ""
 
 
@@ -274,7 +271,3 @@ def _checked(uid: str, status: int) -> str:
         return check_uid(uid)
     except UidError:
         raise _Refused(status, "expected a UID") from None
-
-
-def _text(value: bytes) -> str:
-    return value.decode("ascii", "replace").strip("\0 ")

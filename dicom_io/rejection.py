@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dicom_io.errors import HeaderError, UidError
-from dicom_io.header import check_uid
+from dicom_io.header import read_uid
 from dicom_io.scan import Syntax, open_stream, read_elements, read_items
 
 KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
@@ -82,6 +82,6 @@ def _named(evidence: bytes, syntax: Syntax) -> Iterator[tuple[str, str]]:
 def _uid(value: bytes) -> str:
     """Return a value that is a UID; "" for any other, which can name nothing that is on record."""
     try:
-        return check_uid(value.decode("ascii", "replace").strip("\0 "))
+        return read_uid(value)
     except UidError:
         return ""

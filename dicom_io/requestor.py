@@ -24,7 +24,7 @@ from dicom_io.errors import (
     TlsError,
 )
 from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.hardening import LONGEST_PDU, PatientDimse, finish, harden, pace, tcp_socket, unsent
+from dicom_io.hardening import LONGEST_SENT_PDU, PatientDimse, finish, harden, pace, tcp_socket, unsent
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer, Timeouts, check_ae_title
 from dicom_io.statuses import MATCHES
@@ -85,7 +85,7 @@ class Requestor:
                 self._peer.port,
                 contexts=[build_context(*pair) for pair in self._pairs],
                 ae_title=self._peer.ae_title,
-                max_pdu=LONGEST_PDU,
+                max_pdu=LONGEST_SENT_PDU,
                 ext_neg=[*self._roles],
                 tls_args=None if self._tls is None else (self._tls, self._peer.host),
                 evt_handlers=[

@@ -1,6 +1,5 @@
 """What the SCP offers beside Verification and Storage, and how its requests get there."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from dicom_io.dispatch import Service
 from dicom_io.door import Door, Verb
 from dicom_io.errors import ArchiveError
 from dicom_io.exchange import Caller, Exchange
-from dicom_io.failure import failure
+from dicom_io.failure import edge
 from dicom_io.mpps import Steps, serve_step
 from dicom_io.negotiation import NOTHING_HELD
 from dicom_io.peer import Peer
@@ -23,8 +22,6 @@ from dicom_io.query_retrieve import COMBINED, Archive, Served, find
 from dicom_io.retrieve import get, move
 from dicom_io.statuses import CANNOT_UNDERSTAND
 from dicom_io.ups import UpsService, Workitems
-
-_log = logging.getLogger(__name__)
 
 _QUERIES: Final = frozenset({Verb.FIND, Verb.MOVE, Verb.GET})
 _Serve: TypeAlias = Callable[[Exchange], Served]
@@ -114,11 +111,10 @@ def _answer(
 ) -> None:
     """Serve one request; whatever happens, the peer gets a status."""
     exchange = Exchange(association, request, context_id, caller)
-    try:
+    with edge("request_failed", caller.association_id):
         archive.served(serve(exchange))
-    except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-        _log.error("request_failed", extra=failure(caller.association_id, error))  # see `failure`
-        exchange.respond(CANNOT_UNDERSTAND)
+        return
+    exchange.respond(CANNOT_UNDERSTAND)
 
 
 def _commit(
@@ -133,10 +129,8 @@ def _commit(
 
     What fails after an N-ACTION's answer is made good by the job that it left.
     """
-    try:
+    with edge("request_failed", caller.association_id):
         if isinstance(request, N_EVENT_REPORT):
             serve_report(asked, association, request, context_id)
             return
         serve_commitment(commitment, association, caller, request, context_id)
-    except Exception as error:  # noqa: BLE001  # the SCP's edge, as above
-        _log.error("request_failed", extra=failure(caller.association_id, error))  # see `failure`

@@ -1,6 +1,5 @@
 """One association as the SCP serves it: who is admitted, what each request is answered, and the summary at its end."""
 
-import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pynetdicom.presentation import PresentationContext
 from dicom_io.dispatch import offer
 from dicom_io.door import Door, Verb
 from dicom_io.exchange import Caller
-from dicom_io.failure import failure
+from dicom_io.failure import edge
 from dicom_io.hardening import wake
 from dicom_io.negotiation import NOTHING_HELD, STUDY_ROOT_FIND, STUDY_ROOT_GET, supported_contexts, verb_of
 from dicom_io.pdu_reader import protocol_of
@@ -44,8 +43,6 @@ _ANOTHER_PROTOCOL: Final = {
 }
 
 _NO_BALANCERS: Final = Balancers()
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,16 +162,14 @@ class Session:
         dimse: SpoolingDimse = association.dimse
         if not isinstance(request, StoreRequest):
             request = dimse.request_of(request, context_id)
-        try:
+        status = UNEXPECTED
+        with edge("store_failed", self.association_id):
             context = association._accepted_cx[context_id]  # noqa: SLF001  # as pynetdicom looks it up
             instance = self._instance(request, str(context.transfer_syntax[0]))
             with instance.spool:
                 self._bytes += instance.spool.size
                 refusal = self._refusal(context.abstract_syntax)
                 status = self._terms.sink.received(instance) if refusal is None else refusal
-        except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-            _log.error("store_failed", extra=failure(self.association_id, error))  # see `failure`
-            status = UNEXPECTED
         self._count(status)
         if association.is_established:
             dimse.answer(request, status)
@@ -248,7 +243,5 @@ class Session:
             bytes=self._bytes,
             trouble=trouble,
         )
-        try:
+        with edge("association_end_failed", self.association_id):
             self._terms.sink.association_ended(summary)
-        except Exception as error:  # noqa: BLE001  # the SCP's edge: one association's end disturbs no other
-            _log.error("association_end_failed", extra=failure(self.association_id, error))  # as above

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydicom import Dataset, dcmread
 
 from dicom_io.errors import HeaderError
+from dicom_io.opened import FOREIGN_ERRORS
 from dicom_io.silence import quiet_pydicom
 
 SR_CLASSES: Final = "1.2.840.10008.5.1.4.1.1.88."
@@ -67,7 +68,7 @@ def read_structured(path: Path) -> StructuredReport:
             return _read(path)
     except HeaderError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever hostile bytes make pydicom raise
+    except FOREIGN_ERRORS as error:
         message = f"expected a structured report. Received: {type(error).__name__}"
         raise HeaderError(message) from None
 

@@ -14,7 +14,7 @@ from pynetdicom.dimse_primitives import C_FIND, N_ACTION, N_CREATE, N_GET, N_SET
 
 from dicom_io.errors import ArchiveError, MatchingError, UidError
 from dicom_io.exchange import Caller, Exchange
-from dicom_io.failure import failure
+from dicom_io.failure import edge
 from dicom_io.header import check_uid
 from dicom_io.json_message import Model, decode, encode, text_of
 from dicom_io.negotiation import UPS_PULL, UPS_PUSH, UPS_QUERY, UPS_WATCH
@@ -129,19 +129,22 @@ class UpsService:
         """Serve one request: whatever happens, the peer gets a status."""
         context = association._accepted_cx[context_id]  # noqa: SLF001  # as pynetdicom looks it up
         syntax, sop_class = str(context.transfer_syntax[0]), str(context.abstract_syntax)
-        try:
+        response = _response(request, CANNOT_UNDERSTAND if isinstance(request, C_FIND) else PROCESSING_FAILURE)
+        with edge("ups_failed", self.caller.association_id):
             if not isinstance(request, _OPERATIONS[sop_class]):
-                raise _Refused(UNRECOGNISED_OPERATION)  # noqa: TRY301
-            if isinstance(request, C_FIND):
+                response = _response(request, UNRECOGNISED_OPERATION)
+            elif isinstance(request, C_FIND):
                 self._find(Exchange(association, request, context_id, self.caller))
                 return
-            response = self._answer(request, sop_class, syntax)
-        except _Refused as refused:
-            response = _response(request, refused.status, refused.comment)
-        except Exception as error:  # noqa: BLE001  # the SCP's edge: a peer always gets a status
-            _log.error("ups_failed", extra=failure(self.caller.association_id, error))  # see `failure`
-            response = _response(request, CANNOT_UNDERSTAND if isinstance(request, C_FIND) else PROCESSING_FAILURE)
+            else:
+                response = self._answered(request, sop_class, syntax)
         association.dimse.send_msg(response, context_id)
+
+    def _answered(self, request: Any, sop_class: str, syntax: str) -> Any:  # noqa: ANN401  # as above
+        try:
+            return self._answer(request, sop_class, syntax)
+        except _Refused as refused:
+            return _response(request, refused.status, refused.comment)
 
     def _find(self, exchange: Exchange) -> None:
         """Answer a C-FIND (CC.2.8): a pending response for each match, then the final one."""

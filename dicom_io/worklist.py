@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.dsutils import encode
 
-from dicom_io.charset import codec_names, decode_text
+from dicom_io.charset import ascii_text, codec_names, decode_text
 from dicom_io.errors import AssociationRejectedError, HeaderError, NetworkError
 from dicom_io.peer import DEFAULT_TIMEOUTS, Peer, Timeouts
 from dicom_io.requestor import Requestor
@@ -119,6 +119,6 @@ def _order(identifier: Any) -> Order:  # noqa: ANN401  # bytes in a stream, or n
     except HeaderError:
         return Order()
     terms = values.get(_CHARACTER_SET, b"").split(b"\\")
-    codecs = codec_names([term.decode("ascii", "replace").strip("\0 ") for term in terms])
+    codecs = codec_names([ascii_text(term) for term in terms])
     said = {name: decode_text(values[tag], codecs).strip("\0 ") for tag, name in _FIELDS.items() if tag in values}
     return Order(**said)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -12,7 +12,8 @@ from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
 from agent.parts import parts_of, utc_now
 from agent.reconcile import Misfit, Reconciler, Reconciliation
-from db.needed_files import NeededFile
+from db.database import Database
+from db.needed_files import NeededFile, needed_files
 
 _SHOWN = 1000
 
@@ -38,7 +39,7 @@ def verify(*, digests: bool, sample: int | None, collect: Path | None, config: C
     seen = Reconciliation()
     with parts_of(config) as parts:
         reconciler = Reconciler(parts.database, parts.store, utc_now)
-        reads = _every if digests else _sampler(sample or 0)
+        reads = _every if digests else _sampler(parts.database, sample or 0)
         found = reconciler.compare(seen, reads=reads, collect=collect)
         shown = list(islice(found, _SHOWN))
         left_off = sum(1 for _ in found)
@@ -54,18 +55,13 @@ def _every(_file: NeededFile) -> bool:
     return True
 
 
-def _sampler(number: int) -> Callable[[NeededFile], bool]:
-    """Return what takes `number` files from a digest taken at random on; digests are spread evenly."""
-    start, left = f"{random.getrandbits(64):016x}", number
-
-    def take(file: NeededFile) -> bool:
-        nonlocal left
-        if left <= 0 or file.sha256 < start:
-            return False
-        left -= 1
-        return True
-
-    return take
+def _sampler(database: Database, number: int) -> Callable[[NeededFile], bool]:
+    """Return what takes `number` files from a digest taken at random on, and after the last from the first on."""
+    start = f"{random.getrandbits(64):016x}"  # digests are spread evenly
+    behind = (file.sha256 for file in needed_files(database, after=start))
+    around = (file.sha256 for file in needed_files(database, before=start))
+    taken = set(islice(chain(behind, around), number))
+    return lambda file: file.sha256 in taken
 
 
 def _print(seen: Reconciliation, shown: list[Misfit], left_off: int) -> None:

@@ -7,7 +7,8 @@ and `Destination`, made from its settings, which keeps the contract below; one t
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -15,11 +16,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, Literal, Protocol, runtime_checkable
 
+import structlog
 from pydantic import Field
 
 from agent.config.section import Section
-from agent.errors import ConfigError, DeliveryError
+from agent.errors import ConfigError, DeliveryError, DestinationDownError
 from dicom_io.commitment_scu import Answer, Question, Way
+
+log = structlog.get_logger(__name__)
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 """What a destination's name looks like: it is part of the names of its jobs and threads."""
@@ -122,6 +126,25 @@ class Confirming(Protocol):
 
     def confirm(self, question: Question, ways: tuple[Way, ...]) -> Answer:
         """Ask in the first of `ways` that it offers. Raises DeliveryError when it does not answer."""
+
+
+@contextmanager
+def mapped(name: str) -> Iterator[None]:
+    """Let nothing but DeliveryError leave what the destination of that name is asked for in the block.
+
+    A named edge: a destination may be a site's own module. Whatever nobody foresaw is logged here. An error of the
+    system would meet anything else, too, and may pass; any other is a defect, which the same bytes would meet again.
+    """
+    try:
+        yield
+    except DeliveryError:
+        raise
+    except Exception as error:
+        log.exception("destination_broke", destination=name)
+        message = f"expected an answer. Received: error={type(error).__name__}"
+        if isinstance(error, OSError):
+            raise DestinationDownError(message, sent=True) from error
+        raise DeliveryError(message, retry=False, sent=True) from error
 
 
 def patience_of(made: Mapping[str, Destination]) -> dict[str, timedelta | None]:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from agent.destinations import NAME, Alert, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
+from dicom_io.durable import sync
 
 MEDIA_TYPES: Final[frozenset[str]] = frozenset()
 """Every one."""
@@ -95,8 +96,8 @@ class Destination:
                 self._write(path, source)
                 return name
             if _digest(path) == _digest(source):
-                _sync(path)
-                _sync(self._folder)
+                sync(path)
+                sync(self._folder)
                 return f"{name} was there"
         except OSError as error:
             raise self._unusable(error) from None
@@ -116,7 +117,7 @@ class Destination:
         except OSError:
             part.unlink(missing_ok=True)
             raise
-        _sync(self._folder)
+        sync(self._folder)
 
     def _unusable(self, error: OSError) -> DestinationDownError:
         return DestinationDownError(f"expected a writable folder. Received: {self._folder} ({error.strerror})")
@@ -159,14 +160,6 @@ def _opened(source: bytes | Path) -> io.BytesIO | io.BufferedReader:
 def _digest(source: bytes | Path) -> str:
     with _opened(source) as whole:
         return hashlib.file_digest(whole, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _name(identifier: str, data: bytes, media_type: str) -> str:

@@ -161,6 +161,23 @@ def test_a_role_that_cannot_take_over_what_was_accepted_starts_anew_whatever_kee
     assert renewal.anew
 
 
+@pytest.mark.parametrize("ready_first", [True, False])
+def test_a_role_that_fails_to_take_a_configuration_over_starts_anew(*, ready_first: bool) -> None:
+    stop, hung_up, notices = threading.Event(), threading.Event(), Notices()
+    renewal, of_role, cannot = Renewal(stop), copy(notices), Mock(side_effect=ZeroDivisionError)
+    if ready_first:
+        renewal.follow(cannot)
+        notices.post(XRAY)
+        hung_up.set()
+        follow_notices(of_role, None, hung_up, renewal)
+    else:  # it came while the role was starting
+        renewal.tell(of(XRAY))
+        renewal.follow(cannot)
+    assert cannot.called
+    assert stop.is_set()
+    assert renewal.anew
+
+
 def test_whatever_keeps_a_reload_from_being_recorded_nothing_is_taken_and_the_next_one_is(accepted: Accepted) -> None:
     assert accepted.path is not None
     clock = accepted.clock
@@ -168,7 +185,7 @@ def test_whatever_keeps_a_reload_from_being_recorded_nothing_is_taken_and_the_ne
     accepted.path.write_text(ROWS + CT)
     with capture_logs() as events:
         assert accepted.reload() == ()
-    assert [event["event"] for event in events] == ["reload_not_recorded", "configuration_refused"]
+    assert [event["event"] for event in events] == ["configuration_refused"]
     accepted.clock = clock
     assert accepted.reload() != ()
 

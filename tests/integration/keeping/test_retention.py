@@ -14,6 +14,7 @@ import pytest
 from agent.config.keeping import RetentionSection
 from agent.reconcile import Reconciler, Reconciliation
 from agent.retention import ClockAheadError, Retainer
+from db.backup_record import begin_backup, end_backup
 from db.database import Database
 from db.file_deletion import waiting_files
 from db.pruning import prune
@@ -85,6 +86,21 @@ def test_nothing_goes_that_the_archive_does_not_take(
     in_the_way.mkdir()
     retainer(site, results_after_days=AGE, archive_folder=in_the_way).run()
     assert len(site.files()) == 3
+
+
+def test_a_back_up_is_outwaited_and_not_run_after_run_at_once(
+    database: Database, site_of: Callable[..., Any], a_year: timedelta
+) -> None:
+    site = site_of(database)
+    site.delivered()
+    site.now += a_year
+    keeping = retainer(site, results_after_days=AGE)
+    number = begin_backup(database, "b", now=site.now)
+    assert keeping.run() is None
+    assert (len(site.files()), site.rows()) == (3, set())
+    end_backup(database, number, whole=True, files=0, size=0, detail="", now=site.now)
+    assert keeping.run() is None
+    assert site.files() == set()
 
 
 def test_for_room_the_oldest_go_until_there_is_enough(

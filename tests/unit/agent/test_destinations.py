@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from agent import destinations
-from agent.destinations import Outgoing
+from agent.destinations import Outgoing, mapped
 from agent.destinations import dicom as module
-from agent.errors import ConfigError, DeliveryError
+from agent.errors import ConfigError, DeliveryError, DestinationDownError, Retry
 from dicom_io.errors import (
     AssociationAbortedError,
     AssociationRejectedError,
@@ -171,3 +171,25 @@ def test_every_destination_defines_what_it_must(name: str) -> None:
 def test_a_destinations_name_is_fit_for_ledger_queue_and_page(name: str) -> None:
     with pytest.raises(ValidationError):
         module.Settings(**(SETTINGS | {"name": name}))
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "patience"),
+    [
+        (OSError(24, "Too many open files"), DestinationDownError, Retry.SOON),
+        (KeyError("x"), DeliveryError, Retry.NEVER),
+    ],
+)
+def test_what_nobody_foresaw_of_a_destination_is_told_as_a_delivery_that_may_have_arrived(
+    raised: Exception, kind: type[DeliveryError], patience: Retry
+) -> None:
+    with pytest.raises(DeliveryError) as caught, mapped("own"):
+        raise raised
+    assert (type(caught.value), caught.value.patience, caught.value.sent) == (kind, patience, True)
+
+
+def test_what_a_destination_says_itself_is_handed_on_as_it_is() -> None:
+    said = DeliveryError("expected. Received: no", retry=True, status="A700")
+    with pytest.raises(DeliveryError) as caught, mapped("own"):
+        raise said
+    assert caught.value is said
