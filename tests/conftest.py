@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-REAL_PARTS = "chest chromium collector databases object_stores openid people served snippets".split()  # noqa: SIM905
+REAL_PARTS = "chest chromium collector commands databases object_stores openid people served snippets".split()  # noqa: SIM905
 UNIT = Path(__file__).parent / "unit"
 SHARED = Path(__file__).parents[2] / "shared"
 TOOLS = ("storescu", "dsrdump", "Orthanc", "strace", "chromium", "pdftotext", "haproxy", "systemd-analyze", "promtool")

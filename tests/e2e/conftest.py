@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kept import KeptInstance
+from living import children_of, name_of
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
@@ -41,27 +42,31 @@ PATIENCE = 300.0  # seconds, for whole systems on machines that have much else t
 
 @dataclass
 class Tibabu:
-    """A running `tibabu run`: what its roles said, where they are reached, and its processes."""
+    """A running `tibabu run`: what its roles said, where they are reached, and its processes.
+
+    It begins quickly, with its imports already done; without `quick`, which is None then, as its users start it.
+    """
 
     config: Path
     log: Path
+    quick: Any
     command: Sequence[str] = TIBABU
-    process: subprocess.Popen[bytes] = field(init=False)
+    process: Any = field(init=False)  # as `subprocess.Popen` has it
     said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self, only: Sequence[str] = ()) -> None:
         roles = [part for role in only for part in ("--only", role)]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command line
-                [*self.command, "run", "--config", str(self.config), *roles],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self.config.parent,
-                env=os.environ | {"PYTHONFAULTHANDLER": "1"},
-            )
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+        words = ["run", "--config", str(self.config), *roles]
+        reading, writing = os.pipe()
+        with Path(os.devnull).open("rb") as nothing, os.fdopen(writing, "wb") as said, self.log.open("ab") as log:
+            files = [file.fileno() for file in (nothing, said, log)]
+            how: Any = {"cwd": self.config.parent, "env": os.environ | {"PYTHONFAULTHANDLER": "1"}}
+            if self.quick is not None:
+                self.process = self.quick.start(words, files, **how)
+            else:
+                self.process = subprocess.Popen([*self.command, *words], -1, None, *files, **how)  # noqa: S603 - ours
+        threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
 
     def ready(self, *roles: str, times: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until each of `roles` (all, if none is named) has said `times` times that it serves."""
@@ -98,7 +103,7 @@ class Tibabu:
 
     def pids(self, role: str) -> list[int]:
         """Return the living processes of a role, children of the supervisor."""
-        return [pid for pid in _children(self.process.pid) if _name(pid) == f"tibabu-{role}"]
+        return [pid for pid in children_of(self.process.pid) if name_of(pid) == f"tibabu-{role}"]
 
     def pid(self, role: str) -> int | None:
         """Return the living process of a role of which there is one; None while there is none."""
@@ -116,13 +121,10 @@ class Tibabu:
 
     def cli(self, *arguments: str, seconds: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Run another command of the same product on the same config file."""
-        return subprocess.run(  # noqa: S603 - our own command line
-            [*TIBABU, *arguments, "--config", str(self.config)],
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        words = [*arguments, "--config", str(self.config)]
+        if self.quick is not None:
+            return self.quick.run(words, seconds)
+        return subprocess.run([*TIBABU, *words], capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603 - ours
 
     def document(self, *arguments: str) -> Any:
         """Return what a command prints with --json; it must do well, and have nothing to say to people."""
@@ -137,32 +139,19 @@ class Tibabu:
             self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             return self.process.wait(90)
-        for pid in (*_children(self.process.pid), self.process.pid):
+        for pid in (*children_of(self.process.pid), self.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGABRT)  # each writes into the log where its threads stand
         self.process.wait()
         pytest.fail(f"did not end\n{self.text()[-20000:]}")
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
+    def _listen(self, reading: int) -> None:
+        with os.fdopen(reading, "rb") as stdout:
+            for line in stdout:
                 said = json.loads(line)
                 with self.news:
                     self.said.setdefault(said["ready"], []).append(said)
                     self.news.notify_all()
-
-
-def _children(pid: int) -> list[int]:
-    with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def _name(pid: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-    return ""
 
 
 @dataclass
@@ -214,7 +203,7 @@ def recording_pacs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Abs
 
 
 @pytest.fixture(scope="session")
-def configure() -> Callable[..., Tibabu]:
+def configure(quick_commands: Any) -> Callable[..., Tibabu]:
     """Return `configure(folder, destinations, **sections)`: writes a config.toml with free ports and quick timings."""
 
     def write(folder: Path, destinations: Mapping[str, Peer] | None = None, **sections: Mapping[str, Any]) -> Tibabu:
@@ -223,6 +212,7 @@ def configure() -> Callable[..., Tibabu]:
             "receive": {"host": "127.0.0.1", "port": 0},
             "complete": {"after_release_seconds": 0.5, "quiet_seconds": 5},
             "deliver": {"first_retry_seconds": 0.5, "longest_retry_seconds": 2},
+            "decode": {"processes": 1},
             "web": {"port": 0},
             "log": {"format": "json"},
         }
@@ -235,7 +225,7 @@ def configure() -> Callable[..., Tibabu]:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.toml"
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return Tibabu(config, folder / "agent.log")
+        return Tibabu(config, folder / "agent.log", quick_commands)
 
     return write
 

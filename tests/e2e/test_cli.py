@@ -53,8 +53,8 @@ def test_help_teaches_every_command(tibabu: Any) -> None:
 
 
 def test_an_unknown_command_and_a_wrong_option_are_usage_errors(tibabu: Any) -> None:
-    for words in (["unknown"], ["worklist", "--unknown"], ["echo", "no-peer"], ["send", "/nowhere", "--to", "A@b:1"]):
-        done = plain([*tibabu.command, *words])
+    others = (["worklist", "--unknown"], ["echo", "no-peer"], ["send", "/nowhere", "--to", "A@b:1"])
+    for done in (plain([*tibabu.command, "unknown"]), *(tibabu.quick.run(words, 300) for words in others)):
         assert (done.returncode, done.stdout) == (USAGE, "")
         assert "Usage:" in done.stderr
         assert "Traceback" not in done.stderr

@@ -27,6 +27,7 @@ def test_the_receiver_stores_before_the_network_is_loaded_and_sigterm_drains_eve
     configure: Any, radiograph: Any, tmp_path: Path
 ) -> None:
     agent = configure(tmp_path)
+    agent.quick = None
     agent.start()
     try:
         agent.ready("receive")

@@ -160,7 +160,7 @@ def test_the_agent_runs_from_a_folder_of_impostors(
 ) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
     tibabu = configure(impostors.folder)  # its working directory is the config's folder
-    tibabu.command = [str(installation.tibabu)]
+    tibabu.quick, tibabu.command = None, [str(installation.tibabu)]
     with running(tibabu):
         assert tibabu.send(radiograph())[0].stored
         eventually(lambda: tibabu.has_delivered(1))

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,6 @@ import pytest
 from dicom_io.samples import write_samples
 
 PATIENCE = 180.0
-QUICK = Path(__file__).with_name("quick.py")
 
 
 @dataclass
@@ -127,47 +126,27 @@ def pattern(text: str) -> str:
     )
 
 
-@contextmanager
-def quickly(folder: Path) -> Iterator[Path]:
-    """Give a folder for PATH with a `tibabu` that is the real one, with its imports already done (quick.py)."""
-    folder.mkdir()
-    socket = folder / "socket"
-    command = [sys.executable, "-P", QUICK, "serve", socket]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own script
-    try:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        shim = folder / "tibabu"
-        slow = f'[ -n "${{TIBABU_SLOWLY:-}}" ] && exec {sys.executable} -P -m agent "$@"'
-        shim.write_text(f'#!/bin/sh\n{slow}\nexec {sys.executable} -ISE {QUICK} ask {socket} "$@"\n')
-        shim.chmod(0o755)
-        yield folder
-    finally:
-        server.terminate()
-        server.wait()
-        assert server.stdout is not None
-        server.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def reader(
-    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int], snippets: Callable[[str], list[Any]]
+    quick_commands: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+    snippets: Callable[[str], list[Any]],
 ) -> Iterator[Reader]:
     """Return a reader who has come to the end of the tutorial, with the agent and Orthanc running."""
     folder = tmp_path_factory.mktemp("reader")
     write_samples(folder / "demo/scanner", today=date.today())  # noqa: DTZ011 - as `tibabu demo` leaves them
-    with quickly(folder / "bin") as path:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TIBABU_")}
-        environment["PATH"] = f"{path}:{Path(sys.executable).parent}:{environment['PATH']}"
-        ports = {written: str(free_port()) for written in ("11112", "8080", "4242", "8043")}
-        one = Reader(folder, environment, ports)
-        try:
-            one.follow(snippets("docs/tutorial/first-hour.md"))
-            one.environment["TIBABU_CONFIG"] = str(folder / "site.toml")
-            one.instead |= {"STUDY_INSTANCE_UID": one.environment["study"], "PATIENT_ID": "DEMO-01"}
-            yield one
-        finally:
-            one.leave()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TIBABU_")}
+    environment["PATH"] = f"{quick_commands.path}:{Path(sys.executable).parent}:{environment['PATH']}"
+    ports = {written: str(free_port()) for written in ("11112", "8080", "4242", "8043")}
+    one = Reader(folder, environment, ports)
+    try:
+        one.follow(snippets("docs/tutorial/first-hour.md"))
+        one.environment["TIBABU_CONFIG"] = str(folder / "site.toml")
+        one.instead |= {"STUDY_INSTANCE_UID": one.environment["study"], "PATIENT_ID": "DEMO-01"}
+        yield one
+    finally:
+        one.leave()
 
 
 @pytest.fixture

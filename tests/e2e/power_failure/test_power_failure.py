@@ -28,6 +28,7 @@ def traced(
         file = folder / "trace"
         agent = configure(folder)
         python = agent.command[:2]
+        agent.quick = None
         agent.command = [*strace(file), *([*python, CARELESS, *carelessness] if carelessness else agent.command)]
         studies = [[radiograph(value) for value in range(start, start + 4)] for start in (10, 20)]
         with running(agent, ["receive"]):
