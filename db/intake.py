@@ -252,12 +252,22 @@ def _arrival(
 
 
 def _filled(owner: StudyRow, role: Role, incoming: IncomingInstance) -> dict[str, object]:
-    """Return what earlier Instances of the study did not say, but nothing of an ID that was merged since."""
+    """Return what earlier Instances of the study did not say, but nothing of an ID that was merged since.
+
+    What such an Instance says otherwise is remembered: reports that are made of it say what is on record.
+    """
     if owner.conflict or role is Role.CONFLICT:
         return {}
-    kept = {*owner.corrected.split(), *(OF_PATIENT if incoming.patient_id != owner.patient_id else ())}
-    told = _described(incoming)
-    return {name: told[name] for name in told if told[name] and name not in kept and not getattr(owner, name)}
+    told, corrected = _described(incoming), {*owner.corrected.split()}
+    if incoming.patient_id != owner.patient_id:
+        otherwise = {name for name in OF_PATIENT if told[name] != getattr(owner, name) != ""}
+        kept = corrected | {*OF_PATIENT}
+        changes: dict[str, object] = (
+            {} if otherwise <= corrected else {"corrected": " ".join(sorted(corrected | otherwise))}
+        )
+    else:
+        kept, changes = corrected, {}
+    return changes | {name: told[name] for name in told if told[name] and name not in kept and not getattr(owner, name)}
 
 
 def _learn(connection: Connection, owner: StudyRow, changes: dict[str, object], *, is_new: bool) -> None:

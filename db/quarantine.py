@@ -159,6 +159,8 @@ def resolve(
             _accept(opened, queue, moved, identified)
         if values:
             _correct(opened, queue, moved, values)
+        if decision is Decision.ACCEPT:
+            _hold_to_record(opened, identified)
         _let_go_on(opened, queue, moved, allowances)
         return write(
             replace(opened, position=moved),
@@ -244,6 +246,13 @@ def _accept(opened: Opened, queue: Queue, moved: Position, identified: Sequence[
         if one.is_candidate:
             key, due = str(one.instance_id), work_due(opened.row)
             queue.enqueue(opened.connection, kinds.SCORE, key, due_at=due, run_at=opened.acting.at)
+
+
+def _hold_to_record(opened: Opened, identified: Sequence[Identified]) -> None:
+    """Remember what the Instances say otherwise than the record: reports made of them say what is on record."""
+    said = {name for one in identified for name in OF_PATIENT if one.patient[name] != getattr(opened.row, name)}
+    corrected = " ".join(sorted({*said, *opened.row.corrected.split()}))
+    opened.connection.execute(update(study).where(study.c.id == opened.row.id).values(corrected=corrected))
 
 
 def _correct(opened: Opened, queue: Queue, moved: Position, values: Mapping[str, str]) -> None:

@@ -53,9 +53,11 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through or refuse."""
         refusal = await run_in_threadpool(self._refusal, scope)
-        await (refusal or self._app)(scope, receive, send)
-        if refusal is None:  # not before: a database that is busy writing holds no reader back
-            await run_in_threadpool(self._note, scope, scope["state"]["token"])
+        try:
+            await (refusal or self._app)(scope, receive, send)
+        finally:  # also of an answer that was cut off: what came before was seen
+            if refusal is None:  # not before: a database that is busy writing holds no reader back
+                await run_in_threadpool(self._note, scope, scope["state"]["token"])
 
     def _note(self, scope: Scope, record: TokenRecord) -> None:
         """Put on record that the token is used, and for what: a viewer's many requests for a study are one view."""

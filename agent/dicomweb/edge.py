@@ -36,6 +36,7 @@ BROKEN: Final = "expected to serve this request. Received: an error of this prog
 DATABASE_AWAY: Final = "expected to reach the database. Received: nothing; try again"
 STORE_AWAY: Final = "expected to reach the stored files. Received: nothing; try again"
 LOST: Final = "expected the stored file. Received: it is gone or damaged; a person has to look"
+NO_TEXT: Final = "expected an address of text. Received: one with a character that no text has"
 BUSY: Final = "expected fewer requests at once. Received: more than are served"
 
 
@@ -79,7 +80,9 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         try:
-            if self._open > self._limits.requests:
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no such character
+                await problem(400, NO_TEXT)(scope, receive, exchange.send)
+            elif self._open > self._limits.requests:
                 await problem(503, BUSY, {"Retry-After": "1"})(scope, receive, exchange.send)
             else:
                 await self._app(scope, receive, exchange.send)

@@ -78,7 +78,7 @@ def _viewport(parameters: QueryParams) -> Viewport | None:
 
 def _quality(parameters: QueryParams) -> int:
     text = parameters.get("quality") or "90"
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _BEST):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_BEST)) and 1 <= int(text) <= _BEST):
         raise ProblemError(400, NO_QUALITY)
     return int(text)
 

@@ -26,7 +26,7 @@ SECRET_READABLE: Final = Remedy(
 )
 
 _OTHERS: Final = 0o044
-_SECRETS: Final = ("key", "secret_file", "password_file")
+_SECRETS: Final = ("key", "key_file", "secret_file", "password_file")
 """How the settings end that name a file with a private key, a password or a token."""
 
 

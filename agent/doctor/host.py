@@ -114,6 +114,8 @@ def _doors(config: Config) -> Iterator[_Door]:
         yield _Door("dicomweb", dicomweb.host, dicomweb.port)
     if hl7.enabled:
         yield _Door("hl7", hl7.host, hl7.port)
+    if config.metrics.port is not None:
+        yield _Door("metrics", config.metrics.host, config.metrics.port)
 
 
 def _door(patient: Patient, door: _Door) -> Finding:

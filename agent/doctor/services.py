@@ -100,7 +100,8 @@ def _shown(config: Config) -> Iterator[_Shown]:
     if config.receive.tls is not None:
         tls, keys = config.receive.tls.settings, ("certificate", "key")
         yield _Shown("receive.tls", "receive.tls", tls.certificate, tls.key, keys, partial(TlsServer, tls))
-    called: list[tuple[str, str, TlsTrust]] = [("peers", one.ae_title, one) for one in config.peers]
+    called: list[tuple[str, str, TlsTrust]] = [("audit", "syslog", config.audit)]
+    called += [("peers", one.ae_title, one) for one in config.peers]
     called += [("destinations", one.name, one) for one in config.destinations if isinstance(one, TlsTrust)]
     for section, name, one in called:
         if one.tls_certificate is not None and one.tls_key is not None:
@@ -109,10 +110,12 @@ def _shown(config: Config) -> Iterator[_Shown]:
 
 
 def _of_pages(config: Config) -> Iterator[_Shown]:
-    """Yield those of the web application and of DICOMweb."""
+    """Yield those of the web application, of DICOMweb, and of figures."""
     web, dicomweb = config.web, config.dicomweb
     sections = [("web", web.tls_certificate, web.tls_key, web.names)]
     sections += [("dicomweb", dicomweb.tls_certificate, dicomweb.tls_key, ())] if dicomweb.enabled else []
+    metrics = config.metrics
+    sections += [("metrics", metrics.tls_certificate, metrics.tls_key, ())] if metrics.port is not None else []
     for name, chain, key, names in sections:
         if chain is not None and key is not None:
             use = partial(make_tls, Certificate(chain, key))

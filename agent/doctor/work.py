@@ -88,7 +88,7 @@ JOBS_PARKED: Final = Remedy(
     severity=Severity.ERROR,
     why="These failed again and again and are not done by themselves.",
     commands=("tibabu requeue {study}{config}", "tibabu requeue --commitments{config}"),
-    words="The page /queue lists them with their reasons and runs each again.",
+    words="The page /system/queue lists them with their reasons and runs each again.",
 )
 QUARANTINED: Final = Remedy(
     code="quarantined",

@@ -219,6 +219,15 @@ def test_a_circle_of_merges_ends_at_the_last_survivor_whoever_names_the_authorit
         assert row(ledger, f"1.{number}").patient_id == "P1"
 
 
+def test_an_image_that_came_under_the_old_id_is_reported_under_the_one_on_record(ledger: Any) -> None:
+    merge(ledger, Identifier("P1"))
+    ledger.receive(patient_id="P2")
+    assert row(ledger).corrected == ""
+    ledger.receive(patient_id="P1")
+    assert row(ledger).corrected.split() == ["patient_id"]
+    assert row(ledger).patient_id == "P2"
+
+
 def test_a_late_image_under_the_old_id_says_nothing_of_the_patient_that_its_study_is_of_now(ledger: Any) -> None:
     ledger.receive()
     merge(ledger, Identifier("P1"), said=Demographics(patient_name="Roe^Jane", patient_birth_date=""))

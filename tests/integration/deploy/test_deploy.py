@@ -14,7 +14,7 @@ import yaml
 
 from agent.cli.run import run
 from agent.config.file import Config
-from agent.roles import ROLES
+from agent.roles import METRICS, ROLES
 
 REPOSITORY = Path(__file__).parents[3]
 DEPLOY = REPOSITORY / "deploy"
@@ -47,6 +47,11 @@ def pods() -> dict[str, dict[str, Any]]:
     return {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in objects("Deployment")}
 
 
+def configured() -> Config:
+    (found,) = objects("ConfigMap")
+    return Config.model_validate(tomllib.loads(found["data"]["config.toml"]))
+
+
 def containers() -> dict[str, dict[str, Any]]:
     return {name: pod["containers"][0] for name, pod in pods().items()}
 
@@ -72,11 +77,10 @@ def test_every_kubernetes_object_is_one_by_its_schema(file: Path) -> None:
 
 
 def test_the_deployments_are_the_roles_and_their_configuration_is_the_products() -> None:
-    assert sorted(role for one in containers().values() for role in roles_run(one["args"])) == sorted(ROLES)
-    shared = {one["kind"]: one for one in documents(DEPLOY / "kubernetes" / "shared.yaml")}
-    config = Config.model_validate(tomllib.loads(shared["ConfigMap"]["data"]["config.toml"]))
-    (port,) = containers()["receive"]["ports"]
-    assert port["containerPort"] == config.receive.port
+    run_there = [role for one in containers().values() for role in roles_run(one["args"]) if role != METRICS]
+    assert sorted(run_there) == sorted(ROLES)
+    config = configured()
+    assert containers()["receive"]["ports"][0] == {"name": "dicom", "containerPort": config.receive.port}
     for one in containers().values():
         mounts = {mount["mountPath"] for mount in one["volumeMounts"]}
         assert any(config.store.folder.is_relative_to(mount) for mount in mounts)
@@ -102,6 +106,26 @@ def test_no_pod_has_more_rights_than_the_strictest_standard_grants_nor_a_disk_to
             assert set(one["resources"]) == {"requests", "limits"}
 
 
+def test_every_pod_is_asked_how_it_is_and_answers_scrapes_to_who_holds_a_token() -> None:
+    section = configured().metrics
+    assert section.token
+    for name, one in containers().items():
+        assert METRICS in roles_run(one["args"])
+        assert {"name": "metrics", "containerPort": section.port} in one["ports"], name
+        asked = {one[kind].get("httpGet", {}).get("path") for kind in ("readinessProbe", "livenessProbe")}
+        # The receiver is asked at the port that scanners call, and the page at its own.
+        assert asked == ({None} if name in {"receive", "web"} else {"/readyz", "/healthz"})
+        ports = {one[kind]["httpGet"]["port"] for kind in ("readinessProbe", "livenessProbe") if asked != {None}}
+        assert ports <= {"metrics"}
+
+
+def test_an_update_takes_no_pod_away_before_the_next_one_serves() -> None:
+    for one in objects("Deployment"):
+        strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+        assert one["spec"]["strategy"] == strategy, one["metadata"]["name"]
+        assert "readinessProbe" in one["spec"]["template"]["spec"]["containers"][0]
+
+
 def test_what_selects_and_scales_finds_a_deployment() -> None:
     labels = {one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"] for one in objects("Deployment")}
     for one in objects("Deployment"):
@@ -117,11 +141,16 @@ def test_what_selects_and_scales_finds_a_deployment() -> None:
     assert scaler["spec"]["scaleTargetRef"]["name"] in labels
 
 
-def test_the_network_lets_nobody_through_but_scanners_to_the_receivers_port_and_pods_to_the_hospital() -> None:
+def test_the_network_lets_through_scanners_to_the_receiver_prometheus_to_figures_and_pods_to_the_hospital() -> None:
     policies = {one["metadata"]["name"]: one["spec"] for one in objects("NetworkPolicy")}
     assert policies["nobody"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    (ingress,) = (one for spec in policies.values() for one in spec.get("ingress", ()))
-    assert ingress["ports"] == [{"protocol": "TCP", "port": containers()["receive"]["ports"][0]["name"]}]
+    let_in = {name: spec["ingress"] for name, spec in policies.items() if "ingress" in spec}
+    assert {name: [rule["ports"] for rule in rules] for name, rules in let_in.items()} == {
+        "scanners": [[{"protocol": "TCP", "port": "dicom"}]],
+        "prometheus": [[{"protocol": "TCP", "port": "metrics"}]],
+    }
+    (prometheus,) = let_in["prometheus"]
+    assert prometheus["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
     blocks = [
         peer["ipBlock"]["cidr"]
         for spec in policies.values()
@@ -174,5 +203,14 @@ def test_what_stands_around_the_roles_is_asked_where_it_listens() -> None:
         assert one["read_only"]
         assert one["cap_drop"] == ["ALL"]
         assert one["security_opt"] == ["no-new-privileges:true"]
+    ((target,),) = (
+        one["targets"]
+        for job in documents(DEPLOY / "prometheus" / "compose.yml")[0]["scrape_configs"]
+        for one in job["static_configs"]
+    )
+    assert target == f"{config.web.host}:{config.web.port}"
+    assert config.metrics.folder is not None
+    for one in services(compose / "roles.yaml").values():
+        assert f"counts:{config.metrics.folder}" in one["volumes"]
     for secret in set(re.findall(r"/run/secrets/([\w.-]+)", proxy + str(found["services"]))):
         assert secret in found["secrets"], secret

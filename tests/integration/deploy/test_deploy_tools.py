@@ -65,6 +65,20 @@ def test_each_alarm_is_quiet_before_its_time_and_rings_after_it_as_prometheus_co
     assert sorted(named) == sorted(re.findall(r"- alert: (\w+)", rules))
 
 
+@pytest.mark.parametrize("name", ["compose.yml", "kubernetes.yml"])
+def test_prometheus_takes_the_configuration_by_which_it_asks(name: str, tmp_path: Path) -> None:
+    text = (DEPLOY / "prometheus" / name).read_text()
+    (token,) = re.findall(r"credentials_file: ([^}\s]+)}", text)
+    (tmp_path / "token").write_text("x")
+    text = text.replace(token, str(tmp_path / "token"))
+    # Debian's promtool knows no cluster: what says where its pods are is left out here.
+    text = re.sub(r"kubernetes_sd_configs:\n( {6}.*\n)+", "static_configs: [{targets: [a]}]\n", text)
+    (tmp_path / name).write_text(text)
+    (tmp_path / "tibabu.rules.yml").write_text((DEPLOY / "prometheus" / "tibabu.rules.yml").read_text())
+    assert said("promtool", "check", "config", tmp_path / name) == (0, "")
+    assert "job_name: tibabu\n" in text  # as the rules have it
+
+
 def down(control: Path) -> set[str]:
     """Return the servers that a HAProxy finds down, with their backends."""
     with socket.socket(socket.AF_UNIX) as connection:

@@ -16,6 +16,8 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 
 import agent.http_server
+from db.audit_search import AuditQuery, search
+from db.audit_terms import EventId
 
 Web = Any  # tests/integration/dicomweb/conftest.py
 Make = Callable[..., Dataset]
@@ -111,6 +113,8 @@ def test_a_peer_that_does_not_read_is_dropped(
         eventually(lambda: [line for line in logged if line.get("status") == 499])
         (line,) = [line for line in logged if line.get("status") == 499]
     assert line["bytes"] < 20_000_000
+    (seen,) = search(web.database, AuditQuery(event=EventId.INSTANCES_ACCESSED)).rows  # what came had been seen
+    assert seen.event.study_instance_uid == sent.StudyInstanceUID
     assert web.client().get("/studies").status_code == 401
 
 

@@ -146,6 +146,7 @@ def test_what_cannot_be_shown_is_said(web: Web, viewer: DICOMwebClient, radiogra
         "viewport=a,b",
         "quality=0",
         "quality=101",
+        "quality=00000000199999999999",
         "quality=best",
     ],
 )

@@ -52,14 +52,20 @@ def test_who_else_can_read_a_secret_is_found_until_nobody_can(installation: Any)
         '[[destinations]]\nname = "x"\ntype = "stow"\nurl = "https://127.0.0.1/x"\nsecret_file = "token"\n'
     )
     installation.set("database", url="postgresql://tibabu:secret@127.0.0.1/x")
+    keys = {"access_key_file": "access", "secret_key_file": "secret"}
+    installation.set("store.s3", url="s3://bucket/x", **keys)
     (token := installation.folder / "token").touch(0o644)
+    for name in keys.values():
+        (installation.folder / name).write_text("x")
+        (installation.folder / name).chmod(0o644)
     installation.config.chmod(0o640)
     mended = 0
     while found := installation.found(configuration.look):
         installation.run(found["secret-readable"].commands[0])
         mended += 1
-    assert mended == 2
-    assert {path.stat().st_mode & 0o777 for path in (token, installation.config)} == {0o600}
+    assert mended == 4
+    secrets = [token, installation.config, *(installation.folder / name for name in keys.values())]
+    assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
 
 
 def test_a_clock_that_nothing_keeps_is_found(installation: Any) -> None:
@@ -82,12 +88,13 @@ def test_a_limit_of_open_files_below_what_associations_take_is_found(installatio
         setrlimit(RLIMIT_NOFILE, before)
 
 
-def test_a_port_that_another_program_has_is_found_until_that_lets_go(installation: Any) -> None:
+@pytest.mark.parametrize("section", ["web", "metrics"])
+def test_a_port_that_another_program_has_is_found_until_that_lets_go(installation: Any, section: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        installation.set("web", port=other.getsockname()[1])
+        installation.set(section, port=other.getsockname()[1])
         found = installation.found(host.look_at_ports)["port-taken"]
         assert f"process {os.getpid()} (" in found.detail
-        assert found.keys == ("web.port",)
+        assert found.keys == (f"{section}.port",)
     assert installation.found(host.look_at_ports) == {}
 
 

@@ -43,7 +43,9 @@ def test_a_key_of_another_certificate_is_found_wherever_one_is_shown(installatio
     both = {"tls_certificate": chain, "tls_key": key}
     installation.set("web", **WEB, **both)
     installation.set("dicomweb", enabled=True, port=0, **both)
+    installation.set("metrics", port=0, **both)
     installation.set("hl7", enabled=True, port=0, **both)
+    installation.set("audit", syslog="127.0.0.1:6514", **both)
     installation.set("receive.tls", port=0, certificate=chain, key=key)
     called = f'tls = true\ntls_certificate = "{chain}"\ntls_key = "{key}"\nhost = "127.0.0.1"\nport = 1\n'
     installation.more = f'[[destinations]]\nname = "pacs"\ntype = "dicom"\nae_title = "PACS"\n{called}'
@@ -54,16 +56,20 @@ def test_a_key_of_another_certificate_is_found_wherever_one_is_shown(installatio
     assert [one.check for one in found] == [
         "web",
         "dicomweb",
+        "metrics",
         "hl7",
         "receive.tls",
+        "certificate syslog",
         "certificate XRAY",
         "certificate pacs",
     ]
     assert [one.keys[0] for one in found] == [
         "web.tls_certificate",
         "dicomweb.tls_certificate",
+        "metrics.tls_certificate",
         "hl7.tls_certificate",
         "receive.tls.certificate",
+        "audit.tls_certificate",
         "peers.tls_certificate",
         "destinations.tls_certificate",
     ]

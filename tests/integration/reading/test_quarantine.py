@@ -82,6 +82,9 @@ def test_objects_that_are_of_the_study_after_all_are_analysed_with_the_rest(cont
     row = contested.row()
     assert (row.patient_id, row.outcome, row.updating) == ("P1", Outcome.FLAGGED, False)
     assert row.deliveries == {"QUEUED": 1}
+    with contested.database.read() as connection:
+        corrected = connection.scalars(select(study.c.corrected)).one().split()
+    assert {"patient_id", "patient_name", "patient_sex"} <= set(corrected), "reports of the accepted say P1, too"
 
 
 def test_objects_kept_apart_stay_and_count_for_nothing(contested: Any) -> None:
