@@ -66,15 +66,17 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes run the tests: two for each core, since tests wait, but unit tests do not.
+    """Return how many processes run the tests: two for each core, since tests wait, and memory for no more than eight.
 
-    One file is run in one process, and there is no memory for more than eight.
+    One file is run in one process; unit tests, which do not wait, are by copies of the process that has loaded them.
     """
     places = _places(config)
     if len(places) == 1 and places[0].is_file():
         return 0
-    cores = os.cpu_count() or 1
-    return min(8, cores if _only_units(config) else 2 * cores)
+    if _only_units(config):
+        config.pluginmanager.import_plugin("forked")
+        return 0
+    return min(8, 2 * (os.cpu_count() or 1))
 
 
 def pytest_report_header() -> list[str]:
