@@ -3,7 +3,6 @@
 What holds of any input is tried with a few at the desk, others in each run; in CI with as many as Hypothesis would.
 """
 
-import gc
 import os
 import sys
 from collections.abc import Generator
@@ -39,11 +38,6 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_watch)
-
-
-def pytest_collection_finish() -> None:
-    """Let the collector of garbage look no more at what was loaded: nothing of that goes before the end."""
-    gc.freeze()
 
 
 @contextmanager
