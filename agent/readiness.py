@@ -25,6 +25,7 @@ PATIENCE: Final = timedelta(minutes=5)
 _MEGABYTE: Final = 1_000_000
 _FRESH: Final = 1.0  # seconds: anybody may ask, and as often as they like
 _STALE: Final = 10.0  # seconds: after them an answer is none any more
+_MOMENT: Final = 1.0  # seconds: longer than a look takes where the database answers
 
 
 class Condition(StrEnum):
@@ -85,7 +86,8 @@ class Room:
 class ReadinessCheck:
     """Looks at the parts; nobody is called for it, what is read is small, and it looks once in a second at most.
 
-    Of those who ask one looks, and the others wait for nothing: a database that does not answer holds one thread.
+    Of those who ask one looks. The others are told what was seen last, and wait a moment where that is none any more:
+    a database that does not answer holds one thread.
 
     `weights` tells what keeps the model from loading, "" for nothing; `living` how many processes live of each role
     that was ever started here.
@@ -103,14 +105,17 @@ class ReadinessCheck:
 
     def look(self) -> Readiness:
         """Return how all parts are, or were just now if somebody else is looking."""
-        if not self._lock.acquire(blocking=False):
-            return self._last if time.monotonic() < self._until + _STALE else _UNANSWERED
+        if not self._lock.acquire(timeout=0.0 if self._is_known() else _MOMENT):
+            return self._last if self._is_known() else _UNANSWERED
         try:
             if time.monotonic() >= self._until:
                 self._last, self._until = self._look(), time.monotonic() + _FRESH
             return self._last
         finally:
             self._lock.release()
+
+    def _is_known(self) -> bool:
+        return time.monotonic() < self._until + _STALE
 
     def _look(self) -> Readiness:
         try:

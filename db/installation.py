@@ -4,10 +4,10 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db.database import Database
 from db.schema import installation
+from db.upsert import insert_into
 
 
 def installation_uuid(database: Database, *, now: datetime) -> str:
@@ -17,10 +17,11 @@ def installation_uuid(database: Database, *, now: datetime) -> str:
         found: str | None = connection.execute(query).scalar_one_or_none()
     if found is not None:
         return found
-    make = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
     with database.begin() as connection:
         connection.execute(
-            make(installation).values(id=1, uuid=str(uuid.uuid4()), created_at=now).on_conflict_do_nothing()
+            insert_into(connection, installation)
+            .values(id=1, uuid=str(uuid.uuid4()), created_at=now)
+            .on_conflict_do_nothing()
         )
         made: str = connection.execute(query).scalar_one()
     return made

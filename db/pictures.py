@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db.archive import is_held
 from db.database import Database
@@ -11,6 +10,7 @@ from db.outcome import Outcome
 from db.roles import Role
 from db.schema import image_result, instance, study
 from db.schema_pictures import thumbnail
+from db.upsert import insert_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,9 @@ def thumbnail_of(database: Database, study_instance_uid: str, sop_instance_uid: 
 
 def keep_thumbnail(connection: Connection, instance_id: int, jpeg: bytes) -> None:
     """Keep the small picture of an image, unless there is one."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(make(thumbnail).values(instance_id=instance_id, jpeg=jpeg).on_conflict_do_nothing())
+    connection.execute(
+        insert_into(connection, thumbnail).values(instance_id=instance_id, jpeg=jpeg).on_conflict_do_nothing()
+    )
 
 
 def keep_made_thumbnail(database: Database, instance_id: int, jpeg: bytes) -> None:

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db import kinds
 from db.advance import Position, lock, note
@@ -39,6 +38,7 @@ from db.schema_reading import feedback, reading_act
 from db.schema_triage import withheld_result
 from db.schema_workitems import workitem, workitem_subscription
 from db.search_index import learn_anew
+from db.upsert import insert_into
 from db.workitem_states import WorkitemState
 from db.workitems import cancel_scheduled, latest_task
 
@@ -174,10 +174,9 @@ def _let_go(connection: Connection, study_id: int, now: datetime, *, own: bool) 
     connection.execute(update(instance).where(*_held(study_id, own=own)).values(removed_at=now))
     connection.execute(delete(thumbnail).where(thumbnail.c.instance_id.in_(going)))
     files = {row.path: row for row in rows}
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for row in files.values():
         values = {name: getattr(row, name) for name in ("path", "sha256", "sop_instance_uid", "size")}
-        connection.execute(make(file_to_delete).values(at=now, **values).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, file_to_delete).values(at=now, **values).on_conflict_do_nothing())
     return Gone(len(files), sum(row.size for row in files.values()))
 
 

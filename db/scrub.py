@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db.database import Database
 from db.schema_keeping import damaged_file, scrub
+from db.upsert import insert_into
 
 
 class Damage(StrEnum):
@@ -61,7 +60,6 @@ def record_round(database: Database, stands: Round) -> None:
 
 def record_damage(database: Database, *, path: str, sha256: str, damage: Damage, at: datetime) -> bool:
     """Commit that a file is damaged; return whether that is news."""
-    make = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
     values = {"path": path, "sha256": sha256, "damage": damage, "found_at": at, "looked_at": at}
     with database.begin() as connection:
         again = (
@@ -71,7 +69,7 @@ def record_damage(database: Database, *, path: str, sha256: str, damage: Damage,
         )
         if connection.execute(again).rowcount:
             return False
-        statement: Any = make(damaged_file).values(values)
+        statement = insert_into(connection, damaged_file).values(values)
         anew = {"damage": damage, "found_at": at, "looked_at": at, "mended_at": None}
         connection.execute(statement.on_conflict_do_update(index_elements=[damaged_file.c.path], set_=anew))
     return True

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db import kinds
 from db.database import Database
 from db.queue import Queue
 from db.schema import image_result, instance, study
 from db.schema_model import shadow_score
+from db.upsert import insert_into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +71,8 @@ def shadow_task(database: Database, instance_id: int, *, model_sha256: str) -> S
 def record_shadow_score(database: Database, task: ShadowTask, found: ShadowScore) -> bool:
     """Commit a score once for each image and weights; False when it was on record already. Nothing else is touched."""
     with database.begin() as connection:
-        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         inserted = connection.execute(
-            make(shadow_score)
+            insert_into(connection, shadow_score)
             .values(
                 instance_id=task.instance_id,
                 revision=task.revision,

@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import Enum, auto
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db.advance import Position, lock, note
 from db.closing import Steps, Timing, close_time
@@ -18,6 +17,7 @@ from db.priority import Allowances
 from db.queue import Queue
 from db.schema import study
 from db.schema_arrival import association_study, performed_step, performed_step_instance, performed_step_study
+from db.upsert import insert_into
 from db.withdrawal import withdraw_discontinued
 
 
@@ -151,9 +151,8 @@ class StepLedger:
 
 
 def _insert(connection: Connection, step: NewStep) -> int | None:
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     step_id: int | None = connection.execute(
-        make(performed_step)
+        insert_into(connection, performed_step)
         .values(
             sop_instance_uid=step.sop_instance_uid,
             state=StepState.IN_PROGRESS,

@@ -1,12 +1,11 @@
 """What a training took: processor, hours, and an estimate of the energy with its assumption. No meter is read."""
 
-import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from model.runtime import tensorflow
+from model.runtime import cores, tensorflow
 
 _CORE_WATTS = 10.0
 _GPU_WATTS = 350.0
@@ -41,7 +40,7 @@ def this_machine() -> Machine:
     """Describe this machine, with the GPUs that TensorFlow uses."""
     gpus = _gpus()
     software = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
-    return Machine(" + ".join([_cpu(), *(f"GPU {name}" for name in gpus)]), _cores(), len(gpus), software)
+    return Machine(" + ".join([_cpu(), *(f"GPU {name}" for name in gpus)]), cores(), len(gpus), software)
 
 
 def _cpu() -> str:
@@ -56,10 +55,6 @@ def _gpus() -> list[str]:
     config = tensorflow().config
     devices = config.list_physical_devices("GPU")
     return [str(config.experimental.get_device_details(device).get("device_name", "unnamed")) for device in devices]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def kilowatt_hours(fitted: Fitted) -> float:

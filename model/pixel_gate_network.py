@@ -21,7 +21,6 @@ from model.errors import WeightsError
 SIDE: Final = 64
 CLASSES: Final = ("chest", "inverted", "rotated", "cropped", "lateral", "not_a_chest")
 STRIDES: Final = (2, 2, 2, 1)
-_DIGEST: Final = "sha256"
 
 Array = npt.NDArray[np.float32]
 Gray = npt.NDArray[np.uint8]
@@ -155,7 +154,7 @@ def read_network(path: Path, *, sha256: str) -> GateNetwork:
     except OSError as error:
         msg = f"expected the pixel gate's weights. Received: {path.name} ({type(error).__name__})"
         raise WeightsError(msg) from error
-    digest = hashlib.new(_DIGEST, data).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
         msg = f"expected weights with sha256 {sha256:.12}. Received: {path.name} with sha256={digest:.12}"
         raise WeightsError(msg)

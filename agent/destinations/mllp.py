@@ -32,9 +32,8 @@ class Settings(CalledOverTls, DestinationSettings):
 class Destination:
     """Sends each message until the receiver acknowledges it by its control ID (MSA-2 = MSH-10)."""
 
-    def __init__(self, settings: Settings, calling_ae_title: str) -> None:
-        """Keep where it is; nothing is connected yet. HL7 has no AE titles: who sends stands in MSH-3 and MSH-4."""
-        self._calling_ae_title = calling_ae_title
+    def __init__(self, settings: Settings, calling_ae_title: str) -> None:  # noqa: ARG002 - HL7 has no AE titles
+        """Keep where it is; nothing is connected yet. Who sends stands in MSH-3 and MSH-4."""
         self._receiver = Receiver(
             host=settings.host,
             port=settings.port,

@@ -240,9 +240,12 @@ def test_a_peer_that_misbehaves_is_an_error_in_time(
 def test_a_peer_that_hangs_up_as_it_accepts_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch, bad_peer: Any) -> None:
     """The reactor may have closed the socket by the time that its time-out is set."""
     failure = Requestor._failure
+    left: list[socket.socket] = []
 
     def closed(requestor: Requestor, association: Any) -> NetworkError | None:
         found = failure(requestor, association)
+        assert requestor._socket is not None
+        left.append(requestor._socket)
         requestor._socket = socket.socket()
         requestor._socket.close()
         return found
@@ -250,6 +253,7 @@ def test_a_peer_that_hangs_up_as_it_accepts_is_no_error_of_ours(monkeypatch: pyt
     monkeypatch.setattr(Requestor, "_failure", closed)
     with pytest.raises(NetworkError, match="the association was aborted"):
         echo(bad_peer(accept_and_hang_up), timeouts=PATIENT)
+    left[0].close()  # which its requestor does not know of any more
 
 
 def test_a_closed_port_is_unreachable() -> None:

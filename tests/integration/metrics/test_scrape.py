@@ -2,6 +2,7 @@
 
 import struct
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -174,6 +175,24 @@ def test_while_one_looks_and_gets_no_answer_nobody_else_waits(site: Any, monkeyp
             finally:
                 answered.set()
             assert first.result(20).status == 200
+
+
+def test_two_who_ask_after_a_long_while_at_the_same_moment_are_told_the_same(site: Any) -> None:
+    looking, answered = threading.Event(), threading.Event()
+
+    def weights() -> str:
+        looking.set()
+        assert answered.wait(20)
+        return ""
+
+    check = replace(make_check(site.config, site.parts, site.folder), weights=weights)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(check.look)
+        assert looking.wait(20)
+        other = threads.submit(check.look)
+        time.sleep(0.2)
+        answered.set()
+        assert [one.result(20).status for one in (first, other)] == [200, 200]
 
 
 def test_a_site_whose_threads_are_all_busy_still_says_that_it_lives(
