@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dicom_io.frames import read_frames
+from model.drift import wilson
 from model.pixel_gate import PixelGate, load_pixel_gate
 from model.pixel_gate_fitting import enlarged_views
 from model.preprocess import to_gray_square
@@ -163,13 +164,6 @@ def _tally(gate: PixelGate, pictures: Iterator[tuple[str, Gray]]) -> dict[str, d
             found[kind]["declined"] += 1
             found[kind][f"as {refusal.category}"] += 1
     return {kind: dict(counts) for kind, counts in found.items()}
-
-
-def wilson(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share (Wilson 1927)."""
-    z = 1.959964
-    middle, half = count + z * z / 2, z * np.sqrt(count * (n - count) / n + z * z / 4)
-    return max(0.0, (middle - half) / (n + z * z)), min(1.0, (middle + half) / (n + z * z))
 
 
 def _table(head: str, tally: dict[str, dict[str, int]]) -> str:

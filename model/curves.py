@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.drift import wilson
 from model.evaluation import ECE_BINS, Floats, Labels
-
-_Z = 1.959964  # of 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +62,15 @@ def reliability(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> 
     """Return the bins of equal width that hold images, from the least probability to the greatest."""
     index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     return tuple(
-        Bin(int(here.sum()), float(probabilities[here].mean()), float(labels[here].mean()), *_wilson(labels[here]))
+        Bin(
+            int(here.sum()),
+            float(probabilities[here].mean()),
+            float(labels[here].mean()),
+            *wilson(int(labels[here].sum()), int(here.sum())),
+        )
         for here in (index == number for number in range(bins))
         if here.any()
     )
-
-
-def _wilson(labels: Labels) -> tuple[float, float]:
-    n, share = len(labels), float(labels.mean())
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * float(np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def histogram(labels: Labels, probabilities: Floats, bins: int = 20) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from model import input_statistics
 from model.card import ModelCard, OperatingPoint
 from model.card_facts import Histogram
 
@@ -82,10 +83,7 @@ def _shares(histogram: Histogram) -> Floats:
 
 def counted(reference: Reference, values: npt.ArrayLike) -> tuple[int, ...]:
     """Count values in the reference's bins; what lies beyond an end counts in the bin at that end."""
-    bins = len(reference.shares)
-    share = (np.asarray(values, np.float64) - reference.low) / (reference.high - reference.low)
-    index = np.clip((share * bins).astype(np.int64), 0, bins - 1)
-    return tuple(int(one) for one in np.bincount(index, minlength=bins))
+    return input_statistics.counted(values, reference.low, reference.high, len(reference.shares))
 
 
 def distance(reference: Reference, counts: npt.ArrayLike) -> Distance | None:
@@ -157,7 +155,7 @@ def wilson(count: int, images: int) -> tuple[float, float]:
     share = count / images
     middle = (share + _Z95**2 / (2 * images)) / (1 + _Z95**2 / images)
     half = _Z95 / (1 + _Z95**2 / images) * math.sqrt(share * (1 - share) / images + _Z95**2 / (4 * images**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)  # whatever rounding does
 
 
 def expected_flag_rate(point: OperatingPoint, prevalence: float) -> float:

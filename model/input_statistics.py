@@ -23,10 +23,15 @@ class Quantity:
 
     def histogram(self, values: npt.ArrayLike, group: str) -> Histogram:
         """Count values [n] in equal bins; what lies beyond an end counts in the bin at that end."""
-        share = (np.asarray(values, np.float64) - self.low) / (self.high - self.low)
-        bins = np.clip((share * BINS).astype(np.int64), 0, BINS - 1)
-        counts = tuple(np.bincount(bins, minlength=BINS).tolist())
+        counts = counted(values, self.low, self.high, BINS)
         return Histogram(quantity=self.name, group=group, low=self.low, high=self.high, counts=counts)
+
+
+def counted(values: npt.ArrayLike, low: float, high: float, bins: int) -> tuple[int, ...]:
+    """Count values in equal bins of [low, high); what lies beyond an end counts in the bin at that end."""
+    share = (np.asarray(values, np.float64) - low) / (high - low)
+    index = np.clip((share * bins).astype(np.int64), 0, bins - 1)
+    return tuple(int(one) for one in np.bincount(index, minlength=bins))
 
 
 MEAN_GRAY = Quantity("mean gray", 0.0, 256.0)
