@@ -118,7 +118,12 @@ class MllpListener:
                 return
             thread = threading.Thread(target=self._serve, args=(connection, peer), name=f"hl7 {peer}", daemon=True)
             self._open[thread] = connection
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # no room for one more thread now: the peer tries again, and others are listened to
+                del self._open[thread]
+                connection.close()
+                log.warning("hl7_connection", peer=peer, messages=0, left_out=0, how="no thread to serve it")
 
     def _is_full(self) -> bool:
         return len(self._open) >= self._settings.maximum_connections

@@ -73,6 +73,25 @@ def test_after_a_reload_an_open_connection_is_answered_by_the_new_configuration(
         assert sender.code(message("ADT^A08", PID, control_id="M2")) == "AE"
 
 
+def test_where_there_is_no_room_for_a_thread_it_listens_on(
+    sqlite_hospital: Any, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = threading.Thread.start, list[str]()
+
+    def no_room_at_first(thread: threading.Thread) -> None:
+        if thread.name.startswith("hl7 ") and not refused:
+            refused.append(thread.name)
+            what = "can't start new thread"
+            raise RuntimeError(what)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", no_room_at_first)
+    with sqlite_hospital() as here:
+        assert here.connect().has_ended()
+        assert here.connect().code(message("ADT^A08", PID)) == "AA"
+    assert refused
+
+
 def test_only_listed_addresses_may_connect(sqlite_hospital: Any) -> None:
     with sqlite_hospital(senders=(ipaddress.ip_network("10.0.0.0/8"),)) as here:
         assert here.connect().has_ended()
