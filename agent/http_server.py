@@ -76,11 +76,18 @@ def serve_application(
     asyncio.run(_Server(config, stop, ready).serve(sockets=[listener]))
 
 
+def url(host: str, port: int, path: str, certificate: Certificate | None) -> str:
+    """Return the address under which people and programs reach what listens there."""
+    scheme = "http" if certificate is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
 def listen(address: str, port: int, *, setting: str, share_port: bool = False) -> socket:
     """Return a socket that listens, with `share_port` beside other processes: each connection goes to one of them.
 
-    Raises InstallationError, which names the setting, when the port is taken.
+    `localhost` is 127.0.0.1. Raises InstallationError, which names the setting, when the port is taken.
     """
+    address = "127.0.0.1" if address == "localhost" else address
     family = AF_INET6 if ":" in address else AF_INET
     try:
         made = create_server((address, port), family=family, backlog=256, reuse_port=share_port)

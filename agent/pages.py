@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.config.file import Config
 from agent.config.shown import described
-from agent.http_server import certificate_of
+from agent.http_server import certificate_of, url
 from agent.metrics.counted import Counts
 from agent.neighbours import neighbours_of
 from agent.parts import Parts, allowances, utc_now
@@ -33,8 +33,7 @@ def serve_web(
     """
     section, limits = config.web, config.decode
     settings = DecoderSettings(processes=1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20)
-    host = f"[{section.host}]" if ":" in section.host else section.host
-    scheme = "http" if section.tls_certificate is None else "https"
+    certificate = certificate_of(section.tls_certificate, section.tls_key)
     folder = None if counts is None else counts.folder
 
     def watch(config: Config) -> Watch:
@@ -65,8 +64,8 @@ def serve_web(
             host=section.host,
             port=section.port,
             share_port=section.processes > 1,
-            certificate=certificate_of(section.tls_certificate, section.tls_key),
+            certificate=certificate,
             stop=stop,
-            ready=lambda port: ready(f"{scheme}://{host}:{port}/"),
+            ready=lambda port: ready(url(section.host, port, "/", certificate)),
             follow=lambda renew: renewal.follow(lambda new: renew(renewed(new))),
         )

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from dicom_io.errors import StoreError
 from dicom_io.spool import Spool
 
+_PIECE: Final = 1 << 18
 _RELATIVE: Final = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.dcm")
 
 
@@ -34,6 +35,15 @@ class ListedFile:
     path: str
     size: int
     written_at: datetime
+
+
+def pieces(path: Path, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+    """Yield a stored file piece by piece, or so many bytes of it."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while piece := file.read(_PIECE if length is None else min(_PIECE, length)):
+            length = None if length is None else length - len(piece)
+            yield piece
 
 
 class Store(Protocol):

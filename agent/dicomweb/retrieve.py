@@ -18,9 +18,7 @@ from agent.dicomweb.parts import DICOM
 from agent.dicomweb.problems import ProblemError
 from agent.dicomweb.services import Services, base_url
 from db.archive import HeldInstance
-from dicom_io.store import Store
-
-_CHUNK: Final = 1 << 18
+from dicom_io.store import Store, pieces
 
 OTHER_MEDIA_TYPE: Final = 'expected to be asked for multipart/related; type="application/dicom". Received: another'
 OTHER_SYNTAX: Final = "expected to be asked for the transfer syntax that is stored, or for any (*). Received: another"
@@ -44,7 +42,7 @@ def retrieve(request: Request) -> Response:
     if len(instances) == 1 and single.name == DICOM:
         media_type = f"{DICOM}; transfer-syntax={one.transfer_syntax_uid}"
         headers["Content-Length"] = str(one.size)
-        body = pieces(services.store, one)
+        body = _bytes_of(services.store, one)
         first = next(body, b"")  # while there can be another answer
         return StreamingResponse(chain((first,), body), media_type=media_type, headers=headers)
     base = base_url(services, request)
@@ -52,11 +50,10 @@ def retrieve(request: Request) -> Response:
     return multipart(parts, DICOM, status=200 if len(fitting) == len(instances) else 206, headers=headers)
 
 
-def pieces(store: Store, instance: HeldInstance) -> Iterator[bytes]:
+def _bytes_of(store: Store, instance: HeldInstance) -> Iterator[bytes]:
     """Yield an Instance's file piece by piece. Raises StoreError."""
-    with store.local(instance.path) as path, path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            yield piece
+    with store.local(instance.path) as path:
+        yield from pieces(path)
 
 
 def _fits(instance: HeldInstance, accepted_range: Accepted) -> bool:
@@ -67,4 +64,4 @@ def _fits(instance: HeldInstance, accepted_range: Accepted) -> bool:
 
 def _part(services: Services, base: str, instance: HeldInstance) -> BodyPart:
     media_type = f"{DICOM}; transfer-syntax={instance.transfer_syntax_uid}"
-    return BodyPart(media_type, address(base, instance), pieces(services.store, instance))
+    return BodyPart(media_type, address(base, instance), _bytes_of(services.store, instance))

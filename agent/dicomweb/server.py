@@ -10,7 +10,7 @@ from agent.dicomweb.channels import EventChannels
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.site import make_site
-from agent.http_server import certificate_of, listen, serve_application
+from agent.http_server import certificate_of, listen, serve_application, url
 
 
 def limits_of(section: DicomwebSection) -> Limits:
@@ -38,11 +38,8 @@ def serve(
     requests and channels are to be served with other services from then on. Raises InstallationError when the port is
     taken or the certificate cannot be read.
     """
-    address = "127.0.0.1" if section.host == "localhost" else section.host
     certificate = certificate_of(section.tls_certificate, section.tls_key)
-    host = f"[{section.host}]" if ":" in section.host else section.host
-    scheme = "http" if certificate is None else "https"
-    with listen(address, section.port, setting="dicomweb.port", share_port=section.processes > 1) as listener:
+    with listen(section.host, section.port, setting="dicomweb.port", share_port=section.processes > 1) as listener:
         channels = EventChannels(services, allowed_origins=section.allowed_origins)
         site = make_site(services, allowed_origins=section.allowed_origins)
 
@@ -59,7 +56,7 @@ def serve(
                 application,
                 listener,
                 stop=stop,
-                ready=lambda: ready(f"{scheme}://{host}:{listener.getsockname()[1]}{BASE}"),
+                ready=lambda: ready(url(section.host, listener.getsockname()[1], BASE, certificate)),
                 certificate=certificate,
                 channels=True,
             )

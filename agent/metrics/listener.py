@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agent.config.metrics import MetricsSection
-from agent.http_server import certificate_of, listen, serve_application
+from agent.http_server import certificate_of, listen, serve_application, url
 from agent.metrics.exposition import CONTENT_TYPE, Exposition
 from agent.readiness import ReadinessCheck
 from agent.tokens import SYSTEM_READ, digest
@@ -76,14 +76,11 @@ def serve(answers: Answers, section: MetricsSection, *, stop: threading.Event, r
         ]
     )
     certificate = certificate_of(section.tls_certificate, section.tls_key)
-    scheme = "http" if certificate is None else "https"
-    host = f"[{section.host}]" if ":" in section.host else section.host
-    address = "127.0.0.1" if section.host == "localhost" else section.host
-    with listen(address, section.port or 0, setting="metrics.port") as listener:
+    with listen(section.host, section.port or 0, setting="metrics.port") as listener:
         serve_application(
             site,
             listener,
             stop=stop,
-            ready=lambda: ready(f"{scheme}://{host}:{listener.getsockname()[1]}/metrics"),
+            ready=lambda: ready(url(section.host, listener.getsockname()[1], "/metrics", certificate)),
             certificate=certificate,
         )

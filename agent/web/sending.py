@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from agent.web.objects import AS_IT_IS, stored_file
+from dicom_io.store import pieces
 
-_CHUNK: Final = 1 << 18
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 NOT_IN_IT: Final = "The file is shorter than the part that was asked for."
 
@@ -63,8 +63,5 @@ def _wanted(part: str | None, size: int) -> tuple[int, int] | None:
 
 def _pieces(request: Request, relative: str, start: int, length: int) -> Iterator[bytes]:
     """Yield a part of a file piece by piece. HTTPException: 410, 503."""
-    with stored_file(request, relative) as path, path.open("rb") as file:
-        file.seek(start)
-        while length and (piece := file.read(min(_CHUNK, length))):
-            length -= len(piece)
-            yield piece
+    with stored_file(request, relative) as path:
+        yield from pieces(path, start, length)

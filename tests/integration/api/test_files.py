@@ -64,9 +64,9 @@ def test_a_report_whose_file_is_lost_is_gone_and_an_unknown_one_is_not_there(api
 
 
 def test_a_file_that_is_taken_away_is_an_export_in_the_trail(site: Site, path: str) -> None:
-    reader = site.client("worklist:read")
-    (report,) = reader.get(f"/studies/{site.studies[0]}").json()["reports"]
-    reader.get(f"{path}/file")
-    reader.get(f"/studies/{site.studies[0]}/reports/{report['id']}/file")
+    with site.client("worklist:read") as reader:
+        (report,) = reader.get(f"/studies/{site.studies[0]}").json()["reports"]
+        reader.get(f"{path}/file")
+        reader.get(f"/studies/{site.studies[0]}/reports/{report['id']}/file")
     rows = search(site.database, AuditQuery(event=EventId.EXPORT, person=f"token:{site.names[-1]}")).rows
     assert {row.event.detail for row in rows} == {f"object {site.studies[0]}.1", f"report sr, {report['id']}"}
