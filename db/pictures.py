@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, select
+from sqlalchemy import Connection, and_, case, or_, select
 
 from db.archive import is_held
+from db.causes import How
 from db.database import Database
 from db.outcome import Outcome
 from db.roles import Role
@@ -34,7 +35,8 @@ class HeatMap:
 def thumbnail_of(database: Database, study_instance_uid: str, sop_instance_uid: str = "") -> Thumbnail | None:
     """Return what stands for an image, or without one for the study: a flagged image if there is one, else the first.
 
-    None where no image is held.
+    What its modality or a rejection note took back may be another patient's, and stands for no study. None where no
+    image is held that can.
     """
     newest = (
         select(image_result.c.outcome)
@@ -43,7 +45,8 @@ def thumbnail_of(database: Database, study_instance_uid: str, sop_instance_uid: 
         .limit(1)
         .scalar_subquery()
     )
-    flagged_first = case((newest == Outcome.FLAGGED, 0), (instance.c.role == Role.CANDIDATE, 1), else_=2)
+    counts = instance.c.withdrawn.is_(None)
+    flagged_first = case((and_(newest == Outcome.FLAGGED, counts), 0), (instance.c.role == Role.CANDIDATE, 1), else_=2)
     query = (
         select(instance.c.id, instance.c.path, thumbnail.c.jpeg)
         .join(study, study.c.id == instance.c.study_id)
@@ -53,6 +56,7 @@ def thumbnail_of(database: Database, study_instance_uid: str, sop_instance_uid: 
     if sop_instance_uid:
         query = query.where(instance.c.sop_instance_uid == sop_instance_uid)
     else:
+        query = query.where(or_(counts, instance.c.withdrawn_how == How.RESULT))
         query = query.order_by(instance.c.role == Role.OWN, flagged_first, instance.c.id)
     with database.read() as connection:
         row = connection.execute(query.limit(1)).one_or_none()

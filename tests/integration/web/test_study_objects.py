@@ -14,12 +14,13 @@ from PIL import Image
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from agent.web.priors import other_lines
 from agent.web.viewing import MOST, left_out, viewed_images
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
+from db.causes import Cause, How, reason_of
 from db.database import Database
 from db.outcome import Outcome
 from db.priors import other_studies
@@ -167,6 +168,31 @@ def test_a_small_picture_is_made_once_and_kept_and_a_study_is_stood_for_by_its_f
         kept = connection.execute(select(thumbnail.c.instance_id).order_by(thumbnail.c.instance_id)).scalars().all()
     assert kept == [plain.instance_id, flagged.instance_id]
     assert client.get("/studies/1.2.3/thumbnail").status_code == 404
+
+
+def test_an_image_that_was_taken_back_stands_for_its_study_no_more(client: httpx.Client, reported: Ledger) -> None:
+    def whose() -> bytes:
+        return client.get(f"/studies/{UID}/thumbnail").content
+
+    def take_back(number: int, how: How) -> None:
+        gone = {"withdrawn": reason_of(Cause.WORKLIST_ENTRY), "withdrawn_how": how}
+        with reported.database.begin() as connection:
+            connection.execute(update(instance).where(instance.c.sop_instance_uid == f"{UID}.{number}").values(gone))
+
+    with reported.database.begin() as connection:
+        for row in connection.execute(select(instance.c.id, instance.c.sop_instance_uid)).all():
+            jpeg = row.sop_instance_uid.encode()
+            connection.execute(insert(thumbnail).values(instance_id=row.id, jpeg=jpeg))
+    flagged, other = f"{UID}.1".encode(), f"{UID}.2".encode()
+    assert whose() == flagged
+    take_back(1, How.REJECTED)
+    assert whose() == other
+    take_back(1, How.RESULT)
+    take_back(2, How.MODALITY)
+    assert whose() == flagged  # the image itself is no other patient's
+    take_back(1, How.MODALITY)
+    assert client.get(f"/studies/{UID}/thumbnail").status_code == 404
+    assert client.get(f"/studies/{UID}/instances/{UID}.1/thumbnail").content == flagged  # as the study's page lists it
 
 
 def test_a_small_picture_made_of_the_networks_square_has_the_shape_of_its_image() -> None:
