@@ -1,4 +1,4 @@
-"""Thousands of jobs, several worker processes, some of them killed: each job's effect once, in order, none lost."""
+"""Hundreds of jobs, several worker processes, some of them killed: each job's effect once, in order, none lost."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from db.database import Database
 from db.queue import open_queue, utc_now
 from db.queue.policy import Policy
 
-JOBS = 1000
+JOBS = 500
 WORKERS = 3
 KILLED = 2
 LEASE = 4.0

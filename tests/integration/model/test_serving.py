@@ -117,10 +117,10 @@ def test_the_ensemble_is_the_mean_of_its_members(images: np.ndarray) -> None:
 
 
 @pytest.mark.shared
-def test_both_runtimes_give_the_same_probabilities_on_500_radiographs(shared: Path) -> None:
-    samples = find_samples(shared / "data" / "cxr-train")[::10][:500]
+def test_both_runtimes_give_the_same_probabilities_on_200_radiographs(shared: Path) -> None:
+    samples = find_samples(shared / "data" / "cxr-train")[::26][:200]
     frames = from_gray(load_gray(samples, lambda frame, _: to_gray_square(frame)))
-    assert len(frames) == 500
+    assert len(frames) == 200
     found = []
     for runtime in ("tensorflow", "openvino"):
         classifier = load(runtime=runtime, batches=(20,))

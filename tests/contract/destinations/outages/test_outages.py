@@ -9,7 +9,7 @@ from db.breaker import rests
 from db.lifecycle import State
 
 HOUR = timedelta(hours=1)
-AWAY = {"down": HOUR, "busy": HOUR / 4, "slow": HOUR / 10, "lying": HOUR / 4}  # a slow answer costs a time-out each
+AWAY = {"down": HOUR / 3, "busy": HOUR / 4, "slow": HOUR / 20, "lying": HOUR / 4}  # a slow answer costs a time-out each
 LIMIT = 3  # failures of a destination in a row, before it rests
 
 
