@@ -1,8 +1,6 @@
 """The agent as SCU of Query/Retrieve: what a peer has, and a study fetched from it. The peer here is another agent."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,15 +93,14 @@ def test_a_query_that_the_peer_refuses_is_an_error_with_its_status(hold: Any) ->
         list(find(hold().peer, Level.SERIES, {}, calling_ae_title="STATION"))
 
 
-def test_what_is_found_and_pulled_is_printed(hold: Any, radiograph: Any, station: Any) -> None:
+def test_what_is_found_and_pulled_is_printed(hold: Any, radiograph: Any, station: Any, quick_commands: Any) -> None:
     holder = hold()
     one = radiograph(PatientName="M\u00fcller^J\u00f6rg")
     holder.take(one, radiograph(PatientID="P2"))
     options = [str(holder.peer), "--config", str(station.file)]
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "agent", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+        done = quick_commands.run(arguments, 60)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
