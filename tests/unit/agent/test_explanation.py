@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from agent.config.file import Config
-from agent.reference.pages import PAGES
+from agent.reference import configuration
 from agent.reference.picture import LINES, homes, picture
 from agent.roles import ROLES
-from db import kinds
+from db import kinds, schema_text
 from db.metadata import metadata
 
 REPOSITORY = Path(__file__).parents[3]
@@ -51,12 +51,12 @@ def test_every_table_of_the_database_is_said_to_keep_something_of_somebody_or_of
     table = page("privacy.md").partition("## In the database")[2].partition("\n## ")[0]
     cells = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ")][1:]
     named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
-    assert PAGES["database.md"]()  # has imported what defines tables
+    assert schema_text.page()  # has imported what defines tables
     assert sorted(named) == sorted(metadata.tables)
 
 
 def test_every_setting_that_says_how_long_something_is_kept_exists() -> None:
-    written = PAGES["configuration.md"]()
+    written = configuration.page()
     sections = "|".join(Config.model_fields)
     named = re.findall(rf"`((?:{sections})(?:\.\w+)+)`", page("privacy.md"))
     assert len(named) > 10
