@@ -20,15 +20,15 @@ from db.audit_terms import EventAction, EventId
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
+from db.flagged import is_flagged
 from db.forwarding import QUARANTINED
 from db.identity import OF_PATIENT
 from db.lifecycle import Event
-from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, write
 from db.roles import Role
-from db.schema import delivery, image_result, instance, study
+from db.schema import delivery, instance, study
 from db.search_index import learn_anew
 from db.told import IDENTITY_CORRECTED
 from db.triage import switched_off
@@ -280,16 +280,7 @@ def _correct(opened: Opened, queue: Queue, moved: Position, values: Mapping[str,
 def _let_go_on(opened: Opened, queue: Queue, moved: Position, allowances: Allowances) -> None:
     """Do what was held back: raise a study that was flagged meanwhile, send on what was parked."""
     connection, at = opened.connection, opened.acting.at
-    flagged = exists().where(
-        instance.c.study_id == opened.row.id,
-        instance.c.role == Role.CANDIDATE,
-        instance.c.withdrawn.is_(None),
-        image_result.c.instance_id == instance.c.id,
-        image_result.c.revision == instance.c.analysis_revision,
-        image_result.c.outcome == Outcome.FLAGGED,
-        ~image_result.c.is_lateral,
-    )
-    if switched_off(connection) is None and connection.execute(select(flagged)).scalar_one():
+    if switched_off(connection) is None and is_flagged(connection, opened.row.id):
         raise_study(connection, moved, at=at, allowances=allowances)
     parked = select(delivery.c.id, delivery.c.destination).join(instance)
     of_study = (instance.c.study_id == opened.row.id, instance.c.role != Role.CONFLICT)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, select, update
 
 from db.advance import Position, advance, lock, note
 from db.causes import Cause, How, cause_of
@@ -18,13 +18,14 @@ from db.conclusion import (
     write_result,
 )
 from db.database import Database
+from db.flagged import is_flagged
 from db.kinds import WITHDRAW
 from db.lifecycle import CONCLUDED, Event
 from db.outcome import Outcome
 from db.performed import Step, count_withdrawn, standing, withdrawal
 from db.priority import Allowances, Priority, due_at, effective
 from db.queue import Queue
-from db.schema import image_result, instance, study
+from db.schema import instance, study
 from db.withheld import is_withheld
 from db.work_due import WORK_DUE
 
@@ -102,14 +103,7 @@ def _take_back(connection: Connection, study_id: int, reason: str, allowances: A
     """Lower the priority to what it is without the withdrawn images, and the shown outcome where none is left."""
     row = connection.execute(select(study).where(study.c.id == study_id)).one()
     values: dict[str, object] = {}
-    flagged = exists().where(
-        instance.c.study_id == study_id,
-        image_result.c.instance_id == instance.c.id,
-        image_result.c.revision == instance.c.analysis_revision,
-        image_result.c.outcome == Outcome.FLAGGED,
-        ~image_result.c.is_lateral,
-    )
-    stands = connection.execute(select(flagged)).scalar_one() or is_withheld(connection, study_id)
+    stands = is_flagged(connection, study_id) or is_withheld(connection, study_id)
     if row.ai_priority is not None and not stands:
         person = None if row.person_priority is None else Priority(row.person_priority)
         priority = effective(Priority(row.order_priority), None, person)
