@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from db.database import Database
@@ -122,7 +122,7 @@ def test_a_flagged_study_comes_by_itself_and_what_the_pointer_is_on_stays_under_
     ledger.score(ledger.receive(f"{UID}.99", at=now), Outcome.FLAGGED, probability=0.9, at=now)
     eventually(lambda: page.evaluate(ROWS)[0] == f"{UID}.99")
     assert page.evaluate(under) == f"{UID}.1"
-    assert page.inner_text("#news").strip() == "1 new above, 1 flagged"
+    expect(page.locator("#news")).to_contain_text("1 new above, 1 flagged")
 
 
 def test_a_row_that_leaves_stays_crossed_out_as_long_as_it_is_focused(

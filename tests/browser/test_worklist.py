@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 Ledger = Any  # tests/fixtures/served.py
 UID = "1.2.826.0.1.3680043.10.1505"
@@ -35,19 +35,18 @@ def test_keys_lead_to_a_study_and_to_a_search_and_back_to_what_was_found(page: P
     page.keyboard.type("jane2 doe")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/search")
-    page.wait_for_selector("#found [data-key]")
-    assert page.locator("#found [data-key]").count() == 1
+    expect(page.locator("#found [data-key]")).to_have_count(1)
+    page.wait_for_load_state("load")  # keys are heard from then on
     page.locator("#main").focus()
     page.keyboard.press("j")
     assert page.evaluate(FOCUSED) == "2"
     page.keyboard.press("Enter")
     page.wait_for_url(f"{url}/studies/{UID}.2")
     page.go_back()
-    page.wait_for_selector("#found [data-key]")
+    expect(page.locator("#found [data-key]")).to_have_count(1)
     assert page.input_value("#typed") == "jane2 doe"
     page.go_back()
-    page.wait_for_selector("#list [data-key]")
-    assert page.locator("#list [data-key]").count() == 3
+    expect(page.locator("#list [data-key]")).to_have_count(3)
 
 
 def test_it_is_dark_unless_light_is_chosen_and_shows_the_columns_that_are_wanted(page: Page, url: str) -> None:
@@ -73,4 +72,4 @@ def test_a_filter_is_an_address_of_its_own(page: Page, url: str) -> None:
     page.click("#filters summary")
     page.select_option("select[name=outcome]", "flagged")
     page.wait_for_url(f"{url}/?outcome=flagged")
-    assert page.inner_text("#list h2") == "No study is in this view"
+    expect(page.locator("#list h2")).to_have_text("No study is in this view")

@@ -26,6 +26,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tree")
     for name in ("agent", "db", "dicom_io", "model", "tests", "docs"):
         shutil.copytree(REPOSITORY / name, folder / name, copy_function=copied)
+    if (
+        sys.pycache_prefix
+    ):  # as its user has it from the second time on; where there is none, it is copied with the rest
+        compiled = Path(sys.pycache_prefix)
+        for name in ("agent", "db", "dicom_io", "model", "tests"):
+            if (made := compiled / (REPOSITORY / name).relative_to("/")).is_dir():
+                shutil.copytree(made, compiled / (folder / name).relative_to("/"))
     for name in ("pyproject.toml", "config.toml"):
         shutil.copyfile(REPOSITORY / name, folder / name)
     (folder / ".venv").symlink_to(sys.prefix)

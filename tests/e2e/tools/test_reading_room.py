@@ -95,7 +95,7 @@ def test_a_study_that_dcmtk_sends_appears_at_the_top_of_an_open_page(
     storescu(agent.peer, [sick])
     row = page.locator(f"[data-key='{uid}'].flagged")
     expect(row).to_be_visible(timeout=120_000)
-    assert rows.first.get_attribute("data-key") == uid
+    expect(rows.first).to_have_attribute("data-key", uid)
     expect(row).to_contain_text("AI flagged")
     expect(row).to_contain_text("acknowledged", timeout=120_000)
     assert page.evaluate("window.same")
@@ -147,7 +147,9 @@ def test_a_second_reader_sees_who_has_the_study_and_that_it_is_read(desk: Any, u
     expect(other.locator("#reading-state")).to_contain_text("Being read: Ann Example")
     expect(other.get_by_role("button", name="Take over from Ann Example")).to_be_visible()
     first.locator("#reading-title").click()
-    first.keyboard.press("r")
+    first.keyboard.press("r")  # leads to the button, and Enter presses it
+    expect(first.get_by_role("button", name="Mark read")).to_be_focused()
+    first.keyboard.press("Enter")
     expect(first.get_by_text("Marked read: the study is off the worklist.")).to_be_visible()
     expect(second.locator(f"[data-key='{uid}']:not(.left)")).to_have_count(0)
 
@@ -172,25 +174,29 @@ def test_by_keyboard_alone_somebody_signs_in_opens_a_study_agrees_and_takes_it_b
     page.keyboard.type(PASSWORD)
     press("Enter")
     expect(page.locator("[data-key]").first).to_be_visible()
+    page.wait_for_load_state("load")  # keys are heard from then on, here as below
     press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     press("Enter")
     go_to("[data-key] a")
     press("Enter")
     expect(page.get_by_text("You have this study before you")).to_be_visible()
+    page.wait_for_load_state("load")
     press("a")
     go_to("#reading-agree button")
     press("Enter")
     expect(page.get_by_text("Your opinion of the AI's result is on record.")).to_be_visible()
-    page.wait_for_load_state("load")  # keys are heard from then on
+    page.wait_for_load_state("load")
     press("u")
+    expect(page.locator("#reading-undo")).to_be_focused()
+    press("Enter")
     expect(page.get_by_text("Taken back.")).to_be_visible()
 
 
 def test_roles_open_what_is_theirs_and_nothing_else(agent: Tibabu, desk: Any, uid: str, complaints: list[str]) -> None:
     reader, operator = desk("ann"), desk("olga", "/system")
-    assert reader.get_by_role("link", name="System").count() == 0
-    assert operator.get_by_role("link", name="Worklist").count() == 0
+    expect(reader.get_by_role("link", name="System")).to_have_count(0)
+    expect(operator.get_by_role("link", name="Worklist")).to_have_count(0)
     for page, path in ((reader, "system"), (operator, f"studies/{uid}")):
         answer = page.goto(agent.url + path)
         assert answer is not None
