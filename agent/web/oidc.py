@@ -81,7 +81,13 @@ class Provider:
             "code_challenge_method": "S256",
         }
         asked |= {"prompt": "login", "max_age": "0"} if again else {}
-        endpoint = httpx.URL(document["authorization_endpoint"])
+        try:
+            endpoint = httpx.URL(_text(document, "authorization_endpoint"))
+        except httpx.InvalidURL:
+            endpoint = httpx.URL()
+        if not endpoint.host:
+            message = "expected where the provider signs people in. Received: no address"
+            raise ProviderError(message)
         return str(endpoint.copy_merge_params(asked))
 
     def identity(self, secret: str, callback: str, code: str) -> Identity:
@@ -125,7 +131,7 @@ class Provider:
             "code_verifier": derived(secret, "verifier"),
         }
         mine, login = self.settings.secret, None
-        methods = known.document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        methods = known.document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         if mine is None:
             form["client_id"] = self.settings.client_id
         elif "client_secret_basic" in methods:
@@ -180,15 +186,30 @@ class Provider:
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         said = claims.get(self.settings.roles_claim, [])
         values = {value for value in (said if isinstance(said, list) else [said]) if isinstance(value, str)}
-        at = claims.get("auth_time")
         return Identity(
             issuer=self.settings.issuer,
             subject=str(claims["sub"]),
-            name=str(claims.get(self.settings.name_claim, "")),
-            display_name=str(claims.get("name", "")),
+            name=_text(claims, self.settings.name_claim),
+            display_name=_text(claims, "name"),
             roles=frozenset(self.settings.roles[value] for value in values & self.settings.roles.keys()),
-            proved_at=datetime.fromtimestamp(at, UTC) if isinstance(at, (int, float)) else None,
+            proved_at=_moment(claims.get("auth_time")),
         )
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    """Return what is said under a name, "" where that is null or no text."""
+    said = claims.get(name)
+    return said if isinstance(said, str) else ""
+
+
+def _moment(seconds: object) -> datetime | None:
+    """Return a time that a provider says; one that no calendar has proves nothing."""
+    if not isinstance(seconds, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def derived(secret: str, what: str) -> str:
@@ -219,8 +240,8 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _keys(document: dict[str, Any]) -> KeySet:
     """Return the public keys that signatures may be of: never a shared secret."""
-    found = [key for key in document.get("keys", []) if isinstance(key, dict) and key.get("use", "sig") == "sig"]
     try:
+        found = [key for key in document.get("keys", []) if isinstance(key, dict) and key.get("use", "sig") == "sig"]
         return KeySet.import_key_set({"keys": [key for key in found if key.get("kty") in {"RSA", "EC", "OKP"}]})
     except (JoseError, ValueError, TypeError) as error:
         message = f"expected the provider's keys. Received: {type(error).__name__}"

@@ -209,6 +209,32 @@ def test_a_configuration_of_another_issuer_is_not_believed(browse: Browse, provi
     assert browse().get("/sign-in/provider").status_code == 422
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"document": {"authorization_endpoint": None}},
+        {"document": {"authorization_endpoint": "https://sso.example:none/"}},
+        {"keys": {"keys": None}},
+    ],
+)
+def test_a_provider_that_says_nothing_of_use_is_said(
+    browse: Browse, provider: OpenId, wrong: dict[str, dict[str, object]]
+) -> None:
+    provider.wrong = wrong
+    assert browse().get("/sign-in/provider").status_code == 422
+
+
+@pytest.mark.parametrize("at", [1e300, -(10**30), 10**400], ids=["late", "early", "no float"])
+def test_a_claim_that_is_null_names_nobody_and_a_time_that_is_none_proves_nothing(
+    browse: Browse, provider: OpenId, sqlite_database: Database, at: float
+) -> None:
+    provider.claims |= {"name": None, "auth_time": at, "groups": ["it"]}
+    browser = browse()
+    assert sign_in(browser, provider).status_code == 303
+    assert account_named(sqlite_database, "jane").display_name == "jane"
+    assert browser.get("/accounts/new").status_code == 303  # to prove it first
+
+
 def test_a_proof_is_as_old_as_the_provider_says(browse: Browse, provider: OpenId) -> None:
     provider.claims["groups"] = ["it"]
     browser = browse()
