@@ -2,6 +2,7 @@
 
 import io
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,8 @@ from pynetdicom.dsutils import encode
 
 from dicom_io.exchange import Caller
 from dicom_io.identifier import encode_elements, encode_items
-from dicom_io.mpps import BegunStep, ChangedStep, answer
+from dicom_io.mpps import BegunStep, ChangedStep, answer, serve_step
+from dicom_io.statuses import MAY_NO_LONGER_BE_UPDATED
 
 CALLER = Caller(association_id="a", calling_ae_title="SCANNER", called_ae_title="TIBABU", address="127.0.0.1")
 SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
@@ -161,3 +163,57 @@ def test_a_step_that_would_lock_or_name_without_end_is_refused(studies: int, ima
     response = answer(steps, CALLER, create(encode_elements(step, IMPLICIT)), IMPLICIT)
     assert response.Status == 0x0213
     assert steps.taken == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"ScheduledStepAttributesSequence": None}, 0x0120),
+        ({"ScheduledStepAttributesSequence": [Dataset()]}, 0x0120),
+        ({"ScheduledStepAttributesSequence": []}, 0x0121),
+        ({"StudyInstanceUID": ""}, 0x0121),
+        ({"StudyInstanceUID": "9.8.7"}, 0x0106),
+        ({"PerformedProcedureStepStatus": "COMPLETED"}, 0x0106),
+    ],
+    ids=str,
+)
+def test_a_step_that_does_not_say_of_which_study_it_is_or_has_not_begun_is_refused(
+    changes: dict[str, Any], status: int
+) -> None:
+    steps, step = Steps(), data_set()
+    for keyword, value in changes.items():
+        if value is None:
+            delattr(step, keyword)
+        elif keyword == "StudyInstanceUID":
+            step.ScheduledStepAttributesSequence[0].StudyInstanceUID = value
+        else:
+            setattr(step, keyword, value)
+    data = encoded(step, ImplicitVRLittleEndian).replace(b"9.8.7", b"9/8/7")  # which pydicom would not write
+    response = answer(steps, CALLER, create(data), IMPLICIT)
+    assert (response.Status, steps.taken) == (status, [])
+
+
+def test_an_image_that_is_named_by_no_uid_is_left_out_and_the_others_are_not() -> None:
+    steps, data = Steps(), encoded(data_set(), ImplicitVRLittleEndian).replace(b"1.2.3.1.0", b"1/2/3/1/0")
+    assert answer(steps, CALLER, create(data), IMPLICIT).Status == 0x0000
+    assert steps.taken[0].named == ("1.2.3.1.1", "1.2.3.2.1")
+
+
+def test_a_step_that_has_ended_is_not_changed_and_the_peer_is_told_why() -> None:
+    """PS3.4 F.7.2.2.2: Processing failure, with the Error ID that tells this one from others."""
+    steps = Mock(changed=Mock(return_value=MAY_NO_LONGER_BE_UPDATED))
+    response = answer(steps, CALLER, change(b""), IMPLICIT)
+    assert (response.Status, response.ErrorID) == (0x0110, 0xA710)
+    assert response.ErrorComment == "Performed Procedure Step Object may no longer be updated"
+
+
+def test_whatever_fails_while_a_step_is_taken_the_peer_gets_a_status_and_the_log_no_patient(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    steps = Mock(begun=Mock(side_effect=RuntimeError("Zzyzx^Quentin")))
+    association = Mock(_accepted_cx={1: Mock(transfer_syntax=[ImplicitVRLittleEndian])})
+    serve_step(steps, association, CALLER, create(encoded(data_set(), ImplicitVRLittleEndian)), 1)
+    (response, context_id), _ = association.dimse.send_msg.call_args
+    assert (response.Status, context_id) == (0x0110, 1)
+    assert [record.message for record in caplog.records] == ["step_failed"]
+    assert "Zzyzx" not in str(vars(caplog.records[0]))
