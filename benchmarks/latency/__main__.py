@@ -19,6 +19,7 @@ from parts import costs
 from peer import QUIET_SECONDS as ROUTER_QUIET_SECONDS
 from peer import CTImageStorage, make_ct, routing
 from peer import wait_for as wait_for_router
+from processors import spent
 from watch import arrived, completed, watched
 
 RELEASE_SECONDS = 2.0
@@ -102,14 +103,20 @@ def _row(values: Sequence[float]) -> str:
 
 def _print_sustained(installation: Installation, studies: Sequence[Study]) -> None:
     before = installation.delivered()
+    spent_before = spent(installation.process, installation.pacs_process)
     scanner, begun = Scanner(installation.agent), time.time()
     as_fast_as_it_goes(scanner, studies)
     sent = time.time()
     wait_for(before + len(studies), installation, LONGEST)
+    spent_after = spent(installation.process, installation.pacs_process)
     there = arrived(installation)
     last = max(there[one.study_instance_uid] for one in studies)
     received, through = len(studies) / (sent - begun), len(studies) / (last - begun - RELEASE_SECONDS)
     click.echo(f"\nsustained: {len(studies)} studies, received at {received:.1f}/s, through at {through:.1f}/s")
+    click.echo("\n| process | processor time of a study, ms |")
+    click.echo("|---|---|")
+    for name, seconds in spent_after.items():
+        click.echo(f"| {name} | {1000 * (seconds - spent_before.get(name, 0.0)) / len(studies):.1f} |")
 
 
 def _print_router(python: Path, root: Path, studies: Sequence[Study]) -> None:

@@ -31,6 +31,7 @@ class Installation:
     database: Path
     pacs_folder: Path
     process: int = field(repr=False)
+    pacs_process: int = field(repr=False)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Ask the database, as it is on disk."""
@@ -92,6 +93,7 @@ port = {port}
             database=folder / "var/tibabu.db",
             pacs_folder=pacs_folder,
             process=agent.pid,
+            pacs_process=storescp.pid,
         )
     finally:
         agent.send_signal(signal.SIGTERM)
