@@ -165,10 +165,17 @@ class PatientDimse(DIMSEServiceProvider):
     itself, in a thread of its own, which is here kept for the thread that asked as well.
     """
 
+    has_own_reader = True
+    has_enough = False  # whoever asks takes all that comes
+
     def __init__(self, association: Any) -> None:  # noqa: ANN401  # pynetdicom's types are not public
         """Take the place of the association's own provider."""
         super().__init__(association)
         association._serve_request = lambda request, context_id: self.msg_queue.put((context_id, request))  # noqa: SLF001
+
+    def take(self, body: memoryview) -> bool:  # noqa: ARG002  # a provider's signature
+        """Leave every PDU to pynetdicom."""
+        return False
 
     @property
     def maximum_pdu_size(self) -> int:

@@ -1,4 +1,4 @@
-"""pynetdicom's two loops for one association, woken by what happens: an idle association costs nothing.
+"""pynetdicom's two loops for one association, whoever asked for it, woken by what happens: an idle one costs nothing.
 
 pynetdicom looks every millisecond whether there is something to do, in the thread of the upper layer and in that of the
 association: idle associations cost 3 % of a core each, and every answer waits for the next look. Its loops are kept;
@@ -101,7 +101,7 @@ class _Checkpoint:
 
 
 class _UpperLayer(DULServiceProvider):
-    """The upper layer of one accepted association."""
+    """The upper layer of one association."""
 
     def __init__(self, association: Association, before: DULServiceProvider) -> None:
         super().__init__(association)
@@ -155,7 +155,8 @@ class _UpperLayer(DULServiceProvider):
         """Return whether there is something to read within the time, or earlier that there is not if the bell rings."""
         dimse: Any = self.assoc.dimse
         # Answers ring: the connection is looked at again when one has gone out.
-        connection: Any = self.socket.socket if self.socket is not None and not dimse.has_enough else None
+        is_connected = self.socket is not None and self.socket._is_connected  # noqa: SLF001  # poll tells of none at once
+        connection: Any = self.socket.socket if self.socket and is_connected and not dimse.has_enough else None
         if connection is not None and self._has_read_ahead(connection):
             return True
         poll = select.poll()
@@ -201,13 +202,17 @@ def _left(timer: Timer) -> float:
 
 
 def run_on_events(association: Any) -> None:  # noqa: ANN401  # what is exchanged is not public
-    """Exchange the waiting of an accepted association that has not started."""
+    """Exchange the waiting of an association that has not started.
+
+    Messages that its provider of DIMSE keeps for another thread (`has_own_reader`) are nothing that its loop waits for.
+    """
     association.dul = layer = _UpperLayer(association, association.dul)
     association.acse_timeout, association.network_timeout = association.acse_timeout, association.network_timeout
     idle: Timer = layer._idle_timer  # noqa: SLF001
 
     def has_work() -> bool:
-        queued = not (association.dimse.msg_queue.empty() and layer.to_user_queue.empty())
+        dimse = association.dimse
+        queued = not (layer.to_user_queue.empty() and (dimse.has_own_reader or dimse.msg_queue.empty()))
         return queued or association._kill or layer.has_ended or idle.expired  # noqa: SLF001
 
     checkpoint = _Checkpoint(has_work, lambda: max(0.0, min(_LONGEST_WAIT, _left(idle))))

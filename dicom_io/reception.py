@@ -95,6 +95,8 @@ class SpoolingDimse(DIMSEServiceProvider):
     of requests that were never answered.
     """
 
+    has_own_reader = False  # the association's loop takes its messages
+
     def __init__(self, association: Association, new_spool: NewSpool) -> None:
         """Serve `association`."""
         super().__init__(association)

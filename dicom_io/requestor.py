@@ -14,6 +14,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT
 from pynetdicom.presentation import build_context, build_role
+from pynetdicom.transport import AssociationSocket
 
 from dicom_io.errors import (
     AssociationAbortedError,
@@ -27,6 +28,7 @@ from dicom_io.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from dicom_io.hardening import LONGEST_SENT_PDU, PatientDimse, finish, harden, pace, tcp_socket, unsent
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer, Timeouts, check_ae_title
+from dicom_io.reactor import close_bell, run_on_events
 from dicom_io.statuses import MATCHES
 from dicom_io.tls import TlsClientContext, client_context
 
@@ -198,7 +200,6 @@ class Requestor:
         self._association = event.assoc
         self._socket = tcp_socket(event.assoc)
         harden(event.assoc)
-        event.assoc.dimse = PatientDimse(event.assoc)
         pace(event.assoc)
 
     def _on_connected(self, event: Event) -> None:
@@ -243,10 +244,22 @@ class Requestor:
     def _finish(self) -> None:
         if self._socket is not None:
             finish(self._association, self._socket, seconds=_GRACE_SECONDS)
+            close_bell(self._association)
+
+
+class _Entity(ApplicationEntity):
+    """An application entity whose associations wait for what happens, and keep responses for who asked."""
+
+    def _create_socket(self, assoc: Association, *how: Any) -> AssociationSocket:  # noqa: ANN401  # pynetdicom's types
+        """Prepare an association before its threads start."""
+        made: Any = assoc
+        made.dimse = PatientDimse(assoc)
+        run_on_events(assoc)
+        return super()._create_socket(assoc, *how)
 
 
 def _entity(ae_title: str, timeouts: Timeouts) -> ApplicationEntity:
-    entity = ApplicationEntity(ae_title)
+    entity = _Entity(ae_title)
     entity.connection_timeout = timeouts.connection
     entity.acse_timeout = timeouts.acse
     entity.dimse_timeout = timeouts.dimse

@@ -1,12 +1,15 @@
 """The SCU sends bytes as they are, to any number of presentation contexts, and knows what became of each object."""
 
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pynetdicom import evt
+from pynetdicom.acse import ACSE
 from pynetdicom.ae import ApplicationEntity
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.presentation import build_context
 
 from dicom_io import session
@@ -215,3 +218,19 @@ def test_a_kept_association_asks_again_for_what_was_refused(sample: Any) -> None
 
 def _accept(_: evt.Event) -> int:
     return 0x0000
+
+
+def test_an_association_that_is_kept_open_waits_for_what_happens_and_does_not_look_all_the_time(
+    start_scp: Any, sample: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    with HeldAssociation(peer_of(start_scp())) as held:
+        held.store(sample("1.2.1").file)
+        for loop, method in ((DULServiceProvider, "_process_recv_primitive"), (ACSE, "is_release_requested")):
+            looked = getattr(loop, method)
+            monkeypatch.setattr(loop, method, lambda it, looked=looked: (looks.append(type(it)), looked(it))[1])
+        assert not threading.Event().wait(0.3), "nobody sets it"
+        idle = len(looks)
+        held.store(sample("1.2.2").file)
+    assert idle <= 8, "two ends with two loops each, which look once a second if nothing rings"
+    assert len(looks) > idle

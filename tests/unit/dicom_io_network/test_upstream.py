@@ -1,8 +1,8 @@
 """What `dicom_io` relies on behind pynetdicom's documented interface is what it was written against.
 
 When this fails, a new release has changed a method that is overridden or called. Read its change, adapt
-`dicom_io/reactor.py`, `reception.py` or `hardening.py` if need be, run the integration tests, and put the new digest
-here.
+`dicom_io/reactor.py`, `reception.py`, `requestor.py` or `hardening.py` if need be, run the integration tests, and put
+the new digest here.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from pynetdicom.acse import ACSE
+from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
@@ -21,9 +22,13 @@ from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
 RELIED_ON: dict[Callable[..., Any], str] = {
+    ApplicationEntity.associate: "dbc8cf47090386b2",
+    ApplicationEntity._create_socket: "f56bca8888e1ce9f",
     Association.__init__: "eb07516b8009ad8f",
     Association.run_reactor: "ed8bbbe3b3d6ddae",
     Association._run_reactor: "f28838c5559e462a",
+    Association.request: "928cd0e3013c9ab9",
+    Association.release: "c7d713502b77d702",
     Association.kill: "8f9713666a7f4cff",
     Association._abort_blocking: "10b43ef8c63c6764",
     Association._serve_request: "2f24c1759cdf6c8c",
