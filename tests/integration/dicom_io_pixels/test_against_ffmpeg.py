@@ -92,7 +92,11 @@ def test_stored_values_are_those_of_ffmpeg(shared: Path) -> None:
     """Bit for bit where nothing is lost in decoding, else within 1: of 255, or of the values that are stored."""
     different: dict[str, int] = {}
     compared: dict[str, int] = dict.fromkeys(CODECS.values(), 0)
+    known: set[bytes] = set()
     for path, image in compressed(shared):
+        if (content := path.read_bytes()) in known:
+            continue  # some images are in two folders
+        known.add(content)
         uid = image.description.transfer_syntax_uid
         codec = CODECS[uid]
         try:
