@@ -78,8 +78,9 @@ def main(part: str, modules: str, tests: str, first: int, numbers: str) -> None:
         def told(mutant: Mutant, outcome: str) -> None:
             found = outcome if outcome in {NEVER, SURVIVES} else "killed"
             outcomes[f"{mutant.path}: {found}"] += 1
+            click.echo(f"\n{mutant.path} {mutant.number}: {outcome}", err=found == "killed")
             if found != "killed":
-                click.echo(f"{mutant.path} {mutant.number} {found}\n{mutant.said}")
+                click.echo(mutant.said)
 
         selected = " and ".join(f"({one})" for one in (asked.only, tests) if one)
         arguments = ["-q", "-n0", "--tb=short", "-p", "no:cacheprovider", "--rootdir", name, "-k", selected]

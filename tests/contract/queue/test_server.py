@@ -1,7 +1,8 @@
 """What PostgreSQL's server decides for the queue: who is dead, whose clock counts, and who is told of what."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -130,6 +131,30 @@ def test_a_time_is_moved_by_what_its_planners_clock_is_wrong_if_that_is_more_tha
     assert depth.oldest_run_at is not None
     found = (depth.oldest_run_at - (now - 60 * MINUTE)).total_seconds()
     assert found == 0 if moved == 0 else abs(found - moved) < 60
+
+
+@pytest.fixture
+def host_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return `host_in(zone)`, which moves this host to another time zone."""
+
+    def move(zone: str) -> None:
+        patch.setenv("TZ", zone)
+        time.tzset()
+
+    with monkeypatch.context() as patch:
+        yield move
+    time.tzset()
+
+
+def test_hosts_in_two_time_zones_agree_on_which_job_is_due_first(
+    database: Database, rows: ProcrastinateRows, entry: Entry, now: datetime, host_in: Callable[[str], None]
+) -> None:
+    host_in("Asia/Tokyo")
+    put(database, rows, replace(entry, due_at=now - MINUTE), now)
+    host_in("UTC")
+    put(database, rows, entry, now)
+    (depth,) = open_queue(database).depth(now)
+    assert depth.first_due_at == now - MINUTE
 
 
 def test_an_idle_worker_waits_for_news_and_for_what_is_planned_of_its_kinds(
