@@ -119,6 +119,23 @@ def test_what_a_dead_worker_had_waits_again_merged_or_is_parked_if_it_was_the_th
         assert rows.take_parked(connection, "a", "parked") == replace(entry, key="parked")
 
 
+def test_a_move_to_where_there_are_other_jobs_is_refused_and_says_of_which_state(
+    sqlite_database: Database, postgresql_database: Database, entry: Entry, now: datetime
+) -> None:
+    put(sqlite_database, entry, now)
+    rows = ProcrastinateRows(Policy().lease, utc_now)
+    for write, said in (
+        (rows.put_waiting, "expected 1 jobs, WAITING. Received: 2, or other ones"),
+        (rows.put_parked, "expected 0 jobs, PARKED. Received: 1, or other ones"),
+    ):
+        with sqlite_database.begin() as here, postgresql_database.begin() as there:
+            write(there, replace(entry, key="2"), now)
+            with pytest.raises(RefusedError) as refused:
+                move_jobs(here, there, now=now)
+            there.rollback()
+        assert str(refused.value) == said
+
+
 def test_a_move_after_which_other_jobs_wait_there_is_refused(
     postgresql_database: Database, entry: Entry, now: datetime
 ) -> None:
