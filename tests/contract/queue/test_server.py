@@ -121,9 +121,9 @@ def test_a_worker_is_forgotten_an_hour_after_its_last_sign_of_life_or_after_a_le
         assert connection.execute(count).scalar_one() == left
 
 
-@pytest.mark.parametrize(("behind", "moved"), [(-1, 0), (1, 0), (600, 600), (-600, -600)])
+@pytest.mark.parametrize(("behind", "moved"), [(-1.5, 0), (1, 0), (600, 600), (-600, -600)])
 def test_a_time_is_moved_by_what_its_planners_clock_is_wrong_if_that_is_more_than_a_statement_takes(
-    database: Database, entry: Entry, now: datetime, behind: int, moved: int
+    database: Database, entry: Entry, now: datetime, behind: float, moved: int
 ) -> None:
     rows = ProcrastinateRows(POLICY.lease, lambda: utc_now() - timedelta(seconds=behind))
     put(database, rows, entry, now - 60 * MINUTE)

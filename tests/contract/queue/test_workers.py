@@ -219,7 +219,9 @@ def test_a_worker_that_ends_is_off_the_list_and_one_that_cannot_say_so_ends_all_
     with monkeypatch.context() as away:
         away.setattr(registered, "_database", Away())
         registered.close()
-    assert [record.message for record in caplog.records] == ["queue_worker_not_unregistered"]
+    (record,) = caplog.records
+    assert (record.name, record.message) == ("db.queue.procrastinate_engine", "queue_worker_not_unregistered")
+    assert vars(record)["error"] == "DatabaseUnavailableError"
     assert workers(postgresql_database) == 1
     registered.close()
     assert workers(postgresql_database) == 0
