@@ -12,6 +12,7 @@ from pydicom.uid import ComputedRadiographyImageStorage as Cr
 from pydicom.uid import DigitalXRayImageStorageForPresentation as Dx
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import StorageCommitmentPushModel as Push
 from sqlalchemy import select
 
@@ -30,6 +31,7 @@ class Modality:
 
     def __init__(self, answer: int = 0x0000) -> None:
         self.reports: list[tuple[int, Dataset]] = []
+        self.owed = self.answered = 0
         self.answer = answer
         self.changed = threading.Condition()
         self.entity = AE("STATION")
@@ -40,7 +42,7 @@ class Modality:
 
     @property
     def handlers(self) -> list[Any]:
-        return [(evt.EVT_N_EVENT_REPORT, self.take)]
+        return [(evt.EVT_N_EVENT_REPORT, self.take), (evt.EVT_PDU_SENT, self.sent)]
 
     @property
     def port(self) -> int:
@@ -49,8 +51,16 @@ class Modality:
     def take(self, event: Any) -> tuple[int, None]:
         with self.changed:
             self.reports.append((event.event_type, event.event_information))
+            self.owed += 1
             self.changed.notify_all()
         return self.answer, None
+
+    def sent(self, event: Any) -> None:
+        """Count the answers that have left: after a release none may be sent (PS3.8 9.2.3)."""
+        with self.changed:
+            if self.owed and isinstance(event.pdu, P_DATA_TF):
+                self.owed, self.answered = self.owed - 1, self.answered + 1
+                self.changed.notify_all()
 
     def ask(self, holder: Any, references: list[tuple[str, str]], *, uid: str = "", reports: int = 1) -> int:
         """Ask over an association that stays open until so many reports have come; return the status."""
@@ -58,7 +68,7 @@ class Modality:
         assert association.is_established
         status, _ = association.send_n_action(information(uid or generate_uid(), references), 1, Push, WELL_KNOWN)
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.reports) >= reports, 20)
+            assert self.changed.wait_for(lambda: self.answered >= reports, 20)
         association.release()
         return int(status.Status)
 

@@ -13,12 +13,12 @@ from model.dataset import assign_folds, find_samples, load_gray
 from model.fitting import Predictor
 from model.preprocess import to_gray_square, to_input
 
-_IMAGES = 4
+_IMAGES = 8
 
 
 @pytest.fixture(scope="module")
 def found(shared: Path, classifier: Classifier) -> HeatMapCheck:
-    """Check the maps of four pneumonia images of the first fold."""
+    """Check the maps of eight pneumonia images of the first fold."""
     training = classifier.card.training
     samples = find_samples(shared / "data" / "cxr-train")
     folds = assign_folds(samples, training.folds, training.seed)
