@@ -129,7 +129,7 @@ class Tibabu:
     def document(self, *arguments: str) -> Any:
         """Return what a command prints with --json; it must do well, and have nothing to say to people."""
         done = self.cli(*arguments, "--json")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
         return json.loads(done.stdout)
 
     def stop(self) -> int:

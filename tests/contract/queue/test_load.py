@@ -105,7 +105,11 @@ def test_under_load_with_workers_that_are_killed_each_effect_comes_once_and_in_o
     assert effects.keys() == set(range(JOBS)), "no job is lost"
     assert sum(effects.values()) - JOBS <= KILLED, "a job is run again only if its worker was killed"
     assert queue.parked() == ()
-    for one in workers:
-        first_runs = [key for key, attempt in one.runs if attempt == 1]
-        assert first_runs == sorted(first_runs), "each worker takes the first to be due of what waits"
+    late = [key for one in workers for key in behind([key for key, attempt in one.runs if attempt == 1])]
+    assert len(late) <= KILLED, "each worker takes the first to be due, but for what a killed one had locked"
     assert sum(len(one.runs) for one in workers) >= JOBS
+
+
+def behind(keys: list[int]) -> list[int]:
+    """Return those that come after one that is due later."""
+    return [key for place, key in enumerate(keys) if key < max(keys[:place], default=0)]

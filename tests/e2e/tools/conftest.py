@@ -172,6 +172,7 @@ def hospitals(
         port = free_port()
         with orthanc(lua, DicomModalities={"tibabu": ["TIBABU", "127.0.0.1", port]}) as pacs:
             agent = configure(tmp_path_factory.mktemp("agent"), {"orthanc": pacs.peer}, receive={"port": port})
+            agent.quick = None  # `tibabu check` knows a running agent by its command
             with running(agent):
                 yield Hospital(agent, pacs)
 

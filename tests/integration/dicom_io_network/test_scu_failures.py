@@ -22,8 +22,8 @@ from dicom_io.errors import (
 from dicom_io.requestor import Requestor
 from dicom_io.scu import Peer, Timeouts, echo, send
 
-PATIENT = Timeouts(connection=5, acse=5, dimse=5, network=5)
-AT_MOST = 4.5
+PATIENT = Timeouts(connection=60, acse=60, dimse=60, network=60)
+AT_MOST = 50
 """Seconds; less than any patient time-out, so that an error in time is no time-out unless one of them is short."""
 ABORT = struct.pack(">BBLL", 0x07, 0, 4, 0)
 
