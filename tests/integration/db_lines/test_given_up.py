@@ -4,25 +4,79 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from agent.complete import Completer
 from db import kinds
+from db.completion import close_due
+from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.forwarding import Forward
+from db.outcome import Outcome, StudyOutcome
 from db.queue import Done, Job, Park
+from db.schema import delivery, image_result
+
+
+def give_up(ledger: Any, kind: str) -> None:
+    """Park the job of a kind that waits, as after three workers that died with it, and let that be accounted for."""
+    stop = threading.Event()
+
+    def park(_job: Job) -> Park:
+        stop.set()
+        return Park("worker died")
+
+    ledger.queue.run({kind: park}, stop=stop, concurrency=1)
+    assert [parked.kind for parked in ledger.queue.parked()] == [kind]
+    Completer(ledger.database, ledger.queue, ledger.allowances, lambda: ledger.now).reap()
 
 
 def test_a_rejection_note_that_could_not_be_heeded_is_tried_again(ledger: Any) -> None:
     with ledger.database.begin() as connection:
         ledger.queue.enqueue(connection, kinds.REJECT, "7", due_at=ledger.now, run_at=ledger.now)
-    stop = threading.Event()
-
-    def give_up(_job: Job) -> Park:
-        stop.set()
-        return Park("OSError")
-
-    ledger.queue.run({kinds.REJECT: give_up}, stop=stop, concurrency=1)
-    assert [(parked.kind, parked.key) for parked in ledger.queue.parked()] == [("reject", "7")]
-    Completer(ledger.database, ledger.queue, ledger.allowances, lambda: ledger.now).reap()
+    give_up(ledger, kinds.REJECT)
     assert ledger.queue.parked() == ()
     assert ledger.waiting() == {"reject": 1}
+
+
+def test_an_image_whose_analysis_was_given_up_failed(ledger: Any) -> None:
+    ledger.receive()
+    give_up(ledger, kinds.SCORE)
+    with ledger.database.read() as connection:
+        found = connection.execute(select(image_result.c.outcome, image_result.c.reason)).all()
+    assert [tuple(row) for row in found] == [(Outcome.FAILED, "the analysis was given up: worker died")]
+
+
+def test_what_was_to_be_forwarded_and_was_given_up_waits_for_a_person(ledger: Any) -> None:
+    ledger.receive(candidate=False, forwards=(Forward(destination="archive", rule="all"),))
+    give_up(ledger, kinds.forward("archive"))
+    assert deliveries(ledger) == [("archive", "PARKED", "worker died")]
+
+
+def test_a_report_whose_delivery_was_given_up_waits_for_a_person(ledger: Any) -> None:
+    study_id = ledger.receive(candidate=False).study_id
+    ledger.now += timedelta(hours=1)
+    close_due(ledger.database, ledger.queue, now=ledger.now)
+    facts: dict[str, Any] = dict.fromkeys(
+        ("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x"
+    )
+    conclusion = Conclusion(
+        study_id=study_id,
+        revision=1,
+        outcome=StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason="no candidate"),
+        threshold=0.5,
+        analysed_at=ledger.now,
+        concluded_at=ledger.now,
+        reports=(ReportOrder(kind="sr", media_type="m", destinations=("pacs",)),),
+        **facts,
+    )
+    assert record_conclusion(ledger.database, ledger.queue, conclusion)
+    give_up(ledger, kinds.deliver("pacs"))
+    assert deliveries(ledger) == [("pacs", "PARKED", "worker died")]
+
+
+def deliveries(ledger: Any) -> list[tuple[str, str, str]]:
+    with ledger.database.read() as connection:
+        found = connection.execute(select(delivery.c.destination, delivery.c.state, delivery.c.reason))
+        return [tuple(row) for row in found]
 
 
 def test_an_image_of_a_complete_study_whose_job_is_lost_gets_another_one_once(ledger: Any) -> None:
