@@ -71,7 +71,8 @@ def orthanc(
         with (folder / "orthanc.log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command line
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{ports['HttpPort']}", timeout=30) as rest:
+            anew = {"Connection": "close"}  # Orthanc closes idle ones, perhaps as a request is on its way
+            with httpx.Client(base_url=f"http://127.0.0.1:{ports['HttpPort']}", headers=anew, timeout=30) as rest:
                 started = Orthanc(Peer(raw["DicomAet"], "127.0.0.1", ports["DicomPort"]), rest)
                 eventually(started.answers)
                 yield started
