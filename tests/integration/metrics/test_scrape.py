@@ -2,9 +2,8 @@
 
 import struct
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -190,7 +189,7 @@ def test_two_who_ask_after_a_long_while_at_the_same_moment_are_told_the_same(sit
         first = threads.submit(check.look)
         assert looking.wait(20)
         other = threads.submit(check.look)
-        time.sleep(0.2)
+        assert not wait([other], 0.2).done, "the other waits for what the first one sees"
         answered.set()
         assert [one.result(20).status for one in (first, other)] == [200, 200]
 
