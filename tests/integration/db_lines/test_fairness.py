@@ -196,18 +196,17 @@ def test_the_emergency_department_s_scanner_goes_first_by_the_rule_of_its_peer(l
     assert worklist(ledger.database)[-1].calling_ae_title.startswith("ED")  # reading goes by the order alone
 
 
-def test_how_far_a_sender_has_come_is_asked_of_an_index(ledger: Any) -> None:
-    """Not even then are its studies read when there are a million: what comes costs as much as ever."""
+def test_how_far_a_sender_has_come_is_asked_of_an_index(sqlite_ledger: Any) -> None:
+    """Not even then are its studies read when there are a million: what comes costs as much as ever.
+
+    PostgreSQL chooses by its statistics: the growth tests ask it, with some thousand studies.
+    """
     bound = LAST.params(calling_ae_title="A", order_priority=0)
-    with ledger.database.begin() as connection:
+    with sqlite_ledger.database.begin() as connection:
         asked = bound.compile(connection, compile_kwargs={"literal_binds": True})
-        explain = "EXPLAIN QUERY PLAN"
-        if ledger.database.dialect == "postgresql":
-            connection.execute(text("SET LOCAL enable_seqscan = off"))
-            explain = "EXPLAIN"
-        plan = " ".join(str(tuple(row)) for row in connection.execute(text(f"{explain} {asked}")))
+        plan = " ".join(str(tuple(row)) for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")))
+    assert "SEARCH" in plan  # its last entry, not all of the sender's
     assert "ix_study_pace" in plan
-    assert "Limit" in plan or "SEARCH" in plan  # its last entry, not all of the sender's
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NOT_FLAGGED, Outcome.FLAGGED])
