@@ -69,7 +69,7 @@ class Route:
 
     def serves(self, calling_ae_title: str) -> bool:
         """Tell whether studies that came from this AE title go there."""
-        return not self.calling_ae_titles or calling_ae_title in self.calling_ae_titles
+        return not self.calling_ae_titles or calling_ae_title.strip() in self.calling_ae_titles
 
 
 @dataclass(frozen=True, slots=True)

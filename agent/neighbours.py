@@ -25,7 +25,7 @@ def _peer(config: Config, section: PeerSection) -> Neighbour:
     listens = section.listens
     return Neighbour(
         kind=PEER,
-        name=section.ae_title.strip(),
+        name=section.ae_title,
         where="" if listens is None else f"{listens}{'' if listens.tls is None else ' over TLS'}",
         what=", ".join(section.may) or "nothing: its associations are rejected",
         ask=None if listens is None else partial(_echo, listens, config.receive.ae_title),

@@ -53,7 +53,7 @@ def peer_named(config: Config, name: str) -> Peer:
     if "@" in name:
         return Peer.parse(name)
     for peer in config.peers:
-        if peer.ae_title.strip() == name.strip() and peer.listens is not None:
+        if peer.ae_title == name.strip() and peer.listens is not None:
             return peer.listens
     message = f"expected AET@HOST:PORT, or the AE title of a peer with host and port. Received: {name!r}"
     raise ValueError(message)

@@ -58,7 +58,7 @@ def renew_scp(scp: StorageScp, config: Config, parts: Parts) -> None:
 
 
 def _sink(config: Config, parts: Parts) -> Receiver:
-    return make_receiver(config, parts, rejecters=frozenset(peer.ae_title.strip() for peer in config.peers))
+    return make_receiver(config, parts, rejecters=frozenset(peer.ae_title for peer in config.peers))
 
 
 def _services(config: Config, parts: Parts) -> Services:

@@ -40,6 +40,6 @@ def _called(config: Config) -> Iterator[tuple[str, Any]]:
     for one in config.destinations:
         yield f"destinations[{one.name}]", one
     for peer in config.peers:
-        yield f"peers[{peer.ae_title.strip()}]", peer
+        yield f"peers[{peer.ae_title}]", peer
     yield "orders", config.orders
     yield "audit", config.audit

@@ -191,9 +191,9 @@ def open_database(url: str) -> Database:
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return _postgresql(parsed)
-    if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
+    if backend == "sqlite" and parsed.database not in (None, "", ":memory:") and not parsed.query:
         return Database(parsed.set(drivername="sqlite+pysqlite"))
-    msg = f"expected a URL of sqlite (a file) or postgresql. Received: backend={backend}"
+    msg = f"expected a URL of sqlite (a file, without ?) or postgresql. Received: backend={backend}"
     raise QueryError(msg)
 
 

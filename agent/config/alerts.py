@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from agent import destinations
-from agent.config.section import Section
+from agent.config.section import MOST_MINUTES, Hours, Section
 from agent.destinations import DestinationSettings
 
 
@@ -19,9 +19,12 @@ class AlertsSection(Section):
         "all there is. Of its own trouble no destination is told: name two.",
     )
     after_minutes: float = Field(
-        default=5, ge=0, description="How long something must stand before it is told; what mends itself sooner is not."
+        default=5,
+        ge=0,
+        le=MOST_MINUTES,
+        description="How long something must stand before it is told; what mends itself sooner is not.",
     )
-    repeat_hours: float = Field(default=24, gt=0, description="After this it is told again, while it still stands.")
+    repeat_hours: Hours = Field(default=24, description="After this it is told again, while it still stands.")
 
     @property
     def after(self) -> timedelta:

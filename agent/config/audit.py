@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from agent.config.section import Section
+from agent.config.section import MOST_PORT, Days, Seconds, Section
 from agent.config.tls import TlsTrust
 
 
@@ -31,13 +31,21 @@ class AuditSection(TlsTrust, Section):
         default="Tibabu", min_length=1, description="What this installation is called in messages (AuditSourceID)."
     )
     site: str = Field(default="", description="What the hospital is called in messages (AuditEnterpriseSiteID).")
-    keep_days: float | None = Field(
+    keep_days: Days | None = Field(
         default=None,
         ge=30,
         examples=[3650],
         description="After so many days events go from the database, once they were handed over. Unset: they stay.",
     )
-    every_seconds: float = Field(default=5, gt=0, description="How often what has happened is handed over.")
+    every_seconds: Seconds = Field(default=5, description="How often what has happened is handed over.")
+
+    @field_validator("syslog")
+    @classmethod
+    def _port_exists(cls, value: str | None) -> str | None:
+        if value is not None and not 0 < int(value.rpartition(":")[2]) <= MOST_PORT:
+            message = f"expected HOST:PORT with a port of 1 to {MOST_PORT}. Received: {value}"
+            raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _tls_is_for_syslog(self) -> Self:

@@ -1,12 +1,13 @@
 """The table [dicomweb] of config.toml."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from agent.config.http import Url
 from agent.config.processes import MOST, check_shared_port
-from agent.config.section import Section
+from agent.config.section import Seconds, Section
 from agent.config.tls import check_key
 from agent.secret import is_this_machine
 
@@ -46,7 +47,7 @@ class DicomwebSection(Section):
         default=False,
         description="A proxy in front ends TLS: tokens and images go unencrypted between it and this process.",
     )
-    public_url: str = Field(
+    public_url: Url | Literal[""] = Field(
         default="",
         description="Where others reach /dicom-web through a proxy, as https://HOST/dicom-web; empty: at the Host that"
         " they name.",
@@ -58,7 +59,7 @@ class DicomwebSection(Section):
     maximum_channels: int = Field(
         default=32, ge=1, le=1024, description="WebSockets open at once, on which subscribers hear of reading tasks."
     )
-    pause_seconds: float = Field(default=30, gt=0, description="Longest pause of a peer within a request or an answer.")
+    pause_seconds: Seconds = Field(default=30, description="Longest pause of a peer within a request or an answer.")
     maximum_body_megabytes: int = Field(default=4000, ge=1, description="Largest body of one STOW-RS request.")
     maximum_instance_megabytes: int = Field(default=1000, ge=1, description="Largest Instance taken by STOW-RS.")
 

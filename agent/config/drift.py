@@ -1,10 +1,10 @@
 """The table [drift] of config.toml: how far images and scores may lie from the model's card, and what then happens."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from agent.config.section import Section
+from agent.config.section import Days, Minutes, Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -12,7 +12,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class DriftSection(Section):
     """When images or scores have drifted from the model's card, as docs/operator.md says; [alerts] tells it."""
 
-    every_minutes: float = Field(
+    every_minutes: Minutes = Field(
         default=15, ge=1, description="How often the last day and the last week are looked at."
     )
     minimum_images: int = Field(
@@ -50,6 +50,14 @@ class DriftSection(Section):
         default=False,
         description="Whether a new alarm switches triage off, until a person switches it on again.",
     )
-    keep_days: float = Field(
+    keep_days: Days = Field(
         default=400, gt=8, description="How long the samples are kept; they name no image, study or patient."
     )
+
+    @model_validator(mode="after")
+    def _some_share_is_no_alarm(self) -> Self:
+        below, above = self.flag_rate_below, self.flag_rate_above
+        if below is not None and above is not None and below >= above:
+            message = f"expected flag_rate_below less than flag_rate_above. Received: {below:g} and {above:g}"
+            raise ValueError(message)
+        return self

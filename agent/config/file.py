@@ -20,11 +20,12 @@ from pydantic_core import ErrorDetails
 from agent.config.alerts import AlertsSection, check_alerts
 from agent.config.audit import AuditSection
 from agent.config.dicomweb import DicomwebSection
+from agent.config.doors import Door, check_apart
 from agent.config.drift import DriftSection
 from agent.config.forward import ForwardSettings, check_rules
 from agent.config.gate import GateSection
 from agent.config.hl7 import Hl7Section
-from agent.config.keeping import BackupSection, RetentionSection, ScrubSection
+from agent.config.keeping import BackupSection, RetentionSection, ScrubSection, check_copies_lie_apart
 from agent.config.keys import meant
 from agent.config.metrics import MetricsSection
 from agent.config.model import ModelSection
@@ -33,8 +34,9 @@ from agent.config.peers import PeerSection, check_peers
 from agent.config.pixels import DecodeSection
 from agent.config.receive import ReceiveSection
 from agent.config.roles import DeliverSection, WorkSection
-from agent.config.section import Seconds, Section
+from agent.config.section import Section
 from agent.config.store import StoreSection
+from agent.config.study import CompleteSection, PrioritySection
 from agent.config.tables import check_reports, destination_settings, report_settings
 from agent.config.web import WebSection
 from agent.destinations import DestinationSettings
@@ -53,34 +55,6 @@ class DatabaseSection(Section):
         default=None,
         examples=["/run/secrets/database_url"],
         description="A file that holds the URL instead, for secrets.",
-    )
-
-
-class CompleteSection(Section):
-    """When a study is complete. Late images wait for quiet, twice as long for each revision before theirs."""
-
-    after_release_seconds: Seconds = Field(
-        default=2, description="After the last association that brought it was released."
-    )
-    quiet_seconds: Seconds = Field(default=30, description="After its last Instance, with the association still open.")
-    in_progress_seconds: Seconds = Field(
-        default=300, description="After its last Instance, while its modality says (MPPS) that it is still at work."
-    )
-    forced_seconds: Seconds = Field(default=900, description="After its first Instance, however many still come.")
-
-
-class PrioritySection(Section):
-    """How long a study of each priority may wait before it is due; the worklist is in the order of due times."""
-
-    high_minutes: float = Field(default=0, ge=0, description="STAT and HIGH.")
-    medium_minutes: float = Field(default=30, ge=0, description="MEDIUM, and at least this for flagged studies.")
-    routine_minutes: float = Field(default=480, ge=0, description="ROUTINE, LOW and none.")
-    studies_per_hour: int = Field(
-        default=600,
-        ge=1,
-        description="Pace of one peer, for each priority of orders: an hour's studies may come at once; what comes "
-        "beyond it (a migration, a mad sender) is analysed and sent as if it had come at that pace, so that it holds "
-        "nobody else up.",
     )
 
 
@@ -138,6 +112,11 @@ class Config(Section):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _listens_at_different_places(self) -> Self:
+        check_apart(self.doors)
+        return self
+
     @field_validator("forward")
     @classmethod
     def _rules_lead_somewhere(
@@ -173,6 +152,22 @@ class Config(Section):
                 check_reports(destination, info.data["reports"])
         return value
 
+    @property
+    def doors(self) -> Iterator[Door]:
+        """Where this host listens, if all roles run on it."""
+        receive, web, dicomweb, hl7, metrics = self.receive, self.web, self.dicomweb, self.hl7, self.metrics
+        if receive.plain:
+            yield Door("receive", receive.host, receive.port)
+        if receive.tls is not None:
+            yield Door("receive.tls", receive.host, receive.tls.port)
+        yield Door("web", web.host, web.port)
+        if dicomweb.enabled:
+            yield Door("dicomweb", dicomweb.host, dicomweb.port)
+        if hl7.enabled:
+            yield Door("hl7", hl7.host, hl7.port)
+        if metrics.port is not None:
+            yield Door("metrics", metrics.host, metrics.port)
+
 
 def load(path: Path | None) -> Config:
     """Read a config file, or the defaults when `path` is None; relative paths in it start at its folder.
@@ -185,7 +180,7 @@ def load(path: Path | None) -> Config:
 def read(path: Path | None) -> str:
     """Return the text of a config file, none where there is no file. Raises ConfigError."""
     try:
-        return "" if path is None else path.read_text(encoding="utf-8")
+        return "" if path is None else path.read_text(encoding="utf-8-sig")  # Notepad marks what it writes
     except OSError as error:
         message = f"expected a readable config file. Received: {path} ({error.strerror})"
     except UnicodeDecodeError as error:
@@ -205,16 +200,21 @@ def parse(text: str, path: Path | None) -> Config:
     except tomllib.TOMLDecodeError as error:
         message = f"expected TOML in {path}. Received: {error}"
     except ValidationError as error:
-        problems = "\n".join(f"  {_key(problem['loc'])}: {_said(problem)}" for problem in error.errors())
+        problems = "\n".join(f"  {_told(problem)}" for problem in error.errors())
         message = f"{path} has {error.error_count()} problem(s):\n{problems}"
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless brackets
         message = f"expected a config file that can be read in {path}. Received: {type(error).__name__}"
     raise ConfigError(message)
 
 
+def _told(problem: ErrorDetails) -> str:
+    """Return a problem with its key; one of the whole file names its keys itself."""
+    return ": ".join(filter(None, (_key(problem["loc"]), _said(problem))))
+
+
 def _said(problem: ErrorDetails) -> str:
     if problem["type"] != "extra_forbidden":
-        return problem["msg"]
+        return problem["msg"].removeprefix("Value error, ")
     near = meant(Config, problem["loc"])
     return f"not permitted, no such key; did you mean {near}?" if near else "not permitted, no such key"
 
@@ -245,10 +245,8 @@ def resolve(config: Config, folder: Path) -> Config:
     prefix = "sqlite:///"
     if url.startswith(prefix):
         url = f"{prefix}{folder / url.removeprefix(prefix)}"
-    return config.at(folder).model_copy(
-        update={
-            "destinations": tuple(one.at(folder) for one in config.destinations),
-            "database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None}),
-            "peers": tuple(peer.at(folder) for peer in config.peers),
-        }
+    found = config.at(folder)
+    check_copies_lie_apart(found.store.folder, found.retention, found.backup)
+    return found.model_copy(
+        update={"database": config.database.model_copy(update={"url": SecretStr(url), "url_file": None})}
     )

@@ -1,11 +1,10 @@
 """The table [gate] of config.toml: which images are analysed."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from agent.config.peers import AeTitle
-from agent.config.section import Section
+from agent.config.section import AeTitle, Section
 
 
 class GateSection(Section):
@@ -34,3 +33,11 @@ class GateSection(Section):
             " unknown; or also what its texts say of body part, view and modality. See docs/gate.md before changing it."
         ),
     )
+
+    @model_validator(mode="after")
+    def _some_age_is_analysed(self) -> Self:
+        youngest, oldest = self.minimum_age_years, self.maximum_age_years
+        if youngest is not None and oldest is not None and youngest >= oldest:
+            message = f"expected minimum_age_years below maximum_age_years. Received: {youngest:g} and {oldest:g}"
+            raise ValueError(message)
+        return self

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from agent.config.peers import NetworkText
 from agent.config.processes import MOST, check_shared_port
-from agent.config.section import Section
+from agent.config.section import Days, Seconds, Section
 from agent.config.tls import check_key
 from agent.hl7 import charsets
 from agent.hl7.incoming import IncomingSettings
@@ -55,7 +55,9 @@ class Hl7Section(Section):
         description="Addresses and networks that may connect, as 10.0.0.7 or 10.0.0.0/24; empty: all on this machine.",
     )
     application: str = Field(
-        default="TIBABU", description="Our name in answers (MSH-3). Results that come under this name change nothing."
+        default="TIBABU",
+        min_length=1,
+        description="Our name in answers (MSH-3). Results that come under this name change nothing.",
     )
     facility: str = Field(default="", description="Our facility in answers (MSH-4).")
     character_set: Annotated[str, AfterValidator(_check_character_set)] = Field(
@@ -64,7 +66,9 @@ class Hl7Section(Section):
         "is read as UTF-8 if it is that, else as Latin-1.",
     )
     processing_ids: tuple[str, ...] = Field(
-        default=("P",), description="Processing IDs (MSH-11) that are served: P production, T training, D debugging."
+        default=("P",),
+        min_length=1,
+        description="Processing IDs (MSH-11) that are served: P production, T training, D debugging.",
     )
     assigning_authority: str = Field(
         default="",
@@ -86,7 +90,7 @@ class Hl7Section(Section):
     medium_priorities: tuple[str, ...] = Field(
         default=("A", "ASAP", "P", "C", "T"), description="What there means MEDIUM; all else is ROUTINE."
     )
-    orders_days: float = Field(default=30, gt=0, description="How long an order is kept for images that are to come.")
+    orders_days: Days = Field(default=30, description="How long an order is kept for images that are to come.")
     completed_orders_are_read: bool = Field(
         default=True,
         description="Whether an order's status Completed (ORC-1 SC, ORC-5 CM) takes its study off the worklist. Set it "
@@ -98,11 +102,11 @@ class Hl7Section(Section):
     )
     maximum_connections: int = Field(default=32, ge=1, le=1024, description="Connections open at once.")
     maximum_message_kilobytes: int = Field(default=1024, ge=1, description="Largest message.")
-    idle_seconds: float = Field(
-        default=3600, gt=0, description="Longest pause between two messages before a connection is closed."
+    idle_seconds: Seconds = Field(
+        default=3600, description="Longest pause between two messages before a connection is closed."
     )
-    message_seconds: float = Field(
-        default=30, gt=0, description="Time for a message to come whole, and for its answer to be taken."
+    message_seconds: Seconds = Field(
+        default=30, description="Time for a message to come whole, and for its answer to be taken."
     )
     tls_certificate: Path | None = Field(
         default=None,
@@ -128,6 +132,13 @@ class Hl7Section(Section):
             message = f"expected senders, the addresses that may connect, where others can. Received: host={self.host}"
             raise ValueError(message)
         check_shared_port(self.processes, self.port)
+        return self
+
+    @model_validator(mode="after")
+    def _a_priority_means_one_thing(self) -> Self:
+        if both := self.meaning.high & self.meaning.medium:
+            message = f"expected different terms in high_priorities and medium_priorities. Received: {sorted(both)}"
+            raise ValueError(message)
         return self
 
     @property

@@ -5,6 +5,7 @@ from typing import Annotated
 import httpx
 from pydantic import AfterValidator, BaseModel, Field
 
+from agent.config.section import Seconds
 from agent.config.tls import TlsTrust
 
 
@@ -26,9 +27,9 @@ Url = Annotated[str, AfterValidator(check_url)]
 class TimeOuts(BaseModel):
     """How long an answer is waited for."""
 
-    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
-    response_timeout_seconds: float = Field(
-        default=60, gt=0, description="Longest wait for an answer, and for the server to take or give the next bytes."
+    connection_timeout_seconds: Seconds = Field(default=10, description="Longest wait for a connection.")
+    response_timeout_seconds: Seconds = Field(
+        default=60, description="Longest wait for an answer, and for the server to take or give the next bytes."
     )
 
 

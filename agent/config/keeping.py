@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from agent.config.section import Section
+from agent.config.section import MOST_DAYS, Days, Hours, Minutes, Section
+from agent.errors import ConfigError
 
 Kind = Literal["flagged", "not_flagged", "not_analysed", "failed", "prior"]
-Days = Annotated[float, Field(gt=0)]
 
 
 class RetentionSection(Section):
@@ -52,7 +52,7 @@ class RetentionSection(Section):
         description="After so many days go: HL7 messages answered, Storage Commitments reported, events of reading "
         "tasks told. Unset: they stay.",
     )
-    every_minutes: Days = Field(default=60, description="How often retention looks.")
+    every_minutes: Minutes = Field(default=60, description="How often retention looks.")
 
     @model_validator(mode="after")
     def _results_outlast_images(self) -> Self:
@@ -73,7 +73,7 @@ class ScrubSection(Section):
     """Reading stored files back, one after another, to find what a disk has lost while it can still be mended."""
 
     every_days: float = Field(
-        default=30, ge=0, description="Every stored file is read back within so many days. 0: none is."
+        default=30, ge=0, le=MOST_DAYS, description="Every stored file is read back within so many days. 0: none is."
     )
     megabytes_per_second: float = Field(
         default=20,
@@ -95,9 +95,18 @@ class BackupSection(Section):
         examples=["/mnt/backup/tibabu"],
         description="Where back-ups are made: on another disk, and in none of the agent's own folders. Unset: none.",
     )
-    every_hours: Days = Field(default=24, description="How often.")
+    every_hours: Hours = Field(default=24, description="How often.")
     keep: int = Field(default=7, ge=1, description="How many are kept; older ones go when a new one is whole.")
     pg_dump: str = Field(
         default="pg_dump", description="The program for PostgreSQL; of the server's version or a later one."
     )
     pg_restore: str = Field(default="pg_restore", description="The program that reads what it wrote.")
+
+
+def check_copies_lie_apart(store: Path, retention: RetentionSection, backup: BackupSection) -> None:
+    """Raise ConfigError for a folder of copies that lies in the store or has the store in it."""
+    copies = {"retention.archive_folder": retention.archive_folder, "backup.folder": backup.folder}
+    for key, folder in copies.items():
+        if folder is not None and (folder.is_relative_to(store) or store.is_relative_to(folder)):
+            message = f"{key}: expected a folder apart from store.folder, of which it has copies. Received: {folder}"
+            raise ConfigError(message)

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from agent.config.http import Url
 from agent.config.section import Section
 from agent.config.tls import check_key
 from agent.secret import is_this_machine
@@ -39,9 +40,8 @@ class MetricsSection(Section):
         description="Folder of this host alone where its processes put their counts together. Unset: one that `run` "
         "makes and removes; processes that are started apart, by `run --only`, want one that they share.",
     )
-    traces: str | None = Field(
+    traces: Url | None = Field(
         default=None,
-        pattern=r"^https?://",
         examples=["http://127.0.0.1:4318/v1/traces"],
         description="Where a collector of OpenTelemetry takes traces, by OTLP over HTTP: one for each study. They name "
         "no patient, study or image. Wants `pip install tibabu[otel]`. Unset: none are made.",

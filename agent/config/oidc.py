@@ -34,6 +34,7 @@ class OidcSection(CalledOverHttp, Section):
     )
     roles_claim: str = Field(default="groups", description="The claim, a text or a list, that says what somebody is.")
     roles: dict[str, RoleName] = Field(
+        min_length=1,
         examples=[{"radiologists": "reader"}],
         description="The role for each of its values. Who has none of them is not let in.",
     )

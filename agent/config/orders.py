@@ -5,8 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from agent.config.peers import AeTitle
-from agent.config.section import Section
+from agent.config.section import AeTitle, Seconds, Section
 from agent.config.tls import CalledOverTls
 from agent.retry import Backoff
 from dicom_io.peer import Peer
@@ -20,8 +19,8 @@ class OrdersSection(CalledOverTls, Section):
     )
     host: str = Field(default="", examples=["10.0.0.7"], description="Its host name or address.")
     port: int = Field(default=104, ge=1, le=65535, description="Its port.")
-    first_retry_seconds: float = Field(
-        default=5, gt=0, description="Wait after a failure, or after an answer that does not know the study yet."
+    first_retry_seconds: Seconds = Field(
+        default=5, description="Wait after a failure, or after an answer that does not know the study yet."
     )
     attempts: int = Field(default=8, ge=1, description="Questions about one study, each after twice the wait.")
 
@@ -29,6 +28,9 @@ class OrdersSection(CalledOverTls, Section):
     def _has_an_address(self) -> Self:
         if self.ae_title is not None and not self.host:
             message = "expected a host where ae_title is set. Received: host=''"
+            raise ValueError(message)
+        if self.ae_title is None and self.host:
+            message = f"expected an ae_title where host is set: without, nobody is asked. Received: host={self.host}"
             raise ValueError(message)
         return self
 

@@ -5,13 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from agent.config.section import Section
+from agent.config.section import AeTitle, Section
 from agent.config.tls import CalledOverTls
 from db.priority import Standing, ordered
 from dicom_io.door import MODALITY_VERBS, NO_LIMITS, STRANGER_VERBS, Door, KnownPeer, Limits, Verb
-from dicom_io.peer import Peer, check_ae_title
-
-AeTitle = Annotated[str, AfterValidator(check_ae_title)]
+from dicom_io.peer import Peer
 
 DEFAULT_VERBS = tuple(verb for verb in Verb if verb in MODALITY_VERBS)
 STRANGERS_DEFAULT = tuple(verb for verb in Verb if verb in STRANGER_VERBS)
@@ -27,6 +25,17 @@ def _check_network(value: str) -> str:
 
 
 NetworkText = Annotated[str, AfterValidator(_check_network)]
+
+
+def _check_not_all(value: str) -> str:
+    if ipaddress.ip_network(value).prefixlen == 0:
+        message = f"expected the addresses of those in front: from all others, anybody's word counts. Received: {value}"
+        raise ValueError(message)
+    return value
+
+
+ProxyText = Annotated[NetworkText, AfterValidator(_check_not_all)]
+"""Addresses whose word on who calls is believed."""
 
 
 class PeerSection(CalledOverTls, Section):
@@ -99,13 +108,13 @@ class PeerSection(CalledOverTls, Section):
         """Where it can be called."""
         if self.host is None or self.port is None:
             return None
-        return Peer(self.ae_title.strip(), self.host, self.port, self.client_tls)
+        return Peer(self.ae_title, self.host, self.port, self.client_tls)
 
 
 def standings(peers: tuple[PeerSection, ...], studies_per_hour: int) -> dict[str, Standing]:
     """Return what the peers' studies stand for in the agent's own work, by AE title; a pace that is unset is given."""
     return {
-        peer.ae_title.strip(): Standing(
+        peer.ae_title: Standing(
             at_least=ordered(peer.analysis or ""), studies_per_hour=peer.studies_per_hour or studies_per_hour
         )
         for peer in peers
@@ -114,12 +123,12 @@ def standings(peers: tuple[PeerSection, ...], studies_per_hour: int) -> dict[str
 
 def check_peers(peers: tuple[PeerSection, ...]) -> tuple[PeerSection, ...]:
     """Return `peers` if each AE title stands there once and every move destination can be called; else ValueError."""
-    titles = [peer.ae_title.strip() for peer in peers]
+    titles = [peer.ae_title for peer in peers]
     if twice := {title for title in titles if titles.count(title) > 1}:
         message = f"expected each AE title once; one peer may have several addresses. Received twice: {_list(twice)}"
         raise ValueError(message)
-    callable_titles = {peer.ae_title.strip() for peer in peers if peer.listens is not None}
-    named = {title.strip() for peer in peers for title in peer.move_destinations}
+    callable_titles = {peer.ae_title for peer in peers if peer.listens is not None}
+    named = {title for peer in peers for title in peer.move_destinations}
     if unknown := named - callable_titles:
         message = f"expected move_destinations among the peers with host and port. Received: {_list(unknown)}"
         raise ValueError(message)
@@ -130,11 +139,11 @@ def make_door(peers: tuple[PeerSection, ...], anyone_may: tuple[Verb, ...], limi
     """Return what the SCP is to allow."""
     known = (
         KnownPeer(
-            ae_title=peer.ae_title.strip(),
+            ae_title=peer.ae_title,
             addresses=tuple(ipaddress.ip_network(address) for address in peer.addresses),
             may=frozenset(peer.may),
             listens=peer.listens,
-            move_destinations=frozenset(title.strip() for title in peer.move_destinations),
+            move_destinations=frozenset(peer.move_destinations),
             limits=peer.limits,
         )
         for peer in peers

@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from agent.config.peers import STRANGERS_DEFAULT, AeTitle, NetworkText
+from agent.config.peers import STRANGERS_DEFAULT, ProxyText
 from agent.config.processes import check_shared_port
-from agent.config.section import Seconds, Section
+from agent.config.section import AeTitle, Seconds, Section
 from agent.config.tls import ReceiveTlsSection
 from dicom_io.door import Limits, Verb
 
@@ -24,7 +24,7 @@ class ReceiveSection(Section):
         le=16,
         description="Receiving processes that share the port, for many associations at once; two need a fixed port.",
     )
-    balancers: tuple[NetworkText, ...] = Field(
+    balancers: tuple[ProxyText, ...] = Field(
         default=(),
         description="Addresses and networks of load balancers in front, as 10.0.0.9 or 10.0.9.0/28: each connection "
         "from there must begin with a header of the PROXY protocol (version 1 or 2), which says who calls.",

@@ -30,6 +30,9 @@ def destination_settings(raw: Any) -> DestinationSettings:  # noqa: ANN401 - wha
 
 def check_reports(destination: DestinationSettings, named: Mapping[str, ReportSettings]) -> None:
     """Refuse a destination of a report that does not exist, or that it does not take; raises ValueError."""
+    if twice := {name for name in destination.reports if destination.reports.count(name) > 1}:
+        message = f"{destination.name}: expected each report once. Received twice: reports={', '.join(sorted(twice))}"
+        raise ValueError(message)
     known = sorted({*reports.names(), *named})
     takes = destinations.load(destination.type).MEDIA_TYPES
     for name in destination.reports:

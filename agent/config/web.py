@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from agent.config.oidc import OidcSection, RoleName
-from agent.config.peers import NetworkText
+from agent.config.peers import ProxyText
 from agent.config.processes import MOST, check_shared_port
 from agent.config.section import Section
 from agent.config.tls import check_key
@@ -54,7 +54,7 @@ class WebSection(Section):
         default=False,
         description="A proxy in front ends TLS: pages and cookies go unencrypted between it and this process.",
     )
-    trusted_proxies: tuple[NetworkText, ...] = Field(
+    trusted_proxies: tuple[ProxyText, ...] = Field(
         default=("127.0.0.1", "::1"),
         description="With behind_proxy: addresses or networks of proxies whose X-Forwarded-For is believed.",
     )
@@ -96,6 +96,9 @@ class WebSection(Section):
     def _says_where_it_is(self) -> Self:
         if not self.names and (self.behind_proxy or not is_this_machine(self.host)):
             message = 'expected names under which browsers ask, as names = ["tibabu.hospital.example"]. Received: none'
+            raise ValueError(message)
+        if self.oidc is not None and not self.accounts:
+            message = "expected accounts = true with [web.oidc], else nobody has to sign in. Received: accounts = false"
             raise ValueError(message)
         if self.behind_proxy and not self.accounts:
             message = "expected accounts = true behind a proxy, which others reach. Received: behind_proxy = true"

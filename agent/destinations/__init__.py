@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Annotated, Final, Literal, Protocol, runtime_checkable
 
 import structlog
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from agent.config.section import Section
 from agent.errors import ConfigError, DeliveryError, DestinationDownError
@@ -163,9 +163,10 @@ class DestinationSettings(Section):
     )
     outcomes: tuple[Literal["flagged", "not_flagged", "not_analysed", "failed"], ...] = Field(
         default=("flagged", "not_flagged", "not_analysed", "failed"),
+        min_length=1,
         description="It gets the reports of studies with these outcomes only, and what later corrects one that it has.",
     )
-    calling_ae_titles: tuple[str, ...] = Field(
+    calling_ae_titles: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], ...] = Field(
         default=(), examples=[["CR_1"]], description="It gets the reports of studies that came from these; [] for all."
     )
     rejection_notes: bool = Field(

@@ -5,17 +5,17 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from agent.config.section import AeTitle, Seconds
 from agent.config.tls import CalledOverTls
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import of_dimse, refusal
 from dicom_io.commitment_scu import Answer, Question, Way, ask
 from dicom_io.errors import AssociationRejectedError, NetworkError
-from dicom_io.peer import check_ae_title
 from dicom_io.scu import HeldAssociation, Peer, StoreStatus, Timeouts, echo, send
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS
 
@@ -37,20 +37,19 @@ class Settings(CalledOverTls, DestinationSettings):
     """A Storage SCP."""
 
     type: Literal["dicom"] = Field(examples=["dicom"], description="A Storage SCP such as a PACS.")
-    ae_title: Annotated[str, AfterValidator(check_ae_title)] = Field(examples=["PACS"], description="Its AE title.")
+    ae_title: AeTitle = Field(examples=["PACS"], description="Its AE title.")
     host: str = Field(examples=["10.0.0.5"], min_length=1, description="Its host name or address.")
     port: int = Field(examples=[104], ge=1, le=65535, description="Its port.")
-    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
-    association_timeout_seconds: float = Field(default=30, gt=0, description="Longest wait for an association.")
-    response_timeout_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer.")
+    connection_timeout_seconds: Seconds = Field(default=10, description="Longest wait for a connection.")
+    association_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association.")
+    response_timeout_seconds: Seconds = Field(default=60, description="Longest wait for an answer.")
     confirm: Literal["auto", "commitment", "query", "none"] = Field(
         default="auto",
         description='How it is asked whether it has a report before that counts as delivered. "auto": by Storage '
         "Commitment where it offers that, else by a query, else not at all.",
     )
-    confirm_within_seconds: float = Field(
+    confirm_within_seconds: Seconds = Field(
         default=600,
-        gt=0,
         description="How long it may take to confirm; then it is asked by a query, and what it does not have is sent "
         "again.",
     )

@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from agent.config.section import Seconds
 from agent.config.tls import CalledOverTls
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
@@ -22,8 +23,8 @@ class Settings(CalledOverTls, DestinationSettings):
     host: str = Field(examples=["10.0.0.7"], min_length=1, description="Its host name or address.")
     port: int = Field(examples=[2575], ge=1, le=65535, description="Its port.")
     reports: tuple[str, ...] = Field(default=("oru",), description="Which reports it gets.")
-    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
-    response_timeout_seconds: float = Field(default=30, gt=0, description="Longest wait for an acknowledgement.")
+    connection_timeout_seconds: Seconds = Field(default=10, description="Longest wait for a connection.")
+    response_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an acknowledgement.")
     idle_seconds: float = Field(
         default=60, ge=0, description="A connection unused for longer is not used again; 0: each message has its own."
     )

@@ -12,6 +12,7 @@ import httpx
 from pydantic import Field, SecretStr, model_validator
 
 from agent.config.http import TimeOuts, Url
+from agent.config.section import Seconds
 from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.http_client import HINTS, PLAIN, connected, short_body
@@ -58,8 +59,8 @@ class Settings(TimeOuts, DestinationSettings):
         description='Whether it is searched for a report (QIDO-RS) before that counts as delivered. "auto": where the '
         "server allows it.",
     )
-    confirm_within_seconds: float = Field(
-        default=600, gt=0, description="How long it may take to find it; then it is sent again."
+    confirm_within_seconds: Seconds = Field(
+        default=600, description="How long it may take to find it; then it is sent again."
     )
 
     @model_validator(mode="after")

@@ -5,17 +5,18 @@ that is no longer to be done the cancellation is requested. What somebody reads,
 """
 
 import json
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from agent.config.section import AeTitle, Seconds
 from agent.config.tls import CalledOverTls
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
 from agent.statuses import of_dimse, refusal
 from dicom_io.errors import NetworkError
 from dicom_io.json_message import Model, text_of
-from dicom_io.peer import Peer, Timeouts, check_ae_title
+from dicom_io.peer import Peer, Timeouts
 from dicom_io.scu import echo
 from dicom_io.statuses import (
     ALREADY_CANCELED,
@@ -68,12 +69,12 @@ class Settings(CalledOverTls, DestinationSettings):
     reports: tuple[str, ...] = Field(
         default=("workitem",), description="Which reports it gets: those of the type workitem."
     )
-    ae_title: Annotated[str, AfterValidator(check_ae_title)] = Field(examples=["RIS"], description="Its AE title.")
+    ae_title: AeTitle = Field(examples=["RIS"], description="Its AE title.")
     host: str = Field(examples=["10.0.0.7"], min_length=1, description="Its host name or address.")
     port: int = Field(examples=[104], ge=1, le=65535, description="Its port.")
-    connection_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection.")
-    association_timeout_seconds: float = Field(default=30, gt=0, description="Longest wait for an association.")
-    response_timeout_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer.")
+    connection_timeout_seconds: Seconds = Field(default=10, description="Longest wait for a connection.")
+    association_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association.")
+    response_timeout_seconds: Seconds = Field(default=60, description="Longest wait for an answer.")
 
 
 class Destination:

@@ -8,9 +8,9 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from agent.config.file import Config
+from agent.config.doors import Door
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 
 CLOCK_NOT_KEPT: Final = Remedy(
@@ -65,12 +65,6 @@ _OURS: Final = re.compile(rb"(^|[\0/])(-m\0agent|tibabu)\0(.*\0)?run\0")
 _FIRST_FREE: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
-class _Door(NamedTuple):
-    section: str
-    host: str
-    port: int
-
-
 def kernel_clock() -> int:
     """Return how the kernel keeps its clock (adjtimex(2)); -1 where it does not say."""
     return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
@@ -99,26 +93,11 @@ def look_at_files(patient: Patient, *, running: Callable[[], Iterator[int]] | No
 
 def look_at_ports(patient: Patient) -> Iterator[Finding]:
     """Look at each port whether it can be listened on. Nothing is opened or connected to."""
-    for door in _doors(patient.config):
+    for door in patient.config.doors:
         yield _door(patient, door)
 
 
-def _doors(config: Config) -> Iterator[_Door]:
-    receive, web, dicomweb, hl7 = config.receive, config.web, config.dicomweb, config.hl7
-    if receive.plain:
-        yield _Door("receive", receive.host, receive.port)
-    if receive.tls is not None:
-        yield _Door("receive.tls", receive.host, receive.tls.port)
-    yield _Door("web", web.host, web.port)
-    if dicomweb.enabled:
-        yield _Door("dicomweb", dicomweb.host, dicomweb.port)
-    if hl7.enabled:
-        yield _Door("hl7", hl7.host, hl7.port)
-    if config.metrics.port is not None:
-        yield _Door("metrics", config.metrics.host, config.metrics.port)
-
-
-def _door(patient: Patient, door: _Door) -> Finding:
+def _door(patient: Patient, door: Door) -> Finding:
     check, place = f"port {door.section}", f"{door.host}:{door.port}"
     facts = {"section": door.section, "port": door.port}
     try:

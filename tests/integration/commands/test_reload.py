@@ -115,7 +115,7 @@ def test_a_good_file_is_taken_and_what_changed_is_put_on_record(accepted: Accept
         (f"[receive]\nport = 0\n{CT}", "receive.port: expected to stay until the next start.", "receive.port"),
         (
             "[[peers]]\nae_title = 'SECRET-OF-17-LETTERS'",
-            "peers[0].ae_title: Value error, expected",
+            "peers[0].ae_title: expected",
             "peers[0].ae_title",
         ),
     ],

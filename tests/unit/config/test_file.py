@@ -176,14 +176,14 @@ def test_a_destination_without_type_is_told_which_there_are(problems: Callable[[
     [
         (
             'name = "a"\nto = ["pacs"]\nwhen = "modalty == \'CR\'"',
-            "forward[0].when: Value error, column 1: expected a field",
+            "forward[0].when: column 1: expected a field",
         ),
         (
             'name = "a"\nto = ["archive"]',
-            "forward: Value error, expected destinations that take Instances: pacs. Received",
+            "forward: expected destinations that take Instances: pacs. Received",
         ),
         ('name = "a"\nto = []', "forward[0].to: "),
-        ('name = "a"\nto = ["pacs"]\n[[forward]]\nname = "a"\nto = ["pacs"]', "forward: Value error, expected rules"),
+        ('name = "a"\nto = ["pacs"]\n[[forward]]\nname = "a"\nto = ["pacs"]', "forward: expected rules"),
         ('name = "a"\nto = ["pacs"]\nif = "x"', "forward[0].if: "),
     ],
 )
