@@ -1,5 +1,6 @@
 """What every test has: the shared data, free ports, and waiting without sleeping. Real parts are in tests/fixtures."""
 
+import functools
 import gc
 import itertools
 import os
@@ -7,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,17 +67,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes run the tests: two for each core, since tests wait, and memory for no more than eight.
-
-    One file is run in one process; unit tests, which do not wait, are by copies of the process that has loaded them.
-    """
+    """Return 0, none of xdist's: one file is run in one process, more by copies of the process that has loaded them."""
     places = _places(config)
-    if len(places) == 1 and places[0].is_file():
-        return 0
-    if _only_units(config):
+    if len(places) > 1 or not places[0].is_file():
         config.pluginmanager.import_plugin("forked")
-        return 0
-    return min(8, 2 * (os.cpu_count() or 1))
+    return 0
 
 
 def pytest_report_header() -> list[str]:
@@ -113,14 +108,17 @@ def eventually() -> Callable[..., None]:
     return wait_for
 
 
-_candidates = itertools.cycle(range(10_240, 32_000))  # below those that the kernel lends to outgoing connections
-for _ in range(os.getpid() * 211 % 21_000):  # another process of the suite begins elsewhere
-    next(_candidates)
+@functools.cache
+def _candidates(process: int) -> Iterator[int]:
+    """Give ports below those that the kernel lends to outgoing connections, each process of the suite others first."""
+    below = range(10_240, 32_000)
+    first = process * 5_003 % len(below)
+    return itertools.cycle([*below[first:], *below[:first]])
 
 
 def _free_port() -> int:
     """Return a port that nothing listens on and that no connection can be given before its server starts."""
-    for port in itertools.islice(_candidates, 21_000):
+    for port in itertools.islice(_candidates(os.getpid()), 21_000):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     pytest.fail("expected a free port")
