@@ -1,4 +1,4 @@
-"""The edge of DICOMweb by itself: whatever goes wrong inside, the peer gets a problem of the right status, or no more."""
+"""The edge of DICOMweb by itself: whatever goes wrong inside, the peer gets a problem of its status, or no more."""
 
 import asyncio
 from collections.abc import Callable
