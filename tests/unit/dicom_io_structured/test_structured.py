@@ -1,5 +1,6 @@
 """A structured report as text: whole, bounded, and an error for what is none."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ def test_each_kind_of_content_is_told_in_words(tmp_path: Path) -> None:
         item("CODE", "Finding", ConceptCodeSequence=code("Consolidation")),
         item("NUM", "Length", MeasuredValueSequence=[measured]),
         item("IMAGE", "Source", ReferencedSOPSequence=[referred]),
+        item("NUM", "Ratio", NumericValueQualifierCodeSequence=code("Not a number")),
+        item("NUM", "Angle"),
+        item("IMAGE", "Lost source"),
+        item("SCOORD", "Region", GraphicType="POLYLINE"),
+        item("TCOORD", "Moment", TemporalRangeType="POINT"),
         item("PNAME", "Observer", PersonName="Doe^Jane"),
         item("CONTAINER", "Section", ContentSequence=[item("TEXT", "Comment", TextValue="Seen")]),
     ]
@@ -54,6 +60,11 @@ def test_each_kind_of_content_is_told_in_words(tmp_path: Path) -> None:
         ContentItem("Finding", "Consolidation", "", ()),
         ContentItem("Length", "12.5 millimeter", "", ()),
         ContentItem("Source", "", "1.2.9", ()),
+        ContentItem("Ratio", "Not a number", "", ()),
+        ContentItem("Angle", "no value", "", ()),
+        ContentItem("Lost source", "an object", "", ()),
+        ContentItem("Region", "coordinates: polyline", "", ()),
+        ContentItem("Moment", "coordinates: point", "", ()),
         ContentItem("Observer", "Doe^Jane", "", ()),
         ContentItem("Section", "", "", (ContentItem("Comment", "Seen", "", ()),)),
     )
@@ -70,6 +81,9 @@ def test_what_is_no_report_is_an_error(tmp_path: Path) -> None:
     image = write(tmp_path / "image.dcm", [], sop_class="1.2.840.10008.5.1.4.1.1.1")
     nonsense = tmp_path / "nonsense.dcm"
     nonsense.write_bytes(b"nothing")
-    for path in (image, nonsense, tmp_path / "none.dcm"):
+    large = tmp_path / "large.dcm"
+    large.touch()
+    os.truncate(large, 1 << 30)  # a hole: it takes no room
+    for path in (image, nonsense, large, tmp_path / "none.dcm"):
         with pytest.raises(HeaderError):
             read_structured(path)

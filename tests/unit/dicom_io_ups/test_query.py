@@ -53,6 +53,11 @@ TASK = model(
         {"ExpectedCompletionDateTime": "20260101"},
         {"ExpectedCompletionDateTime": "20260101140000+0200-20260101150000+0200"},
         {"ExpectedCompletionDateTime": "-20260101123000+0000"},
+        {"ExpectedCompletionDateTime": ""},
+        {"ExpectedCompletionDateTime": "2026"},
+        {"ExpectedCompletionDateTime": "202601"},
+        {"ExpectedCompletionDateTime": "202512-202601"},
+        {"ExpectedCompletionDateTime": "20260101073000-0500-20260101073000-0500"},
         {"ScheduledWorkitemCodeSequence": [item(CodeValue="110005", CodingSchemeDesignator="DCM")]},
         {"ScheduledWorkitemCodeSequence": [item(CodeValue="")]},
         {"ScheduledWorkitemCodeSequence": []},
@@ -72,6 +77,9 @@ def test_these_keys_match(keys: dict[str, Any]) -> None:
         {"PatientName": "Zo*"},
         {"ExpectedCompletionDateTime": "20260101123001+0000-"},
         {"ExpectedCompletionDateTime": "20260102"},
+        {"ExpectedCompletionDateTime": "2025"},
+        {"ExpectedCompletionDateTime": "202602"},
+        {"ScheduledProcedureStepStartDateTime": "2026"},
         {"ScheduledWorkitemCodeSequence": [item(CodeValue="110005", CodingSchemeDesignator="99X")]},
         {"ReferencedRequestSequence": [item(AccessionNumber="A-2")]},
         {"ReferencedRequestSequence": [item(RequestedProcedureID="7")]},
@@ -88,6 +96,8 @@ def test_these_keys_do_not(keys: dict[str, Any]) -> None:
     [
         {"00404011": {"vr": "DT", "Value": ["tomorrow"]}},
         {"00404011": {"vr": "DT", "Value": ["20261301"]}},
+        {"00404011": {"vr": "DT", "Value": ["20260101", "20260102"]}},
+        {"00404011": {"vr": "DT", "Value": ["-"]}},
         {"00404018": {"vr": "SQ", "Value": [{}, {}]}},
         {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "A*" * 2000}]}},
         {f"{tag:08X}": {"vr": "LO"} for tag in range(0x00410000, 0x00410400)},
@@ -106,7 +116,10 @@ def test_an_answer_holds_what_was_asked_for_and_which_task_it_is() -> None:
         ReferencedRequestSequence=[],
         ScheduledStationNameCodeSequence=[item(CodeValue="")],
     )
-    found = Dataset.from_json(answer(TASK, keys))
+    keys |= {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}
+    said = answer(TASK, keys)
+    found = Dataset.from_json(said)
+    assert "00080005" not in said, "an answer is encoded as the protocol has it"
     assert (found.SOPInstanceUID, found.PatientID, found.WorklistLabel) == ("1.2.3", "PID-4711", "")
     assert [one.CodeValue for one in found.ScheduledWorkitemCodeSequence] == ["110005", "1"]
     assert all("CodingSchemeDesignator" not in one for one in found.ScheduledWorkitemCodeSequence)
