@@ -3,10 +3,12 @@
 `python -m agent.simulation.wire TARGET` forwards 127.0.0.1:PORT, which it prints, to TARGET, a port of this host or the
 path of a Unix socket. Its words: `pass`; `refuse` (who calls is reset); `stall` (nothing moves, nothing is closed);
 `deaf` (what the caller says arrives, what is answered is lost); `reset` (every open connection ends with RST, once).
+When standard input ends, so does the cable.
 """
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import subprocess
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing throws away what was not sent, and says RST
@@ -39,17 +42,10 @@ class Wire:
 @contextmanager
 def wire(target: int | Path) -> Iterator[Wire]:
     """Lay a cable to `target` for a block."""
-    process = subprocess.Popen(  # noqa: S603 - this very module
-        [sys.executable, "-P", "-m", "agent.simulation.wire", str(target)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    command = [sys.executable, "-P", "-m", "agent.simulation.wire", str(target)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:  # noqa: S603 - this very module
         yield Wire(process)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @dataclass
@@ -122,6 +118,7 @@ async def _serve(target: str) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)
     while word := await words.readline():
         cable.hear(word.decode().strip())
+    os._exit(0)  # and with it whatever still runs through the cable
 
 
 if __name__ == "__main__":
