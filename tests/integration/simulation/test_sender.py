@@ -1,5 +1,6 @@
 """Simulated scanners send to a PACS with moods, over real associations, and both count the same."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli.commands import tibabu
 from agent.simulation.bad_peers import BadPeer, misbehave
 from agent.simulation.ledger import SendingLedger, acknowledged, read_receipts, read_sendings
 from agent.simulation.moods import Mood
@@ -126,3 +129,22 @@ def test_a_ledger_cut_off_in_the_middle_of_a_line_is_read_and_goes_on(peer: Peer
     with SendingLedger(sent) as ledger:
         ledger.add(whole[-1])
     assert list(read_sendings(sent)) == whole
+
+
+def test_the_command_sends_its_day_tells_what_was_accepted_and_fails_where_nothing_was(
+    pacs: MoodyPacs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.cli.simulate.stop_on_signals", lambda _: None)  # they are those of this process
+    day = ["--studies", "2", "--speed", "0", "--troubles", "0", "--height", "64", "--tries", "1"]
+    command = ["simulate", "--agent", f"{AE_TITLE}@127.0.0.1:{pacs.port}", *day, "--date", "2026-03-02"]
+    done = CliRunner().invoke(tibabu, [*command, "--dir", str(tmp_path / "first")])
+    assert done.exit_code == 0, done.output
+    taken = acknowledged(read_sendings(tmp_path / "first" / "sent.jsonl"))
+    assert sum(map(len, taken.values())) >= 1
+    assert f"{sum(map(len, taken.values()))} Instances of " in done.stdout
+    assert "No account: without --config the agent's database is not read." in done.stdout
+    assert "Simulated patients" in done.stdout
+    pacs.be(Mood.REFUSES)
+    refused = CliRunner().invoke(tibabu, [*command, "--dir", str(tmp_path / "second"), "--json"])
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["sent"]["accepted"] == 0
