@@ -7,23 +7,23 @@ completion of a study, by the rule, to its structured report's arrival at the PA
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 from images import Study, make_studies
 from installation import Installation, installed, wait_for
-from load import Scanner, as_fast_as_it_goes, at_rate, over_one_association
+from load import Scanner, at_rate, over_one_association
 from parts import costs
-from peer import QUIET_SECONDS as ROUTER_QUIET_SECONDS
-from peer import CTImageStorage, make_ct, routing
-from peer import wait_for as wait_for_router
-from processors import spent
+from peer import Router, apart, make_ct, together
+from processors import spent, spent_by
+from pydicom.uid import CTImageStorage
+from sustained import Flow, Fresh, measure
 from watch import arrived, completed, watched
 
-RELEASE_SECONDS = 2.0
-"""How long after a release a study is complete: config.toml, complete.after_release_seconds."""
+PICTURES = 100
+"""How many different images the endless studies of a sustained load are made of."""
 LONGEST = 600.0
 
 
@@ -33,7 +33,7 @@ LONGEST = 600.0
 @click.option("--studies", default=40, show_default=True, help="At each rate.")
 @click.option("--rates", default="1,5,10", show_default=True, help="Studies a second.")
 @click.option("--share", default=0.2, show_default=True, help="Of pneumonia among the images sent at a rate.")
-@click.option("--sustained", default=200, show_default=True, help="Studies sent as fast as they are taken; 0: none.")
+@click.option("--sustained", default=20.0, show_default=True, help="Seconds of studies as fast as they go; 0: none.")
 @click.option("--delivering", default=1, show_default=True, help="Delivering processes.")
 @click.option("--flagged", default=0.1, show_default=True, help="Share of pneumonia among those.")
 def main(  # noqa: PLR0913, PLR0917 - its options
@@ -42,7 +42,7 @@ def main(  # noqa: PLR0913, PLR0917 - its options
     studies: int,
     rates: str,
     share: float,
-    sustained: int,
+    sustained: float,
     delivering: int,
     flagged: float,
 ) -> None:
@@ -59,19 +59,22 @@ def main(  # noqa: PLR0913, PLR0917 - its options
                     sent = make_studies(pictures, folder, studies, share=share, seed=number)
                     _print_latency(installation, sent, rate, held=held)
             if sustained:
-                sent = make_studies(pictures, root / "sustained", sustained, share=flagged, seed=99)
-                _print_sustained(installation, sent)
+                sent = make_studies(pictures, root / "sustained", PICTURES, share=flagged, seed=99)
+                _print_sustained(installation, sent, sustained)
             idle = make_studies(pictures, root / "idle", 20, share=share, seed=98)
             _print_parts(costs(installation, idle, root))
         if router is not None and sustained:
-            _print_router(router, root, make_ct(root / "ct", max(20, sustained // 4)))
+            slices = make_ct(root / "ct", PICTURES, share=flagged)
+            with together(router, root / "together") as running:
+                _print_router("as its demo runs it", running, slices, sustained)
+            with apart(router, root / "apart") as running:
+                _print_router("its parts in processes of their own", running, slices, sustained)
     finally:
         shutil.rmtree(root)
 
 
 def _warm_up(installation: Installation, studies: Sequence[Study]) -> None:
-    scanner = Scanner(installation.agent)
-    as_fast_as_it_goes(scanner, studies)
+    at_rate(studies, 4, Scanner(installation.agent).alone)
     wait_for(len(studies), installation, LONGEST)
 
 
@@ -101,31 +104,32 @@ def _row(values: Sequence[float]) -> str:
     return " | ".join(f"{1000 * value:.0f} ms" for value in (statistics.median(ordered), *points))
 
 
-def _print_sustained(installation: Installation, studies: Sequence[Study]) -> None:
+def _print_sustained(installation: Installation, studies: Sequence[Study], seconds: float) -> None:
     before = installation.delivered()
-    spent_before = spent(installation.process, installation.pacs_process)
-    scanner, begun = Scanner(installation.agent), time.time()
-    as_fast_as_it_goes(scanner, studies)
-    sent = time.time()
-    wait_for(before + len(studies), installation, LONGEST)
-    spent_after = spent(installation.process, installation.pacs_process)
-    there = arrived(installation)
-    last = max(there[one.study_instance_uid] for one in studies)
-    received, through = len(studies) / (sent - begun), len(studies) / (last - begun - RELEASE_SECONDS)
-    click.echo(f"\nsustained: {len(studies)} studies, received at {received:.1f}/s, through at {through:.1f}/s")
+    scanner, spent_so_far = Scanner(installation.agent), partial(spent, installation.process, installation.pacs_process)
+    flow = measure(scanner, Fresh(studies), installation.delivered, spent_so_far, seconds)
+    wait_for(before + flow.sent, installation, LONGEST)
+    _print_flow("Tibabu", flow)
+
+
+def _print_router(how: str, router: Router, studies: Sequence[Study], seconds: float) -> None:
+    flow = measure(
+        Scanner(router.peer, CTImageStorage),
+        Fresh(studies),
+        router.through,
+        lambda: spent_by(router.processes),
+        seconds,
+    )
+    _print_flow(f"dicom-ai-router 0.3.0, {how}", flow)
+
+
+def _print_flow(system: str, flow: Flow) -> None:
+    click.echo(f"\n{system}, sustained: {flow.through} studies in {flow.seconds:.1f} s: {flow.rate:.1f}/s")
     click.echo("\n| process | processor time of a study, ms |")
     click.echo("|---|---|")
-    for name, seconds in spent_after.items():
-        click.echo(f"| {name} | {1000 * (seconds - spent_before.get(name, 0.0)) / len(studies):.1f} |")
-
-
-def _print_router(python: Path, root: Path, studies: Sequence[Study]) -> None:
-    with routing(python, root / "router") as router:
-        scanner, begun = Scanner(router.peer, CTImageStorage), time.time()
-        as_fast_as_it_goes(scanner, studies)
-        last = wait_for_router(router, studies, LONGEST)
-    whole = len(studies) / (last - begun - ROUTER_QUIET_SECONDS)
-    click.echo(f"dicom-ai-router 0.3.0: {len(studies)} studies, through at {whole:.1f}/s")
+    for name, seconds in flow.spent.items():
+        click.echo(f"| {name} | {1000 * seconds / flow.through:.1f} |")
+    click.echo(f"| together | {1000 * sum(flow.spent.values()) / flow.through:.1f} |")
 
 
 def _print_parts(parts: dict[str, float]) -> None:

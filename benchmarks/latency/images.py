@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from pydicom.uid import generate_uid
 
+from dicom_io.file_meta import read_file_meta
 from dicom_io.image_files import CrIdentity, read_picture, write_cr
 
 ROWS, COLUMNS = 1334, 1050
@@ -22,6 +23,11 @@ class Study:
     path: Path
     study_instance_uid: str
     sop_instance_uid: str
+
+    def dataset(self) -> bytes:
+        """Return what a sender sends of its file: all but the file meta information."""
+        data = self.path.read_bytes()
+        return data[read_file_meta(data).dataset_offset :]
 
 
 def make_studies(pictures: Path, folder: Path, count: int, *, share: float, seed: int) -> list[Study]:
@@ -42,14 +48,14 @@ def _write(picture: Path, folder: Path, number: int) -> Study:
     study, instance = generate_uid(), generate_uid()
     now = datetime.now(UTC)
     identity = CrIdentity(
-        patient_id=f"BENCH-{number}",
-        patient_name=f"Bench^Number {number}",
+        patient_id=f"BENCH-{number:05d}",
+        patient_name=f"Bench^Number {number:05d}",
         patient_birth_date=f"{date.today().year - 4}0101",  # noqa: DTZ011 - a local date
         patient_age="004Y",
         study_instance_uid=study,
         sop_instance_uid=instance,
         made_at=now,
-        accession_number=f"B{number}",
+        accession_number=f"B{number:05d}",
     )
     path = write_cr(np.asarray(pixels), folder / f"{number:05d}.dcm", identity)
     return Study(path, study, instance)

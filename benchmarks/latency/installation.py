@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_io.scu import Peer
+from dicom_io.peer import Peer
 
 SYSTEM = "/usr/bin:/usr/sbin:/usr/local/bin"
 """Where DCMTK's tools are: pynetdicom installs scripts of the same names into the environment."""
@@ -48,10 +48,60 @@ class Installation:
 @contextlib.contextmanager
 def installed(folder: Path, delivering: int) -> Iterator[Installation]:
     """Start PACS and agent, with so many delivering processes, below `folder`; all end with the block."""
-    pacs_folder, port, config = folder / "pacs", free_port(), folder / "config.toml"
-    pacs_folder.mkdir()
-    config.write_text(
-        f"""
+    with receiving(folder / "pacs") as (pacs, pacs_process):
+        config = folder / "config.toml"
+        config.write_text(_config(delivering, pacs.port), encoding="utf-8")
+        with _running(folder, config) as (port, process):
+            yield Installation(
+                agent=Peer("TIBABU", "127.0.0.1", port),
+                pacs=pacs,
+                config=config,
+                database=folder / "var/tibabu.db",
+                pacs_folder=folder / "pacs",
+                process=process,
+                pacs_process=pacs_process,
+            )
+
+
+@contextlib.contextmanager
+def receiving(folder: Path) -> Iterator[tuple[Peer, int]]:
+    """Run DCMTK's storescp as a PACS that keeps what it gets in `folder`; yield where it listens, and its process."""
+    folder.mkdir()
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own command line
+        ["storescp", "--output-directory", str(folder), "--aetitle", "PACS", str(port)],
+        env=os.environ | {"PATH": SYSTEM, "TCP_NODELAY": "1"},
+    )
+    try:
+        yield Peer("PACS", "127.0.0.1", port), process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _running(folder: Path, config: Path) -> Iterator[tuple[int, int]]:
+    """Run the agent; yield the receiver's port and the supervisor's process."""
+    with (folder / "agent.log").open("wb") as log:
+        agent = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-P", "-m", "agent", "run", "--config", str(config)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        assert agent.stdout is not None  # noqa: S101 - a pipe
+        said: dict[str, dict[str, int]] = {}
+        while not {"receive", "work", "deliver"} <= said.keys():
+            one = json.loads(agent.stdout.readline())
+            said[one["ready"]] = one
+        yield said["receive"]["port"], agent.pid
+    finally:
+        agent.send_signal(signal.SIGTERM)
+        agent.wait(90)
+
+
+def _config(delivering: int, pacs_port: int) -> str:
+    return f"""
 [receive]
 host = "127.0.0.1"
 port = 0
@@ -66,40 +116,8 @@ name = "pacs"
 type = "dicom"
 ae_title = "PACS"
 host = "127.0.0.1"
-port = {port}
-""",
-        encoding="utf-8",
-    )
-    storescp = subprocess.Popen(  # noqa: S603 - our own command line
-        ["storescp", "--output-directory", str(pacs_folder), "--aetitle", "PACS", str(port)],
-        env=os.environ | {"PATH": SYSTEM, "TCP_NODELAY": "1"},
-    )
-    with (folder / "agent.log").open("wb") as log:
-        agent = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-P", "-m", "agent", "run", "--config", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-    try:
-        assert agent.stdout is not None  # noqa: S101 - a pipe
-        said: dict[str, dict[str, int]] = {}
-        while not {"receive", "work", "deliver"} <= said.keys():
-            one = json.loads(agent.stdout.readline())
-            said[one["ready"]] = one
-        yield Installation(
-            agent=Peer("TIBABU", "127.0.0.1", said["receive"]["port"]),
-            pacs=Peer("PACS", "127.0.0.1", port),
-            config=config,
-            database=folder / "var/tibabu.db",
-            pacs_folder=pacs_folder,
-            process=agent.pid,
-            pacs_process=storescp.pid,
-        )
-    finally:
-        agent.send_signal(signal.SIGTERM)
-        agent.wait(90)
-        storescp.terminate()
-        storescp.wait()
+port = {pacs_port}
+"""
 
 
 def wait_for(count: int, installation: Installation, seconds: float) -> None:

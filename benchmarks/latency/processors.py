@@ -1,7 +1,7 @@
 """What each process takes of the processors, by /proc: the agent's roles, their decoding children, PACS and sender."""
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,12 +10,20 @@ _STARTED, _USER, _SYSTEM, _PARENT = 19, 11, 12, 1
 """Places in /proc/PID/stat behind the name (proc(5)): since boot, of its own, of the kernel for it, its parent."""
 
 
+PACS, SENDER = "PACS (storescp)", "sender (this script)"
+
+
+def spent_by(processes: Mapping[str, int]) -> dict[str, float]:
+    """Return seconds of processor time so far of each of these processes, and of this one."""
+    return {name: _seconds(process) for name, process in processes.items()} | {SENDER: _seconds(os.getpid())}
+
+
 def spent(agent: int, pacs: int) -> dict[str, float]:
     """Return seconds of processor time so far: of each role below the supervisor `agent`, of the PACS, of this process.
 
     What a role's processes have started besides counts apart, as "ROLE's children": a decoding process.
     """
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     below = _tree(agent)
     seconds["supervisor"] = _seconds(agent)
     for role in below.get(agent, []):
@@ -23,9 +31,7 @@ def spent(agent: int, pacs: int) -> dict[str, float]:
         seconds[name] += _seconds(role)
         for other in _all_below(role, below):
             seconds[f"{name}'s children"] += _seconds(other)
-    seconds["PACS (storescp)"] = _seconds(pacs)
-    seconds["sender (this script)"] = _seconds(os.getpid())
-    return dict(seconds)
+    return dict(seconds) | spent_by({PACS: pacs})
 
 
 def _all_below(process: int, below: Mapping[int, list[int]]) -> list[int]:
