@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from agent.gate import GateSettings, decide
+from agent.line.gate import GateSettings, decide
 from dicom_io.header import Header
 from model.classifier import DEFAULT, load
 from model.pixel_gate import load_pixel_gate

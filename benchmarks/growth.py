@@ -19,7 +19,7 @@ from growth_site import Operation, Site
 from sqlalchemy import func, select
 
 from db.database import Database, open_database
-from db.schema import study
+from db.schema.domain import study
 
 PERCENT = 95
 

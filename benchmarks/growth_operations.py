@@ -8,7 +8,7 @@ from datetime import timedelta
 from growth_looking import looking
 from growth_site import Operation, Site
 
-from agent.complete import Completer
+from agent.line.complete import Completer
 from db import kinds
 from db.addressed import About
 from db.alerts import Rules as AlertRules

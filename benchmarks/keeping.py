@@ -17,17 +17,17 @@ import click
 from sqlalchemy import insert
 
 from agent import logs
-from agent.backup import BackupMaker
 from agent.config.keeping import RetentionSection, ScrubSection
-from agent.reconcile import Reconciler, Reconciliation
-from agent.restore import restore
-from agent.retention import Retainer
-from agent.scrub import Scrubber
+from agent.keeping.backup import BackupMaker
+from agent.keeping.reconcile import Reconciler, Reconciliation
+from agent.keeping.restore import restore
+from agent.keeping.retention import Retainer
+from agent.keeping.scrub import Scrubber
 from db.database import Database, open_database
 from db.migrate import upgrade
 from db.queue import open_queue
 from db.retention import may_go_images, shares
-from db.schema import instance, study
+from db.schema.domain import instance, study
 from dicom_io.folder_store import FolderStore
 from dicom_io.store import name_of
 

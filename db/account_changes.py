@@ -19,7 +19,7 @@ from db.audit_terms import EventType
 from db.database import Database, take
 from db.errors import RefusedError
 from db.failures import forget_failures
-from db.schema_accounts import account
+from db.schema.accounts import account
 from db.sessions import end_session, end_sessions, forget_browsers
 from db.sign_in import note_change
 

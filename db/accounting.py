@@ -11,7 +11,7 @@ from db.delivery_state import DeliveryState
 from db.lifecycle import State
 from db.outcome import Outcome
 from db.roles import Role
-from db.schema import delivery, instance, report, result, study
+from db.schema.domain import delivery, instance, report, result, study
 
 _AT_ONCE = 400  # fewer than the parameters that a statement may have
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from db.database import Database, take
 from db.errors import RefusedError
-from db.schema_accounts import NAME, account, recovery_code
+from db.schema.accounts import NAME, account, recovery_code
 
 _NAME: Final = re.compile(rf"[a-z0-9][a-z0-9._@-]{{0,{NAME - 1}}}")
 _TAKEN: Final = frozenset({"local", "agent", "unknown", "nobody", "hl7", "retention", "tibabu", "system"})

@@ -17,7 +17,7 @@ from db.patients import patient_lock
 from db.priority import Allowances, Priority
 from db.queue import Queue
 from db.reading import record_read
-from db.schema import study
+from db.schema.domain import study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from db.errors import RefusedError
 from db.lifecycle import Event, State, step
 from db.prepared import Prepared
-from db.schema import study, study_event
+from db.schema.domain import study, study_event
 
 _MOVE = Prepared(
     update(study).where(

@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, select, update
 
 from db.database import Database
-from db.schema_delivery import alert
+from db.schema.delivery import alert
 from db.trouble import Standing, Trouble, standing
 
 LEASE: Final = timedelta(minutes=10)

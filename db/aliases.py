@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, select
 
 from db.patient_match import Demographics, Identifier, Row
-from db.schema_hl7 import patient_alias
+from db.schema.hl7 import patient_alias
 
 _STEPS = 16  # merges of merges
 

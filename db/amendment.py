@@ -17,7 +17,7 @@ from db.kinds import AMEND
 from db.lifecycle import CONCLUDED, Event
 from db.outcome import Outcome, StudyOutcome
 from db.queue import Queue
-from db.schema import result, study
+from db.schema.domain import result, study
 from db.work_due import WORK_DUE, work_due
 
 

@@ -17,7 +17,7 @@ from db.prepared import Prepared
 from db.priority import FLAGGED_PRIORITY, Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.roles import Role
-from db.schema import image_result, instance, study
+from db.schema.domain import image_result, instance, study
 from db.shadow import enqueue_shadow
 from db.triage import switched_off
 from db.withheld import withhold

@@ -25,7 +25,7 @@ from db.archive_columns import (
 )
 from db.database import Database
 from db.intake import Role
-from db.schema import instance, study
+from db.schema.domain import instance, study
 from db.search import narrowed
 
 Value: TypeAlias = str | int | tuple[str, ...]

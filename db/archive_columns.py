@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, false
 
-from db.schema import instance, study
+from db.schema.domain import instance, study
 
 
 @dataclass(frozen=True, slots=True)

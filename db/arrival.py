@@ -16,8 +16,8 @@ from db.closing import Steps, waits_for_quiet
 from db.database import Database
 from db.lifecycle import State
 from db.prepared import Prepared
-from db.schema import study
-from db.schema_arrival import association_study
+from db.schema.arrival import association_study
+from db.schema.domain import study
 
 _BIGGEST_BATCH = 500
 _HELD = [steps for steps in Steps if waits_for_quiet(1, steps)]

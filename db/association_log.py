@@ -8,9 +8,9 @@ from sqlalchemy import bindparam, delete, func, insert, select
 
 from db.database import Database
 from db.prepared import Prepared
-from db.schema import study
-from db.schema_arrival import association_study
-from db.schema_network import association_log
+from db.schema.arrival import association_study
+from db.schema.domain import study
+from db.schema.network import association_log
 
 KEPT: Final = 2_000
 """So many are kept, and some more until the next hundred."""

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Text, bindparam, insert, literal, select
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.database import Database
 from db.prepared import Prepared
-from db.schema import study
-from db.schema_audit import audit_event, audit_outbox, audit_sink
+from db.schema.audit import audit_event, audit_outbox, audit_sink
+from db.schema.domain import study
 
 AGENT: Final = "agent"
 """Who acts where nobody asked for it: this installation itself."""

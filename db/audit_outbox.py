@@ -14,7 +14,7 @@ from db.audit import THE_AGENT, AuditEvent, note
 from db.audit_search import AuditRow, audit_row
 from db.audit_terms import EventAction, EventId, EventType
 from db.database import Database
-from db.schema_audit import audit_event, audit_outbox, audit_sink
+from db.schema.audit import audit_event, audit_outbox, audit_sink
 
 _AT_ONCE: Final = 1000
 

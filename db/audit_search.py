@@ -8,7 +8,7 @@ from sqlalchemy import Row, and_, or_, select
 from db.audit import AuditEvent, Who
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.database import Database
-from db.schema_audit import audit_event
+from db.schema.audit import audit_event
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 
 from db.database import Database
-from db.schema_keeping import backup
+from db.schema.keeping import backup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from db.forwarding import wake_forwards
 from db.operated import note_operated
 from db.prepared import Prepared
 from db.queue import Queue
-from db.schema import delivery, report, result, study
-from db.schema_delivery import destination_rest
+from db.schema.delivery import destination_rest
+from db.schema.domain import delivery, report, result, study
 from db.work_due import WORK_DUE
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select, text
 
 from db.database import Database
-from db.schema import study_event
+from db.schema.domain import study_event
 
 _DURABLE: Final = ("fsync", "full_page_writes")
 """Settings of PostgreSQL's server that have to be on; `synchronous_commit` is set for each connection."""

@@ -11,8 +11,8 @@ from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
 from db.queue import Queue
-from db.schema import instance
-from db.schema_commitment import commitment, commitment_instance
+from db.schema.commitment import commitment, commitment_instance
+from db.schema.domain import instance
 
 _UIDS_AT_ONCE = 500
 

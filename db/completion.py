@@ -14,7 +14,7 @@ from db.lifecycle import Event, State
 from db.prepared import Prepared
 from db.queue import Queue
 from db.roles import NO_WORK, Role
-from db.schema import image_result, instance, study
+from db.schema.domain import image_result, instance, study
 from db.work_due import WORK_DUE
 
 MOST_AT_ONCE: Final = 200

@@ -13,7 +13,7 @@ from db.prepared import Prepared
 from db.priority import Priority, effective, ups_term
 from db.rejection import ObjectThere, objects_there
 from db.roles import Role
-from db.schema import delivery, image_result, instance, report, result, study
+from db.schema.domain import delivery, image_result, instance, report, result, study
 from db.workitems import latest_task, tasks_before
 
 

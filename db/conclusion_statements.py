@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from db.delivery_state import DeliveryState
 from db.prepared import Prepared
-from db.schema import delivery, image_result, instance, report, result, study
+from db.schema.domain import delivery, image_result, instance, report, result, study
 from db.work_due import WORK_DUE
 
 STUDY = Prepared(select(study).where(study.c.id == bindparam("study_id")))

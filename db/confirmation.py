@@ -12,8 +12,8 @@ from db.database import Database
 from db.delivery_attempt import close_attempt, study_of
 from db.delivery_state import DeliveryState
 from db.queue import Queue
-from db.schema import delivery, report, result, study
-from db.schema_delivery import commitment_asked
+from db.schema.delivery import commitment_asked
+from db.schema.domain import delivery, report, result, study
 from db.settling import settle_delivered
 from db.work_due import WORK_DUE
 

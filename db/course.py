@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from db.lifecycle import Event
 from db.prepared import Prepared
-from db.schema import study_event
+from db.schema.domain import study_event
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from db.database import Database
 from db.delivery_state import DeliveryState
 from db.prepared import Prepared
 from db.roles import Role
-from db.schema import delivery, instance, report, result, study
+from db.schema.domain import delivery, instance, report, result, study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

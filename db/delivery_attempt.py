@@ -13,8 +13,8 @@ from db.database import Database
 from db.delivery import may_be_sent
 from db.delivery_state import DeliveryState
 from db.prepared import Prepared
-from db.schema import delivery, report, result, study
-from db.schema_delivery import delivery_attempt
+from db.schema.delivery import delivery_attempt
+from db.schema.domain import delivery, report, result, study
 from db.settling import settle_delivered
 
 

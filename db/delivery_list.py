@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from db.database import Database
 from db.delivery_state import OVER, STATES, DeliveryState
-from db.schema import delivery, instance, report, result, study
+from db.schema.domain import delivery, instance, report, result, study
 
 MOST_COUNTED = 10_000
 """Deliveries that are counted of each state in which they are over."""

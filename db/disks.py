@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from db.database import Database
-from db.schema_disk import disk
+from db.schema.disk import disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from db.database import Database
-from db.schema_drift import drift_alarm, drift_report
+from db.schema.drift import drift_alarm, drift_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 from db.database import Database
 from db.outcome import Outcome
 from db.prepared import Prepared
-from db.schema_drift import drift_sample
+from db.schema.drift import drift_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from db import kinds
 from db.database import Database
 from db.delivery_state import DeliveryState
-from db.schema_workitems import workitem_event
+from db.schema.workitems import workitem_event
 
 _POLL = 0.5  # seconds, on SQLite: nobody tells of anything there
 _AT_LATEST = 5.0  # seconds: an announcement may be lost with its connection

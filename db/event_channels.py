@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 
 from db.database import Database
-from db.schema_workitems import event_channel
+from db.schema.workitems import event_channel
 
 
 def hold_channel(database: Database, receiving_ae: str, holder: str, *, at: datetime) -> None:

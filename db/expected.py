@@ -20,8 +20,8 @@ from db.patient_match import Demographics, Identifier, agree, packed, speaks_of,
 from db.patients import patient_lock
 from db.prepared import Prepared
 from db.priority import Allowances, Priority
-from db.schema import study
-from db.schema_hl7 import ordered, patient_alias
+from db.schema.domain import study
+from db.schema.hl7 import ordered, patient_alias
 
 _ANYTHING = Prepared(
     select(

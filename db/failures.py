@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select, update
 
 from db.database import Database, take
-from db.schema_accounts import sign_in_failure
+from db.schema.accounts import sign_in_failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from db.advance import lock
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.queue import Queue
-from db.schema import delivery, report, result, study
+from db.schema.domain import delivery, report, result, study
 from db.work_due import WORK_DUE
 
 

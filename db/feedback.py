@@ -15,8 +15,8 @@ from db.database import Database
 from db.errors import RefusedError
 from db.outcome import Outcome
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, write
-from db.schema import result, study
-from db.schema_reading import feedback
+from db.schema.domain import result, study
+from db.schema.reading import feedback
 
 _AT_ONCE: Final = 1000
 

@@ -10,8 +10,8 @@ from db.database import Database
 from db.feedback import Finding
 from db.outcome import Outcome
 from db.roles import Role
-from db.schema import image_result, instance, study
-from db.schema_reading import feedback
+from db.schema.domain import image_result, instance, study
+from db.schema.reading import feedback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from db.database import Database
 from db.errors import RefusedError
 from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, write
-from db.schema_reading import feedback
+from db.schema.reading import feedback
 
 _WHY: Final = "a reader disagrees"
 _NOT_ANY_MORE: Final = "a reader took back that they disagree"

@@ -12,8 +12,8 @@ from db.delivery_state import DeliveryState
 from db.disks import Disk, disk_rows
 from db.drift import reports_of
 from db.lifecycle import State
-from db.schema import study
-from db.schema_keeping import backup
+from db.schema.domain import study
+from db.schema.keeping import backup
 from db.triage import switched_off
 
 OPEN: Final = (DeliveryState.QUEUED, DeliveryState.STORED, DeliveryState.PARKED)

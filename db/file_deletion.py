@@ -13,8 +13,8 @@ from typing import Final
 from sqlalchemy import Connection, delete, exists, func, select
 
 from db.database import Database
-from db.schema import instance, report
-from db.schema_keeping import backup, file_to_delete
+from db.schema.domain import instance, report
+from db.schema.keeping import backup, file_to_delete
 
 BACKUP_LEASE: Final = timedelta(minutes=10)
 """A back-up that has not been heard of for so long has died."""

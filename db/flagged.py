@@ -4,7 +4,7 @@ from sqlalchemy import Connection, exists, select
 
 from db.outcome import Outcome
 from db.roles import Role
-from db.schema import image_result, instance
+from db.schema.domain import image_result, instance
 
 
 def is_flagged(connection: Connection, study_id: int) -> bool:

@@ -15,7 +15,7 @@ from db.lifecycle import CONCLUDED
 from db.outcome import Outcome
 from db.prepared import Prepared
 from db.queue import Queue
-from db.schema import delivery, instance, study
+from db.schema.domain import delivery, instance, study
 from db.work_due import WORK_DUE, work_due
 
 GATHER: Final = timedelta(seconds=0.5)

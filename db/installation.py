@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from db.database import Database
-from db.schema import installation
+from db.schema.domain import installation
 from db.upsert import insert_into
 
 

@@ -28,7 +28,7 @@ from db.queue import Queue
 from db.rejected import rejected_before
 from db.removed import begin_anew
 from db.roles import NO_WORK, Role
-from db.schema import instance
+from db.schema.domain import instance
 from db.search_index import SEARCHED, learn
 from db.work_due import work_due
 

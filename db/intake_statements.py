@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.prepared import Prepared
-from db.schema import instance, report, result, study
+from db.schema.domain import instance, report, result, study
 
 KNOWN_BYTES = Prepared(
     select(instance.c.id, instance.c.study_id, instance.c.role, instance.c.removed_at).where(

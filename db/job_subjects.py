@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from db import kinds
 from db.database import Database
-from db.schema import delivery, instance, report, result, study
+from db.schema.domain import delivery, instance, report, result, study
 
 _OF_STUDIES: Final = frozenset({kinds.CONCLUDE, kinds.WITHDRAW, kinds.AMEND, kinds.ORDER})
 _OF_INSTANCES: Final = frozenset({kinds.SCORE, kinds.COMPARE, kinds.REJECT, kinds.SHADOW})

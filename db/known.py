@@ -13,7 +13,7 @@ from db.lifecycle import State
 from db.prior import forget_prior, renew_priors
 from db.removed import forget_removed, put_back
 from db.roles import NO_WORK, Role
-from db.schema import study
+from db.schema.domain import study
 
 
 def settled(connection: Connection, incoming: IncomingInstance, timing: Timing) -> Recorded | None:

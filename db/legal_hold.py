@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Connection, and_, false, insert, or_, sele
 from db.advance import lock, note
 from db.database import Database, Lock
 from db.errors import RefusedError
-from db.schema import study
-from db.schema_hl7 import patient_alias
-from db.schema_keeping import legal_hold
+from db.schema.domain import study
+from db.schema.hl7 import patient_alias
+from db.schema.keeping import legal_hold
 
 KEEPING: Final[Lock] = ("keeping", "all")
 """The lock in which holds are placed and studies removed: no hold is placed while a study goes."""

@@ -15,7 +15,7 @@ from db.errors import DatabaseBusyError
 from db.patients import Correction
 from db.priority import Allowances, Priority
 from db.queue import Queue
-from db.schema_hl7 import hl7_message
+from db.schema.hl7 import hl7_message
 
 ACCEPTED = "AA"
 _KNOWN_FOR = timedelta(days=7)  # a sender that counts its control IDs anew may mean the same words again

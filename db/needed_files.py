@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Select, select
 
 from db.database import Database
 from db.file_deletion import is_needed
-from db.schema import instance, report, result, study
-from db.schema_keeping import file_to_delete
+from db.schema.domain import instance, report, result, study
+from db.schema.keeping import file_to_delete
 
 _AT_ONCE: Final = 2000
 

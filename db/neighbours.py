@@ -9,7 +9,7 @@ from db.audit import Who
 from db.audit_terms import EventOutcome
 from db.database import Database
 from db.operated import note_operated
-from db.schema_network import neighbour_asked
+from db.schema.network import neighbour_asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

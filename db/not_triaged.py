@@ -13,7 +13,7 @@ from db.operated import note_operated
 from db.outcome import Outcome
 from db.queue import Queue
 from db.requeue import requeue_study
-from db.schema import study
+from db.schema.domain import study
 from db.triage import TRIAGE_OFF, triage_off
 
 

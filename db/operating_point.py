@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from db.database import Database
 from db.errors import RefusedError
-from db.schema_model import operating_point
+from db.schema.model import operating_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

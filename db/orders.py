@@ -14,7 +14,7 @@ from db.kinds import SCORE
 from db.lifecycle import CONCLUDED
 from db.priority import Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
-from db.schema import image_result, instance, study
+from db.schema.domain import image_result, instance, study
 from db.work_due import WORK_DUE
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from db.incoming import IncomingInstance
 from db.prepared import Prepared
 from db.priority import Allowances, due_at, turn
-from db.schema import study
+from db.schema.domain import study
 
 LAST = select(func.max(study.c.paced_at, type_=study.c.paced_at.type).label("paced_at")).where(
     study.c.calling_ae_title == bindparam("calling_ae_title"),

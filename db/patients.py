@@ -17,8 +17,8 @@ from db.database import take
 from db.lifecycle import State
 from db.patient_match import Demographics, Identifier, match, same_name
 from db.queue import Queue
-from db.schema import study
-from db.schema_hl7 import patient_alias
+from db.schema.domain import study
+from db.schema.hl7 import patient_alias
 from db.search_index import SEARCHED, learn_anew
 from db.told import IDENTITY_CORRECTED
 from db.workitems import replace_task

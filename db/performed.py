@@ -15,8 +15,8 @@ from db.closing import Steps
 from db.database import Lock
 from db.prepared import Prepared
 from db.roles import Role
-from db.schema import instance
-from db.schema_arrival import performed_step, performed_step_instance, performed_step_study
+from db.schema.arrival import performed_step, performed_step_instance, performed_step_study
+from db.schema.domain import instance
 
 _BIGGEST_BATCH = 500
 

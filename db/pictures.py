@@ -9,8 +9,8 @@ from db.causes import How
 from db.database import Database
 from db.outcome import Outcome
 from db.roles import Role
-from db.schema import image_result, instance, study
-from db.schema_pictures import thumbnail
+from db.schema.domain import image_result, instance, study
+from db.schema.pictures import thumbnail
 from db.upsert import insert_into
 
 

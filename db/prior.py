@@ -12,8 +12,8 @@ from db.incoming import IncomingInstance
 from db.pace import place
 from db.priority import Allowances
 from db.roles import Role
-from db.schema import instance, study
-from db.schema_pictures import thumbnail
+from db.schema.domain import instance, study
+from db.schema.pictures import thumbnail
 
 
 def forget_prior(connection: Connection, instance_id: int) -> None:

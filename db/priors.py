@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from db.database import Database
-from db.schema import image_result, instance, study
+from db.schema.domain import image_result, instance, study
 
 MOST = 20
 

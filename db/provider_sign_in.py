@@ -10,7 +10,7 @@ from db.audit import Who
 from db.audit_terms import EventType
 from db.database import Database, take
 from db.errors import RefusedError
-from db.schema_accounts import account
+from db.schema.accounts import account
 from db.sessions import Limits, NewSession, Stage, begin_session, end_sessions, sweep_sessions
 from db.sign_in import note_change, note_open
 

@@ -7,9 +7,9 @@ from sqlalchemy import delete, select
 
 from db.database import Database
 from db.delivery_state import DeliveryState
-from db.schema_commitment import commitment, commitment_instance
-from db.schema_hl7 import hl7_message
-from db.schema_workitems import workitem_event
+from db.schema.commitment import commitment, commitment_instance
+from db.schema.hl7 import hl7_message
+from db.schema.workitems import workitem_event
 
 _AT_ONCE = 1000
 

@@ -28,7 +28,7 @@ from db.priority import Allowances
 from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, write
 from db.roles import Role
-from db.schema import delivery, instance, study
+from db.schema.domain import delivery, instance, study
 from db.search_index import learn_anew
 from db.told import IDENTITY_CORRECTED
 from db.triage import switched_off

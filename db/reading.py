@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from db.advance import lock, note
-from db.schema import study
+from db.schema.domain import study
 
 
 def record_read(connection: Connection, study_id: int, *, how: str, at: datetime) -> bool:

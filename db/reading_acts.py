@@ -19,8 +19,8 @@ from db.advance import note as note_event
 from db.audit import AuditEvent, Who
 from db.audit_terms import EventAction, EventId
 from db.errors import ChangedError, RefusedError
-from db.schema import study
-from db.schema_reading import reading_act, study_reading
+from db.schema.domain import study
+from db.schema.reading import reading_act, study_reading
 
 Values = Mapping[str, Any]
 

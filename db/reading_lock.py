@@ -16,9 +16,9 @@ from db.audit import AuditEvent, Who
 from db.audit_terms import EventAction, EventId
 from db.database import Database
 from db.reading_acts import Acting, Opened, open_study
-from db.schema import study
-from db.schema_reading import study_reading
-from db.schema_workitems import workitem
+from db.schema.domain import study
+from db.schema.reading import study_reading
+from db.schema.workitems import workitem
 from db.workitem_states import WorkitemState
 
 LASTS: Final = timedelta(minutes=2)

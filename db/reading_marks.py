@@ -14,8 +14,8 @@ from db.orders import bring_forward
 from db.priority import Allowances, Priority, due_at, effective, lowered
 from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, open_study, write
-from db.schema import study
-from db.schema_reading import study_reading
+from db.schema.domain import study
+from db.schema.reading import study_reading
 from db.unchanged import Whole, check_unchanged
 from db.workitem_states import WorkitemState
 from db.workitems import READ, cancel_scheduled, latest_task, schedule

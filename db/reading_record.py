@@ -10,8 +10,8 @@ from db.feedback import Also, Finding
 from db.reading_acts import Kind, Seen
 from db.reading_lock import Holder, holder_of
 from db.reading_undo import UNDOABLE
-from db.schema import study
-from db.schema_reading import feedback, reading_act, study_reading
+from db.schema.domain import study
+from db.schema.reading import feedback, reading_act, study_reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

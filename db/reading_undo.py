@@ -13,7 +13,7 @@ from db.priority import Allowances, Priority
 from db.queue import Queue
 from db.reading_acts import Acting, Kind, Opened, Seen, open_for_act, write
 from db.reading_marks import read_values, set_read, write_assigned, write_priority
-from db.schema_reading import reading_act
+from db.schema.reading import reading_act
 
 UNDOABLE: Final = frozenset({Kind.READ, Kind.UNREAD, Kind.FEEDBACK, Kind.PRIORITY, Kind.ASSIGNED, Kind.NOTE})
 

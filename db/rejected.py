@@ -16,8 +16,8 @@ from db.prepared import Prepared
 from db.priority import Allowances
 from db.queue import Queue
 from db.result_withdrawal import Why, current_revision, withdraw_current
-from db.schema import instance, report, result, study
-from db.schema_withdrawal import rejected_instance
+from db.schema.domain import instance, report, result, study
+from db.schema.withdrawal import rejected_instance
 from db.withdrawal import Withdrawal, withdraw
 
 _BIGGEST_BATCH = 500

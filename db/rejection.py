@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from db.delivery_state import DeliveryState
 from db.roles import Role
-from db.schema import delivery, instance, report, result
-from db.schema_delivery import delivery_attempt
+from db.schema.delivery import delivery_attempt
+from db.schema.domain import delivery, instance, report, result
 
 NOTHING_SENT = ("failed", "tested")
 """How an attempt ends that sent nothing: db.delivery_attempt.Ending.FAILED and TESTED."""

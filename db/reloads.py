@@ -10,7 +10,7 @@ from db.audit import THE_AGENT, AuditEvent, Who, note
 from db.audit_terms import EventAction, EventId, EventOutcome, EventType
 from db.database import Database
 from db.operated import note_operated
-from db.schema_configuration import configuration_reload
+from db.schema.configuration import configuration_reload
 
 
 class ReloadOutcome(StrEnum):

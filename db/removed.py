@@ -10,7 +10,7 @@ from db.lifecycle import Event, State
 from db.pace import place
 from db.priority import Allowances
 from db.roles import Role
-from db.schema import instance, study
+from db.schema.domain import instance, study
 
 
 def put_back(connection: Connection, position: Position, instance_id: int, incoming: IncomingInstance) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from db.database import Database
 from db.outcome import Outcome
-from db.schema import delivery, report, result, study
+from db.schema.domain import delivery, report, result, study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from db.lifecycle import Event, State
 from db.operated import note_operated
 from db.queue import Queue
 from db.roles import Role
-from db.schema import delivery, instance, report, result, study
+from db.schema.domain import delivery, instance, report, result, study
 from db.unchanged import Whole, check_unchanged
 from db.work_due import WORK_DUE
 

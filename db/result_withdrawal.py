@@ -14,7 +14,7 @@ from db.outcome import Outcome
 from db.priority import Allowances
 from db.queue import Queue
 from db.roles import Role
-from db.schema import instance, result, study
+from db.schema.domain import instance, result, study
 from db.unchanged import Whole, check_unchanged
 from db.withdrawal import Withdrawal, withdraw
 

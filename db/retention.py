@@ -17,10 +17,10 @@ from db.legal_hold import is_held
 from db.lifecycle import State
 from db.outcome import Outcome
 from db.roles import Role
-from db.schema import delivery, instance, report, result, study
-from db.schema_arrival import association_study
-from db.schema_commitment import commitment, commitment_instance
-from db.schema_workitems import workitem, workitem_event
+from db.schema.arrival import association_study
+from db.schema.commitment import commitment, commitment_instance
+from db.schema.domain import delivery, instance, report, result, study
+from db.schema.workitems import workitem, workitem_event
 from db.workitem_states import WorkitemState
 
 PRIOR: Final = "prior"

@@ -20,7 +20,8 @@ from db.legal_hold import KEEPING
 from db.queue import Queue
 from db.retention import Policy, may_go
 from db.roles import Role
-from db.schema import (
+from db.schema.delivery import commitment_asked, delivery_attempt
+from db.schema.domain import (
     INSTANCE_NUMBERS,
     INSTANCE_TEXTS,
     delivery,
@@ -30,13 +31,12 @@ from db.schema import (
     result,
     study,
 )
-from db.schema_delivery import commitment_asked, delivery_attempt
-from db.schema_keeping import file_to_delete
-from db.schema_model import shadow_score
-from db.schema_pictures import thumbnail
-from db.schema_reading import feedback, reading_act
-from db.schema_triage import withheld_result
-from db.schema_workitems import workitem, workitem_subscription
+from db.schema.keeping import file_to_delete
+from db.schema.model import shadow_score
+from db.schema.pictures import thumbnail
+from db.schema.reading import feedback, reading_act
+from db.schema.triage import withheld_result
+from db.schema.workitems import workitem, workitem_subscription
 from db.search_index import learn_anew
 from db.upsert import insert_into
 from db.workitem_states import WorkitemState

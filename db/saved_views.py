@@ -10,7 +10,7 @@ from db.audit import AuditEvent, Who, note
 from db.audit_terms import EventAction, EventId
 from db.database import Database
 from db.errors import RefusedError
-from db.schema_views import saved_view
+from db.schema.views import saved_view
 
 MOST: Final = 20
 """Views of one person."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import select, update
 
 from db.database import Database
-from db.schema_keeping import damaged_file, scrub
+from db.schema.keeping import damaged_file, scrub
 from db.upsert import insert_into
 
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 
 from db.database import Database
-from db.schema import study
-from db.schema_search import study_word, word_part
+from db.schema.domain import study
+from db.schema.search import study_word, word_part
 from db.search_words import behind, longest_first, sought
 from db.worklist import WorklistRow, described
 

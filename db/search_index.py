@@ -10,8 +10,8 @@ from sqlalchemy import ARRAY, Connection, Table, bindparam, delete, func, insert
 from sqlalchemy.dialects import sqlite
 
 from db.prepared import Prepared
-from db.schema import study
-from db.schema_search import study_word, word_part
+from db.schema.domain import study
+from db.schema.search import study_word, word_part
 from db.search_words import parts_of, words_of
 
 SEARCHED: Final = ("patient_name", "study_description")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, inspect, or_, select, up
 
 from db.accounts import AccountRecord, account_record
 from db.database import Database
-from db.schema_accounts import account, account_session, known_browser
+from db.schema.accounts import account, account_session, known_browser
 
 _SEEN_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 _TEXT: Final = 200

@@ -8,7 +8,7 @@ from db.advance import Position, advance
 from db.delivery_state import DeliveryState
 from db.lifecycle import Event
 from db.prepared import Prepared
-from db.schema import delivery, report, result
+from db.schema.domain import delivery, report, result
 
 _WAITING = Prepared(
     select(delivery.c.id)

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, exists, select
 from db import kinds
 from db.database import Database
 from db.queue import Queue
-from db.schema import image_result, instance, study
-from db.schema_model import shadow_score
+from db.schema.domain import image_result, instance, study
+from db.schema.model import shadow_score
 from db.upsert import insert_into
 
 

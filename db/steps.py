@@ -15,8 +15,8 @@ from db.lifecycle import State
 from db.performed import StepState, steps_lock, steps_of, steps_say
 from db.priority import Allowances
 from db.queue import Queue
-from db.schema import study
-from db.schema_arrival import association_study, performed_step, performed_step_instance, performed_step_study
+from db.schema.arrival import association_study, performed_step, performed_step_instance, performed_step_study
+from db.schema.domain import study
 from db.upsert import insert_into
 from db.withdrawal import withdraw_discontinued
 

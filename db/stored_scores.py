@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tru
 
 from db.database import Database
 from db.outcome import Outcome
-from db.schema import image_result, instance, study
-from db.schema_model import shadow_score
+from db.schema.domain import image_result, instance, study
+from db.schema.model import shadow_score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from db.delivery_state import DeliveryState
 from db.prepared import Prepared
 from db.queue import Queue
 from db.queue.channel import say
-from db.schema_workitems import workitem, workitem_event, workitem_subscription
+from db.schema.workitems import workitem, workitem_event, workitem_subscription
 from db.workitem_states import OPEN
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from db.database import Database
-from db.schema_ticks import tick
+from db.schema.ticks import tick
 
 DIED: Final = "it did not end: its process died, or hung and was replaced"
 _FIRST_RETRY: Final = timedelta(minutes=1)

@@ -13,8 +13,8 @@ from db.audit import AuditEvent, Who, note
 from db.audit_terms import EventAction, EventId, EventType
 from db.database import Database
 from db.errors import ConstraintError, RefusedError
-from db.schema_accounts import account
-from db.schema_tokens import NAME, api_token
+from db.schema.accounts import account
+from db.schema.tokens import NAME, api_token
 from db.subscriptions import forget_token
 
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME - 1}}}")

@@ -6,7 +6,7 @@ from db.delivery_state import DeliveryState
 from db.lifecycle import Event
 from db.prepared import Prepared
 from db.rejection import sent
-from db.schema import delivery, report, result, study_event
+from db.schema.domain import delivery, report, result, study_event
 
 IDENTITY_CORRECTED = "IDENTITY_CORRECTED"
 """The event in the audit trail of a patient who was corrected (db.patients)."""

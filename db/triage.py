@@ -16,7 +16,7 @@ from db.audit_terms import EventAction, EventId, EventType
 from db.database import Database
 from db.errors import RefusedError
 from db.prepared import Prepared
-from db.schema_triage import triage_switch
+from db.schema.triage import triage_switch
 
 TRIAGE_OFF: Final = "triage switched off"
 """Why an image or a study was not analysed, as reports and pages say it."""

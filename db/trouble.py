@@ -14,9 +14,9 @@ from db.delivery_state import DeliveryState
 from db.disks import disk_rows
 from db.drift import alarm_rows
 from db.forwarding import QUARANTINED
-from db.schema import delivery
-from db.schema_delivery import delivery_attempt, destination_rest
-from db.schema_keeping import damaged_file
+from db.schema.delivery import delivery_attempt, destination_rest
+from db.schema.domain import delivery
+from db.schema.keeping import damaged_file
 from db.ticks import Health, tick_rows
 from db.triage import switched_off
 

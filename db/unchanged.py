@@ -7,8 +7,8 @@ from sqlalchemy import Connection, func, select
 
 from db.advance import Position
 from db.errors import ChangedError
-from db.schema import study_event
-from db.schema_reading import study_reading
+from db.schema.domain import study_event
+from db.schema.reading import study_reading
 
 CHANGED: Final = "Something has happened to the study meanwhile: get it again, look, and decide anew."
 

@@ -25,7 +25,7 @@ from db.outcome import Outcome
 from db.performed import Step, count_withdrawn, standing, withdrawal
 from db.priority import Allowances, Priority, due_at, effective
 from db.queue import Queue
-from db.schema import instance, study
+from db.schema.domain import instance, study
 from db.withheld import is_withheld
 from db.work_due import WORK_DUE
 

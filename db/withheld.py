@@ -5,8 +5,8 @@ from dataclasses import replace
 from sqlalchemy import Connection, exists, insert, select, update
 
 from db.outcome import ImageOutcome, Outcome
-from db.schema import image_result, instance
-from db.schema_triage import withheld_result
+from db.schema.domain import image_result, instance
+from db.schema.triage import withheld_result
 from db.triage import TRIAGE_OFF
 
 SAID = frozenset({Outcome.FLAGGED, Outcome.NOT_FLAGGED})

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func
 
-from db.schema import study
+from db.schema.domain import study
 
 WORK_DUE: ColumnElement[datetime] = func.coalesce(study.c.work_due_at, study.c.due_at, type_=study.c.due_at.type)
 

@@ -14,8 +14,8 @@ from db.database import Database
 from db.lifecycle import Event
 from db.queue import Queue
 from db.reading import record_read
-from db.schema import study, study_event
-from db.schema_workitems import workitem, workitem_subscription
+from db.schema.domain import study, study_event
+from db.schema.workitems import workitem, workitem_subscription
 from db.subscriptions import Channel, EventType, announce
 from db.workitem_states import Answer, WorkitemState, change
 from db.workitems import cancel_scheduled, report_state, schedule

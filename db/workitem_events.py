@@ -12,7 +12,7 @@ from db import kinds
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.queue import Queue
-from db.schema_workitems import workitem, workitem_event
+from db.schema.workitems import workitem, workitem_event
 from db.subscriptions import Channel
 
 _MOST_AT_ONCE = 200

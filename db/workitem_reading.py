@@ -13,8 +13,8 @@ from db.lifecycle import State
 from db.outcome import Outcome
 from db.priority import Priority, effective
 from db.roles import Role
-from db.schema import instance, study
-from db.schema_workitems import workitem
+from db.schema.domain import instance, study
+from db.schema.workitems import workitem
 from db.workitem_states import OPEN
 
 _AT_ONCE = 100

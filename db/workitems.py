@@ -17,8 +17,8 @@ from db.lifecycle import State
 from db.prepared import Prepared
 from db.queue import Queue
 from db.roles import NO_WORK, Role
-from db.schema import installation, instance, study
-from db.schema_workitems import workitem
+from db.schema.domain import installation, instance, study
+from db.schema.workitems import workitem
 from db.subscriptions import EventType, announce
 from db.workitem_states import OPEN, WorkitemState
 

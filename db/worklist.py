@@ -13,9 +13,9 @@ from db.outcome import Outcome
 from db.priority import Priority, effective
 from db.reading_lock import Holder, holders
 from db.roles import NO_WORK
-from db.schema import delivery, image_result, instance, report, result, study, study_event
-from db.schema_delivery import delivery_attempt
-from db.schema_reading import study_reading
+from db.schema.delivery import delivery_attempt
+from db.schema.domain import delivery, image_result, instance, report, result, study, study_event
+from db.schema.reading import study_reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

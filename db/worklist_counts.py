@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, extract,
 
 from db.database import Database
 from db.outcome import Outcome
-from db.schema import study
+from db.schema.domain import study
 from db.worklist import waits_to_be_read
 
 MOST: Final = 10_000

@@ -11,8 +11,8 @@ from db.database import Database
 from db.delivery_state import DeliveryState
 from db.outcome import Outcome
 from db.priority import Priority
-from db.schema import delivery, instance, report, result, study
-from db.schema_reading import study_reading
+from db.schema.domain import delivery, instance, report, result, study
+from db.schema.reading import study_reading
 from db.worklist import WorklistRow, described, waits_to_be_read
 from db.worklist_counts import WorklistCounts, counted
 

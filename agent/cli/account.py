@@ -7,7 +7,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json, print_rows, user, when
 from agent.config.file import Config
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
 from agent.web.access import Role
 from agent.web.passwords import Hasher, initial_password
 from agent.web.people_pages import INITIAL_PASSWORD_LASTS

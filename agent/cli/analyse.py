@@ -8,8 +8,8 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.inference import make_decoder, make_pipeline
-from agent.pipeline import ImageAnalysis, Pipeline
+from agent.line.pipeline import ImageAnalysis, Pipeline
+from agent.process.inference import make_decoder, make_pipeline
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError
 from dicom_io.header import read_header

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from agent import logs
-from agent.backup import BackupMaker
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.parts import open_rows, open_store, parts_of, utc_now
-from agent.restore import restore as bring_back
+from agent.keeping.backup import BackupMaker
+from agent.keeping.restore import restore as bring_back
+from agent.process.parts import open_rows, open_store, parts_of, utc_now
 from db.backup_record import end_backups
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from agent.cli.numbers import finite
 from agent.cli.options import config_option, json_option, print_json
-from agent.comparison import on_record
-from agent.comparison_text import Found, Named, text_of
 from agent.config.file import Config
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
+from agent.watch.comparison import on_record
+from agent.watch.comparison_text import Found, Named, text_of
 from model.classifier import Classifier, load
 from model.comparison import Pairs
 from model.comparison import compare as compared

@@ -4,7 +4,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.parts import opened
+from agent.process.parts import opened
 from db.breaker import rests
 from db.delivery_list import MOST_COUNTED, count_deliveries, listed_deliveries
 from db.delivery_state import OVER, DeliveryState

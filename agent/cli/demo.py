@@ -13,9 +13,9 @@ from agent.cli.options import json_option, print_json
 from agent.cli.studies import worklist_document, worklist_line
 from agent.config.file import load
 from agent.errors import AgentError
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
+from agent.process.stopping import stop_on_signals
 from agent.simulation.hospital import Hospital, hospital, wait_until_settled
-from agent.stopping import stop_on_signals
 from db.lifecycle import State
 from db.worklist import WorklistRow, study_record, worklist, worklist_row
 from dicom_io.samples import Sample, write_pictures, write_samples

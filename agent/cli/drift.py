@@ -6,8 +6,8 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.drift import REPORT, DriftReport, Share
-from agent.parts import opened
+from agent.process.parts import opened
+from agent.watch.drift import REPORT, DriftReport, Share
 from db.drift import drift_alarms, drift_reports
 
 

@@ -19,7 +19,7 @@ from agent.evaluation.gating import Gates
 from agent.evaluation.manifest import entries_of_manifest
 from agent.evaluation.page import page
 from agent.evaluation.scoring import Scores, score
-from agent.inference import gate_settings
+from agent.process.inference import gate_settings
 from model.card import ModelCard
 from model.classifier import Classifier, load
 from model.evaluation import RATES

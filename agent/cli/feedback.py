@@ -8,8 +8,8 @@ import click
 from agent.cli.options import config_option, json_option, print_json, user
 from agent.config.file import Config
 from agent.errors import AgentError
-from agent.feedback import Figures, Rate, by_model, by_week, total, write_manifest, write_opinions
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
+from agent.watch.feedback import Figures, Rate, by_model, by_week, total, write_manifest, write_opinions
 from db.audit import AuditEvent, Who, record
 from db.audit_terms import EventAction, EventId
 from db.database import Database

@@ -8,7 +8,7 @@ import click
 from agent.cli.options import config_option, config_path, json_option, print_json
 from agent.config.file import Config
 from agent.doctor.finding import Finding, Severity
-from agent.parts import open_rows, utc_now
+from agent.process.parts import open_rows, utc_now
 from db.migrate import upgrade
 from db.revision import current
 

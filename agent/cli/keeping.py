@@ -7,9 +7,9 @@ import click
 from agent import logs
 from agent.cli.options import config_option, json_option, print_json, user
 from agent.config.file import Config
-from agent.parts import opened, parts_of, utc_now
+from agent.keeping.retention import Retainer
+from agent.process.parts import opened, parts_of, utc_now
 from agent.reports.wording import plain
-from agent.retention import Retainer
 from db.database import Database
 from db.file_deletion import waiting_files
 from db.legal_hold import Hold, hold_patient, hold_study, holds, release_patient, release_study

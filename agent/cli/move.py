@@ -7,7 +7,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
 from db.database import open_database
 from db.move import MovedTable
 from db.move import move as move_rows

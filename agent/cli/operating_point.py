@@ -9,10 +9,10 @@ import click
 from agent.cli.options import config_option, json_option, print_json, when
 from agent.config.file import Config
 from agent.errors import AgentError, InstallationError
-from agent.inference import model_identity
-from agent.parts import opened, utc_now
+from agent.line.site import adapted, point_of
+from agent.process.inference import model_identity
+from agent.process.parts import opened, utc_now
 from agent.reports.identity import device_uid
-from agent.site import adapted, point_of
 from db.database import Database
 from db.installation import installation_uuid
 from db.operating_point import (

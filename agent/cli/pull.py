@@ -6,8 +6,8 @@ from agent import logs
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
 from agent.errors import AgentError
-from agent.parts import parts_of
-from agent.pull import Pull, peer_named, pull_study
+from agent.line.pull import Pull, peer_named, pull_study
+from agent.process.parts import parts_of
 from dicom_io.library_logs import quiet_libraries
 from dicom_io.peer import Peer
 from dicom_io.query_keys import Level

@@ -13,8 +13,8 @@ from agent.cli.options import config_option
 from agent.config.file import Config
 from agent.config.tables import type_of
 from agent.errors import AgentError
-from agent.parts import Parts, parts_of
-from agent.rendering import Renderer
+from agent.line.rendering import Renderer
+from agent.process.parts import Parts, parts_of
 from agent.reports.document import DICOM
 from db.concluded import concluded_study, concluded_unordered
 from db.report_record import ReportRecord, report_record

@@ -13,23 +13,23 @@ import structlog
 from structlog.typing import Processor
 
 from agent import logs
-from agent.app import run_role
 from agent.cli.options import config_path
 from agent.config.file import Config
 from agent.errors import ConfigError, InstallationError
-from agent.forking import Forks, name_process
-from agent.memory import RECYCLED, MemoryWatch
 from agent.metrics.counted import Counts
 from agent.metrics.joining import joined
-from agent.notices import Notices
-from agent.parts import open_rows, utc_now
-from agent.pulse import SILENT_SECONDS, start_pulse
-from agent.reload import Change
-from agent.reloading import Accepted, follow_file, follow_notices, place_of
-from agent.renewal import Renewal
-from agent.roles import DICOMWEB, HL7, METRICS, ROLES, SHADOW, processes_of, roles_of
-from agent.stopping import StopOrder, say_ready, stop_at_end_of, stop_on_signals
-from agent.supervisor import supervise
+from agent.process.app import run_role
+from agent.process.forking import Forks, name_process
+from agent.process.memory import RECYCLED, MemoryWatch
+from agent.process.notices import Notices
+from agent.process.parts import open_rows, utc_now
+from agent.process.pulse import SILENT_SECONDS, start_pulse
+from agent.process.reload import Change
+from agent.process.reloading import Accepted, follow_file, follow_notices, place_of
+from agent.process.renewal import Renewal
+from agent.process.roles import DICOMWEB, HL7, METRICS, ROLES, SHADOW, processes_of, roles_of
+from agent.process.stopping import StopOrder, say_ready, stop_at_end_of, stop_on_signals
+from agent.process.supervisor import supervise
 from db.installation import installation_uuid
 from dicom_io.library_logs import quiet_libraries
 
@@ -168,7 +168,7 @@ def _serve(role: str, config: Config, stop: threading.Event, renewal: Renewal, f
     """Serve a role in this process, which ends itself when it hangs, and to be started anew when it is too large."""
     name_process(role)
     if role == SHADOW:
-        from agent.shadow import step_back  # noqa: PLC0415 - of this role only
+        from agent.line.shadow import step_back  # noqa: PLC0415 - of this role only
 
         step_back()  # before the first thread of work starts
     start_pulse(SILENT_SECONDS * (10 if role == SHADOW else 1))  # that one may have to wait long for the processor

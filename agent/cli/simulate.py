@@ -13,6 +13,7 @@ import click
 from agent.cli.options import PEER, json_option, to_peer
 from agent.cli.simulation_text import print_drilled
 from agent.config.file import load
+from agent.process.stopping import stop_on_signals
 from agent.secret import is_this_machine
 from agent.simulation.arrival import PROFILES, Profile
 from agent.simulation.drill import Drilled, Manner, Site, drill, embedded, visited
@@ -21,7 +22,6 @@ from agent.simulation.moods import moods
 from agent.simulation.plan import Plan, Wishes, day
 from agent.simulation.sender import synthesised
 from agent.simulation.templates import Templates
-from agent.stopping import stop_on_signals
 from dicom_io.scu import Peer, echo
 
 PLAINLY = (

@@ -9,8 +9,8 @@ import click
 from agent.cli.options import config_option, json_option, print_json, user
 from agent.config.file import Config
 from agent.errors import AgentError
-from agent.marks import marks_of
-from agent.parts import opened, utc_now
+from agent.line.marks import marks_of
+from agent.process.parts import opened, utc_now
 from db.audit import Who
 from db.commitment import requeue_reports
 from db.queue import open_queue

@@ -7,7 +7,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
 from db.disks import Disk, disks
 from db.ticks import Health, TickRow
 from db.ticks import ticks as ticks_of

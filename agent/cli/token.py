@@ -6,7 +6,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json, print_rows, user, when
 from agent.config.file import Config
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
 from agent.tokens import SCOPES, new_token
 from db.tokens import TokenRecord, create_token, revoke_token, tokens
 

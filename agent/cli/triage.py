@@ -4,7 +4,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json, user
 from agent.config.file import Config
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
 from db.audit import Who
 from db.not_triaged import count_not_triaged
 from db.triage import Switch, switch_off, switch_on, triage_off

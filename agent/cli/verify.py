@@ -10,8 +10,8 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json
 from agent.config.file import Config
-from agent.parts import parts_of, utc_now
-from agent.reconcile import Misfit, Reconciler, Reconciliation
+from agent.keeping.reconcile import Misfit, Reconciler, Reconciliation
+from agent.process.parts import parts_of, utc_now
 from db.database import Database
 from db.needed_files import NeededFile, needed_files
 

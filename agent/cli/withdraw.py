@@ -4,7 +4,7 @@ import click
 
 from agent.cli.options import config_option, json_option, print_json, user
 from agent.config.file import Config
-from agent.parts import allowances, opened, utc_now
+from agent.process.parts import allowances, opened, utc_now
 from agent.reports.wording import plain
 from db.causes import Cause, reason_of
 from db.queue import open_queue

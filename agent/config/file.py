@@ -69,7 +69,7 @@ class LogSection(Section):
     format: Literal["people", "json"] = Field(default="people", description="One line for people, or JSON.")
     levels: dict[PartName, Level] = Field(
         default={},
-        description="Levels of parts of the program, by their modules' names, as agent.deliver or dicom_io "
+        description="Levels of parts of the program, by their modules' names, as agent.line.deliver or dicom_io "
         "(docs/logs.md). Libraries have none: their messages may quote patient data, and are never written.",
     )
 

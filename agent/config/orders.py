@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from agent.config.section import AeTitle, Seconds, Section
 from agent.config.tls import CalledOverTls
-from agent.retry import Backoff
+from agent.line.retry import Backoff
 from dicom_io.peer import Peer
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agent.config.processes import MOST
 from agent.config.section import Seconds, Section
-from agent.retry import Backoff
+from agent.line.retry import Backoff
 
 
 class WorkSection(Section):

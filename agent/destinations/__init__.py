@@ -52,7 +52,7 @@ class Destination(Protocol):
         """Send the bytes; return what the receiver said when it has them: its status, then what it adds after ": ".
 
         Raises agent.errors.DeliveryError in every other case, within the destination's time-outs, with what
-        agent.statuses says of the answer. No word of it may come from the report or name the patient.
+        agent.line.statuses says of the answer. No word of it may come from the report or name the patient.
         """
 
     def ping(self) -> None:

@@ -13,7 +13,7 @@ from agent.config.section import AeTitle, Seconds
 from agent.config.tls import CalledOverTls
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from agent.statuses import of_dimse, refusal
+from agent.line.statuses import of_dimse, refusal
 from dicom_io.commitment_scu import Answer, Question, Way, ask
 from dicom_io.errors import AssociationRejectedError, NetworkError
 from dicom_io.scu import HeldAssociation, Peer, StoreStatus, Timeouts, echo, send

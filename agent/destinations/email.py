@@ -18,9 +18,9 @@ from agent.config.http import TimeOuts
 from agent.config.tls import TlsTrust
 from agent.destinations import NAME, Alert, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
+from agent.line.statuses import of_smtp, refusal
+from agent.net.smtp import Smtp, SmtpOverTls
 from agent.secret import is_this_machine, read_secret
-from agent.smtp import Smtp, SmtpOverTls
-from agent.statuses import of_smtp, refusal
 from dicom_io.errors import TlsError
 from dicom_io.tls import TlsClientContext, client_context
 

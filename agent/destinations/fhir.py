@@ -13,8 +13,8 @@ from agent.config.http import CalledOverHttp, Url
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
 from agent.fhir.answer import MEDIA_TYPE, judge
-from agent.http_client import Answer, Http, opened, refused
-from agent.oauth import Client, Tokens
+from agent.net.http_client import Answer, Http, opened, refused
+from agent.net.oauth import Client, Tokens
 from agent.secret import is_this_machine, read_secret
 
 MEDIA_TYPES: Final = frozenset({MEDIA_TYPE})

@@ -10,7 +10,7 @@ from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
 from agent.hl7.client import Client, Receiver
 from agent.hl7.errors import NoAnswerError, NotReachedError, WrongAnswerError
-from agent.statuses import of_hl7, refusal
+from agent.line.statuses import of_hl7, refusal
 
 MEDIA_TYPES: Final = frozenset({"application/hl7-v2"})
 

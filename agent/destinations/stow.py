@@ -15,9 +15,9 @@ from agent.config.http import TimeOuts, Url
 from agent.config.section import Seconds
 from agent.destinations import NAME, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from agent.http_client import HINTS, PLAIN, connected, short_body
+from agent.line.stow_answer import found, judge
+from agent.net.http_client import HINTS, PLAIN, connected, short_body
 from agent.secret import is_this_machine, read_secret
-from agent.stow_answer import found, judge
 from dicom_io.commitment_scu import Answer, Question, Way
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import read_file_meta

@@ -13,7 +13,7 @@ from agent.config.section import AeTitle, Seconds
 from agent.config.tls import CalledOverTls
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
-from agent.statuses import of_dimse, refusal
+from agent.line.statuses import of_dimse, refusal
 from dicom_io.errors import NetworkError
 from dicom_io.json_message import Model, text_of
 from dicom_io.peer import Peer, Timeouts

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from agent.config.http import CalledOverHttp, Url
 from agent.destinations import NAME, Alert, DestinationSettings, Outgoing
 from agent.errors import DestinationDownError, Retry
-from agent.http_client import opened, refused
+from agent.net.http_client import opened, refused
 from agent.secret import read_secret
 
 MEDIA_TYPES: Final = frozenset({"application/json", "application/fhir+json"})

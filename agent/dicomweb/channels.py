@@ -19,13 +19,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from agent.announce import information, wanted_events
 from agent.dicomweb.access import Access
 from agent.dicomweb.problems import ProblemError, problem
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.subscriptions import receiver_of
+from agent.line.announce import information, wanted_events
+from agent.line.workitems import Workitems
 from agent.tokens import UPS_READ
-from agent.workitems import Workitems
 from db.errors import DatabaseError
 from db.event_bell import EventBell
 from db.event_channels import hold_channel, holds_channel

@@ -10,7 +10,7 @@ from agent.dicomweb.channels import EventChannels
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.services import BASE, Services
 from agent.dicomweb.site import make_site
-from agent.http_server import certificate_of, listen, serve_application, url
+from agent.net.http_server import certificate_of, listen, serve_application, url
 
 
 def limits_of(section: DicomwebSection) -> Limits:

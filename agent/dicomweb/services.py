@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from agent.dicomweb.edge import Limits
 from agent.dicomweb.problems import ProblemError
-from agent.workitems import Workitems
+from agent.line.workitems import Workitems
 from db.database import Database
 from dicom_io.decoding import Decoder
 from dicom_io.errors import UidError

@@ -18,7 +18,7 @@ from agent.dicomweb.problems import ProblemError, problem
 from agent.dicomweb.search import MORE
 from agent.dicomweb.services import Services, base_url, uid_of
 from agent.dicomweb.store_answer import DICOM_JSON
-from agent.workitems import Workitems
+from agent.line.workitems import Workitems
 from dicom_io.errors import ArchiveError, MatchingError, UidError
 from dicom_io.exchange import Caller
 from dicom_io.header import check_uid

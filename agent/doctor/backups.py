@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
-from agent.parts import sqlite_file
+from agent.process.parts import sqlite_file
 from db.backup_record import backups
 from db.checkup import used
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 from agent.errors import AgentError
-from agent.site import adapted
+from agent.line.site import adapted
 from db.operating_point import active_operating_points
 from model.errors import ModelError, RuntimeUnavailableError
 

@@ -10,7 +10,7 @@ from agent.destinations.folder import Trial
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 from agent.doctor.reach import reached
 from agent.errors import AgentError
-from agent.outgoing import make_destinations
+from agent.process.outgoing import make_destinations
 from dicom_io.errors import AssociationRejectedError, DicomIoError, TlsError
 from dicom_io.scu import Peer, echo
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 from agent.doctor.reach import reached
-from agent.parts import clock_is_off, open_rows, sqlite_file
+from agent.process.parts import clock_is_off, open_rows, sqlite_file
 from db.checkup import not_durable, used
 from db.database import Database
 from db.errors import DatabaseError, QueryError

@@ -13,7 +13,7 @@ from agent.config.file import Config
 from agent.config.tls import TlsTrust
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
 from agent.errors import AgentError
-from agent.http_server import Certificate, make_tls
+from agent.net.http_server import Certificate, make_tls
 from db.accounts import accounts
 from db.tokens import tokens
 from dicom_io.errors import DicomIoError

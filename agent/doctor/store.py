@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from agent.disk import free_bytes
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
-from agent.parts import sqlite_file
-from agent.reconcile import YOUNG
+from agent.keeping.reconcile import YOUNG
+from agent.process.parts import sqlite_file
+from agent.watch.disk import free_bytes
 from db.database import Database
 from db.needed_files import NeededFile, needed_files, needs
 from dicom_io.errors import DicomIoError

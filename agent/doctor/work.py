@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.destinations import Confirming
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
-from agent.outgoing import make_destinations
+from agent.process.outgoing import make_destinations
 from db.database import Database
 from db.job_subjects import studies_of_jobs
 from db.quarantine import quarantined

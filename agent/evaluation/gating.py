@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from agent.evaluation.reading import Declined, Pixels
-from agent.gate import GateSettings, decide
+from agent.line.gate import GateSettings, decide
 from dicom_io.header import Header
 
 _PREFIX: Final = "pixels: "
@@ -28,7 +28,7 @@ class PixelGate(Protocol):
 
 
 class Gates:
-    """The header gate and the pixel gate with a site's settings, put together as agent.pipeline does."""
+    """The header gate and the pixel gate with a site's settings, put together as agent.line.pipeline does."""
 
     def __init__(self, settings: GateSettings, pixels: PixelGate) -> None:
         """Keep the settings of the header gate, and the pixel gate."""

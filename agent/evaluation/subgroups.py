@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.evaluation.scoring import ScoredImage
 from agent.evaluation.traits import AGE, MANUFACTURER, PATHOGEN, SEX, VIEW
-from agent.traits import UNKNOWN
+from agent.watch.traits import UNKNOWN
 from model.evaluation import measure
 
 _ORDER: Final = (AGE, SEX, VIEW, MANUFACTURER, PATHOGEN)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.evaluation.entries import Entry
-from agent.traits import UNKNOWN, age_band, age_of, manufacturer_of, sex_of, view_of
+from agent.watch.traits import UNKNOWN, age_band, age_of, manufacturer_of, sex_of, view_of
 from dicom_io.header import Header
 
 AGE, SEX, VIEW, MANUFACTURER, PATHOGEN = "age band", "sex", "view", "manufacturer", "pathogen"

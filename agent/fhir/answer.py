@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agent.errors import DeliveryError, Retry
-from agent.statuses import http_refusal
+from agent.line.statuses import http_refusal
 
 MEDIA_TYPE: Final = "application/fhir+json"
 

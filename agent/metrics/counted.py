@@ -12,7 +12,7 @@ from agent.logs import Event
 from agent.metrics import definitions as of
 from agent.metrics.definitions import OTHER, Counted
 from agent.metrics.joining import take_place
-from agent.traits import decline_group
+from agent.watch.traits import decline_group
 from db.outcome import Outcome
 
 _MOST: Final = 200

@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agent.config.metrics import MetricsSection
-from agent.http_server import certificate_of, listen, serve_application, url
 from agent.metrics.exposition import CONTENT_TYPE, Exposition
-from agent.readiness import ReadinessCheck
+from agent.net.http_server import certificate_of, listen, serve_application, url
 from agent.tokens import SYSTEM_READ, digest
+from agent.watch.readiness import ReadinessCheck
 from db.database import Database
 from db.errors import DatabaseError
 from db.queue import utc_now

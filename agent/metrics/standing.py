@@ -8,8 +8,8 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agent.drift import REPORT
 from agent.metrics.definitions import OTHER
+from agent.watch.drift import REPORT
 from db.database import Database
 from db.errors import DatabaseError
 from db.figures import OPEN, Figures, figures

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.reference import commands, configuration, http_api, lifecycle, picture
-from db import schema_text
+from db.schema import text as schema_text
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "configuration.md": configuration.page,

@@ -32,11 +32,11 @@ class Line:
 
 
 LINES: Final = (
-    Line("receive", "agent/receive.py", "receive", "Instance, study", "db/intake.py", kinds.SCORE),
-    Line("score", "agent/score.py", "work", "image result, priority", "db/analysis.py", ""),
-    Line("complete", "agent/complete.py", "clock", "study COMPLETE", "db/completion.py", kinds.CONCLUDE),
-    Line("conclude", "agent/conclude.py", "work", "result, reports", "db/conclusion.py", kinds.deliver("")),
-    Line("deliver", "agent/deliver.py", "deliver", "acknowledgement", "db/delivery_attempt.py", ""),
+    Line("receive", "agent/line/receive.py", "receive", "Instance, study", "db/intake.py", kinds.SCORE),
+    Line("score", "agent/line/score.py", "work", "image result, priority", "db/analysis.py", ""),
+    Line("complete", "agent/line/complete.py", "clock", "study COMPLETE", "db/completion.py", kinds.CONCLUDE),
+    Line("conclude", "agent/line/conclude.py", "work", "result, reports", "db/conclusion.py", kinds.deliver("")),
+    Line("deliver", "agent/line/deliver.py", "deliver", "acknowledgement", "db/delivery_attempt.py", ""),
 )
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from agent.config.file import load
 from agent.doctor.examination import examine
 from agent.doctor.finding import Severity
-from agent.parts import opened, utc_now
+from agent.process.parts import opened, utc_now
 from agent.simulation.account import Account, account, sent
 from agent.simulation.arrival import FLAT, Profile
 from agent.simulation.exercises import Exercise, Ward

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from agent.config.file import Config, load
-from agent.parts import opened
+from agent.process.parts import opened
 from agent.simulation.account import Account, Received, Sent, account, received, sent
 from agent.simulation.hospital import DESTINATION, hospital, wait_until_settled
 from agent.simulation.ledger import Sending, SendingLedger, read_receipts, read_sendings

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.errors import AgentError
-from agent.roles import ROLES
+from agent.process.roles import ROLES
 from agent.simulation.moods import Mood
 from agent.simulation.pacs import AE_TITLE as PACS_AE_TITLE
 from agent.simulation.processes import Process, process

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent.errors import AgentError
-from agent.roles import ROLES
+from agent.process.roles import ROLES
 from agent.simulation.processes import Process
 
 _PYTHON: Final = (sys.executable, "-P", "-m", "agent")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from agent.drift import DriftReport, Group, Quantity, Share
+from agent.watch.drift import DriftReport, Group, Quantity, Share
 from agent.web import charts, times
 from agent.web.people import readable
 from db.drift import DriftAlarm

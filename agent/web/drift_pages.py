@@ -5,8 +5,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.drift import REPORT, SPANS
 from agent.tokens import SYSTEM_READ
+from agent.watch.drift import REPORT, SPANS
 from agent.web import drift
 from agent.web.access import Address
 from agent.web.services import services_of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.feedback import Figures, Rate
+from agent.watch.feedback import Figures, Rate
 
 WIDTH: Final = 600.0
 HEIGHT: Final = 160.0

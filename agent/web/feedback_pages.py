@@ -7,8 +7,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.feedback import by_model, by_week, total, write_opinions
 from agent.tokens import WORKLIST_READ
+from agent.watch.feedback import by_model, by_week, total, write_opinions
 from agent.web import feedback, times, trail
 from agent.web.access import Address
 from agent.web.services import page, services_of

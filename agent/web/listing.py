@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from agent.marks import Mark, marks_of
+from agent.line.marks import Mark, marks_of
 from agent.web import people, times, words
 from db.breaker import Rest
 from db.kinds import SCORE

@@ -8,10 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.comparison import on_record
-from agent.comparison_text import text_of
 from agent.errors import AgentError
 from agent.tokens import SYSTEM_READ
+from agent.watch.comparison import on_record
+from agent.watch.comparison_text import text_of
 from agent.web import models
 from agent.web.access import Address
 from agent.web.forms import number_in

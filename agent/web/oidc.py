@@ -22,7 +22,7 @@ from joserfc.jwk import KeySet
 
 from agent.config.oidc import OidcSection
 from agent.errors import DestinationDownError, ProviderError
-from agent.http_client import Http, opened
+from agent.net.http_client import Http, opened
 
 _OK: Final = 200
 _LEEWAY: Final = 60  # seconds that clocks may differ

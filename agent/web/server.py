@@ -7,7 +7,7 @@ from functools import partial
 
 from agent.config.web import WebSection
 from agent.errors import ConfigError
-from agent.http_server import Certificate, listen, serve_application
+from agent.net.http_server import Certificate, listen, serve_application
 from agent.web.access import Role
 from agent.web.accounts import Accounts, Settings
 from agent.web.callers import LOOPBACK_NAMES, Reach

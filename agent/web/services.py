@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from agent.readiness import Readiness
+from agent.watch.readiness import Readiness
 from agent.web import triage, words
 from agent.web.access import LOCAL, Identify
 from agent.web.accounts import Accounts

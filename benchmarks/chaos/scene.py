@@ -13,7 +13,7 @@ from disk import Disk, disk
 from nemesis import Trouble
 from product import Host
 
-from agent.roles import ROLES
+from agent.process.roles import ROLES
 from agent.simulation.wire import Wire, wire
 from dicom_io.scu import Peer
 

@@ -10,9 +10,9 @@ from installation import Installation
 from sqlalchemy import text
 
 from agent.config.file import load
-from agent.inference import make_decoder, make_pipeline
-from agent.parts import parts_of
-from agent.rendering import Renderer
+from agent.line.rendering import Renderer
+from agent.process.inference import make_decoder, make_pipeline
+from agent.process.parts import parts_of
 from db.concluded import concluded_study
 from db.database import open_database
 from dicom_io.folder_store import FolderStore

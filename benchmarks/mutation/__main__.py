@@ -32,13 +32,13 @@ class Part:
 CONTRACT = ("rows", "moving", "server", "workers", "enqueueing", "running", "ending", "dying", "hanging")
 PARTS = {
     "lifecycle": Part(("db/lifecycle.py",), ("tests/unit/db_rules/test_lifecycle.py",)),
-    "gate": Part(("agent/gate.py", "agent/gate_terms.py"), ("tests/unit/gate",)),
+    "gate": Part(("agent/line/gate.py", "agent/line/gate_terms.py"), ("tests/unit/gate",)),
     "embedded": Part(
         tuple(f"db/queue/{name}.py" for name in ("__init__", "embedded", "job_rows", "changes", "ledger", "policy")),
         (f"{QUEUE}/test_embedded.py",),
     ),
     "runner": Part(
-        ("db/queue/runner.py", "db/queue/room.py", "agent/lanes.py"),
+        ("db/queue/runner.py", "db/queue/room.py", "agent/process/lanes.py"),
         (*(f"tests/unit/db_foundation/test_{name}.py" for name in ("heartbeat", "runner", "room")), LANES),
     ),
     "postgresql": Part(

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-import agent.inference
+import agent.process.inference
 from agent.cli import main
 from model.classifier import Classifier, verify
 from model.runtime import Execute, Floats
@@ -35,5 +35,5 @@ def load(name: str, **_: object) -> Classifier:
 
 if __name__ == "__main__":
     SECONDS = sys.argv.pop(1)
-    agent.inference.load = load
+    agent.process.inference.load = load
     main()

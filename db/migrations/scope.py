@@ -6,54 +6,54 @@ from typing import Any, Literal
 from sqlalchemy.schema import SchemaItem, Table
 
 import db.queue.job_table
-import db.schema
-import db.schema_accounts
-import db.schema_arrival
-import db.schema_audit
-import db.schema_commitment
-import db.schema_configuration
-import db.schema_delivery
-import db.schema_disk
-import db.schema_drift
-import db.schema_hl7
-import db.schema_keeping
-import db.schema_model
-import db.schema_network
-import db.schema_pictures
-import db.schema_reading
-import db.schema_search
-import db.schema_ticks
-import db.schema_tokens
-import db.schema_triage
-import db.schema_views
-import db.schema_withdrawal
-import db.schema_workitems
+import db.schema.accounts
+import db.schema.arrival
+import db.schema.audit
+import db.schema.commitment
+import db.schema.configuration
+import db.schema.delivery
+import db.schema.disk
+import db.schema.domain
+import db.schema.drift
+import db.schema.hl7
+import db.schema.keeping
+import db.schema.model
+import db.schema.network
+import db.schema.pictures
+import db.schema.reading
+import db.schema.search
+import db.schema.ticks
+import db.schema.tokens
+import db.schema.triage
+import db.schema.views
+import db.schema.withdrawal
+import db.schema.workitems
 from db.metadata import metadata
 from db.types import UtcDateTime
 
 TABLES = (
-    db.schema,
-    db.schema_accounts,
-    db.schema_arrival,
-    db.schema_audit,
-    db.schema_commitment,
-    db.schema_configuration,
-    db.schema_delivery,
-    db.schema_disk,
-    db.schema_drift,
-    db.schema_hl7,
-    db.schema_keeping,
-    db.schema_model,
-    db.schema_network,
-    db.schema_reading,
-    db.schema_pictures,
-    db.schema_search,
-    db.schema_ticks,
-    db.schema_tokens,
-    db.schema_triage,
-    db.schema_views,
-    db.schema_withdrawal,
-    db.schema_workitems,
+    db.schema.domain,
+    db.schema.accounts,
+    db.schema.arrival,
+    db.schema.audit,
+    db.schema.commitment,
+    db.schema.configuration,
+    db.schema.delivery,
+    db.schema.disk,
+    db.schema.drift,
+    db.schema.hl7,
+    db.schema.keeping,
+    db.schema.model,
+    db.schema.network,
+    db.schema.reading,
+    db.schema.pictures,
+    db.schema.search,
+    db.schema.ticks,
+    db.schema.tokens,
+    db.schema.triage,
+    db.schema.views,
+    db.schema.withdrawal,
+    db.schema.workitems,
     db.queue.job_table,
 )
 """The modules that register tables with `metadata`."""

@@ -12,7 +12,7 @@ from db.database import Database
 from db.outcome import Outcome
 from db.priority import Priority
 from db.reading import record_read
-from db.schema import study
+from db.schema.domain import study
 from db.ticks import record, take_over
 
 Ledger = Any  # tests/fixtures/served.py

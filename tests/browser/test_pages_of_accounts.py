@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from agent.web.account_addresses import ADDRESSES
 from db.database import Database
-from db.schema_accounts import account_session
+from db.schema.accounts import account_session
 from db.sessions import end_every_session
 
 NewPage = Callable[..., Page]  # tests/fixtures/chromium.py

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from db.schema_hl7 import hl7_message
+from db.schema.hl7 import hl7_message
 
 ORDER = (
     "MSH|^~\\&|RIS|HOSP|TIBABU||20260101120000||ORM^O01|K1|P|2.5.1\rPID|1||PID-4711||Zzyzx^Quentin||20210203|M\r"

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from agent.memory import RECYCLED
+from agent.process.memory import RECYCLED
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventType
 from db.reloads import ReloadOutcome, reloads
-from db.schema import delivery
+from db.schema.domain import delivery
 from dicom_io.errors import NetworkError
 from dicom_io.scu import HeldAssociation, echo
 

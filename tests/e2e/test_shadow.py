@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from db.queue import open_queue, utc_now
-from db.schema_model import shadow_score
+from db.schema.model import shadow_score
 
 
 def numbers_of(pid: int) -> tuple[int, int]:

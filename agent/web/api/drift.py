@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 
-from agent.drift import REPORT, DriftReport
+from agent.watch.drift import REPORT, DriftReport
 from agent.web.api.model import Model, Moment
 from agent.web.api.security import Watcher
 from agent.web.services import services_of

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent.marks import marks_of
+from agent.line.marks import marks_of
 from agent.web import words
 from agent.web.api.model import Model, Moment, Uid
 from db.outcome import Outcome

@@ -12,8 +12,8 @@ that behaves as it is told. To add a type, add its file; nothing else changes. W
   "down": nothing listens there (its port stays bound, or another test may get it);
   "slow": it takes what it is sent, keeps it, and answers after the time-out or never;
   "lying": it keeps nothing and acknowledges another message, or answers garbage;
-  "busy": it keeps nothing and says, in its protocol's words, that it has no room now (what agent.statuses tries again);
-  "refusing": it keeps nothing and says that it does not want this (what agent.statuses parks).
+  "busy": it keeps nothing and says, in the words of its protocol, that it has no room now (tried again);
+  "refusing": it keeps nothing and says that it does not want this (parked: agent.line.statuses).
 - `kept()` returns, by identifier, the SHA-256 digests of all that it kept under it.
 - `close()` ends it.
 """

@@ -14,7 +14,7 @@ import sys
 import threading
 from datetime import timedelta
 
-from agent.pulse import start_pulse
+from agent.process.pulse import start_pulse
 from db.database import open_database
 from db.queue import Done, Job, Settlement, open_queue
 from db.queue.policy import Policy

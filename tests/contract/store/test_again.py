@@ -12,12 +12,12 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select, update
 
-from agent.receive import Receiver, ReceiveSettings
+from agent.line.receive import Receiver, ReceiveSettings
 from db.closing import Timing
 from db.database import Database
 from db.priority import Allowances
 from db.queue import open_queue
-from db.schema import instance
+from db.schema.domain import instance
 from dicom_io.received import ReceivedInstance
 from dicom_io.spool import Spool
 from dicom_io.store import Store, StoredFile

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agent.config.file import load
-from agent.parts import open_store
+from agent.process.parts import open_store
 from dicom_io.object_store import ObjectStore
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from db.schema import instance
+from db.schema.domain import instance
 
 pytestmark = pytest.mark.tools
 

@@ -22,12 +22,12 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-import agent.inference
-from agent.app import run_role
+import agent.process.inference
 from agent.config.file import Config
-from agent.gate import GateSettings
-from agent.pipeline import Pipeline
-from agent.roles import roles_of
+from agent.line.gate import GateSettings
+from agent.line.pipeline import Pipeline
+from agent.process.app import run_role
+from agent.process.roles import roles_of
 from db.database import Database
 from db.worklist import StudyRecord, WorklistRow, study_record, worklist_row
 from dicom_io.decoding import Decoder, DecoderSettings
@@ -192,11 +192,11 @@ def start(
 ) -> Iterator[Start]:
     """Return `start(**sections)`: runs the agent's roles with the given sections of the config, one PACS by default."""
     monkeypatch.setattr(
-        agent.inference,
+        agent.process.inference,
         "make_pipeline",
         lambda _config, _active, frames: Pipeline(network, GateSettings(age_range_years=(1.0, 6.0)), frames=frames),
     )
-    monkeypatch.setattr(agent.inference, "make_decoder", lambda *_, **__: nullcontext(decoder))
+    monkeypatch.setattr(agent.process.inference, "make_decoder", lambda *_, **__: nullcontext(decoder))
     stop, threads = threading.Event(), []
 
     def run(**sections: Any) -> Agent:

@@ -6,11 +6,11 @@ import sys
 import threading
 from pathlib import Path
 
-from agent.forking import Forks, name_process
-from agent.notices import Notices
-from agent.reload import Change
-from agent.stopping import StopOrder
-from agent.supervisor import supervise
+from agent.process.forking import Forks, name_process
+from agent.process.notices import Notices
+from agent.process.reload import Change
+from agent.process.stopping import StopOrder
+from agent.process.supervisor import supervise
 
 
 def main(ledger: str) -> None:

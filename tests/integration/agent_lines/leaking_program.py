@@ -4,8 +4,8 @@ import sys
 import threading
 from pathlib import Path
 
-from agent.memory import RECYCLED, MemoryWatch, resident_bytes
-from agent.stopping import stop_on_signals
+from agent.process.memory import RECYCLED, MemoryWatch, resident_bytes
+from agent.process.stopping import stop_on_signals
 from db.database import open_database
 from db.queue import Done, Job, Settlement, open_queue
 

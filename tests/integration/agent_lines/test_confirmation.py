@@ -14,7 +14,7 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind,
 )
 
-from agent import confirm
+from agent.line import confirm
 
 WELL_KNOWN = "1.2.840.10008.1.20.1.1"
 SAME, OTHER, NEVER = "same association", "another association", "never"

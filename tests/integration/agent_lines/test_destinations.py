@@ -15,8 +15,8 @@ from pydicom import Dataset
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
-from agent.app import run_role
 from agent.config.file import Config
+from agent.process.app import run_role
 from db.causes import Cause
 from db.database import Database
 from db.lifecycle import State

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from pydicom import Dataset
 from sqlalchemy import func, insert, select, text, update
 
-from agent.app import run_role
 from agent.config.file import Config
+from agent.process.app import run_role
 from db import kinds
 from db.completion import close_due
 from db.database import Database, open_database
@@ -26,8 +26,8 @@ from db.queue import open_queue, utc_now
 from db.queue.job_table import LEASED, PARKED, job
 from db.requeue import requeue_deliveries
 from db.revision import current
-from db.schema import instance, study
-from db.schema_tokens import api_token
+from db.schema.domain import instance, study
+from db.schema.tokens import api_token
 from db.worklist import worklist_row
 from dicom_io.scu import Peer, send
 

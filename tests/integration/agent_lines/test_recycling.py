@@ -8,7 +8,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from agent.supervisor import Process, supervise
+from agent.process.supervisor import Process, supervise
 from db.database import Database
 from db.queue import open_queue, utc_now
 

@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from pydicom import Dataset
 from sqlalchemy import select
 
-from agent.backup import BackupMaker
-from agent.restore import restore
+from agent.keeping.backup import BackupMaker
+from agent.keeping.restore import restore
 from db.database import Database, open_database
 from db.kinds import deliver
 from db.queue import open_queue
-from db.schema import delivery
+from db.schema.domain import delivery
 from db.worklist import worklist_row
 from dicom_io.folder_store import FolderStore
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-import agent.inference
-from agent.shadow import NOT_LOADED
+import agent.process.inference
+from agent.line.shadow import NOT_LOADED
 from db import kinds
 from db.database import Database
 from db.queue import open_queue
-from db.schema_model import shadow_score
+from db.schema.model import shadow_score
 from db.stored_scores import stored_scores
 from model.errors import UnknownModelError, WeightsError
 
@@ -60,7 +60,7 @@ def meter() -> Iterator[DarkMeter]:
 @pytest.fixture
 def second(meter: DarkMeter, monkeypatch: pytest.MonkeyPatch) -> DarkMeter:
     """Let the agent load that model."""
-    monkeypatch.setattr(agent.inference, "load_shadow", lambda *_: meter)
+    monkeypatch.setattr(agent.process.inference, "load_shadow", lambda *_: meter)
     return meter
 
 
@@ -138,7 +138,7 @@ def test_a_second_model_that_does_not_load_parks_its_own_job_and_nothing_else_ch
     def load(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(agent.inference, "load_shadow", load)
+    monkeypatch.setattr(agent.process.inference, "load_shadow", load)
     found = start(**SHADOW)
     study = radiograph(200)
     found.send(study)

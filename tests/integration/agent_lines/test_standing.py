@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
-from db.schema import study
+from db.schema.domain import study
 from db.work_due import WORK_DUE
 
 Make = Callable[..., Dataset]

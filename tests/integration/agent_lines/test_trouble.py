@@ -12,7 +12,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless
 
-from agent.receive import Receiver, ReceiveSettings
+from agent.line.receive import Receiver, ReceiveSettings
 from db.closing import Timing
 from db.database import Database
 from db.outcome import Outcome

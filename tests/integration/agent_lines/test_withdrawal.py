@@ -19,8 +19,8 @@ from db.priority import Allowances
 from db.queue import open_queue
 from db.requeue import requeue_study
 from db.result_withdrawal import Why, withdraw_result
-from db.schema import study
-from db.schema_withdrawal import rejected_instance
+from db.schema.domain import study
+from db.schema.withdrawal import rejected_instance
 from db.tokens import create_token
 from db.worklist import worklist
 

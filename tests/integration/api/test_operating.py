@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
-from agent.drift import REPORT, SPANS
 from agent.tokens import WORKLIST_READ
+from agent.watch.drift import REPORT, SPANS
 from db.account_changes import create
 from db.accounts import NewAccount
 from db.audit import THE_AGENT

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from db.outcome import Outcome
 from db.queue import open_queue
-from db.schema import study
+from db.schema.domain import study
 from db.worklist import worklist_row
 
 Site = Any  # conftest.py

@@ -12,7 +12,7 @@ from db.archive import STUDIES_AT_ONCE, held_by_uid, held_instances, study_query
 from db.archive_columns import AnyOf
 from db.database import Database
 from db.intake import Recorded, Role
-from db.schema import instance
+from db.schema.domain import instance
 from dicom_io.matching import make_query
 from dicom_io.query_keys import Level
 

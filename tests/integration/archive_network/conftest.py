@@ -20,9 +20,9 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from agent.archive import HeldArchive
-from agent.commitment import Committer
-from agent.receive import Receiver, ReceiveSettings
-from agent.retry import Backoff
+from agent.line.commitment import Committer
+from agent.line.receive import Receiver, ReceiveSettings
+from agent.line.retry import Backoff
 from db.closing import Timing
 from db.database import Database
 from db.priority import Allowances

@@ -16,12 +16,12 @@ from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import StorageCommitmentPushModel as Push
 from sqlalchemy import select
 
-from agent.complete import Completer
+from agent.line.complete import Completer
 from db.commitment import requeue_reports
 from db.delivery_state import DeliveryState
 from db.priority import Allowances
 from db.queue import Done, Job, Park, RetryAt, open_queue
-from db.schema_commitment import commitment
+from db.schema.commitment import commitment
 
 WELL_KNOWN = "1.2.840.10008.1.20.1.1"
 

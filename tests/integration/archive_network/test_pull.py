@@ -11,9 +11,9 @@ from pydicom.uid import RLELossless, generate_uid
 
 from agent.config.file import Config, load
 from agent.errors import AgentError
-from agent.parts import open_rows, parts_of
-from agent.pull import Pull, peer_named, pull_study
-from agent.receiving import make_scp
+from agent.line.pull import Pull, peer_named, pull_study
+from agent.process.parts import open_rows, parts_of
+from agent.process.receiving import make_scp
 from db.archive import held_by_uid
 from db.migrate import upgrade
 from db.worklist import study_record, worklist
@@ -67,7 +67,7 @@ def test_what_cannot_be_stored_here_is_told_to_the_peer_and_to_the_user(
     holder = hold()
     one = radiograph()
     holder.take(one)
-    monkeypatch.setattr("agent.receive.Receiver.received", lambda *_: 0xA700)
+    monkeypatch.setattr("agent.line.receive.Receiver.received", lambda *_: 0xA700)
     done = pull_study(station.config, station.parts, Pull(holder.peer, one.StudyInstanceUID))
     assert (done.is_whole, done.status, done.completed, done.failed) == (False, 0xA702, 0, 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.receive import Receiver, ReceiveSettings
+from agent.line.receive import Receiver, ReceiveSettings
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId, EventOutcome, EventType
 from db.closing import Timing

@@ -16,8 +16,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from agent.config.file import Config
-from agent.inference import make_decoder, make_pipeline
-from agent.pipeline import ImageAnalysis, Pipeline
+from agent.line.pipeline import ImageAnalysis, Pipeline
+from agent.process.inference import make_decoder, make_pipeline
 from db.outcome import Outcome
 from dicom_io import reasons
 from dicom_io.image_files import CrIdentity, write_cr

@@ -16,10 +16,10 @@ from pydantic import SecretStr
 from pynetdicom.dimse_primitives import C_STORE
 from structlog.testing import capture_logs
 
-from agent.app import run_role
 from agent.config.file import Config
-from agent.marks import Mark, marks_of
-from agent.parts import open_rows
+from agent.line.marks import Mark, marks_of
+from agent.process.app import run_role
+from agent.process.parts import open_rows
 from db.migrate import upgrade
 from db.worklist import worklist_row
 from dicom_io.file_meta import encode_file_meta, read_file_meta

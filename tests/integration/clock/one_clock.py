@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from agent.clockwork import Clockwork, Tick
+from agent.process.clockwork import Clockwork, Tick
 from db.database import open_database
 
 

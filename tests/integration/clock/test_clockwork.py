@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agent.clockwork import Clockwork, Tick
+from agent.process.clockwork import Clockwork, Tick
 from db.database import Database
 from db.ticks import DIED, Health, TickRow, record, take_over, ticks
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
-from agent.alerts import Alerter
 from agent.cli.commands import tibabu
 from agent.config.alerts import AlertsSection
 from agent.destinations import folder
-from agent.disk import Watermark
+from agent.watch.alerts import Alerter
+from agent.watch.disk import Watermark
 from agent.web.services import Services
 from agent.web.site import make_site
 from db.database import Database
@@ -73,11 +73,13 @@ def test_a_tick_that_fails_and_one_that_is_overdue_are_seen_told_and_over(
 ) -> None:
     close, scrub = take_over(database, {"close": (0.5, 600), "scrub": (3600, 600)}, process="host:1", now=NOW)
     later = NOW + 10 * MINUTE
-    record(database, [scrub.begun(NOW).failed(NOW, 1.0, "OSError at agent.scrub:7")])
+    record(database, [scrub.begun(NOW).failed(NOW, 1.0, "OSError at agent.keeping.scrub:7")])
     assert "What is done periodically is overdue: close" in page("/", later)
     assert "What is done periodically is failing: scrub" in page("/", later)
     system = page("/system", later)
-    assert all(said in system for said in ("OSError at agent.scrub:7", "1 in a row, 1 in all", "host:1", "overdue"))
+    assert all(
+        said in system for said in ("OSError at agent.keeping.scrub:7", "1 in a row, 1 in all", "host:1", "overdue")
+    )
     with capture_logs():
         assert told(later) == [("tick_fails", "scrub", True), ("tick_overdue", "close", True)]
         assert told(later) == []
@@ -125,8 +127,12 @@ def test_the_command_prints_each_tick_and_fails_while_one_does(
     assert said.exit_code == 0
     assert said.stdout.startswith("scrub      ok       every 3600 s, last ")
     assert "took 2.000 s" in said.stdout
-    record(sqlite_database, [tick.begun(now).failed(now, 2.0, "OSError at agent.scrub:7")])
+    record(sqlite_database, [tick.begun(now).failed(now, 2.0, "OSError at agent.keeping.scrub:7")])
     document = CliRunner().invoke(tibabu, ["ticks", "--json"])
     assert document.exit_code == 1
     (found,) = json.loads(document.stdout)["ticks"]
-    assert (found["health"], found["failures_in_a_row"], found["error"]) == ("failing", 1, "OSError at agent.scrub:7")
+    assert (found["health"], found["failures_in_a_row"], found["error"]) == (
+        "failing",
+        1,
+        "OSError at agent.keeping.scrub:7",
+    )

@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 FOREIGN = {
-    "import agent.app, agent.clock, agent.clockwork": "tensorflow keras openvino highdicom reportlab starlette alembic",
-    "import agent.receiving, agent.config.file, agent.parts\n"
-    "agent.parts.open_store(agent.config.file.Config())": "fsspec s3fs botocore aiohttp",  # by default in a folder
+    "import agent.process.app, agent.process.clock, agent.process.clockwork": (
+        "tensorflow keras openvino highdicom reportlab starlette alembic"
+    ),
+    "import agent.process.receiving, agent.config.file, agent.process.parts\n"
+    "agent.process.parts.open_store(agent.config.file.Config())": (
+        "fsspec s3fs botocore aiohttp"  # by default in a folder
+    ),
 }
 
 

@@ -14,14 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
-from agent.app import _work
 from agent.cli.commands import tibabu
 from agent.config.file import Config
 from agent.errors import InstallationError
-from agent.inference import model_identity
-from agent.parts import Parts
+from agent.line.site import Watch, adapted
+from agent.process.app import _work
+from agent.process.inference import model_identity
+from agent.process.parts import Parts
 from agent.reports.identity import device_uid
-from agent.site import Watch, adapted
 from db.database import Database
 from db.operating_point import OperatingPointRecord, activate_operating_point, deactivate_operating_points
 from db.queue import open_queue
@@ -240,8 +240,8 @@ def test_the_working_process_loads_what_is_active_and_watches_it(
         loaded.append(active)
         raise LoadedError
 
-    monkeypatch.setattr("agent.inference.make_pipeline", make_pipeline)
-    monkeypatch.setattr("agent.schedule.start", ticks.update)
+    monkeypatch.setattr("agent.process.inference.make_pipeline", make_pipeline)
+    monkeypatch.setattr("agent.process.schedule.start", ticks.update)
     config = Config.model_validate({"model": {"name": "small_cnn"}})
     parts = Parts(sqlite_database, open_queue(sqlite_database), FolderStore(tmp_path / "store"), "installation")
     with pytest.raises(LoadedError):

@@ -9,12 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.config.file import Config, parse
-from agent.notices import Notices
-from agent.parts import utc_now
-from agent.reload import NEW_STARTS, RENEWED, changes, needing_restart, starting_anew
-from agent.reloading import Accepted, follow_notices
-from agent.renewal import Renewal
-from agent.roles import HL7, METRICS, ROLES, SHADOW
+from agent.process.notices import Notices
+from agent.process.parts import utc_now
+from agent.process.reload import NEW_STARTS, RENEWED, changes, needing_restart, starting_anew
+from agent.process.reloading import Accepted, follow_notices
+from agent.process.renewal import Renewal
+from agent.process.roles import HL7, METRICS, ROLES, SHADOW
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventOutcome, EventType
 from db.database import Database

@@ -21,7 +21,7 @@ from db.migrations import procrastinate_schema
 from db.migrations.scope import configuration
 from db.queue import open_queue, utc_now
 from db.revision import WORKS_FROM, current, needs_upgrade, newest
-from db.schema_model import operating_point
+from db.schema.model import operating_point
 
 # Everything that PostgreSQL knows about the tables of the default schema, in its own words.
 POSTGRESQL_DEFINITIONS = """

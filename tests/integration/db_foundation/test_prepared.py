@@ -16,7 +16,7 @@ from db.database import Database, open_database
 from db.errors import ConstraintError, DatabaseError, QueryError
 from db.metadata import metadata
 from db.prepared import Prepared
-from db.schema_arrival import performed_step
+from db.schema.arrival import performed_step
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 STEP = {

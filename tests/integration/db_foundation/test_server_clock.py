@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.parts import clock_is_off, utc_now
+from agent.process.parts import clock_is_off, utc_now
 from db.database import Database
 from db.server_clock import ahead
 

@@ -18,7 +18,7 @@ from db.delivery_state import DeliveryState
 from db.forwarding import QUARANTINED
 from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_deliveries
-from db.schema import delivery
+from db.schema.domain import delivery
 from db.trouble import Trouble
 
 MINUTE = timedelta(minutes=1)

@@ -17,7 +17,7 @@ from db.orders import apply_order
 from db.outcome import Outcome, study_outcome
 from db.priority import Priority
 from db.reading import record_read
-from db.schema import instance, study
+from db.schema.domain import instance, study
 from db.worklist import StudyRecord, study_record, worklist
 from db.worklist_counts import worklist_counts
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 import agent.cli.comparison
 from agent.cli.commands import tibabu
-from agent.comparison import on_record
 from agent.errors import AgentError
+from agent.watch.comparison import on_record
 from db.analysis import ImageResult, record_image_result, score_task
 from db.outcome import Outcome
 from db.shadow import ShadowScore, record_shadow_score, shadow_task

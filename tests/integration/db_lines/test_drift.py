@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.config.drift import DriftSection
-from agent.drift import REPORT, DriftReport, DriftWatch
+from agent.watch.drift import REPORT, DriftReport, DriftWatch
 from db.analysis import ImageResult, record_image_result, score_task
 from db.audit import Who
 from db.drift import drift_alarms, drift_reports
@@ -108,7 +108,7 @@ def test_an_image_that_is_analysed_again_is_no_other_image(ledger: Ledger, card:
     received = ledger.receive()
     score(ledger, card, received.instance_id, Outcome.NOT_ANALYSED, None)
     with ledger.database.begin() as connection:
-        from db.schema import study  # noqa: PLC0415
+        from db.schema.domain import study  # noqa: PLC0415
 
         connection.execute(study.update().values(state="CONCLUDED"))
     requeue_study(ledger.database, ledger.queue, "1.2.3", actor="test", now=ledger.now)

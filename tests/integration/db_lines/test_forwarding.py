@@ -28,7 +28,7 @@ from db.forwarding import (
 from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_deliveries
 from db.roles import Role
-from db.schema import delivery
+from db.schema.domain import delivery
 from db.worklist import study_record, worklist_row
 
 ARCHIVE = Forward(destination="archive", rule="all")

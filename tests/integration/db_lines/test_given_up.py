@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from agent.complete import Completer
+from agent.line.complete import Completer
 from db import kinds
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion
 from db.forwarding import Forward
 from db.outcome import Outcome, StudyOutcome
 from db.queue import Done, Job, Park
-from db.schema import delivery, image_result
+from db.schema.domain import delivery, image_result
 
 
 def give_up(ledger: Any, kind: str) -> None:

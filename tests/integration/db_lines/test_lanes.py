@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from agent.lanes import run_lanes
+from agent.process.lanes import run_lanes
 from db.database import Database
 from db.queue import Done, Job, Settlement, open_queue
 

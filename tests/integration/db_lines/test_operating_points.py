@@ -15,7 +15,7 @@ from db.operating_point import (
     deactivate_operating_points,
     operating_points,
 )
-from db.schema_model import operating_point
+from db.schema.model import operating_point
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LITE, NEWER = ("lite", "1", "aa" * 32), ("lite", "2", "bb" * 32)

@@ -14,8 +14,8 @@ from db.messages import ArrivedMessage, Books, MessageOutcome, Rules, carry_out
 from db.patient_match import Identifier
 from db.priority import Priority
 from db.queue.job_table import job
-from db.schema import study
-from db.schema_hl7 import ordered
+from db.schema.domain import study
+from db.schema.hl7 import ordered
 from db.worklist import study_record, worklist
 
 P1 = (Identifier("P1", "HOSP"),)

@@ -12,8 +12,8 @@ from db.patient_match import Demographics, Identifier
 from db.patients import Corrected
 from db.priority import Priority
 from db.roles import Role
-from db.schema import study
-from db.schema_hl7 import hl7_message
+from db.schema.domain import study
+from db.schema.hl7 import hl7_message
 from db.worklist import study_record
 
 SAID = Demographics(patient_name="Roe^Jane", patient_birth_date="20200101", patient_sex="F")

@@ -28,13 +28,13 @@ from db.requeue import requeue_study
 from db.retention import PRIOR, Policy, may_go_images, may_go_wholly, shares
 from db.retention_removal import Gone, remove_images, remove_study
 from db.roles import Role
-from db.schema import delivery, instance, report, result, study, study_event
-from db.schema_arrival import association_study
-from db.schema_hl7 import patient_alias
-from db.schema_keeping import file_to_delete
-from db.schema_pictures import thumbnail
-from db.schema_search import study_word, word_part
-from db.schema_workitems import workitem
+from db.schema.arrival import association_study
+from db.schema.domain import delivery, instance, report, result, study, study_event
+from db.schema.hl7 import patient_alias
+from db.schema.keeping import file_to_delete
+from db.schema.pictures import thumbnail
+from db.schema.search import study_word, word_part
+from db.schema.workitems import workitem
 from db.worklist import study_record, worklist, worklist_row
 
 YEAR = timedelta(days=365)

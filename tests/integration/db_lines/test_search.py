@@ -10,8 +10,8 @@ from db.archive_columns import Like
 from db.messages import ArrivedMessage, Books, MessageOutcome, Rules, carry_out
 from db.patient_match import Demographics, Identifier
 from db.reading import record_read
-from db.schema import study
-from db.schema_search import study_word, word_part
+from db.schema.domain import study
+from db.schema.search import study_word, word_part
 from db.search import search_studies
 from db.search_words import parts_of, words_of
 

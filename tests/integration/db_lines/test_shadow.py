@@ -13,7 +13,7 @@ from db.completion import close_due
 from db.errors import ConstraintError
 from db.outcome import Outcome
 from db.requeue import requeue_study
-from db.schema import study
+from db.schema.domain import study
 from db.shadow import ShadowScore, record_shadow_score, shadow_task
 from db.stored_scores import stored_scores
 from db.worklist import study_record

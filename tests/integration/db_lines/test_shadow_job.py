@@ -13,12 +13,12 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
-from agent.shadow import NOT_LOADED, ShadowScorer
+from agent.line.shadow import NOT_LOADED, ShadowScorer
 from db import kinds
 from db.analysis import ImageResult, record_image_result, score_task
 from db.outcome import Outcome
 from db.queue import Done, Job, Park
-from db.schema_model import shadow_score
+from db.schema.model import shadow_score
 from dicom_io.folder_store import FolderStore
 from dicom_io.image_files import CrIdentity, write_cr
 from model.errors import WeightsError

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from agent.conclude import REPLACED, Concluder, Route
+from agent.line.conclude import REPLACED, Concluder, Route
 from agent.reports.document import ModelIdentity
 from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
@@ -22,7 +22,7 @@ from db.patients import Correction
 from db.priority import Priority
 from db.queue import Job
 from db.requeue import requeue_study
-from db.schema import delivery, report
+from db.schema.domain import delivery, report
 
 ANY = frozenset({"flagged", "not_flagged", "not_analysed", "failed"})
 FLAGGED_ONLY = frozenset({"flagged"})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from agent.conclude import Concluder
+from agent.line.conclude import Concluder
 from agent.reports.document import ModelIdentity
 from db.analysis import ImageResult, raise_flagged, record_image_result, score_task
 from db.audit import Who
@@ -20,8 +20,8 @@ from db.priority import Priority
 from db.queue import Done, Job, RetryAt
 from db.reading import record_read
 from db.requeue import requeue_study
-from db.schema import image_result, study
-from db.schema_triage import withheld_result
+from db.schema.domain import image_result, study
+from db.schema.triage import withheld_result
 from db.triage import TRIAGE_OFF, switch_off, switch_on, switches, triage_off
 from db.trouble import Trouble, standing
 from db.worklist import WorklistRow, worklist_row
@@ -168,7 +168,7 @@ def test_a_conclusion_that_was_made_before_the_switch_moved_is_not_recorded_but_
         throw(ledger)
         return found
 
-    monkeypatch.setattr("agent.conclude.study_to_conclude", and_then)
+    monkeypatch.setattr("agent.line.conclude.study_to_conclude", and_then)
     job = Job(kind="conclude", key=str(received.study_id), attempt=1, due_at=ledger.now)
     assert isinstance(concluder.conclude(job), RetryAt)
     with ledger.database.read() as connection:

@@ -12,7 +12,7 @@ from db.confirmation import record_stored, record_unconfirmed
 from db.delivery_attempt import Begun, begin_attempt, record_failed_attempt
 from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_study
-from db.schema import delivery, report, study
+from db.schema.domain import delivery, report, study
 
 SR = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
 NOTE = ReportOrder(kind="rejection", media_type="application/dicom", destinations=("pacs",), rejects=True)

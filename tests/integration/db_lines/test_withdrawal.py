@@ -23,7 +23,7 @@ from db.rejection import NOTHING_SENT
 from db.requeue import requeue_study
 from db.result_withdrawal import Why, withdraw_result
 from db.roles import Role
-from db.schema import delivery, instance, report, study
+from db.schema.domain import delivery, instance, report, study
 from db.withdrawal import enqueue_withdrawals, record_withdrawal, withdrawal_to_record
 from db.worklist import StudyRecord, study_record
 

@@ -14,7 +14,7 @@ import yaml
 
 from agent.cli.run import run
 from agent.config.file import Config
-from agent.roles import METRICS, ROLES
+from agent.process.roles import METRICS, ROLES
 
 REPOSITORY = Path(__file__).parents[3]
 DEPLOY = REPOSITORY / "deploy"

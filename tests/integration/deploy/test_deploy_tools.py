@@ -10,7 +10,7 @@ import pytest
 
 from agent.cli.run import run
 from agent.config.file import Config
-from agent.roles import ROLES
+from agent.process.roles import ROLES
 
 pytestmark = pytest.mark.tools
 

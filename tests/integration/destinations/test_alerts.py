@@ -11,9 +11,9 @@ import pytest
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
-from agent.alerts import Alerter
 from agent.config.alerts import AlertsSection
 from agent.destinations import folder, webhook
+from agent.watch.alerts import Alerter
 from db.breaker import note_answer, note_fault
 from db.database import Database
 from db.queue import open_queue

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent.app import run_role
 from agent.cli.installation import check
 from agent.config.file import Config, load
-from agent.parts import open_rows
+from agent.process.app import run_role
+from agent.process.parts import open_rows
 from db.migrate import upgrade
 
 pytestmark = pytest.mark.tools

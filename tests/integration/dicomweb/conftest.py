@@ -20,9 +20,9 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from agent.app import run_role
 from agent.config.file import Config
-from agent.renewal import Renewal
+from agent.process.app import run_role
+from agent.process.renewal import Renewal
 from agent.tokens import SCOPES, new_token
 from db.closing import Timing
 from db.database import Database, open_database

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from db.database import Database, open_database
-from db.schema_workitems import workitem_event
+from db.schema.workitems import workitem_event
 from db.tokens import revoke_token
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ import structlog
 from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 
-import agent.http_server
+import agent.net.http_server
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
 
@@ -61,7 +61,7 @@ def is_closed(connection: socket.socket) -> bool:
 def test_a_connection_on_which_no_request_comes_to_its_head_s_end_is_closed(
     serve: Callable[..., Web], connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent.http_server, "_HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(agent.net.http_server, "_HEAD_SECONDS", 0.5)
     web = serve()
     silent, begun, again = connect(web), connect(web), connect(web)
     begun.sendall(b"GET /dicom-web/studies HTTP/1.1\r\nHost: local")

@@ -17,7 +17,7 @@ from sqlalchemy import update
 
 from db.archive import held_instances
 from db.archive_columns import AnyOf
-from db.schema import instance
+from db.schema.domain import instance
 
 Web = Any  # tests/integration/dicomweb/conftest.py
 Make = Callable[..., Dataset]

@@ -11,7 +11,7 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 from sqlalchemy import select
 
 from agent.config.file import Config
-from db.schema import delivery, instance, study
+from db.schema.domain import delivery, instance, study
 from db.worklist import study_record
 
 Web = Any  # tests/integration/dicomweb/conftest.py

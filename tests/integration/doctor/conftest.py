@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from agent.cli.commands import tibabu
 from agent.config.file import load
 from agent.doctor.finding import Finding, Look, Patient
-from agent.parts import allowances, open_rows, timing, utc_now
+from agent.process.parts import allowances, open_rows, timing, utc_now
 from db.database import Database
 from db.intake import record_instance
 from db.queue import open_queue

@@ -15,7 +15,7 @@ import pytest
 
 from agent.doctor import configuration, host, models, store
 from agent.doctor.examination import guarded
-from agent.parts import utc_now
+from agent.process.parts import utc_now
 from dicom_io.folder_store import FolderStore
 
 NOBODY = 65534

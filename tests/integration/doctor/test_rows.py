@@ -13,7 +13,7 @@ import pytest
 from agent.config.file import load
 from agent.doctor import backups, models, rows, work
 from agent.doctor.finding import Remedy
-from agent.parts import open_rows, utc_now
+from agent.process.parts import open_rows, utc_now
 from db.backup_record import begin_backup, end_backup
 from db.queue import Park, open_queue
 from db.ticks import take_over

@@ -18,7 +18,7 @@ from agent.evaluation.gating import grouped
 from agent.evaluation.manifest import entries_of_manifest
 from agent.evaluation.page import page
 from agent.evaluation.scoring import Scores, score
-from agent.traits import age_band
+from agent.watch.traits import age_band
 from model.card import ModelCard
 from model.evaluation import bootstrap
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from db.schema import study, study_event
-from db.schema_hl7 import hl7_message
+from db.schema.domain import study, study_event
+from db.schema.hl7 import hl7_message
 
 PROGRAM = Path(__file__).with_name("answering_program.py")
 PID = "PID|1||P1||Roe^Jane||20200101|F"

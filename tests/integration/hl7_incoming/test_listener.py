@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from agent.hl7.listener import ListenerSettings, MllpListener
-from db.schema_hl7 import hl7_message
+from db.schema.hl7 import hl7_message
 
 PID = "PID|1||P1||Roe^Jane||20200101|F"
 

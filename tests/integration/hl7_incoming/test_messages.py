@@ -7,9 +7,9 @@ from hl7apy.core import Message
 from sqlalchemy import select
 
 from agent.config.file import Config
-from agent.listening import sent_as
+from agent.process.listening import sent_as
 from db.priority import Priority
-from db.schema import study
+from db.schema.domain import study
 from db.worklist import worklist
 
 PID = "PID|1||P1^^^HOSP^MR||Roe^Jane^Q^^Dr||20200101|F"

@@ -50,7 +50,7 @@ from db.queue import open_queue
 from db.queue.job_table import job
 from db.requeue import requeue_study
 from db.roles import Role
-from db.schema import image_result, instance, result, study
+from db.schema.domain import image_result, instance, result, study
 from db.steps import NewStep, StepChange, StepLedger, Taken
 from db.withdrawal import record_withdrawal, withdrawal_to_record
 from db.worklist import study_record

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.backup import BackupMaker
+from agent.keeping.backup import BackupMaker
 from db.database import open_database
 from dicom_io.folder_store import FolderStore
 

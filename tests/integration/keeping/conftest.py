@@ -20,11 +20,11 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import insert, update
 
 from agent.config.file import Config
-from agent.parts import allowances, timing
+from agent.process.parts import allowances, timing
 from db.database import Database
 from db.intake import Recorded, record_instance
 from db.queue import Queue, open_queue
-from db.schema import image_result, instance, report, result, study
+from db.schema.domain import image_result, instance, report, result, study
 from dicom_io.cache import Cache
 from dicom_io.folder_store import FolderStore
 from dicom_io.object_store import ObjectStore

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent.config.keeping import RetentionSection
-from agent.retention import Retainer
+from agent.keeping.retention import Retainer
 from db.database import open_database
 from db.queue import open_queue
 from dicom_io.folder_store import FolderStore

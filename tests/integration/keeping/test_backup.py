@@ -16,13 +16,13 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from agent.backup import BackupMaker
-from agent.backup_folder import BackupError, BackupFolder
 from agent.cli.commands import tibabu
 from agent.config.keeping import RetentionSection
-from agent.reconcile import Reconciler, Reconciliation
-from agent.restore import restore
-from agent.retention import Retainer
+from agent.keeping.backup import BackupMaker
+from agent.keeping.backup_folder import BackupError, BackupFolder
+from agent.keeping.reconcile import Reconciler, Reconciliation
+from agent.keeping.restore import restore
+from agent.keeping.retention import Retainer
 from db.backup_record import backups
 from db.database import Database, open_database
 from db.dump import refuse_used
@@ -136,7 +136,7 @@ def test_a_back_up_says_that_it_runs_however_long_a_step_of_it_takes(
 ) -> None:
     site = site_of(sqlite_database)
     site.delivered()
-    monkeypatch.setattr("agent.backup._SIGN_OF_LIFE", 0.01)
+    monkeypatch.setattr("agent.keeping.backup._SIGN_OF_LIFE", 0.01)
 
     class Slow(FolderStore):
         def local(self, relative: str) -> AbstractContextManager[Path]:

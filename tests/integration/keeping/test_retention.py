@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from agent.config.keeping import RetentionSection
-from agent.reconcile import Reconciler, Reconciliation
-from agent.retention import ClockAheadError, Retainer
+from agent.keeping.reconcile import Reconciler, Reconciliation
+from agent.keeping.retention import ClockAheadError, Retainer
 from db.backup_record import begin_backup, end_backup
 from db.database import Database
 from db.file_deletion import waiting_files

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.config.keeping import ScrubSection
-from agent.scrub import Scrubber
+from agent.keeping.scrub import Scrubber
 from db.database import Database
 from db.scrub import Damage, damaged_files, scrub_round
 from dicom_io.errors import StoreError

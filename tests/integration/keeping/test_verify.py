@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from sqlalchemy import update
 
 from agent.cli.commands import tibabu
-from agent.reconcile import Reconciler, Reconciliation
+from agent.keeping.reconcile import Reconciler, Reconciliation
 from db.database import Database
 from db.queue.job_table import job
-from db.schema import instance
+from db.schema.domain import instance
 
 HOURS_AGO = 7200
 
@@ -24,7 +24,7 @@ HOURS_AGO = 7200
 @pytest.fixture
 def verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return `verify(site, *options)`: the exit status and the document."""
-    monkeypatch.setattr("agent.reconcile.IN_FLIGHT", 0.0)
+    monkeypatch.setattr("agent.keeping.reconcile.IN_FLIGHT", 0.0)
 
     def run(site: Any, *options: str) -> tuple[int, dict[str, Any]]:
         url = site.database.url.render_as_string(hide_password=False)
@@ -123,7 +123,7 @@ def test_rows_of_what_was_removed_need_no_file(
 def test_what_is_recorded_after_its_file_was_collected_gets_it_back(
     sqlite_database: Database, site_of: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.reconcile.IN_FLIGHT", 0.0)
+    monkeypatch.setattr("agent.keeping.reconcile.IN_FLIGHT", 0.0)
     site = site_of(sqlite_database)
     recorded = site.receive()
     with sqlite_database.begin() as connection:

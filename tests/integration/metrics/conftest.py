@@ -11,8 +11,8 @@ import pytest
 from agent.config.file import Config
 from agent.metrics import joining
 from agent.metrics.counted import Counts
-from agent.parts import Parts
-from agent.watching import make_check, make_exposition
+from agent.process.parts import Parts
+from agent.watch.watching import make_check, make_exposition
 from agent.web.services import Services, Watch
 from db.database import Database
 from db.queue import open_queue

@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent.config.metrics import MetricsSection
 from agent.metrics.listener import Answers, serve
 from agent.metrics.text import rows
-from agent.readiness import Readiness
 from agent.tokens import SYSTEM_READ, WORKLIST_READ, new_token
-from agent.watching import make_check, make_exposition
+from agent.watch.readiness import Readiness
+from agent.watch.watching import make_check, make_exposition
 from agent.web.services import Services, Watch
 from db.audit import Who
 from db.database import Database
@@ -160,7 +160,7 @@ def test_while_one_looks_and_gets_no_answer_nobody_else_waits(site: Any, monkeyp
         assert answered.wait(20)
         return ""
 
-    monkeypatch.setattr("agent.readiness._FRESH", 0.0)
+    monkeypatch.setattr("agent.watch.readiness._FRESH", 0.0)
     check = replace(make_check(site.config, site.parts, site.folder), weights=weights)
     with ThreadPoolExecutor() as threads:
         for known in (503, 200):  # nothing yet, and what the first one saw

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.gate import GateSettings, decide
+from agent.line.gate import GateSettings, decide
 from dicom_io.header import Header
 from model.classifier import load
 from model.preprocess import to_input

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agent import supervisor
 from agent.errors import NoRoomError
-from agent.reload import Change
-from agent.stopping import SIGNALS, StopOrder, stop_at_end_of
-from agent.supervisor import Process, supervise
+from agent.process import supervisor
+from agent.process.reload import Change
+from agent.process.stopping import SIGNALS, StopOrder, stop_at_end_of
+from agent.process.supervisor import Process, supervise
 
 Eventually = Callable[..., None]
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli.feedback import feedback as command
-from agent.feedback import total, write_opinions
+from agent.watch.feedback import total, write_opinions
 from db import feedback
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId

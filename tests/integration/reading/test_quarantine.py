@@ -21,7 +21,7 @@ from db.quarantine import (
 )
 from db.reading_acts import Kind
 from db.roles import Role
-from db.schema import instance, study
+from db.schema.domain import instance, study
 from db.triage import switch_off
 from db.worklist import study_record
 

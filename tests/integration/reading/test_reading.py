@@ -26,8 +26,8 @@ from db.priority import Allowances, Priority
 from db.reading_acts import REMOVED
 from db.reading_undo import undo
 from db.result_withdrawal import Why, withdraw_result
-from db.schema import study
-from db.schema_reading import reading_act
+from db.schema.domain import study
+from db.schema.reading import reading_act
 from db.workitem_reading import TaskCriteria, reading_tasks
 from db.worklist import study_record, worklist
 

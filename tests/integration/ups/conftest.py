@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from pynetdicom import AE
 from pynetdicom.sop_class import UnifiedProcedureStepPull, UnifiedProcedureStepPush, UnifiedProcedureStepWatch
 
-from agent.workitems import Workitems
+from agent.line.workitems import Workitems
 from db.advance import lock
 from db.analysis import ImageResult, record_image_result, score_task
 from db.causes import Cause, How

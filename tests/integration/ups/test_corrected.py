@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from db.patient_match import Demographics, Identifier
 from db.patients import Correction
-from db.schema_workitems import workitem
+from db.schema.workitems import workitem
 from db.workitems import latest_task, tasks_before
 
 

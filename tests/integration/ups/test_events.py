@@ -14,9 +14,9 @@ from pynetdicom.sop_class import UnifiedProcedureStepEvent as Event
 from pynetdicom.sop_class import UnifiedProcedureStepPush as Push
 from pynetdicom.sop_class import UnifiedProcedureStepWatch as Watch
 
-from agent.announce import Announcer
-from agent.retry import Backoff
-from agent.workitems import Workitems
+from agent.line.announce import Announcer
+from agent.line.retry import Backoff
+from agent.line.workitems import Workitems
 from db.outcome import Outcome
 from db.queue import Done, Job, RetryAt, open_queue
 from db.workitem_changes import WorkitemLedger

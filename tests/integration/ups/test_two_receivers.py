@@ -19,7 +19,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from agent.workitems import Workitems
+from agent.line.workitems import Workitems
 from db.database import open_database
 from db.queue import open_queue
 from db.workitem_changes import WorkitemLedger

@@ -13,7 +13,7 @@ from db import account_changes
 from db.accounts import Codes, account_named, accounts, set_codes
 from db.audit import Who
 from db.database import Database
-from db.schema_audit import audit_event
+from db.schema.audit import audit_event
 
 Visit = Callable[..., Any]  # tests/fixtures/people.py
 MakePerson = Callable[..., Any]

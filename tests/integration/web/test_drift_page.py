@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from agent.config.drift import DriftSection
-from agent.drift import DriftWatch
+from agent.watch.drift import DriftWatch
 from db.drift_sample import DriftSample, ImageTraits, add_sample
 from db.outcome import Outcome
 from model.card import read_card

@@ -14,7 +14,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
 from agent.config.file import Config
-from agent.neighbours import neighbours_of
+from agent.process.neighbours import neighbours_of
 from agent.web.services import Services
 from db.association_log import EndedAssociation, ended_associations, note_ended, open_associations
 from db.audit_search import AuditQuery, search

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.marks import Mark
+from agent.line.marks import Mark
 from db.attributes import InstanceAttributes
 from db.breaker import note_fault
 from db.database import Database

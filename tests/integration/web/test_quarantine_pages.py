@@ -18,7 +18,7 @@ from db.database import Database
 from db.identity import OF_PATIENT
 from db.outcome import Outcome
 from db.quarantine import quarantined
-from db.schema import instance
+from db.schema.domain import instance
 from db.worklist import worklist_row
 
 UID = "2.25.1"

@@ -16,11 +16,11 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from agent.config.web import WebSection
-from agent.http_server import certificate_of
+from agent.net.http_server import certificate_of
 from agent.web.callers import Reach, caller, network_of
 from agent.web.server import reach_of, serve
 from db.database import Database
-from db.schema_audit import audit_event
+from db.schema.audit import audit_event
 
 MakeCertificate = Callable[..., tuple[Path, Path]]  # tests/fixtures/openid.py
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from agent.errors import ConfigError, InstallationError
-from agent.http_server import listen
+from agent.net.http_server import listen
 from agent.web.server import serve
 from agent.web.services import Services
 from db.database import Database

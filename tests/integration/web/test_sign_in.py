@@ -14,8 +14,8 @@ from db import account_changes
 from db.accounts import account_named
 from db.audit import Who
 from db.database import Database
-from db.schema_accounts import account, account_session, known_browser
-from db.schema_audit import audit_event
+from db.schema.accounts import account, account_session, known_browser
+from db.schema.audit import audit_event
 from db.sessions import end_every_session
 
 Visit = Callable[..., Any]  # tests/fixtures/people.py

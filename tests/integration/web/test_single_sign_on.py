@@ -22,7 +22,7 @@ from db import account_changes
 from db.accounts import account_named, accounts
 from db.audit import Who
 from db.database import Database
-from db.schema_audit import audit_event
+from db.schema.audit import audit_event
 
 OpenId = Any  # tests/fixtures/openid.py
 Browse = Callable[..., Any]

@@ -26,8 +26,8 @@ from db.outcome import Outcome
 from db.priors import other_studies
 from db.queue import open_queue
 from db.roles import Role
-from db.schema import instance, study
-from db.schema_pictures import thumbnail
+from db.schema.domain import instance, study
+from db.schema.pictures import thumbnail
 from db.worklist import worklist_row
 from dicom_io.encapsulated import PDF_CLASS
 from dicom_io.rendering import thumbnail as small_picture

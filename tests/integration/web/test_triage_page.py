@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from db.outcome import Outcome
-from db.schema import study
+from db.schema.domain import study
 from db.triage import TRIAGE_OFF, triage_off
 from db.worklist import worklist_row
 

@@ -19,7 +19,7 @@ from db.priority import Priority
 from db.queue import open_queue
 from db.reading import record_read
 from db.saved_views import MOST, saved_views
-from db.schema import study
+from db.schema.domain import study
 from db.worklist_view import WORKING, Age, Show, Wanted, counted_view, worklist_view
 
 Ledger = Any  # tests/fixtures/served.py

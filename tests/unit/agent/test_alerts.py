@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agent.alerts import alert_of
 from agent.config.file import Config
 from agent.destinations import Alert
+from agent.watch.alerts import alert_of
 from db.alerts import Claim
 from db.trouble import Standing, Trouble
 

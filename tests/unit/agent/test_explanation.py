@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from agent.config.file import Config
+from agent.process.roles import ROLES
 from agent.reference import configuration
 from agent.reference.picture import LINES, homes, picture
-from agent.roles import ROLES
-from db import kinds, schema_text
+from db import kinds
 from db.metadata import metadata
+from db.schema import text as schema_text
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -75,7 +76,7 @@ def test_every_figure_of_performance_is_one_that_was_measured() -> None:
 
 def test_each_line_of_the_picture_stands_where_it_says_and_its_job_has_who_runs_it() -> None:
     """That it is drawn anew when contracts or lines change, the test of the pages of the reference holds."""
-    runs = (REPOSITORY / "agent/app.py").read_text(encoding="utf-8")
+    runs = (REPOSITORY / "agent/process/app.py").read_text(encoding="utf-8")
     for line in LINES:
         assert (REPOSITORY / line.module).is_file(), line
         assert line.process in ROLES

@@ -9,7 +9,7 @@ import pytest
 from pydicom.sr._concepts_dict import concepts
 
 from agent.evaluation.manifest import entries_of_manifest
-from agent.feedback import ALSO, Rate, by_model, by_week, total, write_manifest
+from agent.watch.feedback import ALSO, Rate, by_model, by_week, total, write_manifest
 from agent.web import reading
 from agent.web.feedback import charts
 from db.errors import RefusedError

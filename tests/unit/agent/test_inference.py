@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from agent import inference
 from agent.config.file import Config
-from agent.inference import make_pipeline, model_identity
-from agent.outgoing import make_destinations
-from agent.parts import allowances
+from agent.process import inference
+from agent.process.inference import make_pipeline, model_identity
+from agent.process.outgoing import make_destinations
+from agent.process.parts import allowances
 
 CARD: Any = SimpleNamespace(
     name="lite",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.lanes import run_lanes
+from agent.process.lanes import run_lanes
 from db.queue import Done, Handler
 
 

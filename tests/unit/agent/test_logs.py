@@ -79,7 +79,7 @@ def test_a_part_has_a_level_of_its_own_until_another_configuration_counts(
 
 
 def test_only_parts_of_this_program_may_have_levels() -> None:
-    assert LogSection(levels={"agent.deliver": "DEBUG", "db": "ERROR"}).levels["db"] == "ERROR"
+    assert LogSection(levels={"agent.line.deliver": "DEBUG", "db": "ERROR"}).levels["db"] == "ERROR"
     for library in ("pynetdicom", "sqlalchemy.engine", "agentic", ""):
         with pytest.raises(ValidationError):
             LogSection(levels={library: "DEBUG"})

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent import pipeline as module
-from agent.gate import GateSettings
-from agent.pipeline import ImageAnalysis, Pipeline
-from agent.traits import decline_group
+from agent.line import pipeline as module
+from agent.line.gate import GateSettings
+from agent.line.pipeline import ImageAnalysis, Pipeline
+from agent.watch.traits import decline_group
 from db.drift_sample import ImageTraits
 from db.outcome import Outcome
 from dicom_io.errors import HeaderError, PixelError

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent import pipeline as module
-from agent.gate import GateSettings
-from agent.pipeline import ImageAnalysis, Pipeline
+from agent.line import pipeline as module
+from agent.line.gate import GateSettings
+from agent.line.pipeline import ImageAnalysis, Pipeline
 from db.outcome import Outcome
 from dicom_io.errors import PixelError
 from dicom_io.header import Header

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from agent.probes import Probes, is_probe
+from agent.watch.probes import Probes, is_probe
 from dicom_io.received import AssociationSummary
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.retry import Backoff
+from agent.line.retry import Backoff
 
 SECOND = timedelta(seconds=1)
 

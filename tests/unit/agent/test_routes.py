@@ -1,7 +1,7 @@
 """Which reports go to a destination for what they say, and which only because it has an earlier one."""
 
-from agent.conclude import Route
 from agent.destinations import mllp
+from agent.line.conclude import Route
 from agent.reports import oru, picture
 
 

@@ -8,7 +8,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.schedulers.background import BackgroundScheduler
 from structlog.testing import capture_logs
 
-from agent import schedule
+from agent.process import schedule
 
 FAST = 0.01
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agent.errors import DestinationDownError, Retry
-from agent.statuses import Verdict, http_refusal, of_dimse, of_hl7, of_http, of_smtp, refusal
+from agent.line.statuses import Verdict, http_refusal, of_dimse, of_hl7, of_http, of_smtp, refusal
 
 NEVER, SOON, SLOWLY = Retry.NEVER, Retry.SOON, Retry.SLOWLY
 

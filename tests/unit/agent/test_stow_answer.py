@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import DeliveryError, DestinationDownError
-from agent.stow_answer import found, judge
+from agent.line.stow_answer import found, judge
 from dicom_io.commitment_scu import Has
 
 UID = "1.2.3"

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from agent.config.dicomweb import DicomwebSection
 from agent.config.file import Config, resolve
-from agent.roles import roles_of
+from agent.process.roles import roles_of
 
 
 def test_it_is_off_by_default_and_a_process_of_its_own_when_it_is_on() -> None:

@@ -11,7 +11,7 @@ from agent import destinations, reports
 from agent.config.file import Config, load
 from agent.config.text import config_text, nested
 from agent.errors import ConfigError
-from agent.outgoing import routes_of
+from agent.process.outgoing import routes_of
 from agent.reports import sr
 from dicom_io.peer import Peer
 

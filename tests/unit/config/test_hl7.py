@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.config.file import Config, resolve
-from agent.roles import roles_of
+from agent.process.roles import roles_of
 
 
 def config(**section: Any) -> Config:

@@ -7,8 +7,8 @@ import pytest
 
 from agent.config.file import Config, load
 from agent.errors import ConfigError
-from agent.inference import images_at_once, share_of_cores
-from agent.roles import processes_of, roles_of
+from agent.process.inference import images_at_once, share_of_cores
+from agent.process.roles import processes_of, roles_of
 from model.runtime import cores
 
 

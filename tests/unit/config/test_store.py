@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.file import load
 from agent.errors import ConfigError
-from agent.parts import open_store
+from agent.process.parts import open_store
 from dicom_io.errors import StoreError
 from dicom_io.folder_store import FolderStore
 

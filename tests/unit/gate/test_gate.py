@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydicom.sr.codedict import codes
 
-from agent.gate import Decline, GateSettings, decide
-from agent.gate_terms import CHEST_CODES, HUMAN_CODES, VIEW_CODES, View, views_in, words
+from agent.line.gate import Decline, GateSettings, decide
+from agent.line.gate_terms import CHEST_CODES, HUMAN_CODES, VIEW_CODES, View, views_in, words
 from dicom_io.header import Header, read_header
 
 CR, DX, DX_RAW = (f"1.2.840.10008.5.1.4.1.1.1{end}" for end in ("", ".1", ".1.1"))

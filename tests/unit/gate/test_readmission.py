@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from agent.gate import Decline, GateSettings, decide
+from agent.line.gate import Decline, GateSettings, decide
 from dicom_io.header import Header
 
 CR, DX_RAW, CAPTURE = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"

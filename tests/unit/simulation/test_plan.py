@@ -12,7 +12,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 
-from agent.gate import GateSettings, decide
+from agent.line.gate import GateSettings, decide
 from agent.simulation.arrival import HOUR, Profile
 from agent.simulation.moods import Mood, moods
 from agent.simulation.plan import JPEG_2000, OTHER_SYNTAXES, Plan, Why, Wishes, day

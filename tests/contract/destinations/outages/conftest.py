@@ -12,11 +12,11 @@ import pytest
 from arriving import incoming
 from sqlalchemy import func, select
 
-from agent.breaker import Breaker
-from agent.confirm import Confirmer
-from agent.deliver import Deliverer
 from agent.destinations import Destination
-from agent.retry import Backoff
+from agent.line.breaker import Breaker
+from agent.line.confirm import Confirmer
+from agent.line.deliver import Deliverer
+from agent.line.retry import Backoff
 from db import kinds
 from db.closing import Timing
 from db.completion import close_due

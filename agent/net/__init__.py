@@ -1,0 +1,1 @@
+"""HTTP, its sockets and sign-on, and mail: what several parts speak, each library in one file."""
