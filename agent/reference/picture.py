@@ -45,7 +45,7 @@ def picture() -> str:
     contracts = tomllib.loads((_REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     below = 300
     parts = [*_lines(), *_packages(contracts["contracts"], below)]
-    height = below + 400
+    height = below + 432
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif"'
         ' role="img" aria-label="Five lines joined by committed rows, and the packages that they are made of">\n'
@@ -98,15 +98,15 @@ def _packages(contracts: list[dict[str, Any]], top: int) -> Iterator[str]:
     where = homes(contracts)
     layers = next(one for one in contracts if one.get("containers") == ["agent"])["layers"]
     yield _text(20, top + 12, "agent imports the three below it; they know neither it nor one another", 15)
-    yield _box(20, top + 26, _WIDTH - 40, 250, "#fff3e0")
+    yield _box(20, top + 26, _WIDTH - 40, 282, "#fff3e0")
     yield _text(30, top + 50, "agent: when things happen, and how they are wired", 16)
     yield from _wrapped(30, top + 72, " > ".join(layers), 150)
-    yield from _wrapped(30, top + 215, f"home of {', '.join(where['agent'])}", 150)
+    yield from _wrapped(30, top + 248, f"home of {', '.join(where['agent'])}", 150)
     for number, leaf in enumerate(_LEAVES):
         x = 20 + number * 350
-        yield _box(x, top + 292, 340, 96, "#e8eaf6")
-        yield _text(x + 10, top + 316, leaf, 16)
-        yield from _wrapped(x + 10, top + 338, f"home of {', '.join(where[leaf])}", 46)
+        yield _box(x, top + 324, 340, 96, "#e8eaf6")
+        yield _text(x + 10, top + 348, leaf, 16)
+        yield from _wrapped(x + 10, top + 370, f"home of {', '.join(where[leaf])}", 46)
 
 
 def _wrapped(x: int, y: int, text: str, width: int) -> Iterator[str]:
