@@ -10,13 +10,13 @@ import pytest
 
 from agent.cli import analyse, drift, drill, evaluation, feedback, ticks, verify
 from agent.cli.simulation_text import print_drilled
-from agent.drift import DriftReport, Quantity, Share
-from agent.feedback import Rate
-from agent.reconcile import Fault, Misfit, Reconciliation
+from agent.keeping.reconcile import Fault, Misfit, Reconciliation
 from agent.simulation.account import Account, Received, Sent
 from agent.simulation.downtime import Seen
 from agent.simulation.drill import Drilled
 from agent.simulation.plan import Wishes, day
+from agent.watch.drift import DriftReport, Quantity, Share
+from agent.watch.feedback import Rate
 from db.disks import Disk
 from db.ticks import TickRow
 from model.drift import Distance

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent.breaker import Breaker
-from agent.confirm import AGAIN, AWAITED, SILENCE, Confirmer
 from agent.errors import DeliveryError, DestinationDownError
-from agent.retry import Backoff
+from agent.line.breaker import Breaker
+from agent.line.confirm import AGAIN, AWAITED, SILENCE, Confirmer
+from agent.line.retry import Backoff
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion
 from db.confirmation import record_stored
