@@ -66,6 +66,8 @@ def test_an_account_is_changed_and_the_last_admin_stays(run: Run) -> None:
     assert given.stdout == "jane now is: operator, reader\n"
     assert run("account", "disable", "jane").exit_code == run("account", "enable", "jane").exit_code == 0
     assert re.search(r"(\w{5}-){3}\w{5}", run("account", "reset", "jane", "--codes").stdout)
+    document = json.loads(run("account", "reset", "jane", "--json").stdout)
+    assert (document["name"], len(document["initial_password"])) == ("jane", 23)
     assert run("account", "unlock", "jane").exit_code == 0
     refused = run("account", "disable", "root")
     assert (refused.exit_code, "another enabled account of the role admin" in refused.stderr) == (1, True)

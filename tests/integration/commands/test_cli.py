@@ -94,6 +94,11 @@ def test_the_version_is_the_distributions(run: Run) -> None:
         ["withdraw", "1.2.3", "--reason", "mood"],
         ["withdraw", "1.2.3", "--reason", "quality", "--note", "x" * 201],
         ["requeue", "1.2.3", "--destination", "pacs"],
+        ["requeue", "--commitments", "--deliveries"],
+        ["triage", "--off"],
+        ["verify", "--digests", "--sample", "3"],
+        ["hold", "1.2.3", "--reason", "x" * 2000],
+        ["pull", "PACS@127.0.0.1:1", "1.2.3", "--move", "--prior"],
         ["worklist", "--limit", "0"],
         ["train"],
         ["evaluate", "absent"],
@@ -175,8 +180,19 @@ def test_check_looks_at_the_second_model_too(run: Run, tmp_path: Path) -> None:
     assert findings["model"]["ok"]
 
 
-def test_the_role_of_a_second_model_needs_one(run: Run) -> None:
-    assert "model.shadow" in failed(run("run", "--only", "shadow"), 2)
+@pytest.mark.parametrize(
+    ("role", "setting"),
+    [
+        ("shadow", "model.shadow"),
+        ("dicomweb", "dicomweb.enabled = true"),
+        ("hl7", "hl7.enabled = true"),
+        ("metrics", "metrics.port"),
+    ],
+)
+def test_a_role_that_is_not_configured_does_not_run_and_says_what_it_needs(role: str, setting: str, run: Run) -> None:
+    assert f"expected {setting}, for the role {role}." in failed(run("run", "--only", role), 2).replace(
+        "the name of a second model in ", ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,6 +233,33 @@ class TestOnAnEmptyDatabase:
         assert run("deliveries").stdout == "There is no delivery yet.\n"
         found = json.loads(run("deliveries", "--json").stdout)
         assert found == {"counts": {}, "counted_at_most": 10_000, "resting": [], "deliveries": []}
+
+    def test_requeueing_reports_of_storage_commitment_where_none_is_parked_says_so(self, run: Run) -> None:
+        done = json.loads(run("requeue", "--commitments", "--json").stdout)
+        assert done == {"requeued_commitments": 0, "requeued_events": 0}
+
+    def test_where_no_reader_has_said_anything_feedback_says_so(self, run: Run) -> None:
+        assert run("feedback", "--days", "7").stdout.startswith("No reader has said anything")
+        found = json.loads(run("feedback", "--json").stdout)
+        assert (found["weeks"], found["models"], found["all"][0]["agreement"]["of"]) == ([], [], 0)
+
+    def test_labels_of_images_in_an_object_store_are_refused_before_anything_is_written(
+        self, run: Run, tmp_path: Path
+    ) -> None:
+        bucket = '[store.s3]\nurl = "s3://bucket"\n'
+        (tmp_path / "config.toml").write_text(bucket, encoding="utf-8")
+        assert "Received: an object store" in failed(run("feedback", "--manifest", "labels.csv"), 1)
+        assert not (tmp_path / "labels.csv").exists()
+
+    def test_triage_says_whether_it_is_on_and_by_whom_and_why_it_is_off(self, run: Run) -> None:
+        assert run("triage").stdout == "Triage is on.\n"
+        assert "Triage is off since " in (said := run("triage", "--off", "--reason", "drift").stdout)
+        assert said.endswith(": drift\n")
+        found = json.loads(run("triage", "--json").stdout)
+        assert (found["triage"], found["switch"]["off_reason"], found["not_analysed_unread"]) == ("off", "drift", 0)
+
+    def test_retention_that_is_off_says_so(self, run: Run) -> None:
+        assert "Retention is off: nothing is set in [retention]." in run("retention", "--what-would-go").stdout
 
     def test_before_a_clock_has_run_there_are_no_ticks(self, run: Run) -> None:
         assert run("ticks").stdout.startswith("Nothing periodic has run yet")

@@ -58,6 +58,12 @@ def test_a_revoked_token_says_who_and_when(run: Run) -> None:
     run("create", "ohif", "--scope", "dicomweb:read", "--scope", "dicomweb:store")
     assert run("revoke", "ohif").stdout == "ohif is let in no more.\n"
     assert ", revoked 20" in run("list").stdout
+
+
+def test_a_script_gets_a_token_and_that_it_is_revoked_as_documents(run: Run) -> None:
+    made = json.loads(run("create", "ohif", "--scope", "dicomweb:read", "--json").stdout)
+    assert (made["name"], digest(made["token"]) is not None) == ("ohif", True)
+    assert json.loads(run("revoke", "ohif", "--json").stdout) == {"revoked": "ohif"}
     again = run("revoke", "ohif")
     assert (again.exit_code, again.stdout) == (1, "")
     assert "expected the name of an active token" in again.stderr

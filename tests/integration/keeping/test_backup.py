@@ -266,6 +266,16 @@ def test_the_commands_say_what_they_did(sqlite_database: Database, site_of: Call
     assert json.loads(done.stdout)["files"] == 3
     there = {"store": "store2", "file": "elsewhere.db"}
     assert "have it sent again" in run("restore", folder, **there).stdout
+    (tmp_path / "store" / min(site.files())).unlink()
+    for options in ([], ["--json"]):
+        lost = run("backup", str(tmp_path / "another"), *options)
+        assert lost.exit_code == 1
+        assert ("Lost or damaged in the store: " in lost.stdout) is not bool(options)
+    next((tmp_path / "backup" / "files").glob("*/*.dcm")).unlink()
+    for options, place in ([], "3"), (["--json"], "4"):
+        missing = run("restore", folder, *options, store=f"store{place}", file=f"elsewhere{place}.db")
+        assert missing.exit_code == 1
+        assert ("Missing or damaged in the back-up: " in missing.stdout) is not bool(options)
     assert run("verify", "--digests", **there).exit_code == 0
     assert run("restore", folder, **there).exit_code == 1
     restored = open_database(f"sqlite:///{tmp_path / 'elsewhere.db'}")

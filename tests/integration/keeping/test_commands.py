@@ -69,7 +69,19 @@ def test_holds_are_listed_with_who_and_why_and_their_end(run: Callable[..., Any]
     assert run("hold", "1.2.3", "--release").exit_code == 0
     assert ", released " in run("hold").stdout
     assert json.loads(run("hold", "--json").stdout)[0]["reason"] == "claim 17"
+    assert json.loads(run("hold", "1.2.4", "--reason", "claim 18", "--json").stdout) == {"held": True, "studies": 1}
     assert site.files()
+
+
+def test_a_patient_is_held_once_and_released_under_the_issuer_that_was_named(
+    run: Callable[..., Any], site: Any
+) -> None:
+    held = "hold", "--patient", "P1", "--issuer", "HOSPITAL"
+    assert run(*held, "--reason", "claim 17").stdout == "2 studies held.\n", "their issuer is not known"
+    assert "Received: one who is" in run(*held, "--reason", "claim 18").stderr
+    assert "with this issuer. Received: another" in run("hold", "--patient", "P1", "--release").stderr
+    assert run(*held, "--release").exit_code == 0
+    assert len(site.files()) == 6
 
 
 @pytest.mark.parametrize(
