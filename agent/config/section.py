@@ -46,7 +46,8 @@ class Section(BaseModel):
 
     def at(self, folder: Path) -> Self:
         """Return it with its relative paths starting at `folder`, and those of the tables in it."""
-        return self.model_copy(update={name: _at(value, folder) for name, value in self})
+        placed = {name: _at(value, folder) for name, value in self}
+        return self.model_copy(update={name: value for name, value in placed.items() if value != getattr(self, name)})
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever a setting's type is
