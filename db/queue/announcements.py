@@ -30,12 +30,12 @@ class Announcements:
 
         Raises `DatabaseUnavailableError` when the connection is lost; the next call makes a new one.
         """
-        if self._connection is None:
+        if (connection := self._connection) is None:
             self._connection = self._listen()
             return  # what was announced before this moment is found by looking
         end = monotonic() + timeout
         while not stop.is_set() and (left := end - monotonic()) > 0:
-            if self._heard(min(left, _SLICE)):
+            if self._heard(connection, min(left, _SLICE)):
                 return
 
     def close(self) -> None:
@@ -54,12 +54,10 @@ class Announcements:
                 connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL + kind)))
         return connection
 
-    def _heard(self, timeout: float) -> bool:
-        if self._connection is None:
-            return True
+    def _heard(self, connection: psycopg.Connection, timeout: float) -> bool:
         try:
             with translated(psycopg.Error):
-                return any(True for _ in self._connection.notifies(timeout=timeout, stop_after=1))
+                return any(True for _ in connection.notifies(timeout=timeout))
         except DatabaseUnavailableError:
             self.close()
             raise

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from db.database import Database
-from db.errors import DatabaseUnavailableError, RefusedError
+from db.errors import DatabaseError, DatabaseUnavailableError, RefusedError
 from db.queue import Done, Park, Queue, RetryAt, channel, moving, utc_now
 from db.queue.announcements import Announcements
 from db.queue.changes import ChangeCounter
@@ -180,6 +180,11 @@ def test_a_listener_whose_connection_was_lost_says_so_once_and_listens_again(
     with postgresql_database.begin() as connection:
         channel.say(connection, "a")
     hear(announced)
+
+
+def test_what_cannot_be_listened_to_is_an_error_of_this_package_too(postgresql_database: Database) -> None:
+    with closing(Announcements(postgresql_database, ("a\0",))) as announcements, pytest.raises(DatabaseError):
+        announcements.wait(threading.Event(), 0)
 
 
 @pytest.fixture
