@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, cast
 
@@ -52,7 +53,7 @@ class _SurvivingStateMachine(StateMachine):
         self._sending = threading.RLock()
 
     def do_action(self, event: str) -> None:
-        try:
+        with _ended_by_abort(self.dul.assoc):
             if event == _DATA_RECEIVED:
                 self._check_order()
             with self._sending:
@@ -60,10 +61,6 @@ class _SurvivingStateMachine(StateMachine):
             connection = tcp_socket(self.dul.assoc)
             if self.current_state == _AWAITING_CLOSE and connection is not None:
                 connection.settimeout(_CLOSING_SECONDS)  # what is still being sent here is no business of ours
-        except Exception:  # noqa: BLE001  # the edge to the peer: whatever its bytes caused ends here, as an abort
-            self.dul.kill_dul()
-            _send_abort(self.dul.assoc)
-            wake(self.dul.assoc)
 
     def send_at_once(self, pdu: bytes) -> bool:
         """Send a P-DATA-TF PDU from the association's thread, unless something else is to go before it.
@@ -109,6 +106,22 @@ def _notified(association: Association, event: Any) -> list[Any]:  # noqa: ANN40
     return [] if event.is_intervention else [handler for handler, _ in handlers]
 
 
+@contextlib.contextmanager
+def _ended_by_abort(association: Association, event: str = "") -> Iterator[None]:
+    """Let whatever the peer's bytes cause in the block end its association by an abort, and nothing else.
+
+    A named edge. `event` is logged; of what breaks the state machine the association's own line says enough.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - see above
+        if event:
+            _log.warning(event, extra={"error": type(error).__name__})
+        association.dul.kill_dul()
+        _send_abort(association)
+        wake(association)
+
+
 def _send_abort(association: Association) -> None:
     """Tell the peer, past the state machine, that it is over (PS3.8 9.3.8)."""
     pdu = A_ABORT_RQ()
@@ -148,12 +161,8 @@ def _end_instead_of_dying(association: Any) -> None:  # noqa: ANN401  # what is 
     run = association.run
 
     def surviving() -> None:
-        try:
+        with _ended_by_abort(association, "association_broke"):
             run()
-        except Exception as error:  # noqa: BLE001  # the edge to the peer, as above
-            _log.warning("association_broke", extra={"error": type(error).__name__})
-            association.dul.kill_dul()
-            _send_abort(association)
 
     association.run = surviving
 

@@ -68,20 +68,18 @@ class _Commands(click.Group):
         except ConfigError as error:
             click.echo(f"tibabu: {error}", err=True)
             ctx.exit(USAGE)
-        except Exception as error:
-            if not _is_for_people(error):
-                raise
+        except _errors_for_people() as error:
             click.echo(f"tibabu: {error}", err=True)
             ctx.exit(1)
 
 
-def _is_for_people(error: Exception) -> bool:
-    """Tell whether an exception is of one of the four packages' trees: its message says what to do."""
+def _errors_for_people() -> tuple[type[Exception], ...]:
+    """Return the roots of the four packages' trees of errors, whose messages say what to do."""
     from db.errors import DatabaseError  # noqa: PLC0415 - only when something went wrong
     from dicom_io.errors import DicomIoError  # noqa: PLC0415
     from model.errors import ModelError  # noqa: PLC0415
 
-    return isinstance(error, AgentError | DatabaseError | DicomIoError | ModelError)
+    return AgentError, DatabaseError, DicomIoError, ModelError
 
 
 HELP = """Triage chest radiographs: receive studies over DICOM, score them, report back, order the worklist.

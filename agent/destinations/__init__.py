@@ -21,6 +21,7 @@ from pydantic import Field, StringConstraints
 
 from agent.config.section import Section
 from agent.errors import ConfigError, DeliveryError, DestinationDownError
+from agent.unforeseen import unforeseen
 from dicom_io.commitment_scu import Answer, Question, Way
 
 log = structlog.get_logger(__name__)
@@ -135,16 +136,13 @@ def mapped(name: str) -> Iterator[None]:
     A named edge: a destination may be a site's own module. Whatever nobody foresaw is logged here. An error of the
     system would meet anything else, too, and may pass; any other is a defect, which the same bytes would meet again.
     """
-    try:
+    with unforeseen(log, "destination_broke", but=(DeliveryError,), destination=name) as ended:
         yield
-    except DeliveryError:
-        raise
-    except Exception as error:
-        log.exception("destination_broke", destination=name)
-        message = f"expected an answer. Received: error={type(error).__name__}"
-        if isinstance(error, OSError):
-            raise DestinationDownError(message, sent=True) from error
-        raise DeliveryError(message, retry=False, sent=True) from error
+    if ended.by is not None:
+        message = f"expected an answer. Received: error={type(ended.by).__name__}"
+        if isinstance(ended.by, OSError):
+            raise DestinationDownError(message, sent=True) from ended.by
+        raise DeliveryError(message, retry=False, sent=True) from ended.by
 
 
 def patience_of(made: Mapping[str, Destination]) -> dict[str, timedelta | None]:

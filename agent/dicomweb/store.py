@@ -22,6 +22,7 @@ from agent.dicomweb.parts import DICOM, Found, PartBegins, PartData, Parts
 from agent.dicomweb.problems import ProblemError
 from agent.dicomweb.services import Services, base_url, uid_of
 from agent.dicomweb.store_answer import DICOM_JSON, Outcome, answer
+from agent.unforeseen import unforeseen
 from dicom_io.errors import HeaderError, StoreError
 from dicom_io.file_meta import FileMeta
 from dicom_io.header import read_header
@@ -152,19 +153,19 @@ class _Storing:
             return Outcome(failure=arrival.failure)
         self._bytes += arrival.spool.size
         study = series = ""
-        try:
-            with arrival.spool.open_file() as file:
-                header = read_header(file)
-            study, series = header.study_instance_uid, header.series_instance_uid
-            failure = self._failure(arrival.spool, arrival.meta, study)
-        except HeaderError:
-            failure = CANNOT_UNDERSTAND
-        except StoreError as error:
-            log.error("instance_refused", status="A700", reason=str(error), association_id=self._id)  # noqa: TRY400 - the reason says it
-            failure = OUT_OF_RESOURCES
-        except Exception:  # a named edge, as the SCP's: each Instance has its answer
-            log.exception("dicomweb_store_failed", association_id=self._id)
-            failure = PROCESSING_FAILURE
+        failure = PROCESSING_FAILURE
+        with unforeseen(log, "dicomweb_store_failed", association_id=self._id):  # as the SCP: each has its answer
+            try:
+                with arrival.spool.open_file() as file:
+                    header = read_header(file)
+                study, series = header.study_instance_uid, header.series_instance_uid
+                failure = self._failure(arrival.spool, arrival.meta, study)
+            except HeaderError:
+                failure = CANNOT_UNDERSTAND
+            except StoreError as error:
+                facts = {"reason": str(error), "association_id": self._id}
+                log.error("instance_refused", status="A700", **facts)  # noqa: TRY400 - the reason says it
+                failure = OUT_OF_RESOURCES
         return Outcome(
             study_instance_uid=study,
             series_instance_uid=series,

@@ -18,6 +18,7 @@ from agent.hl7.answers import ACCEPTED, ERROR, REJECTED, Answer
 from agent.hl7.errors import MessageError
 from agent.hl7.meaning import Meaning
 from agent.hl7.message import Message, parse
+from agent.unforeseen import unforeseen
 from db.database import Database
 from db.errors import DatabaseError
 from db.messages import ArrivedMessage, MessageOutcome, Rules, carry_out
@@ -60,14 +61,14 @@ class Incoming:
             message = parse(data, default_charset=self.settings.character_set)
         except MessageError as error:
             return self._unreadable(Answer(REJECTED, str(error), answers.SEQUENCE_ERROR), peer)
-        try:
-            answer = self._answer(message, data, peer)
-        except DatabaseError as error:
-            log.error("hl7_database_unavailable", peer=peer, error=type(error).__name__)  # noqa: TRY400 - one line
-            answer = Answer(ERROR, "not done: the database cannot be used now; send it again", answers.INTERNAL_ERROR)
-        except Exception:
-            log.exception("hl7_message_broke", peer=peer)
-            answer = Answer(ERROR, "not done: an internal error", answers.INTERNAL_ERROR)
+        answer = Answer(ERROR, "not done: an internal error", answers.INTERNAL_ERROR)
+        with unforeseen(log, "hl7_message_broke", peer=peer):
+            try:
+                answer = self._answer(message, data, peer)
+            except DatabaseError as error:
+                log.error("hl7_database_unavailable", peer=peer, error=type(error).__name__)  # noqa: TRY400 - one line
+                away = "not done: the database cannot be used now; send it again"
+                answer = Answer(ERROR, away, answers.INTERNAL_ERROR)
         return answers.acknowledged(
             message, answer, application=self.settings.application, facility=self.settings.facility, at=self.clock()
         )

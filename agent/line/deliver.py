@@ -18,6 +18,7 @@ from agent.line.described import instance_attributes
 from agent.line.rendering import Renderer
 from agent.line.retry import Backoff, Chance
 from agent.reports.document import DICOM, ReportSettings
+from agent.unforeseen import unforeseen
 from db.concluded import concluded_study
 from db.confirmation import record_stored
 from db.database import Database
@@ -77,15 +78,15 @@ class Deliverer:
         about(task.study_instance_uid)
         if task.stored_at is not None:
             return self.confirmer.confirm(task)
+        nobodys = (StoreError, DatabaseError, OSError)  # nothing wrong with the report: the job runner tries again
+        facts = {"delivery": task.delivery_id, "destination": task.destination}
         try:
-            outgoing = self._outgoing(task)
-        except (StoreError, DatabaseError, OSError):
-            raise  # nothing wrong with the report: the job runner tries again
+            with unforeseen(log, "delivery_broke", but=(AgentError, *nobodys), **facts) as ended:
+                outgoing = self._outgoing(task)
         except AgentError as error:
             return self._parked(task, str(error))
-        except Exception as error:
-            log.exception("delivery_broke", delivery=task.delivery_id, destination=task.destination)
-            return self._parked(task, f"the report could not be made: {type(error).__name__}")
+        if ended.by is not None:
+            return self._parked(task, f"the report could not be made: {type(ended.by).__name__}")
         return self._when_it_may(task, outgoing)
 
     def _when_it_may(self, task: DeliveryTask, outgoing: Outgoing) -> Settlement:

@@ -17,6 +17,7 @@ from agent.process.parts import open_rows
 from agent.process.rehearsal import unusable
 from agent.process.reload import RENEWED, Change, changes, needing_restart, starting_anew
 from agent.process.renewal import Renewal
+from agent.unforeseen import unforeseen
 from db.errors import DatabaseError
 from db.reloads import Reload, ReloadOutcome, record_reload
 
@@ -50,11 +51,9 @@ class Accepted:
 
         A named edge: whatever goes wrong with a file, the supervisor and all that it runs go on.
         """
-        try:
-            return self._take()
-        except Exception as error:
-            log.exception("configuration_refused", problems=[f"{type(error).__name__}: see where it was raised."])
-            return ()
+        with unforeseen(log, "configuration_refused", problems=["see where this was raised."]) as ended:
+            changed = self._take()
+        return changed if ended.by is None else ()
 
     def _take(self) -> tuple[Change, ...]:
         try:

@@ -10,6 +10,7 @@ import structlog
 
 from agent.config.file import Config
 from agent.errors import ConfigError
+from agent.unforeseen import unforeseen
 
 log = structlog.get_logger(__name__)
 
@@ -46,16 +47,16 @@ class Renewal:
 
         A named edge: whatever it is that fails, the role would go on with the old configuration for ever.
         """
-        try:
-            take()
-        except ConfigError as error:  # a file that it names has gone since it was accepted
-            log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
-        except Exception:
-            log.exception("configuration_not_taken_over")
-        else:
-            return True
-        self.start_anew()
-        return False
+        taken = False
+        with unforeseen(log, "configuration_not_taken_over"):
+            try:
+                take()
+                taken = True
+            except ConfigError as error:  # a file that it names has gone since it was accepted
+                log.error("configuration_not_taken_over", reason=str(error))  # noqa: TRY400 - it says it
+        if not taken:
+            self.start_anew()
+        return taken
 
     def ask(self) -> int:
         """Ask for the file to be read again; return the process that does it."""

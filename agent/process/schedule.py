@@ -8,6 +8,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from agent.unforeseen import unforeseen
+
 log = structlog.get_logger(__name__)
 
 
@@ -52,9 +54,7 @@ def start(
 
 def _guarded(name: str, tick: Callable[[], object]) -> Callable[[], None]:
     def fire() -> None:
-        try:
+        with unforeseen(log, "tick_failed", tick=name):
             tick()
-        except Exception:
-            log.exception("tick_failed", tick=name)
 
     return fire
