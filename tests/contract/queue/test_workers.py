@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from db.database import Database
 from db.errors import DatabaseError, DatabaseUnavailableError, RefusedError
@@ -182,8 +182,10 @@ def test_a_listener_whose_connection_was_lost_says_so_once_and_listens_again(
     hear(announced)
 
 
-def test_what_cannot_be_listened_to_is_an_error_of_this_package_too(postgresql_database: Database) -> None:
-    with closing(Announcements(postgresql_database, ("a\0",))) as announcements, pytest.raises(DatabaseError):
+def test_a_connection_that_is_lost_before_it_listens_is_an_error_of_this_package(postgresql_database: Database) -> None:
+    engine = postgresql_database.engine
+    event.listen(engine, "checkout", lambda connection, *_: connection.close())
+    with closing(Announcements(postgresql_database, ("a",))) as announcements, pytest.raises(DatabaseError):
         announcements.wait(threading.Event(), 0)
 
 
