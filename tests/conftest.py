@@ -99,11 +99,12 @@ def eventually() -> Callable[..., None]:
     """Return `eventually(predicate, timeout=30)`: waits until the predicate is true, or fails the test."""
 
     def wait_for(predicate: Callable[[], object], timeout: float = 30) -> None:
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, 0.02
         while not predicate():
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {timeout:g} s: {getattr(predicate, '__doc__', None) or predicate}")
-            threading.Event().wait(0.02)
+            threading.Event().wait(pause)
+            pause = min(0.1, 1.3 * pause)  # asking takes the processor from what is waited for
 
     return wait_for
 

@@ -6,7 +6,7 @@ Only the network is a stand-in: it flags bright images, so that a test knows wha
 import io
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -23,6 +23,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 import agent.process.inference
+import agent.process.parts
 from agent.config.file import Config
 from agent.line.gate import GateSettings
 from agent.line.pipeline import Pipeline
@@ -197,10 +198,16 @@ def start(
         lambda _config, _active, frames: Pipeline(network, GateSettings(age_range_years=(1.0, 6.0)), frames=frames),
     )
     monkeypatch.setattr(agent.process.inference, "make_decoder", lambda *_, **__: nullcontext(decoder))
+    url, opened = database.url.render_as_string(hide_password=False), agent.process.parts.opened
+
+    def of_one_process(config: Config) -> AbstractContextManager[Database]:
+        """Open the rows as one process of several roles would: connections pooled, each statement compiled once."""
+        return nullcontext(database) if config.database.url.get_secret_value() == url else opened(config)
+
+    monkeypatch.setattr(agent.process.parts, "opened", of_one_process)
     stop, threads = threading.Event(), []
 
     def run(**sections: Any) -> Agent:
-        url = database.url.render_as_string(hide_password=False)
         raw: dict[str, Any] = {
             "database": {"url": SecretStr(url)},
             "store": {"folder": tmp_path / "store", "minimum_free_megabytes": 1},
