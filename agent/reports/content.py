@@ -75,7 +75,7 @@ def observer(result: StudyResult) -> tuple[bytes, ...]:
     """Return the language, and who says it: this installation with its model (TID 1204, TID 1002, TID 1004)."""
     return _observer(
         device_uid(result.installation, result.model),
-        wording.plain(result.model.name) if result.model else PRODUCT,
+        wording.plain(result.model.name),
         wording.plain(result.installation),
     )
 
@@ -117,7 +117,7 @@ def _measurement_groups(
 ) -> Iterator[bytes]:
     """Yield the Measurement Group (TID 1501) of each analysed image."""
     for number, image in enumerate(result.images, start=1):
-        if result.model is None or image.outcome not in (FLAGGED, NOT_FLAGGED):
+        if image.outcome not in (FLAGGED, NOT_FLAGGED):
             continue
         tracking = TrackingIdentifier(
             uid=tracking_uid(result.installation, image.sop_instance_uid, PNEUMONIA.value),

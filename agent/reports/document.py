@@ -136,8 +136,8 @@ class StudyResult:
     reason: str = ""
     probability: float | None = None
     """The flagged image's highest."""
-    model: ModelIdentity | None
-    """None where no model was asked."""
+    model: ModelIdentity
+    """Which one looks at the images, whether or not it was asked about one of these."""
     analysed_at: datetime
     """Start of the analysis."""
     concluded_at: datetime
@@ -149,7 +149,7 @@ class StudyResult:
     """Of the report; counts from 1."""
     installation: str
     """A UUID as text, made once per installation."""
-    software_version: str = ""
+    software_version: str
     predecessors: tuple[Predecessor, ...] = ()
     study: StudyFacts
     explanation: Predecessor | None = None
@@ -177,9 +177,6 @@ class StudyResult:
         flagged = any(image.outcome == FLAGGED for image in self.images)
         if flagged != (self.outcome == FLAGGED):
             message = f"expected a study to be flagged exactly when an image is. Received: outcome={self.outcome}"
-            raise ValueError(message)
-        if self.model is None and any(image.outcome in (FLAGGED, NOT_FLAGGED) for image in self.images):
-            message = "expected the model that analysed the images. Received: model=None"
             raise ValueError(message)
 
     @property

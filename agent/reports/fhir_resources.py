@@ -13,7 +13,7 @@ from agent.reports import wording
 from agent.reports.document import FLAGGED, NOT_FLAGGED, StudyResult
 from agent.reports.fhir_settings import Settings
 from agent.reports.fhir_study import instant, service_request
-from agent.reports.identity import MANUFACTURER, PRODUCT, device_uid
+from agent.reports.identity import PRODUCT, device_uid
 
 _READ: Final = {
     FLAGGED: "Read: AI-flagged suspected pneumonia",
@@ -129,25 +129,23 @@ def device(made: Context) -> Json:
         "resourceType": "Device",
         "identifier": [values.uri_identifier(f"urn:oid:{uid}")],
         "status": "active",
-        "manufacturer": MANUFACTURER if model is None else wording.plain(model.manufacturer),
+        "manufacturer": wording.plain(model.manufacturer),
         "serialNumber": wording.plain(result.installation),
         "deviceName": [{"name": PRODUCT, "type": "user-friendly-name"}],
         "type": concept("Software for AI triage of radiographs", terms.ARTIFICIAL_INTELLIGENCE),
         "note": [{"text": wording.AID}],
     }
-    versions = [("Tibabu", result.software_version)]
-    if model is not None:
-        resource["deviceName"].append({"name": wording.plain(model.name), "type": "model-name"})
-        resource["modelNumber"] = wording.plain(model.name)
-        versions.append(("model", model.version))
-        resource["property"] = [
-            {"type": concept("Operating point"), "valueCode": [concept(wording.plain(model.operating_point_name))]},
-            {
-                "type": concept("Threshold of the probability"),
-                "valueQuantity": [{"value": model.threshold, "unit": "1", "system": terms.UCUM, "code": "1"}],
-            },
-            {"type": concept("SHA-256 of the weights"), "valueCode": [concept(wording.plain(model.sha256))]},
-        ]
+    resource["deviceName"].append({"name": wording.plain(model.name), "type": "model-name"})
+    resource["modelNumber"] = wording.plain(model.name)
+    versions = [("Tibabu", result.software_version), ("model", model.version)]
+    resource["property"] = [
+        {"type": concept("Operating point"), "valueCode": [concept(wording.plain(model.operating_point_name))]},
+        {
+            "type": concept("Threshold of the probability"),
+            "valueQuantity": [{"value": model.threshold, "unit": "1", "system": terms.UCUM, "code": "1"}],
+        },
+        {"type": concept("SHA-256 of the weights"), "valueCode": [concept(wording.plain(model.sha256))]},
+    ]
     found = [{"type": concept(what), "value": wording.plain(value)} for what, value in versions if value]
     return resource | ({"version": found} if found else {})
 
@@ -186,7 +184,5 @@ def _value(made: Context) -> Json:
 
 
 def _algorithm(result: StudyResult) -> str:
-    if result.model is None:
-        return f"{PRODUCT}: no model was asked"
     name, version = wording.plain(result.model.name), wording.plain(result.model.version)
     return f"{name} {version}, operating point {wording.operating_point(result.model)}"

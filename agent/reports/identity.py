@@ -20,10 +20,8 @@ def derived_uid(kind: str, *parts: str) -> str:
     return f"2.25.{uuid5(_NAMESPACE, json.dumps([kind, *parts])).int}"
 
 
-def device_uid(installation: str, model: ModelIdentity | None) -> str:
+def device_uid(installation: str, model: ModelIdentity) -> str:
     """Return the Device UID: another one for each installation, model and operating point."""
-    if model is None:
-        return derived_uid("device", installation)
     return derived_uid(
         "device",
         installation,

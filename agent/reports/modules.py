@@ -45,8 +45,7 @@ def begin(result: StudyResult, settings: DicomReportSettings, source: Instance, 
     dataset.Manufacturer = MANUFACTURER
     dataset.ManufacturerModelName = PRODUCT
     dataset.DeviceSerialNumber = wording.plain(result.installation)
-    if result.software_version:
-        dataset.SoftwareVersions = wording.plain(result.software_version)
+    dataset.SoftwareVersions = wording.plain(result.software_version)
     # SOP Common (C.12.1)
     dataset.SOPClassUID = series.sop_class_uid
     dataset.SOPInstanceUID = report_uid(
@@ -127,11 +126,6 @@ def _equipment(result: StudyResult, settings: DicomReportSettings, concluded: da
     item.DeviceSerialNumber = wording.plain(result.installation)
     item.DeviceUID = device_uid(result.installation, result.model)
     item.ContributionDateTime = concluded.strftime("%Y%m%d%H%M%S.%f%z")
-    if result.model is None:
-        item.Manufacturer = MANUFACTURER
-        item.ManufacturerModelName = PRODUCT
-        item.ContributionDescription = "AI triage: no image was analysed"
-        return item
     item.Manufacturer = wording.plain(result.model.manufacturer)
     item.ManufacturerModelName = wording.plain(result.model.name)
     item.SoftwareVersions = wording.plain(result.model.version)

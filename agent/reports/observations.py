@@ -11,7 +11,7 @@ from typing import Final
 
 from agent.hl7.message import Field, Written
 from agent.reports import wording
-from agent.reports.document import FLAGGED, NOT_FLAGGED, StudyResult
+from agent.reports.document import FLAGGED, NOT_FLAGGED, ModelIdentity, StudyResult
 from agent.reports.identity import PRODUCT, device_uid
 
 _STUDY: Final = ("113014", "DICOM Study", "DCM")
@@ -80,14 +80,13 @@ def _texts(result: StudyResult, marks: Marks) -> Iterator[dict[int, Field]]:
         f"Image {number} ({wording.plain(image.sop_instance_uid)}): {wording.image_sentence(image)}"
         for number, image in enumerate(result.images, start=1)
     ]
-    for number, text in enumerate((*caveats, *_algorithm(result), *images), start=1):
+    for number, text in enumerate((*caveats, _algorithm(result.model), *images), start=1):
         yield _text(_COMMENT, str(number), text, marks)
 
 
-def _algorithm(result: StudyResult) -> Iterator[str]:
-    if result.model is not None:
-        made = f"{wording.plain(result.model.name)} {wording.plain(result.model.version)}"
-        yield f"Algorithm: {made}, {'; '.join(wording.algorithm_parameters(result.model))}."
+def _algorithm(model: ModelIdentity) -> str:
+    made = f"{wording.plain(model.name)} {wording.plain(model.version)}"
+    return f"Algorithm: {made}, {'; '.join(wording.algorithm_parameters(model))}."
 
 
 def _text(what: Field, number: str, text: str, marks: Marks) -> dict[int, Field]:
@@ -96,13 +95,9 @@ def _text(what: Field, number: str, text: str, marks: Marks) -> dict[int, Field]
 
 def _how(result: StudyResult, marks: Marks) -> dict[int, Field]:
     """Return when it was observed, by which method and device, and when that was: OBX-14, 17, 18 and 19."""
-    device = device_uid(result.installation, result.model)
-    fields: dict[int, Field] = {14: marks.studied_at, 18: (device, PRODUCT), 19: marks.analysed_at}
-    if result.model is not None:
-        point = wording.operating_point(result.model)
-        method = f"{wording.plain(result.model.name)} {wording.plain(result.model.version)}, {point}"
-        fields[17] = ("", method)
-    return fields
+    device, model = device_uid(result.installation, result.model), result.model
+    method = f"{wording.plain(model.name)} {wording.plain(model.version)}, {wording.operating_point(model)}"
+    return {14: marks.studied_at, 17: ("", method), 18: (device, PRODUCT), 19: marks.analysed_at}
 
 
 def _takes_back(result: StudyResult) -> bool:

@@ -126,7 +126,7 @@ def _outcome(pen: _Pen, result: StudyResult) -> None:
     pen.write(first, 13, x=_MARGIN, right=_RIGHT)
     for sentence in others:
         pen.write(sentence, _TEXT, x=_MARGIN, right=_RIGHT)
-    if result.model is not None and result.outcome == FLAGGED:
+    if result.outcome == FLAGGED:
         pen.write(f"Operating point: {wording.operating_point(result.model)}.", _TEXT, x=_MARGIN, right=_RIGHT)
     pen.y -= 8
 
@@ -178,10 +178,9 @@ def _foot(pen: _Pen, result: StudyResult, analysed: datetime, concluded: datetim
     pen.canvas.setStrokeColorRGB(*_GRAY)
     pen.canvas.line(_MARGIN, pen.y, _RIGHT, pen.y)
     pen.y -= 6
-    if result.model is not None:
-        model = f"Model: {wording.plain(result.model.name)} {wording.plain(result.model.version)}"
-        parameters = "; ".join(wording.algorithm_parameters(result.model))
-        pen.write(f"{model}; {parameters}.", _SMALL, x=_MARGIN, right=_RIGHT)
+    model = f"Model: {wording.plain(result.model.name)} {wording.plain(result.model.version)}"
+    parameters = "; ".join(wording.algorithm_parameters(result.model))
+    pen.write(f"{model}; {parameters}.", _SMALL, x=_MARGIN, right=_RIGHT)
     times = f"Analysis began {_moment(analysed)}, concluded {_moment(concluded)}."
     made = f"Tibabu {wording.plain(result.software_version)}, installation {wording.plain(result.installation)}."
     pen.write(f"{times} {made}", _SMALL, x=_MARGIN, right=_RIGHT)

@@ -88,8 +88,7 @@ def _add_secondary_capture(dataset: Dataset, result: StudyResult, concluded: dat
     dataset.ConversionType = "SYN"
     dataset.SecondaryCaptureDeviceManufacturer = MANUFACTURER
     dataset.SecondaryCaptureDeviceManufacturerModelName = PRODUCT
-    if result.software_version:
-        dataset.SecondaryCaptureDeviceSoftwareVersions = wording.plain(result.software_version)
+    dataset.SecondaryCaptureDeviceSoftwareVersions = wording.plain(result.software_version)
     dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = date(concluded), time(concluded)
 
 

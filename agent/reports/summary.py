@@ -112,10 +112,8 @@ def _image(image: ImageOutcome, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _model(result: StudyResult) -> dict[str, Any] | None:
+def _model(result: StudyResult) -> dict[str, Any]:
     model = result.model
-    if model is None:
-        return None
     return {
         "name": model.name,
         "version": model.version,

@@ -115,17 +115,14 @@ def reason(text: str) -> str:
 def caption(result: StudyResult, image: ImageOutcome, concluded: datetime) -> tuple[str, ...]:
     """Return the lines under a flagged image; `concluded` is in the zone that they show."""
     lines = []
-    if result.model is not None and image.probability is not None:
+    if image.probability is not None:
         chance = probability(image.probability)
         lines.append(f"Suspected pneumonia: probability {chance}. Operating point: {operating_point(result.model)}")
     if (flagged := sum(one.outcome == FLAGGED for one in result.images)) > 1:
         lines.append(f"{_images(flagged)} of this study are flagged: this is the one with the highest probability.")
     lines += [f"{SCOPE} {AS_USUAL}", HEAT_MAP if image.heat_map is not None else NO_HEAT_MAP]
-    if result.model is not None:
-        made = f"{plain(result.model.name)} {plain(result.model.version)}"
-        lines.append(
-            f"{made}, {concluded:%Y-%m-%d %H:%M} UTC{concluded:%z}. Tibabu {plain(result.software_version)}".rstrip()
-        )
+    made = f"{plain(result.model.name)} {plain(result.model.version)}"
+    lines.append(f"{made}, {concluded:%Y-%m-%d %H:%M} UTC{concluded:%z}. Tibabu {plain(result.software_version)}")
     return tuple(lines)
 
 

@@ -51,7 +51,7 @@ def test_it_is_valid_in_every_setting_whatever_the_outcome(
 
 
 def test_a_study_of_which_nothing_is_known_is_valid_too(study: Study, radiograph: Callable[..., Path]) -> None:
-    made = study("not_analysed", radiograph(), model=None)
+    made = study("not_analysed", radiograph())
     empty = {name: "" for name in made.study.__slots__ if isinstance(getattr(made.study, name), str)}
     facts = replace(made.study, **empty | {"order_priority": "LOW", "priority": "LOW"})
     for settings in ({"patient": "create"}, {"imaging_study": "own", "writing": "identifier"}):

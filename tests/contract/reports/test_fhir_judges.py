@@ -35,7 +35,6 @@ def bundles(study: Study, source: Path) -> dict[str, bytes]:
     """Return Bundles by name: every outcome in every way of writing, referring to the patient, and naming the study."""
     results = {outcome: study(outcome, source) for outcome in OUTCOMES}
     results["withdrawn"] = study("not_analysed", source, reason=WITHDRAWN, revision=2)
-    results["no model"] = study("not_analysed", source, model=None)
     nobody = dict.fromkeys(("patient_id", "patient_name", "accession_number", "study_date", "study_description"), "")
     results["nobody"] = replace(results["failed"], study=replace(results["failed"].study, **nobody))
     ways = itertools.product(["id", "identifier"], ["identifier", "search", "create"], ["find", "own", "identifier"])

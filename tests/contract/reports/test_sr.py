@@ -187,13 +187,6 @@ def test_the_purpose_of_the_equipment_is_the_sites_choice(study: Study, source: 
     assert equipment.PurposeOfReferenceCodeSequence[0].CodeMeaning == "Processing Algorithm"
 
 
-def test_a_document_that_no_model_had_a_part_in_says_so(study: Study, source: Path) -> None:
-    document = rendered(study("not_analysed", source, model=None))
-    (equipment,) = document.ContributingEquipmentSequence
-    assert equipment.ContributionDescription == "AI triage: no image was analysed"
-    assert "SoftwareVersions" not in equipment
-
-
 def test_it_is_complete_unverified_and_preliminary(study: Study, source: Path) -> None:
     document = rendered(study("flagged", source))
     assert (document.CompletionFlag, document.VerificationFlag) == ("COMPLETE", "UNVERIFIED")

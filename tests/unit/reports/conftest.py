@@ -49,6 +49,7 @@ def result(model: ModelIdentity, image: Callable[..., ImageOutcome]) -> Callable
             "images": (image(outcome),),
             "evidence": (),
             "installation": "5b4b1c8e-1111-4222-8333-123456789abc",
+            "software_version": "0.1.0",
             "study": StudyFacts(received_at=datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC)),
         }
         return StudyResult(outcome=outcome, **(given | fields))

@@ -44,12 +44,6 @@ def test_a_study_is_flagged_exactly_when_an_image_is(image: Make, result: MakeRe
             result(outcome, images=images)
 
 
-def test_an_analysed_image_was_analysed_by_a_model(result: MakeResult) -> None:
-    assert result("failed", model=None).model is None
-    with pytest.raises(ValueError, match="expected the model"):
-        result("not_flagged", model=None)
-
-
 @pytest.mark.parametrize("field", ["analysed_at", "concluded_at"])
 def test_times_are_aware(result: MakeResult, field: str) -> None:
     naive = datetime(2026, 3, 1, tzinfo=UTC).replace(tzinfo=None)
