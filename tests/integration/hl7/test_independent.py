@@ -59,6 +59,7 @@ def result(**fields: Any) -> StudyResult:
         "images": (),
         "evidence": (),
         "installation": "here",
+        "software_version": "0.1.0",
         "study": StudyFacts(patient_id="4711", patient_name="Yamada^Tarou=山田^太郎", received_at=AT),
     }
     return StudyResult(**(values | fields))
