@@ -10,13 +10,11 @@ from sqlalchemy import select, update
 
 from db.alerts import LEASE, Claim, Rules, claim_alerts, settle_alert
 from db.breaker import note_answer, note_fault
-from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.conclusion import ReportOrder
 from db.confirmation import record_stored, record_unconfirmed
 from db.delivery_attempt import Begun, begin_attempt, record_failed_attempt
 from db.delivery_state import DeliveryState
 from db.forwarding import QUARANTINED
-from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_deliveries
 from db.schema.domain import delivery
 from db.trouble import Trouble
@@ -31,22 +29,8 @@ class Watch:
     def __init__(self, ledger: Any) -> None:
         self.ledger, self.database = ledger, ledger.database
         study_id = ledger.receive(candidate=False).study_id
-        ledger.now += timedelta(hours=1)
-        close_due(self.database, ledger.queue, now=ledger.now)
-        facts = dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x")
-        conclusion = Conclusion(
-            study_id=study_id,
-            revision=1,
-            outcome=StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason="no candidate"),
-            threshold=0.5,
-            analysed_at=ledger.now,
-            concluded_at=ledger.now,
-            reports=tuple(
-                ReportOrder(kind=kind, media_type="application/dicom", destinations=("pacs",)) for kind in ("a", "b")
-            ),
-            **facts,
-        )
-        assert record_conclusion(self.database, ledger.queue, conclusion)
+        orders = (ReportOrder(kind=kind, media_type="application/dicom", destinations=("pacs",)) for kind in ("a", "b"))
+        ledger.conclude(study_id, *orders)
         with self.database.read() as connection:
             self.ids = list(connection.scalars(select(delivery.c.id).order_by(delivery.c.id)))
 

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from db.amendment import amendment_to_record, enqueue_amendments, record_amendment, request_amendment
-from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
+from db.analysis import compare_task, record_comparison
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.delivery import delivery_task
 from db.delivery_attempt import Hold, acknowledge, begin_attempt
 from db.lifecycle import State
 from db.orders import apply_order
-from db.outcome import Outcome, study_outcome
+from db.outcome import study_outcome
 from db.priority import Priority
 from db.reading import record_read
 from db.schema.domain import instance, study
@@ -35,28 +35,14 @@ def record(ledger: Any) -> StudyRecord:
 def study_id(ledger: Any) -> int:
     """Return a concluded, flagged study with an SR that waits."""
     received = ledger.receive()
-    task = score_task(ledger.database, received.instance_id)
+    ledger.score(received.instance_id)
     at = ledger.now
-    flagged = ImageResult(outcome=Outcome.FLAGGED, probability=0.9, started_at=at, finished_at=at)
-    record_image_result(ledger.database, ledger.queue, task, flagged, allowances=ledger.allowances)
     ledger.now += timedelta(seconds=31)
     close_due(ledger.database, ledger.queue, now=ledger.now)
     due = study_to_conclude(ledger.database, received.study_id)
     assert due is not None
-    conclusion = Conclusion(
-        study_id=due.study_id,
-        revision=due.revision,
-        outcome=study_outcome(due.images),
-        model_name="m",
-        model_version="1",
-        model_sha256="0" * 64,
-        operating_point="p",
-        threshold=0.5,
-        device_uid="2.25.7",
-        analysed_at=at,
-        concluded_at=ledger.now,
-        reports=(SR,),
-    )
+    given = {"revision": due.revision, "outcome": study_outcome(due.images), "analysed_at": at}
+    conclusion = ledger.conclusion(due.study_id, SR, **given)
     assert record_conclusion(ledger.database, ledger.queue, conclusion)
     return int(received.study_id)
 

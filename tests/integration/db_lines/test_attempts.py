@@ -1,7 +1,6 @@
 """Every attempt is a row: on record before a byte goes, closed with what the receiver said, in order of versions."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Thread
 from typing import Any
 
@@ -9,8 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from db.advance import lock
-from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion, supersede
+from db.conclusion import ReportOrder, supersede
 from db.confirmation import (
     answer_commitment,
     ask_commitment,
@@ -31,7 +29,6 @@ from db.delivery_attempt import (
 )
 from db.delivery_list import count_deliveries, listed_deliveries
 from db.lifecycle import State
-from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_deliveries, requeue_study
 from db.worklist import study_record, worklist_row
 
@@ -47,22 +44,10 @@ class Deliveries:
         self.conclude()
 
     def conclude(self) -> None:
-        self.ledger.now += timedelta(hours=1)
-        close_due(self.ledger.database, self.ledger.queue, now=self.ledger.now)
         row = worklist_row(self.ledger.database, "1.2.3")
         assert row is not None
-        facts = dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x")
-        conclusion = Conclusion(
-            study_id=self.study_id,
-            revision=row.revision,
-            outcome=StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason="no candidate"),
-            threshold=0.5,
-            analysed_at=self.ledger.now,
-            concluded_at=self.ledger.now,
-            reports=(ReportOrder(kind="sr", media_type="m", destinations=("pacs", "ris")),),
-            **facts,
-        )
-        assert record_conclusion(self.ledger.database, self.ledger.queue, conclusion)
+        order = ReportOrder(kind="sr", media_type="m", destinations=("pacs", "ris"))
+        self.ledger.conclude(self.study_id, order, revision=row.revision)
 
     def again(self) -> None:
         """Conclude once more: a new revision, a new version of the report."""

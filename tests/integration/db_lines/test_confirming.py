@@ -11,13 +11,11 @@ from agent.errors import DeliveryError, DestinationDownError
 from agent.line.breaker import Breaker
 from agent.line.confirm import AGAIN, AWAITED, SILENCE, Confirmer
 from agent.line.retry import Backoff
-from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.conclusion import ReportOrder
 from db.confirmation import record_stored
 from db.database import Database
 from db.delivery import DeliveryTask, StoredReport, delivery_task, record_rendered
 from db.delivery_attempt import Begun, begin_attempt
-from db.outcome import Outcome, StudyOutcome
 from db.queue import Done, RetryAt
 from db.worklist import study_record
 from dicom_io.commitment_scu import Answer, Has, Question, Way
@@ -103,19 +101,7 @@ def stored(sqlite_ledger: Any) -> Callable[[Any], Case]:
     """Return `stored(destination)`: the case of a report that it has said it stored."""
     ledger, database = sqlite_ledger, sqlite_ledger.database
     study_id = ledger.receive(candidate=False).study_id
-    ledger.now += timedelta(hours=1)
-    close_due(database, ledger.queue, now=ledger.now)
-    conclusion = Conclusion(
-        study_id=study_id,
-        revision=1,
-        outcome=StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason="no candidate"),
-        threshold=0.5,
-        analysed_at=ledger.now,
-        concluded_at=ledger.now,
-        reports=(ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",)),),
-        **dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x"),
-    )
-    assert record_conclusion(database, ledger.queue, conclusion)
+    ledger.conclude(study_id, ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",)))
     record = study_record(database, "1.2.3")
     assert record is not None
     (row,) = record.deliveries

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from db import kinds
 from db.analysis import ImageResult, record_image_result, score_task
 from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
+from db.conclusion import ReportOrder, record_conclusion, study_to_conclude
 from db.forwarding import Forward
 from db.orders import apply_order
 from db.outcome import Outcome, study_outcome
@@ -230,15 +230,7 @@ def conclude(ledger: Any, at: datetime, study: Study, outcome: Outcome) -> None:
     close_due(ledger.database, ledger.queue, now=at + timedelta(minutes=20))
     due = study_to_conclude(ledger.database, study.id)
     assert due is not None
-    facts = dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x")
-    conclusion = Conclusion(
-        study_id=study.id,
-        revision=due.revision,
-        outcome=study_outcome(due.images),
-        threshold=0.5,
-        analysed_at=at,
-        concluded_at=at,
-        reports=(ReportOrder(kind="oru", media_type="application/hl7-v2", destinations=("ris",), followers=()),),
-        **facts,
-    )
+    order = ReportOrder(kind="oru", media_type="application/hl7-v2", destinations=("ris",), followers=())
+    given = {"revision": due.revision, "outcome": study_outcome(due.images), "analysed_at": at, "concluded_at": at}
+    conclusion = ledger.conclusion(study.id, order, **given)
     assert record_conclusion(ledger.database, ledger.queue, conclusion)

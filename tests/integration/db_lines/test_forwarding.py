@@ -10,8 +10,6 @@ from db import kinds
 from db.audit import AGENT
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
-from db.completion import close_due
-from db.conclusion import Conclusion, record_conclusion
 from db.delivery_state import DeliveryState
 from db.errors import ConstraintError
 from db.forwarding import (
@@ -48,26 +46,7 @@ def due(ledger: Any, study_id: int, destination: str = "archive") -> list[str]:
 
 
 def conclude(ledger: Any, study_id: int, outcome: Outcome, revision: int = 1) -> None:
-    ledger.now += timedelta(hours=1)
-    close_due(ledger.database, ledger.queue, now=ledger.now)
-    assert record_conclusion(
-        ledger.database,
-        ledger.queue,
-        Conclusion(
-            study_id=study_id,
-            revision=revision,
-            outcome=StudyOutcome(outcome=outcome),
-            model_name="m",
-            model_version="1",
-            model_sha256="0" * 64,
-            operating_point="p",
-            threshold=0.5,
-            device_uid="2.25.1",
-            analysed_at=ledger.now,
-            concluded_at=ledger.now,
-            reports=(),
-        ),
-    )
+    ledger.conclude(study_id, outcome=StudyOutcome(outcome=outcome), revision=revision)
 
 
 def test_a_forward_is_committed_with_its_instance_and_one_job_waits_for_many(ledger: Any) -> None:

@@ -8,10 +8,9 @@ from sqlalchemy import select
 
 from agent.line.complete import Completer
 from db import kinds
-from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.conclusion import ReportOrder
 from db.forwarding import Forward
-from db.outcome import Outcome, StudyOutcome
+from db.outcome import Outcome
 from db.queue import Done, Job, Park
 from db.schema.domain import delivery, image_result
 
@@ -53,22 +52,7 @@ def test_what_was_to_be_forwarded_and_was_given_up_waits_for_a_person(ledger: An
 
 def test_a_report_whose_delivery_was_given_up_waits_for_a_person(ledger: Any) -> None:
     study_id = ledger.receive(candidate=False).study_id
-    ledger.now += timedelta(hours=1)
-    close_due(ledger.database, ledger.queue, now=ledger.now)
-    facts: dict[str, Any] = dict.fromkeys(
-        ("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x"
-    )
-    conclusion = Conclusion(
-        study_id=study_id,
-        revision=1,
-        outcome=StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason="no candidate"),
-        threshold=0.5,
-        analysed_at=ledger.now,
-        concluded_at=ledger.now,
-        reports=(ReportOrder(kind="sr", media_type="m", destinations=("pacs",)),),
-        **facts,
-    )
-    assert record_conclusion(ledger.database, ledger.queue, conclusion)
+    ledger.conclude(study_id, ReportOrder(kind="sr", media_type="m", destinations=("pacs",)))
     give_up(ledger, kinds.deliver("pacs"))
     assert deliveries(ledger) == [("pacs", "PARKED", "worker died")]
 

@@ -16,7 +16,7 @@ from db.analysis import (
 from db.attributes import InstanceAttributes
 from db.completion import close_due
 from db.concluded import concluded_study
-from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
+from db.conclusion import ReportOrder, record_conclusion, study_to_conclude
 from db.delivery import (
     RenderedInstance,
     StoredReport,
@@ -52,24 +52,9 @@ def conclude(ledger: Any, study_id: int, *orders: ReportOrder) -> bool:
     study = study_to_conclude(ledger.database, study_id)
     if study is None:
         return False
-    return record_conclusion(
-        ledger.database,
-        ledger.queue,
-        Conclusion(
-            study_id=study_id,
-            revision=study.revision,
-            outcome=study_outcome(study.images, conflict=study.conflict),
-            model_name="m",
-            model_version="1",
-            model_sha256="0" * 64,
-            operating_point="p",
-            threshold=0.5,
-            device_uid="2.25.7",
-            analysed_at=study.analysed_at or ledger.now,
-            concluded_at=ledger.now,
-            reports=orders,
-        ),
-    )
+    outcome = study_outcome(study.images, conflict=study.conflict)
+    given = {"revision": study.revision, "outcome": outcome, "analysed_at": study.analysed_at or ledger.now}
+    return record_conclusion(ledger.database, ledger.queue, ledger.conclusion(study_id, *orders, **given))
 
 
 def row(ledger: Any, uid: str = "1.2.3") -> Any:

@@ -9,7 +9,7 @@ import pytest
 from db.analysis import ImageResult, record_image_result, score_task
 from db.arrival import note_association_ended
 from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
+from db.conclusion import ReportOrder, record_conclusion, study_to_conclude
 from db.delivery import delivery_task
 from db.delivery_attempt import acknowledge
 from db.lifecycle import State
@@ -85,20 +85,12 @@ class Modality:
         return bool(found) and record_withdrawal(self.ledger.database, self.ledger.queue, found)
 
     def conclusion(self, study: Any, orders: tuple[ReportOrder, ...] = ()) -> Any:
-        return Conclusion(
-            study_id=study.study_id,
+        return self.ledger.conclusion(
+            study.study_id,
+            *orders,
             revision=study.revision,
             withdrawals=study.withdrawals,
             outcome=study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn),
-            model_name="m",
-            model_version="1",
-            model_sha256="0" * 64,
-            operating_point="p",
-            threshold=0.5,
-            device_uid="2.25.7",
-            analysed_at=self.ledger.now,
-            concluded_at=self.ledger.now,
-            reports=orders,
         )
 
     @property

@@ -15,7 +15,7 @@ from db.archive import held_instances, was_removed
 from db.archive_columns import AnyOf
 from db.commitment import record_request, stored_copies
 from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.conclusion import ReportOrder, record_conclusion
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
@@ -55,19 +55,12 @@ def delivered(ledger: Any, noon: datetime) -> Callable[..., int]:
         record_conclusion(
             ledger.database,
             ledger.queue,
-            Conclusion(
-                study_id=recorded.study_id,
-                revision=1,
+            ledger.conclusion(
+                recorded.study_id,
+                ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",)),
                 outcome=StudyOutcome(outcome=outcome, reason="", probability=0.5),
-                model_name="m",
-                model_version="1",
-                model_sha256="0" * 64,
-                operating_point="o",
-                threshold=0.5,
-                device_uid="1.9",
                 analysed_at=noon,
                 concluded_at=noon + timedelta(minutes=1),
-                reports=(ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",)),),
             ),
         )
         with ledger.database.begin() as connection:

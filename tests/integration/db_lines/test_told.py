@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from db.amendment import amendment_to_record, record_amendment, request_amendment
-from db.analysis import ImageResult, record_image_result, score_task
 from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
+from db.conclusion import ReportOrder, record_conclusion, study_to_conclude
 from db.delivery_attempt import Begun, Ending, acknowledge, begin_attempt, record_failed_attempt
-from db.outcome import Outcome, study_outcome
+from db.outcome import study_outcome
 from db.worklist import study_record
 
 ASKED = ReportOrder(kind="oru", media_type="application/hl7-v2", destinations=("ris",), followers=())
@@ -26,25 +25,14 @@ def conclude(ledger: Any) -> Callable[[], int]:
 
     def make() -> int:
         received = ledger.receive()
-        task = score_task(ledger.database, received.instance_id)
+        ledger.score(received.instance_id)
         at = ledger.now
-        flagged = ImageResult(outcome=Outcome.FLAGGED, probability=0.9, started_at=at, finished_at=at)
-        record_image_result(ledger.database, ledger.queue, task, flagged, allowances=ledger.allowances)
         ledger.now += timedelta(seconds=31)
         close_due(ledger.database, ledger.queue, now=ledger.now)
         due = study_to_conclude(ledger.database, received.study_id)
         assert due is not None
-        facts = dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x")
-        conclusion = Conclusion(
-            study_id=due.study_id,
-            revision=due.revision,
-            outcome=study_outcome(due.images),
-            threshold=0.5,
-            analysed_at=at,
-            concluded_at=at,
-            reports=(ASKED,),
-            **facts,
-        )
+        given = {"revision": due.revision, "outcome": study_outcome(due.images), "analysed_at": at, "concluded_at": at}
+        conclusion = ledger.conclusion(due.study_id, ASKED, **given)
         assert record_conclusion(ledger.database, ledger.queue, conclusion)
         (row,) = deliveries(ledger)
         return int(row["id"])

@@ -1,16 +1,13 @@
 """What a destination said that it stored, and turns out not to have: it goes again only where it still holds."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion
+from db.conclusion import ReportOrder
 from db.confirmation import record_stored, record_unconfirmed
 from db.delivery_attempt import Begun, begin_attempt, record_failed_attempt
-from db.outcome import Outcome, StudyOutcome
 from db.requeue import requeue_study
 from db.schema.domain import delivery, report, study
 
@@ -32,20 +29,7 @@ class Stored:
             record_stored(self.database, self.id(kind), detail="0000", **facts)
 
     def conclude(self, revision: int) -> None:
-        self.ledger.now += timedelta(hours=1)
-        close_due(self.database, self.ledger.queue, now=self.ledger.now)
-        facts = dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x")
-        conclusion = Conclusion(
-            study_id=self.study_id,
-            revision=revision,
-            outcome=StudyOutcome(outcome=Outcome.NOT_ANALYSED, reason="no candidate"),
-            threshold=0.5,
-            analysed_at=self.ledger.now,
-            concluded_at=self.ledger.now,
-            reports=(SR, NOTE) if revision == 1 else (SR,),
-            **facts,
-        )
-        assert record_conclusion(self.database, self.ledger.queue, conclusion)
+        self.ledger.conclude(self.study_id, *((SR, NOTE) if revision == 1 else (SR,)), revision=revision)
 
     def _one(self, kind: str) -> Any:
         query = select(delivery.c.id, delivery.c.state).join(report).where(report.c.kind == kind).order_by(report.c.id)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
 from db.causes import Cause, reason_of
 from db.completion import close_due
@@ -47,27 +46,20 @@ class Reported:
         return int(received.study_id)
 
     def score(self, instance_id: int) -> None:
-        task = score_task(self.database, instance_id)
-        at = self.ledger.now
-        found = ImageResult(outcome=Outcome.FLAGGED, probability=0.9, started_at=at, finished_at=at)
-        record_image_result(self.database, self.queue, task, found, allowances=self.ledger.allowances)
+        self.ledger.score(instance_id)
 
     def conclusion(self, due: Any) -> Conclusion:
         assert due is not None
-        facts = dict.fromkeys(("model_name", "model_version", "model_sha256", "operating_point", "device_uid"), "x")
         taken = None if due.takes_back is None else TakenBack(cause=due.takes_back, reason=due.withdrawn, note=NOTE)
-        return Conclusion(
-            study_id=due.study_id,
+        found: Conclusion = self.ledger.conclusion(
+            due.study_id,
+            *(() if due.conflict else (SR,)),
             revision=due.revision,
             withdrawals=due.withdrawals,
             outcome=study_outcome(due.images, withdrawn=due.withdrawn, conflict=due.conflict),
-            threshold=0.5,
-            analysed_at=self.ledger.now,
-            concluded_at=self.ledger.now,
-            reports=() if due.conflict else (SR,),
             taken_back=taken,
-            **facts,
         )
+        return found
 
     def conclude(self) -> None:
         self.ledger.now += timedelta(hours=1)
