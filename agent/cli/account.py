@@ -90,11 +90,11 @@ def reset(name: str, codes: bool, config: Config, as_json: bool) -> None:  # noq
     with opened(config) as database:
         record = account_named(database, name)
         hashed = Hasher().hash(password)
+        if codes:  # and with the app the password, where that is too short to stand alone
+            account_changes.remove_app(database, record, who=_who(), now=now)
         account_changes.reset_password(
             database, record, hashed, ends_at=now + INITIAL_PASSWORD_LASTS, who=_who(), now=now
         )
-        if codes:
-            account_changes.remove_app(database, record, who=_who(), now=now)
     _print_password(record.name, password, as_json=as_json)
 
 

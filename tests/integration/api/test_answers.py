@@ -126,6 +126,7 @@ def test_a_study_is_analysed_again_by_whoever_saw_how_it_stands(site: Site, api:
     tag = api.get(path).headers["etag"]
     assert api.post(f"{path}/requeue").status_code == 428
     assert api.post(f"{path}/requeue", headers={"If-Match": '"1-0-1"'}).status_code == 412
+    assert api.post(f"{path}/requeue", headers={"If-Match": "no tag"}).status_code == 412
     assert api.post(f"{path}/requeue", headers={"If-Match": tag}).json() == {"revision": 2}
     assert api.get(path).json()["study"]["outcome"]["updating"] is True
     assert api.post(f"{path}/requeue", headers={"If-Match": tag}).status_code == 412
@@ -139,6 +140,11 @@ def test_jobs_are_counted_and_parked_ones_run_again(api: httpx.Client) -> None:
     assert depth["deliver:PACS"]["waiting"]
     assert api.get("/jobs/parked").json() == {"items": [], "more": 0}
     assert api.post("/jobs/retry", json={"kind": "score", "key": "1"}).status_code == 404
+
+
+def test_the_audit_trail_is_searched_by_times_with_their_offset(api: httpx.Client) -> None:
+    wanted = {"since": "2020-01-01T01:00:00+01:00", "until": "2020-01-01T00:00:00Z"}
+    assert api.post("/audit/search", json=wanted).json()["items"] == []
 
 
 def test_destinations_are_told_with_what_is_under_way_and_tried(api: httpx.Client) -> None:
@@ -180,6 +186,8 @@ def test_the_state_of_the_system_is_told(api: httpx.Client, path: str) -> None:
         ("GET", "/worklist?limit=0", None, 422),
         ("GET", "/worklist?after=yesterday", None, 422),
         ("DELETE", "/worklist", None, 405),
+        ("POST", "/audit/search", b'{"since": 1767225600}', 422),
+        ("POST", "/audit/search", b'{"since": "2026-01-01"}', 422),
         ("POST", "/deliveries/requeue", b'{"delivery_id": ', 400),
         ("POST", "/deliveries/requeue", b'{"delivery": 1}', 422),
         ("POST", "/deliveries/requeue", b" " * (1 << 21), 413),

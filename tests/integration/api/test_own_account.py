@@ -51,12 +51,18 @@ def test_an_app_is_set_up_by_its_first_code_and_removed_after_a_fresh_proof(
     assert jane.post(f"{API}/proof", json={"password": PASSWORD}).status_code == 204
     offered = jane.post(f"{API}/app").json()
     assert offered["uri"].startswith("otpauth://totp/")
+    assert jane.post(f"{API}/app").json() == offered, "who asks twice has one app"
     assert jane.ask("PUT", f"{API}/app", json={"code": "nothing"}).status_code == 422
     made = jane.ask("PUT", f"{API}/app", json={"code": pyotp.TOTP(offered["secret"]).at(hand.now)})
     assert len(set(made.json()["recovery_codes"])) == 10
     told = jane.get(API).json()
     assert (told["account"]["has_codes"], told["recovery_codes_left"]) == (True, 10)
     assert offered["secret"] not in jane.get(API).text
+    short = {"present": PASSWORD, "password": "vk7 qwmz"}
+    assert jane.ask("PUT", f"{API}/password", json=short).status_code == 204
+    alone = jane.ask("DELETE", f"{API}/app")
+    assert (alone.status_code, "too short to stand alone" in alone.json()["detail"]) == (409, True)
+    jane.ask("PUT", f"{API}/password", json={"present": "vk7 qwmz", "password": PASSWORD})
     assert jane.ask("DELETE", f"{API}/app").status_code == 204
     assert not account_named(sqlite_database, "jane").has_codes
     assert jane.get(API).status_code == 401
@@ -74,6 +80,9 @@ def test_an_app_that_the_roles_need_is_not_removed(
     strict.cookies = root.cookies
     refused = strict.ask("DELETE", f"{API}/app")
     assert (refused.status_code, "need the codes" in refused.json()["detail"]) == (409, True)
+    page = strict.post("/account/app/remove")
+    assert (page.status_code, "need the codes" in page.text) == (409, True)
+    assert account_named(sqlite_database, "root").has_codes
 
 
 def test_sessions_are_listed_and_ended_and_nobody_elses(

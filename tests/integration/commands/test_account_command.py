@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli import account as command
 from agent.cli.commands import tibabu
-from db.accounts import account_for_sign_in
+from db.accounts import Codes, account_for_sign_in, account_named, set_codes, set_password
 from db.database import open_database
 
 Run = Callable[..., Result]
@@ -74,6 +75,22 @@ def test_an_account_is_changed_and_the_last_admin_stays(run: Run) -> None:
     assert run("account", "disable", "nobody").exit_code == 1
     assert run("account", "create", "root", "--role", "admin").exit_code == 1
     assert run("account", "create", "x", "--role", "emperor").exit_code == 2
+
+
+def test_who_lost_the_app_beside_a_short_password_gets_in_by_the_new_one(run: Run, tmp_path: Path) -> None:
+    """A password too short to stand alone ends with the app, and the one that is printed does not end with it."""
+    run("account", "create", "jane", "--role", "reader")
+    database = open_database(f"sqlite:///{tmp_path / 'var/tibabu.db'}")
+    made = account_named(database, "jane")
+    with database.begin() as connection:
+        set_codes(connection, made.id, Codes("JBSWY3DPEHPK3PXP", 0, ("a" * 64,)))
+        set_password(connection, made.id, "hash of vk7 qwmz", long=False, now=datetime.now(UTC))
+    printed = re.search(r"(\w{5}-){3}\w{5}", run("account", "reset", "jane", "--codes").stdout)
+    found = account_for_sign_in(database, "jane")
+    database.dispose()
+    assert printed is not None
+    assert found is not None
+    assert (found[0].has_codes, found[1].password_hash) == (False, f"hash of {printed[0]}")
 
 
 def test_check_says_who_reaches_the_pages(run: Run, tmp_path: Path) -> None:

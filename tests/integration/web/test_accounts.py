@@ -82,6 +82,9 @@ def test_changes_of_an_account_take_effect_and_are_on_record(
     admin.post("/accounts/jane/disable")
     assert jane.get("/system").status_code == 303
     assert jane.sign_in("jane").status_code == 422
+    assert re.search(r"<td[^>]*>\s*disabled\s*<", admin.get("/accounts").text)
+    none = admin.post("/accounts/jane/roles", data={})
+    assert (none.status_code, account_named(sqlite_database, "jane").roles) == (409, {"operator"})
     admin.post("/accounts/jane/enable")
     assert "Give a new initial password" in admin.get("/accounts/jane").text
     assert admin.post("/accounts/jane/reset").status_code == 200
@@ -117,6 +120,8 @@ def test_what_is_dangerous_asks_for_a_proof_that_is_fresh(admin: Any, sqlite_dat
     assert asked.headers["location"] == "/account/confirm?next=/accounts/new"
     assert admin.post("/accounts/new", data={"name": "jane", "role": ["reader"]}).status_code == 303
     assert admin.post("/accounts/root/reset").status_code == 303
+    for path in ("/account/app/remove", "/account/sessions/end", "/tokens", "/tokens/revoke"):
+        assert admin.post(path, data={"name": "ris"}).headers["location"].startswith("/account/confirm?next="), path
     assert [one.name for one in accounts(sqlite_database)] == ["root"]
     assert admin.post("/account/confirm", data={"password": "guess"}).status_code == 422
     before = admin.cookies["tibabu"]
@@ -232,6 +237,7 @@ def test_a_program_gets_a_token_that_is_shown_once_and_ends_with_its_account(
 ) -> None:
     made = admin.post("/accounts/new", data={"name": "ris", "role": ["service"]})
     assert made.headers["location"] == "/tokens"
+    assert "none: nobody signs in" in admin.get("/accounts").text
     form = {"name": "ris-1", "account": "ris", "scope": ["system:read", "everything"]}
     page = admin.post("/tokens", data=form)
     found = re.search(r"tibabu_[\w-]{43}", page.text)

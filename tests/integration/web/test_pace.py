@@ -22,6 +22,18 @@ def test_a_burst_is_answered_and_then_so_many_a_second() -> None:
     assert [counted.wait("jane", allowed) for _ in range(4)] == [0, 0, 0, 0.5]
 
 
+def test_so_many_are_remembered_and_of_more_who_asked_longest_ago_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace, "_REMEMBERED", 2)
+    counted, allowed = Pace(lambda: 0.0), Allowed(burst=1, per_second=1)
+    assert [counted.wait(name, allowed) for name in ("jane", "john", "jane", "joan")] == [0, 0, 1, 0]
+    assert counted.wait("john", allowed) == 0, "john was forgotten"
+    for shown in (b"1", b"2", b"3"):
+        counted.remember(shown, found=True)
+    assert [counted.is_known(shown) for shown in (b"1", b"2", b"3")] == [False, True, True]
+
+
 def test_who_asks_too_often_is_told_when_to_ask_again(
     sqlite_database: Database, visit: Callable[..., Any], make_person: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
