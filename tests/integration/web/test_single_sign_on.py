@@ -45,7 +45,7 @@ def browse(
         section = OidcSection(
             issuer=provider.issuer,
             client_id="tibabu",
-            secret_file=secret,
+            secret_file=secret if settings.pop("secret", True) else None,
             roles={"radiologists": "reader", "it": "admin"},
             tls_ca_file=settings.pop("ca_file", provider.ca_file),
         )
@@ -202,6 +202,23 @@ def test_a_provider_that_cannot_be_reached_or_is_another_is_said(
     other, _ = make_certificate(tmp_path)
     answer = browse(ca_file=other).get("/sign-in/provider")
     assert (answer.status_code, "cannot be reached just now" in answer.text) == (503, True)
+
+
+@pytest.mark.parametrize(("methods", "has_secret"), [(["client_secret_post"], True), (["none"], False)])
+def test_who_we_are_is_said_to_the_provider_as_it_wants_it(
+    browse: Browse, provider: OpenId, methods: list[str], *, has_secret: bool
+) -> None:
+    """OpenID Connect Core 1.0, section 9."""
+    provider.methods = methods
+    assert sign_in(browse(secret=has_secret), provider).status_code == 303
+
+
+def test_a_code_that_the_provider_does_not_take_lets_nobody_in(browse: Browse, provider: OpenId) -> None:
+    browser = browse()
+    back = provider.authorize(browser.get("/sign-in/provider").headers["location"])
+    provider.issued.clear()
+    assert browser.get(back).status_code == 422
+    assert browser.get("/").status_code == 303
 
 
 def test_a_configuration_of_another_issuer_is_not_believed(browse: Browse, provider: OpenId) -> None:
