@@ -129,13 +129,18 @@ class FolderStore:
 def make_folders(root: Path) -> None:
     """Make the folders of stored files and of those that arrive, and remove what writers that died have left there."""
     for name in (INCOMING, *FOLDERS):
-        (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
-        _remove_stale(root / name)
+        folder = root / name
+        try:
+            folder.mkdir(_FOLDER_MODE)
+        except FileExistsError:
+            _remove_stale(folder)
 
 
 def _remove_stale(folder: Path) -> None:
     """Remove temporary files that no living writer can still be writing."""
-    for path in folder.glob(f"*{TEMPORARY}"):
-        with contextlib.suppress(FileNotFoundError):  # another process may be tidying up too
-            if path.stat().st_mtime < time.time() - _STALE_SECONDS:
-                path.unlink()
+    with os.scandir(folder) as entries:  # glob takes as long again, which 257 folders show at each start of a process
+        for entry in entries:
+            if entry.name.endswith(TEMPORARY):
+                with contextlib.suppress(FileNotFoundError):  # another process may be tidying up too
+                    if entry.stat().st_mtime < time.time() - _STALE_SECONDS:
+                        Path(entry.path).unlink()
