@@ -92,7 +92,7 @@ def test_a_page_is_accessible_and_complains_of_nothing(
 ) -> None:
     values = OF_REPORT if path.endswith("/instances/{sop_instance_uid}/report") else VALUES
     address = home + re.sub(r"{(\w+)[^}]*}", lambda found: values[found[1]], path)
-    with httpx.stream("GET", address, timeout=20, trust_env=False) as answer:  # a stream of events has no end
+    with httpx.stream("GET", address, timeout=60, trust_env=False) as answer:  # a stream of events has no end
         assert answer.status_code == 200
         if not answer.headers["content-type"].startswith("text/html") or not answer.read().startswith(b"<!doctype"):
             return  # no page, or a part of one

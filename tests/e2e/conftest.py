@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -275,17 +274,3 @@ def radiograph(tmp_path_factory: pytest.TempPathFactory, small_chest: NDArray[np
         return dataset
 
     return make
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., None]:
-    """Return `eventually(predicate, timeout=300)`, as for every test, here for fixtures that a module shares, too."""
-
-    def wait_for(predicate: Callable[[], object], timeout: float = PATIENCE) -> None:
-        deadline = time.monotonic() + timeout
-        while not predicate():
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {timeout:g} s")
-            threading.Event().wait(0.1)
-
-    return wait_for

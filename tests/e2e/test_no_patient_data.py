@@ -76,15 +76,18 @@ def ask_for_the_patient(agent: Any) -> None:
         "AccessionNumber": "ACC-0815",
     }
     base = agent.said["dicomweb"][-1]["url"]
-    assert httpx.get(f"{base.rstrip('/')}/studies", params=asked, headers=who).status_code in {200, 204}
-    assert httpx.get(f"{base.rstrip('/')}/studies", params=asked | {"PatientID": "\\PID-4711\\"}).status_code == 401
-    assert httpx.get(agent.url, params={"q": "Zzyzx PID-4711"}).status_code == 200
+    assert httpx.get(f"{base.rstrip('/')}/studies", params=asked, headers=who, timeout=60).status_code in {200, 204}
+    assert (
+        httpx.get(f"{base.rstrip('/')}/studies", params=asked | {"PatientID": "\\PID-4711\\"}, timeout=60).status_code
+        == 401
+    )
+    assert httpx.get(agent.url, params={"q": "Zzyzx PID-4711"}, timeout=60).status_code == 200
 
 
 def links(url: str) -> list[str]:
     """Return the addresses of all pages and files that the list and its pages of studies point to."""
-    to_studies = re.findall(r'(?:href|src|action)="([^"]+)"', httpx.get(url).raise_for_status().text)
-    pages = [httpx.get(httpx.URL(url).join(link)) for link in dict.fromkeys(to_studies)]
+    to_studies = re.findall(r'(?:href|src|action)="([^"]+)"', httpx.get(url, timeout=60).raise_for_status().text)
+    pages = [httpx.get(httpx.URL(url).join(link), timeout=60) for link in dict.fromkeys(to_studies)]
     return to_studies + [link for page in pages for link in re.findall(r'(?:href|src|action)="([^"]+)"', page.text)]
 
 
@@ -101,7 +104,8 @@ COUNTED = {
 def scraped(agent: Any) -> str:
     """Return what the process of the metrics says; that of the pages says the same."""
     first, second = (
-        httpx.get(url).raise_for_status().text for url in (agent.said["metrics"][0]["url"], f"{agent.url}metrics")
+        httpx.get(url, timeout=60).raise_for_status().text
+        for url in (agent.said["metrics"][0]["url"], f"{agent.url}metrics")
     )
     counts = counted(first)
     assert all(count >= counts[event] for event, count in counted(second).items())

@@ -68,7 +68,7 @@ def test_what_one_host_receives_another_scores_and_reports_and_a_store_that_was_
             receiving.ready("receive", times=2)
             with running(working, ("work", "deliver", "clock")):
                 assert all(one.stored for one in receiving.send(radiograph(1)))
-                eventually(lambda: receiving.has_delivered(1), timeout=120)
+                eventually(lambda: receiving.has_delivered(1))
                 assert len(pacs.datasets()) == 1
                 before, var = _names(client), working.config.parent / "var"
                 assert len(before) > 1, "expected the image and its report in the bucket"
@@ -82,7 +82,7 @@ def test_what_one_host_receives_another_scores_and_reports_and_a_store_that_was_
                 new_s3_server.start()
                 client = bucket()
                 assert all(one.stored for one in receiving.send(late))
-                eventually(lambda: receiving.has_delivered(2), timeout=120)
+                eventually(lambda: receiving.has_delivered(2))
                 assert not _names(client) & before, "expected the new server to hold what came since"
         assert {one["status"] for one in receiving.events("instance_refused")} == {"A700"}
         for one in (receiving, working):

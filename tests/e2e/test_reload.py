@@ -73,7 +73,7 @@ def test_new_peers_and_rules_count_for_who_connects_then_and_who_is_connected_go
 
 
 def test_the_api_has_the_file_read_again_and_says_why_a_bad_one_is_refused_whole(agent: Any) -> None:
-    site = httpx.Client(base_url=agent.url, headers={"Origin": agent.url.rstrip("/")})
+    site = httpx.Client(base_url=agent.url, headers={"Origin": agent.url.rstrip("/")}, timeout=60)
     api = "api/v1/configuration/reload"
     agent.config.write_text(agent.plain + XRAY + '[[peers]]\nae_title = "CT"\nmay = ["fly"]\n')
     answer = site.post(api)
@@ -100,7 +100,9 @@ def test_the_api_has_the_file_read_again_and_says_why_a_bad_one_is_refused_whole
 
 def test_the_port_is_for_the_next_start(agent: Any) -> None:
     agent.config.write_text(agent.plain.replace('host = "127.0.0.1"', 'host = "127.0.0.2"', 1) + CT)
-    answer = httpx.post(f"{agent.url}api/v1/configuration/reload", headers={"Origin": agent.url.rstrip("/")})
+    answer = httpx.post(
+        f"{agent.url}api/v1/configuration/reload", headers={"Origin": agent.url.rstrip("/")}, timeout=60
+    )
     assert answer.status_code == 409
     assert "receive.host: expected to stay until the next start." in answer.json()["detail"]
     assert not is_known(agent, "CT")

@@ -53,7 +53,7 @@ def test_a_role_that_nobody_listens_to_serves_all_the_same(configure: Any, event
     try:
         eventually(lambda: agent.events("ready") or process.poll() is not None)
         (ready,) = agent.events("ready")
-        assert httpx.get(ready["url"]).status_code == 200
+        assert httpx.get(ready["url"], timeout=60).status_code == 200
     finally:
         process.terminate()
         assert process.wait(60) == 0

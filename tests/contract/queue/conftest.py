@@ -86,7 +86,7 @@ def working() -> Callable[..., contextlib.AbstractContextManager[threading.Event
             yield stop
         finally:
             stop.set()
-            thread.join(timeout=30)
+            thread.join(timeout=60)
             assert not thread.is_alive(), "the worker did not drain"
             assert failures == []
 

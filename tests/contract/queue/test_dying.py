@@ -41,7 +41,7 @@ def test_a_killed_worker_s_job_comes_back_and_is_run_by_another(
         return Done()
 
     with working(queue, {"a": handle}):
-        assert ended.wait(30)
+        assert ended.wait(60)
     assert [job.attempt for job in jobs] == [2]
     assert queue.depth(utc_now()) == ()
 
@@ -63,7 +63,7 @@ def test_a_job_that_kills_its_worker_three_times_is_parked(
     enqueue("1")
     for _ in range(3):
         worker = worker_process("die")
-        assert worker.wait(timeout=30) == -9
+        assert worker.wait(timeout=60) == -9
         eventually(lambda: queue.reap(utc_now()) == 1)
     (parked,) = queue.parked()
     assert (parked.key, parked.reason, parked.attempts) == ("1", "worker died", 3)
@@ -79,7 +79,7 @@ def test_a_job_that_crashes_its_process_is_parked_and_those_that_ran_beside_it_a
     seen: list[list[str]] = []
     for _ in range(3):
         worker = worker_process("poisoned")
-        seen.append(sorted(worker.communicate(timeout=30)[0].split()))
+        seen.append(sorted(worker.communicate(timeout=60)[0].split()))
         assert worker.returncode == -signal.SIGSEGV
         eventually(lambda: not depth(queue)[1] or queue.reap(utc_now()) < 0)
     assert seen == [["innocent", "poison"]] * 3
@@ -113,16 +113,16 @@ def test_a_worker_that_was_taken_for_dead_cannot_settle_its_successor_s_job(
 
     def handle(_job: Job) -> Settlement:
         entered.set()
-        release.wait(30)
+        release.wait(60)
         return Done()
 
     with working(queue, {"a": handle}):
-        assert entered.wait(30)
+        assert entered.wait(60)
         worker.send_signal(signal.SIGUSR1)  # to end its run and settle
         worker.send_signal(signal.SIGCONT)  # as it wakes
         assert first_key(worker) == "ended"
         worker.terminate()
-        assert worker.wait(timeout=30) == 0
+        assert worker.wait(timeout=60) == 0
         assert depth(queue) == (0, 1, 0)
         release.set()
     assert queue.depth(utc_now()) == ()

@@ -518,7 +518,7 @@ def test_a_job_that_takes_longer_than_its_kind_may_is_blamed_and_its_process_end
     put("1")
 
     def handle(_job: Job) -> Done:
-        assert ended.wait(30)
+        assert ended.wait(60)
         stop.set()
         return Done()
 

@@ -40,7 +40,7 @@ def test_a_job_that_is_done_is_forgotten(queue: Queue, enqueue: Enqueue, working
     enqueue("1")
     handle = Script(Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     assert queue.depth(utc_now()) == ()
     assert queue.parked() == ()
 
@@ -50,7 +50,7 @@ def test_a_job_to_be_tried_again_comes_at_the_time_it_said(queue: Queue, enqueue
     again = utc_now() + timedelta(seconds=0.6)
     handle = Script(RetryAt(again, "busy"), Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     assert [job.attempt for job in handle.jobs] == [1, 2]
     assert handle.jobs[0].due_at == handle.jobs[1].due_at
     assert timedelta(0) <= handle.at[1] - again < timedelta(seconds=10)
@@ -82,9 +82,9 @@ def test_a_job_that_runs_says_since_when_it_is_due_and_who_has_it(
     both = threading.Barrier(2)
 
     def handle(_job: Job) -> Done:
-        if both.wait(30) == 0:
+        if both.wait(60) == 0:
             seen.append(queue.running())
-        both.wait(30)
+        both.wait(60)
         return Done()
 
     with working(queue, {"a": handle}, concurrency=2):
@@ -101,12 +101,12 @@ def test_a_requeued_job_runs_as_if_it_were_new(queue: Queue, enqueue: Enqueue, w
     enqueue("1", due=30)
     first = Script(RetryAt(utc_now(), "busy"), Park("no"))
     with working(queue, {"a": first}):
-        assert first.ended.wait(30)
+        assert first.ended.wait(60)
     assert queue.requeue("a", "1", utc_now() - timedelta(seconds=1))
     assert queue.parked() == ()
     second = Script(Done())
     with working(queue, {"a": second}):
-        assert second.ended.wait(30)
+        assert second.ended.wait(60)
     assert [job.attempt for job in second.jobs] == [1]
     assert second.jobs[0].due_at == first.jobs[0].due_at
 
@@ -121,12 +121,12 @@ def test_enqueueing_a_parked_job_takes_it_out_of_parking(queue: Queue, enqueue: 
     enqueue("1")
     handle = Script(Park("no"))
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     enqueue("1")
     assert queue.parked() == ()
     handle = Script(Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     assert handle.jobs[0].attempt == 1
     assert queue.depth(utc_now()) == ()
 
@@ -146,7 +146,7 @@ def test_no_job_is_parked_for_outages_of_the_database(queue: Queue, enqueue: Enq
     enqueue("1")
     handle = Script(*[DatabaseUnavailableError() for _ in range(5)], Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     assert (queue.parked(), queue.depth(utc_now())) == ((), ())
 
 
@@ -157,7 +157,7 @@ def test_the_pauses_after_exceptions_grow_as_the_policy_says(
     enqueue("1")
     handle = Script(ValueError(), ValueError(), Done())
     with working(patient, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     pauses = [after - before for before, after in zip(handle.at, handle.at[1:], strict=False)]
     assert timedelta(seconds=0.2) <= pauses[0] < timedelta(seconds=10)
     assert timedelta(seconds=0.8) <= pauses[1] < timedelta(seconds=10)
@@ -168,7 +168,7 @@ def test_only_exceptions_in_a_row_count(queue: Queue, enqueue: Enqueue, working:
     enqueue("1")
     handle = Script(ValueError(), ValueError(), RetryAt(now, "busy"), ValueError(), ValueError(), Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     assert [job.attempt for job in handle.jobs] == [1, 2, 3, 4, 5, 6]
     assert queue.depth(utc_now()) == ()
 
@@ -188,7 +188,7 @@ def test_a_handler_that_exits_its_thread_does_not_keep_its_job(
     enqueue("1")
     handle = Script(SystemExit(), Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     assert queue.depth(utc_now()) == ()
 
 
@@ -202,7 +202,7 @@ def test_what_a_handler_raises_is_logged_without_its_message(
     error.__cause__ = cause
     handle = Script(error, Done())
     with working(queue, {"a": handle}):
-        assert handle.ended.wait(30)
+        assert handle.ended.wait(60)
     (record,) = [record for record in caplog.records if record.message == "job_raised"]
     assert vars(record)["error"] == "ValueError"
     assert vars(record)["key"] == "1"
@@ -222,6 +222,6 @@ def test_parked_jobs_of_one_key_do_not_pile_up(queue: Queue, enqueue: Enqueue, w
     again, ended = threading.Event(), threading.Event()
     enqueue("1")
     with working(queue, {"a": handle}):
-        assert ended.wait(30)
+        assert ended.wait(60)
     assert [(parked.key, parked.reason) for parked in queue.parked()] == [("1", "second")]
     assert isinstance(queue.parked()[0], ParkedJob)

@@ -18,7 +18,7 @@ def test_a_process_whose_job_hangs_ends_and_the_third_time_that_job_is_parked_an
     enqueue("works", "b")
 
     def replaced() -> None:
-        assert worker_process("hang").wait(timeout=30) == 70
+        assert worker_process("hang").wait(timeout=60) == 70
         assert not any(depth.running for depth in queue.depth(utc_now()))  # at once: no lease has to run out
 
     replaced()
@@ -42,6 +42,6 @@ def test_a_process_in_which_native_code_hangs_with_python_s_lock_ends_itself(
 ) -> None:
     enqueue("1")
     worker = worker_process("seize")
-    assert worker.wait(timeout=30) == 1
+    assert worker.wait(timeout=60) == 1
     eventually(lambda: queue.reap(utc_now()) == 1)
     assert [depth.waiting for depth in queue.depth(utc_now())] == [1]

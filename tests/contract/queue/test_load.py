@@ -96,7 +96,7 @@ def test_under_load_with_workers_that_are_killed_each_effect_comes_once_and_in_o
         victim.end(kill=True)
         workers.append(worker())
     enqueue(range(JOBS // 2, JOBS))  # while they work
-    eventually(lambda: queue.reap(utc_now()) == 0 and queue.depth(utc_now()) == (), 300)
+    eventually(lambda: queue.reap(utc_now()) == 0 and queue.depth(utc_now()) == ())
     for survivor in workers[KILLED:]:
         survivor.end()
 

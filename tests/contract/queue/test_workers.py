@@ -150,7 +150,7 @@ def hear(announced: Announcements) -> None:
     stop = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         try:
-            threads.submit(announced.wait, stop, 600).result(30)
+            threads.submit(announced.wait, stop, 600).result(60)
         finally:
             stop.set()
 

@@ -46,7 +46,7 @@ def archive(tmp_path: Path, free_port: Callable[[], int], eventually: Callable[.
         yield peer
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def answers(peer: Peer) -> bool:

@@ -36,7 +36,7 @@ class Server:
         return self._to.send(Outgoing(document.media_type, document.data, document.identifier, "1.2.3"))
 
     def held(self, kind: str) -> list[dict[str, Any]]:
-        found = httpx.get(f"{self.url}/{kind}", timeout=20).raise_for_status().json()
+        found = httpx.get(f"{self.url}/{kind}", timeout=60).raise_for_status().json()
         return [entry["resource"] for entry in found.get("entry", ())]
 
     def counts(self) -> Counter[str]:
@@ -57,7 +57,7 @@ def running() -> Iterator[Server]:
 
 @pytest.fixture
 def server(running: Server) -> Server:
-    httpx.delete(running.url, timeout=20)
+    httpx.delete(running.url, timeout=60)
     return running
 
 
@@ -92,7 +92,7 @@ def test_what_others_keep_there_is_used_and_not_changed(server: Server, study: S
     made = study("flagged", source)
     theirs = {"resourceType": "ImagingStudy", "status": "available", "subject": {"display": "somebody"}}
     uid = {"system": "urn:dicom:uid", "value": f"urn:oid:{made.study_instance_uid}"}
-    posted = httpx.post(f"{server.url}/ImagingStudy", json=theirs | {"identifier": [uid]}, timeout=20).json()
+    posted = httpx.post(f"{server.url}/ImagingStudy", json=theirs | {"identifier": [uid]}, timeout=60).json()
     server.send(made, imaging_study="find")
     (images,) = server.held("ImagingStudy")
     assert images == posted

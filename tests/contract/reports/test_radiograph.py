@@ -48,5 +48,5 @@ def test_it_ends_when_nobody_has_asked_for_a_while() -> None:
     decoder.first_frame(SMALL)
     timer = decoder._timer
     if timer is not None:
-        timer.join(30)
+        timer.join(60)
     assert not decoder.keeps

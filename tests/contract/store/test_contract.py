@@ -101,7 +101,7 @@ def test_many_that_put_at_once_are_each_stored(place: Any) -> None:
     store, together, stored = place.open(), threading.Barrier(4), dict[int, Any]()
 
     def put(size: int) -> None:
-        together.wait(10)
+        together.wait(60)
         stored[size] = store.put(DATA[:size])
 
     threads = [threading.Thread(target=put, args=(size,)) for size in range(4)]

@@ -90,7 +90,7 @@ def test_the_event_of_a_claim_arrives_once_although_all_who_knew_of_it_were_kill
         assert ris.act(agent.peer, UnifiedProcedureStepWatch, ALL, 3, wanted) == 0x0000
         agent.send(radiograph(52))
         uid = ris.wait_for("SCHEDULED")
-        eventually(lambda: agent.has_delivered(1), 120)  # what comes of the images changes the task no more
+        eventually(lambda: agent.has_delivered(1))  # what comes of the images changes the task no more
         sender, receiver = agent.pid("deliver"), agent.pid("receive")
         assert sender is not None
         assert receiver is not None

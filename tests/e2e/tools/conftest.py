@@ -72,13 +72,13 @@ def orthanc(
             process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command line
         try:
             anew = {"Connection": "close"}  # Orthanc closes idle ones, perhaps as a request is on its way
-            with httpx.Client(base_url=f"http://127.0.0.1:{ports['HttpPort']}", headers=anew, timeout=30) as rest:
+            with httpx.Client(base_url=f"http://127.0.0.1:{ports['HttpPort']}", headers=anew, timeout=60) as rest:
                 started = Orthanc(Peer(raw["DicomAet"], "127.0.0.1", ports["DicomPort"]), rest)
                 eventually(started.answers)
                 yield started
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     return run
 

@@ -62,7 +62,7 @@ def test_orthanc_has_its_images_committed(
     asked = [{"SOPClassUID": one.SOPClassUID, "SOPInstanceUID": one.SOPInstanceUID} for one in (kept, never)]
     request = post(both.orthanc, "/modalities/tibabu/storage-commitment", {"DicomInstances": asked})
     path = request["Path"]
-    eventually(lambda: both.orthanc.get(path)["Status"] != "Pending", 60)
+    eventually(lambda: both.orthanc.get(path)["Status"] != "Pending")
     report = both.orthanc.get(path)
     assert report["Status"] == "Failure"
     assert [one["SOPInstanceUID"] for one in report["Success"]] == [kept.SOPInstanceUID]

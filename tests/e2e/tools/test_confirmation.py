@@ -49,7 +49,7 @@ def archive(
         yield Peer("ARCHIVE", "127.0.0.1", port)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def confirmed(
         with running(agent):
             study = radiograph(41, PatientID="CONFIRMED")
             agent.send(study)
-            eventually(lambda: agent.has_delivered(1), 90)
+            eventually(lambda: agent.has_delivered(1))
             record = agent.document("show", study.StudyInstanceUID)
             yield SimpleNamespace(orthanc=pacs, archive=archive, study=study, record=record)
 

@@ -80,7 +80,7 @@ def forwarded(
 
     with running(agent, ROLES):
         assert {status.status for status in agent.send(*files)} == {0}
-        eventually(settled, 120)
+        eventually(settled)
         found = forwards(agent)
     stored = sorted(row["digest"] for row in found if row["state"] == "ACKNOWLEDGED")
     return stored, [row["reason"] for row in found if row["state"] == "PARKED"]
@@ -106,7 +106,7 @@ def test_dcmtks_storescp_has_every_dataset_that_it_accepts_bit_by_bit(
         stored, parked = forwarded(agent, real_files, running, eventually)
     finally:
         scp.terminate()
-        scp.wait(30)
+        scp.wait(60)
     at_dcmtk = sorted(digest_of(file.read_bytes()) for file in folder.iterdir())
     assert at_dcmtk == stored
     assert set(stored) <= {digest_of(file.read_bytes()) for file in real_files}

@@ -72,7 +72,7 @@ def haproxy(
     yield start
     for process in running:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def _acknowledged(said: str) -> set[str]:

@@ -69,7 +69,7 @@ def test_the_worklist_has_the_flagged_studies_first_on_the_command_line_and_on_t
 ) -> None:
     outcomes = [row["outcome"] for row in seen.rows]
     assert outcomes == sorted(outcomes), "flagged comes before not_flagged"
-    page = httpx.get(hospital.agent.url).raise_for_status().text
+    page = httpx.get(hospital.agent.url, timeout=60).raise_for_status().text
     places = [page.index(row["study_instance_uid"]) for row in seen.rows]
     assert places == sorted(places)
 

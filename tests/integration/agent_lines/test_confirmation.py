@@ -100,7 +100,7 @@ class Archive:
     def close(self) -> None:
         for thread in self.threads:
             if thread.ident is not None:
-                thread.join(20)
+                thread.join(60)
         self.server.shutdown()
 
 

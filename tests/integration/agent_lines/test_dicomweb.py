@@ -30,7 +30,7 @@ def test_a_study_that_is_stored_over_http_is_analysed_and_its_reports_are_retrie
     client = DICOMwebClient(agent.dicomweb, headers={"Authorization": f"Bearer {token.secret}"})
     bright = radiograph(250)
     client.store_instances([bright])
-    eventually(lambda: agent.is_in(bright, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(bright, "DELIVERED"))
     row = agent.row(bright)
     assert (row.outcome, row.calling_ae_title) == (Outcome.FLAGGED, "scanner-9")
     (study,) = client.search_for_studies(search_filters={"StudyInstanceUID": bright.StudyInstanceUID})

@@ -41,7 +41,7 @@ def test_an_order_before_its_images_puts_the_study_first_and_a_final_report_take
     other, study = radiograph(5, AccessionNumber="ACC-1"), radiograph(5)
     agent.send(other)
     agent.send(study)
-    eventually(lambda: agent.is_in(study, "DELIVERED") and agent.is_in(other, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(study, "DELIVERED") and agent.is_in(other, "DELIVERED"))
     assert (agent.row(study).order_priority, agent.row(other).order_priority) == (Priority.HIGH, Priority.ROUTINE)
     assert next(row.study_instance_uid for row in worklist(agent.database)) == study.StudyInstanceUID
     result = ("ORC|RE||ACC-0815", "OBR|1||ACC-0815|CHEST" + "|" * 21 + "F", "OBX|1|TX|1||seen||||||F")
@@ -57,15 +57,15 @@ def test_a_corrected_and_then_merged_patient_has_new_versions_of_the_report_and_
     agent = start(hl7=LISTENING, complete={"after_release_seconds": 0.2, "quiet_seconds": 0.2})
     study = radiograph(250)
     agent.send(study)
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     before = {one["path"]: one["sha256"] for one in agent.record(study).instances if one["role"] == "candidate"}
     assert say(agent, "ADT^A08^ADT_A01", PID.replace("Zzyzx^Quentin", "Żółw^Ähn")) == "AA"
-    eventually(lambda: agent.row(study).revision == 2 and agent.is_in(study, "DELIVERED"), 40)
+    eventually(lambda: agent.row(study).revision == 2 and agent.is_in(study, "DELIVERED"))
     assert say(agent, "ADT^A40^ADT_A39", "PID|1||PID-99||Żółw^Ähn||20210203|M", "MRG|PID-4711") == "AA"
-    eventually(lambda: agent.row(study).revision == 3 and agent.is_in(study, "DELIVERED"), 40)
+    eventually(lambda: agent.row(study).revision == 3 and agent.is_in(study, "DELIVERED"))
     late = radiograph(5, StudyInstanceUID=study.StudyInstanceUID)
     assert [status.status for status in agent.send(late)] == [0]
-    eventually(lambda: agent.row(study).revision == 4 and agent.is_in(study, "DELIVERED"), 60)
+    eventually(lambda: agent.row(study).revision == 4 and agent.is_in(study, "DELIVERED"))
     reports = pacs.reports("SR")
     assert [(str(one.PatientName), one.PatientID) for one in reports] == [
         ("Zzyzx^Quentin", "PID-4711"),
@@ -75,7 +75,7 @@ def test_a_corrected_and_then_merged_patient_has_new_versions_of_the_report_and_
     ]
     study.PatientID, study.PatientName, study.SpecificCharacterSet = "PID-99", "Żółw^Ähn", "ISO_IR 192"
     assert [status.status for status in agent.send(study)] == [0]
-    eventually(lambda: [one["role"] for one in agent.record(study).instances][-1] == "duplicate", 40)
+    eventually(lambda: [one["role"] for one in agent.record(study).instances][-1] == "duplicate")
     assert (agent.row(study).revision, agent.row(study).outcome) == (4, Outcome.FLAGGED), "the PACS sent it corrected"
     assert ["PredecessorDocumentsSequence" in one for one in reports] == [False, True, True, True]
     assert all(len(digests) == 1 for digests in pacs.digests().values())

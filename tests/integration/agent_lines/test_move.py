@@ -115,10 +115,10 @@ def test_a_site_with_studies_in_every_state_moves_and_the_agent_goes_on_to_the_e
 
     with serving(old_config, "receive", "work", "deliver", "clock") as scan:
         scan(delivered)
-        eventually(lambda: "DELIVERED" in states(delivered), 60)
+        eventually(lambda: "DELIVERED" in states(delivered))
         pacs.answer = lambda _: 0xA900
         scan(refused)
-        eventually(lambda: states(refused).get("PARKED") == states(delivered)["ACKNOWLEDGED"], 60)
+        eventually(lambda: states(refused).get("PARKED") == states(delivered)["ACKNOWLEDGED"])
         with pytest.raises(DatabaseBusyError, match="in use"):
             moved(sqlite_database, database)
     with serving(old_config, "receive") as scan:
@@ -141,12 +141,12 @@ def test_a_site_with_studies_in_every_state_moves_and_the_agent_goes_on_to_the_e
     parked = {one.key: (one.reason, one.attempts) for one in open_queue(agent.database).parked()}
     assert set(parked.values()) <= {("RuntimeError", 5)}
     for one in (complete, lost, given_up, arriving):
-        eventually(lambda one=one: agent.is_in(one, "DELIVERED"), 60)
+        eventually(lambda one=one: agent.is_in(one, "DELIVERED"))
     assert agent.row(given_up).outcome is Outcome.FAILED
     assert {agent.row(one).outcome for one in (complete, lost, arriving)} == {Outcome.FLAGGED}
     assert agent.is_in(refused, "CONCLUDED"), "what was parked waits for a person"
     assert requeue_deliveries(agent.database, open_queue(agent.database), now=utc_now())
-    eventually(lambda: agent.is_in(refused, "DELIVERED"), 60)
+    eventually(lambda: agent.is_in(refused, "DELIVERED"))
 
     reports = [report.StudyInstanceUID for report in pacs.reports("SR")]
     assert sorted(set(reports)) == sorted(one.StudyInstanceUID for one in every)

@@ -87,7 +87,7 @@ def dcmtk(tmp_path: Path, free_port: Any, eventually: Any) -> Iterator[Worklist]
     eventually(answers)
     yield worklist
     worklist.process.terminate()
-    worklist.process.wait(10)
+    worklist.process.wait(60)
 
 
 @pytest.fixture

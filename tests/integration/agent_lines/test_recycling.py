@@ -32,9 +32,9 @@ def test_a_worker_that_leaks_drains_and_is_started_anew_and_each_of_its_jobs_is_
     with capture_logs() as logs:
         supervisor = threading.Thread(target=supervise, args=(("work",), begin, stop))
         supervisor.start()
-        eventually(lambda: queue.depth(utc_now()) == (), timeout=60)
+        eventually(lambda: queue.depth(utc_now()) == ())
         stop.set()
-        supervisor.join(30)
+        supervisor.join(60)
     lines = ledger.read_text(encoding="utf-8").splitlines()
     assert sorted(line for line in lines if line != "start") == [f"job {number} 1" for number in range(JOBS)]
     assert lines.count("start") > 1

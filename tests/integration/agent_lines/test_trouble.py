@@ -60,7 +60,7 @@ def test_a_dead_and_a_silent_destination_never_hold_back_another(
     )
     study = radiograph(5)
     agent.send(study)
-    eventually(lambda: len(pacs.reports("SR")) == 1, 20)
+    eventually(lambda: len(pacs.reports("SR")) == 1)
     assert agent.row(study).state == "CONCLUDED", "not delivered: two destinations have not acknowledged"
 
     def states() -> dict[str, str]:
@@ -77,7 +77,7 @@ def test_a_pacs_that_is_out_of_resources_gets_the_same_bytes_again_until_it_has_
     agent = start()
     study = radiograph(5)
     agent.send(study)
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     (digests,) = pacs.digests().values()
     assert (len(pacs.received_instances), len(digests)) == (3, 1)
     (delivery,) = agent.record(study).deliveries
@@ -92,7 +92,7 @@ def test_a_duplicate_answered_to_a_second_attempt_means_that_the_pacs_has_it(
     agent = start()
     study = radiograph(5)
     agent.send(study)
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
 
 
 def test_a_duplicate_answered_to_the_very_first_attempt_is_no_acknowledgement(
@@ -102,7 +102,7 @@ def test_a_duplicate_answered_to_the_very_first_attempt_is_no_acknowledgement(
     agent = start(deliver={"attempts": 1})
     study = radiograph(5)
     agent.send(study)
-    eventually(lambda: agent.row(study) and agent.row(study).deliveries == {"PARKED": 1}, 30)
+    eventually(lambda: agent.row(study) and agent.row(study).deliveries == {"PARKED": 1})
 
 
 def test_a_report_that_the_pacs_cannot_understand_is_parked_with_its_reason_and_can_be_requeued(
@@ -112,12 +112,12 @@ def test_a_report_that_the_pacs_cannot_understand_is_parked_with_its_reason_and_
     agent = start()
     study = radiograph(5)
     agent.send(study)
-    eventually(lambda: agent.row(study) and agent.row(study).deliveries == {"PARKED": 1}, 30)
+    eventually(lambda: agent.row(study) and agent.row(study).deliveries == {"PARKED": 1})
     assert "C000" in agent.record(study).deliveries[0]["reason"]
     pacs.answer = lambda _: 0x0000
     now = agent.row(study).received_at
     assert requeue_deliveries(agent.database, open_queue(agent.database), now=now) == 1
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     (digests,) = pacs.digests().values()
     assert len(digests) == 1
 
@@ -129,7 +129,7 @@ def test_one_study_uid_under_two_patients_ends_in_quarantine_with_nothing_sent(
     one = radiograph(250)
     other = radiograph(250, StudyInstanceUID=one.StudyInstanceUID, PatientID="SOMEBODY-ELSE")
     agent.send(one, other)
-    eventually(lambda: agent.is_in(one, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(one, "DELIVERED"))
     row = agent.row(one)
     assert (row.outcome, row.reason) == (Outcome.NOT_ANALYSED, "conflicting identity")
     assert pacs.received_instances == []
@@ -143,7 +143,7 @@ def test_one_sop_instance_uid_with_other_pixels_ends_in_quarantine(
     other = radiograph(250, **{key: getattr(one, key) for key in ("StudyInstanceUID", "SeriesInstanceUID")})
     other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
     agent.send(one, other)
-    eventually(lambda: agent.is_in(one, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(one, "DELIVERED"))
     assert agent.row(one).reason == "conflicting identity"
     assert {instance["role"] for instance in agent.record(one).instances} == {"candidate", "conflict"}
     assert pacs.received_instances == []
@@ -160,10 +160,10 @@ def test_a_duplicate_in_another_transfer_syntax_is_no_event(
     other.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
     other.compress(JPEG2000Lossless, generate_instance_uid=False)
     agent.send(one)
-    eventually(lambda: agent.is_in(one, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(one, "DELIVERED"))
     agent.send(other)
     roles = ["candidate", "own", "duplicate"]  # the report between them
-    eventually(lambda: [one["role"] for one in agent.record(one).instances] == roles, 20)
+    eventually(lambda: [one["role"] for one in agent.record(one).instances] == roles)
     row = agent.row(one)
     assert (row.revision, row.state, row.outcome) == (1, "DELIVERED", Outcome.NOT_FLAGGED)
     assert len(pacs.received_instances) == 1
@@ -173,7 +173,7 @@ def test_an_empty_patient_id_is_accepted_and_reported(start: Any, radiograph: Ma
     agent = start()
     study = radiograph(5, PatientID="", PatientName="")
     assert [status.status for status in agent.send(study)] == [0]
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     (report,) = pacs.reports("SR")
     assert (report.PatientID or "", str(report.PatientName or "")) == ("", "")
 
@@ -192,7 +192,7 @@ def test_pixels_that_are_not_there_make_the_image_failed_with_a_reason(
     agent = start()
     study = radiograph(5, **change)
     assert [status.status for status in agent.send(study)] == [0]
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     row = agent.row(study)
     assert row.outcome is Outcome.FAILED
     assert row.reason
@@ -209,7 +209,7 @@ def test_an_object_that_is_no_image_is_stored_and_its_study_not_analysed(
     for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"):
         delattr(study, keyword)
     assert [status.status for status in agent.send(study)] == [0]
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 30)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     assert (agent.row(study).outcome, agent.row(study).reason) == (
         Outcome.NOT_ANALYSED,
         "no chest radiograph to analyse",
@@ -270,7 +270,7 @@ def test_a_peer_that_disconnects_in_the_middle_disturbs_nobody(start: Any, radio
         assert agent.send(study)[0].stored
     for thread in threads:
         thread.join()
-    eventually(lambda: all(agent.is_in(study, "DELIVERED") for study in studies), 30)
+    eventually(lambda: all(agent.is_in(study, "DELIVERED") for study in studies))
 
 
 def test_the_command_and_the_data_set_must_name_the_same_instance(

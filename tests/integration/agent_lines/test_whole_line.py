@@ -20,7 +20,7 @@ def test_a_flagged_study_comes_back_as_sr_and_picture_and_is_raised(
     bright, dark = radiograph(250), radiograph(5)
     agent.send(dark)
     agent.send(bright)
-    eventually(lambda: agent.is_in(bright, "DELIVERED") and agent.is_in(dark, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(bright, "DELIVERED") and agent.is_in(dark, "DELIVERED"))
     assert (agent.row(bright).outcome, agent.row(dark).outcome) == (Outcome.FLAGGED, Outcome.NOT_FLAGGED)
     assert sorted(one.StudyInstanceUID for one in pacs.reports("SR")) == sorted(
         [bright.StudyInstanceUID, dark.StudyInstanceUID]
@@ -31,7 +31,7 @@ def test_a_flagged_study_comes_back_as_sr_and_picture_and_is_raised(
     assert picture.Columns == bright.Columns
     assert agent.row(bright).due_at < agent.row(dark).due_at
     assert all(len(digests) == 1 for digests in pacs.digests().values())
-    page = httpx.get(agent.url).text
+    page = httpx.get(agent.url, timeout=60).text
     assert page.index(bright.StudyInstanceUID) < page.index(dark.StudyInstanceUID)
 
 
@@ -42,10 +42,10 @@ def test_a_flagged_image_raises_its_study_before_its_heat_map_is_made(
     bright = radiograph(250)
     network.may_explain.clear()
     agent.send(bright)
-    eventually(lambda: agent.row(bright).ai_priority is Priority.MEDIUM, 40)
+    eventually(lambda: agent.row(bright).ai_priority is Priority.MEDIUM)
     assert agent.row(bright).outcome is None
     network.may_explain.set()
-    eventually(lambda: agent.is_in(bright, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(bright, "DELIVERED"))
     assert [event["event"] for event in agent.record(bright).events].count("RAISED") == 1
 
 
@@ -57,7 +57,7 @@ def test_one_frontal_that_cannot_be_decoded_makes_the_study_failed_and_never_not
     broken = radiograph(5, StudyInstanceUID=good.StudyInstanceUID, SeriesInstanceUID=good.SeriesInstanceUID)
     broken.PixelData = b""
     assert [status.status for status in agent.send(good, broken)] == [0, 0]
-    eventually(lambda: agent.is_in(good, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(good, "DELIVERED"))
     assert agent.row(good).outcome is Outcome.FAILED
     assert agent.row(good).reason.startswith("1 of 2 images: ")
 
@@ -68,10 +68,10 @@ def test_a_late_image_gives_a_new_version_of_the_report_that_names_its_predecess
     agent = start()
     first = radiograph(5)
     agent.send(first)
-    eventually(lambda: agent.is_in(first, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(first, "DELIVERED"))
     late = radiograph(250, StudyInstanceUID=first.StudyInstanceUID)
     agent.send(late)
-    eventually(lambda: agent.is_in(first, "DELIVERED") and agent.row(first).revision == 2, 40)
+    eventually(lambda: agent.is_in(first, "DELIVERED") and agent.row(first).revision == 2)
     assert agent.row(first).outcome is Outcome.FLAGGED
     old, new = pacs.reports("SR")
     (predecessor,) = new.PredecessorDocumentsSequence
@@ -86,11 +86,11 @@ def test_reports_that_the_pacs_routes_back_start_nothing(
     agent = start()
     study = radiograph(250)
     agent.send(study)
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     sent = len(pacs.received_instances)
     agent.send(*pacs.reports("SR"), *pacs.reports("OT"), study, calling_ae_title="PACS")
     agent.send(other := radiograph(5))  # a study that comes later is through: so would anything of the first one be
-    eventually(lambda: agent.is_in(other, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(other, "DELIVERED"))
     record = agent.record(study)
     assert len(record.results) == 1
     assert len(pacs.received_instances) == sent + 1
@@ -112,7 +112,7 @@ def test_what_the_gate_declines_is_not_analysed_and_reported_with_its_reason(
     agent = start()
     study = radiograph(250, **attributes)
     agent.send(study)
-    eventually(lambda: agent.is_in(study, "DELIVERED"), 40)
+    eventually(lambda: agent.is_in(study, "DELIVERED"))
     assert agent.row(study).outcome is Outcome.NOT_ANALYSED
     assert reason in agent.row(study).reason
     (report,) = pacs.reports("SR")

@@ -53,7 +53,7 @@ class Site:
     def client(self, *scopes: str) -> httpx.Client:
         """Return a client of a program that may do what these scopes allow, whose paths start at the API."""
         headers = {"Authorization": f"Bearer {self.token(*scopes)}"}
-        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=20, trust_env=False)
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=60, trust_env=False)
 
 
 @pytest.fixture(scope="module")

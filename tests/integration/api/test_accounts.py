@@ -46,7 +46,9 @@ def admin(
         sqlite_database, "keeper", sha256=made.sha256, scopes=[ACCOUNTS_WRITE], by="test", now=datetime.now(UTC)
     )
     headers = {"Authorization": f"Bearer {made.secret}"}
-    with httpx.Client(base_url=f"{servers(sqlite_database)}/api/v1", headers=headers, trust_env=False) as found:
+    with httpx.Client(
+        base_url=f"{servers(sqlite_database)}/api/v1", headers=headers, timeout=60, trust_env=False
+    ) as found:
         yield found
     servers.stop()
 

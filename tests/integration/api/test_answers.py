@@ -215,7 +215,7 @@ def test_an_address_says_which_methods_it_answers_and_head_is_one(api: httpx.Cli
 
 
 def test_a_change_from_another_site_and_another_host_are_problems_too(api: httpx.Client) -> None:
-    answer = httpx.post(f"{api.base_url}deliveries/requeue", json={}, trust_env=False)
+    answer = httpx.post(f"{api.base_url}deliveries/requeue", json={}, timeout=60, trust_env=False)
     assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
     answer = api.get("/worklist", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
@@ -237,9 +237,9 @@ def test_a_scope_opens_what_needs_it_and_nothing_else_does(site: Site) -> None:
 
 
 def test_nobody_is_told_anything_but_the_document(site: Site) -> None:
-    answer = httpx.get(f"{site.url}/api/v1/worklist", trust_env=False)
+    answer = httpx.get(f"{site.url}/api/v1/worklist", timeout=60, trust_env=False)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="tibabu"')
-    assert httpx.get(f"{site.url}/api/v1/openapi.json", trust_env=False).status_code == 200
+    assert httpx.get(f"{site.url}/api/v1/openapi.json", timeout=60, trust_env=False).status_code == 200
 
 
 def test_a_database_that_is_away_is_a_problem_that_says_so(api: httpx.Client, site: Site) -> None:

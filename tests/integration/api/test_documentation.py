@@ -35,7 +35,7 @@ def test_the_example_says_why_it_was_refused(site: Site, client: dict[str, Any])
 
 
 def test_the_scopes_of_the_documentation_are_those_of_the_document(site: Site) -> None:
-    paths = httpx.get(f"{site.url}/api/v1/openapi.json", trust_env=False).json()["paths"].values()
+    paths = httpx.get(f"{site.url}/api/v1/openapi.json", timeout=60, trust_env=False).json()["paths"].values()
     needed = {
         scope for path in paths for operation in path.values() for scope in operation["security"][0].get("token", ())
     }

@@ -110,7 +110,7 @@ def test_a_token_is_shown_once_opens_what_it_is_for_and_ends(site: Site, api: ht
     assert made.status_code == 201
     assert api.post("/tokens", json={"name": "viewer", "scopes": [WORKLIST_READ]}).status_code == 409
     headers = {"Authorization": f"Bearer {made.json()['token']}"}
-    with httpx.Client(base_url=f"{site.url}/api/v1", headers=headers, trust_env=False) as viewer:
+    with httpx.Client(base_url=f"{site.url}/api/v1", headers=headers, timeout=60, trust_env=False) as viewer:
         assert viewer.get("/worklist").status_code == 200
         assert viewer.get("/ticks").status_code == 403
         assert made.json()["token"] not in api.get("/tokens").text

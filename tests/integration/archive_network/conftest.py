@@ -152,7 +152,7 @@ def hold(sqlite_database: Database, tmp_path: Path) -> Iterator[Callable[..., Ho
             "commitment": committer,
         }
         scp = StorageScp(
-            ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=10),
+            ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=60),
             receiver,
             store.spool,
             services=Services(**(offered | settings)),

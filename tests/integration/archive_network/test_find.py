@@ -210,7 +210,7 @@ def test_a_query_that_finds_nothing_ends_with_its_peer(hold: Any, eventually: An
     query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", ""
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(next, association.send_c_find(query, Find))
-        assert archive.begun.wait(10)
+        assert archive.begun.wait(60)
         association.abort()
         eventually(lambda: archive.last is not None and archive.last.status == 0xFE00)
         asked.result()

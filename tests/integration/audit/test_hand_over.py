@@ -129,7 +129,7 @@ class Receiver:
                 plain, _ = self.listener.accept()
                 self.connections += 1
                 with suppress(OSError), self.context.wrap_socket(plain, server_side=True) as connection:
-                    connection.settimeout(10)
+                    connection.settimeout(60)
                     self._read(connection)
                     if self.cut_off:
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -176,7 +176,7 @@ def receiver(certificate: Path) -> Iterator[Receiver]:
     yield found
     found.listener.shutdown(socket.SHUT_RDWR)
     found.listener.close()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -34,7 +34,7 @@ def run(sqlite_database: Database) -> Iterator[Callable[..., threading.Event]]:
     yield begin
     stop.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -90,7 +90,7 @@ def test_a_tick_that_hangs_stops_no_other_is_seen_running_and_has_its_process_re
         eventually(lambda: row("hangs").running_since)
         seen = len(others)
         assert row("hangs").health(utc_now()) is Health.RUNNING
-        assert hung.wait(30)
+        assert hung.wait(60)
         assert row("hangs").health(utc_now() + timedelta(seconds=2)) is Health.OVERDUE
         eventually(lambda: len(others) > seen)
         let_go.set()

@@ -42,7 +42,7 @@ def start(database: Database, tmp_path: Path) -> Iterator[Start]:
 
     yield begin
     for process in started:
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def test_each_tick_is_run_by_one_process_and_when_that_is_killed_by_another(

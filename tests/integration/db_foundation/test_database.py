@@ -305,7 +305,7 @@ def test_a_deadlock_is_busy_for_one_and_success_for_the_other(postgresql_databas
         try:
             with postgresql_database.begin() as connection:
                 connection.execute(update, {"id": first})
-                both_hold_one.wait(timeout=10)
+                both_hold_one.wait(timeout=60)
                 connection.execute(update, {"id": second})
         except DatabaseBusyError as error:
             busy.append(error)

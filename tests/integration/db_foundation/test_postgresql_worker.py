@@ -59,22 +59,22 @@ def test_a_worker_whose_connections_are_all_cut_goes_on(
             return any(query.startswith("LISTEN") for query in connection.scalars(text(f"SELECT query {others}")))
 
     enqueue(other, queue, "1")
-    assert ran["1"].wait(30)
+    assert ran["1"].wait(60)
     eventually(listens)
     with other.begin() as connection:
         assert connection.scalars(text(f"SELECT pg_terminate_backend(pid) {others}")).all()
     enqueue(other, queue, "2")
-    assert ran["2"].wait(30)
+    assert ran["2"].wait(60)
     eventually(listens)
     enqueue(other, queue, "3")
-    assert ran["3"].wait(30)
+    assert ran["3"].wait(60)
 
 
 def test_a_worker_that_the_server_has_forgotten_registers_anew(
     other: Database, queue: Queue, ran: dict[str, threading.Event], eventually: Callable[..., None]
 ) -> None:
     enqueue(other, queue, "1")
-    assert ran["1"].wait(30)
+    assert ran["1"].wait(60)
 
     def workers() -> list[int]:
         with other.read() as connection:
@@ -84,7 +84,7 @@ def test_a_worker_that_the_server_has_forgotten_registers_anew(
     with other.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate.procrastinate_workers"))
     enqueue(other, queue, "2")
-    assert ran["2"].wait(30)
+    assert ran["2"].wait(60)
     eventually(lambda: workers() not in ([], [before]))
 
 

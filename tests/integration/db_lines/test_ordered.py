@@ -103,7 +103,7 @@ def test_a_study_that_begins_while_its_order_is_being_committed_waits_for_it(led
         return done
 
     do(ledger, take)
-    receiving.join(30)
+    receiving.join(60)
     assert row(ledger).order_priority == Priority.HIGH
 
 
@@ -115,7 +115,7 @@ def test_an_order_that_comes_while_its_study_is_being_committed_waits_for_it(led
         ordering.start()
         ordering.join(0.3)
         assert ordering.is_alive()
-    ordering.join(30)
+    ordering.join(60)
     assert row(ledger).order_priority == Priority.HIGH
 
 

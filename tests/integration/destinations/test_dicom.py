@@ -104,7 +104,7 @@ def test_a_peer_that_takes_one_association_at_a_time_is_asked_without_the_one_ke
     try:
         assert destination.send(report) == "0000"
         assert kept.is_open
-        eventually(is_asked, 4)
+        eventually(is_asked)
         assert not kept.is_open
     finally:
         scp.stop(1)

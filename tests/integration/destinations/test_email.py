@@ -115,7 +115,7 @@ def serving(post: Post, *, implicit: ssl.SSLContext | None = None, **options: An
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     try:
         yield post
     finally:

@@ -164,7 +164,7 @@ def test_a_crash_in_the_middle_of_an_image_costs_that_image_only(
     os.kill(before, number)
     os.kill(before, signal.SIGCONT)
     with pytest.raises(PixelError, match=reasons.CRASHED):
-        question.result(30)
+        question.result(60)
     assert len(decoder.read_frames(SMALL)) == 1
     assert pid_of(decoder) != before
 
@@ -174,7 +174,7 @@ def test_an_image_whose_process_was_killed_gets_a_second_chance(
 ) -> None:
     before, question = pid_of(decoder), asked(decoder)
     os.kill(before, signal.SIGKILL)
-    assert len(question.result(30)) == 1
+    assert len(question.result(60)) == 1
     assert pid_of(decoder) != before
 
 
@@ -288,7 +288,7 @@ def test_a_drain_that_is_asked_of_every_process_at_once_costs_no_image(
     before, question = pid_of(decoder), asked(decoder)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
         os.kill(before, number)
-    assert len(question.result(30)) == 1
+    assert len(question.result(60)) == 1
     assert pid_of(decoder) == before
 
 

@@ -221,7 +221,7 @@ def test_a_peer_that_is_gone_when_the_answer_is_due_costs_nothing_but_the_answer
 
     def wait(_: Any) -> Any:
         stored.set()
-        assert gone.wait(20)
+        assert gone.wait(60)
         return 0x0000
 
     sink.answer = wait
@@ -229,7 +229,7 @@ def test_a_peer_that_is_gone_when_the_answer_is_due_costs_nothing_but_the_answer
     peer.associate()
     peer.send_pdv(1, 0x03, peer.store_command())
     peer.send_pdv(1, 0x02, sample().dataset)
-    assert stored.wait(20)
+    assert stored.wait(60)
     peer.close()
     gone.set()
     summary = sink.only_summary()
@@ -247,7 +247,7 @@ def test_stop_refuses_new_connections_and_lets_open_associations_finish(
     _wait_until_refused(scp.port)
     assert status(peer.store(sample().dataset)) == 0x0000
     peer.release()
-    stopping.join(20)
+    stopping.join(60)
     assert not stopping.is_alive()
     (finished,) = (summary for summary in sink.summaries if summary.how == "released")  # the others only knocked
     assert finished.stored == 1
@@ -266,7 +266,7 @@ def test_who_is_connected_when_stop_comes_may_still_ask_for_its_association(
     assert status(waiting.store(sample().dataset)) == 0x0000
     for one in (waiting, peer):
         one.release()
-    stopping.join(20)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert sorted((summary.how, summary.stored) for summary in sink.summaries) == [("released", 0), ("released", 1)]
 
@@ -336,7 +336,7 @@ def test_stop_returns_although_the_sink_does_not(
 
     def hang(_: Any) -> Any:
         entered.set()
-        return 0x0000 if leave.wait(30) else 0xC000
+        return 0x0000 if leave.wait(60) else 0xC000
 
     sink.answer = hang
     scp = start_scp()
@@ -344,7 +344,7 @@ def test_stop_returns_although_the_sink_does_not(
     peer.associate()
     peer.send_pdv(1, 0x03, peer.store_command())
     peer.send_pdv(1, 0x02, sample().dataset)
-    assert entered.wait(20)
+    assert entered.wait(60)
     begun = time.monotonic()
     scp.stop(0)
     assert time.monotonic() - begun < 10

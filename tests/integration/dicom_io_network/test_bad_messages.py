@@ -214,7 +214,7 @@ def test_a_peer_that_drips_a_pdu_byte_by_byte_is_given_up(start_scp: Any, sink: 
             peer.socket.sendall(b"\0")
             said += 1
             with suppress(TimeoutError):
-                if not peer.socket.recv(10):
+                if not peer.socket.recv(60):
                     break
     assert 3 < said < 100
     assert sink.only_summary().how == "aborted"

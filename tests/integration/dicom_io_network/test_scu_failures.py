@@ -42,11 +42,11 @@ class BadPeer:
 
     def _serve(self) -> None:
         self.connection, _ = self.listener.accept()
-        self.connection.settimeout(20)
+        self.connection.settimeout(60)
         with self.connection:
             try:
                 self.behave(self)
-                self.done.wait(20)
+                self.done.wait(60)
             except ConnectionError:
                 pass
 
@@ -299,7 +299,7 @@ def test_what_the_peer_had_answered_before_it_failed_was_told(start_scp: Any, si
     def answer(instance: str) -> Any:
         if instance.affected_sop_instance_uid == "1.2.3":
             threading.Thread(target=scp.stop, args=(0,)).start()
-            noticed.wait(20)
+            noticed.wait(60)
         return 0x0000
 
     noticed = threading.Event()

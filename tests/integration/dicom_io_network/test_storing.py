@@ -150,7 +150,7 @@ def test_a_sink_that_raises_at_the_end_of_an_association_disturbs_no_other(
         neighbour.associate()
         peer.associate()
         peer.release()
-        assert ended.wait(10)
+        assert ended.wait(60)
         assert status(neighbour.store(sample().dataset)) == 0x0000
         neighbour.release()
         scp.stop(10)
@@ -181,7 +181,7 @@ def test_associations_at_the_same_time_are_served_at_the_same_time(
 ) -> None:
     """Each waits in the sink until all are there: one after the other they would wait for ever."""
     number = 8
-    together = threading.Barrier(number, timeout=20)
+    together = threading.Barrier(number, timeout=60)
     sink.answer = lambda _: together.wait() * 0
     scp = start_scp()
     peers = [raw_peer(scp) for _ in range(number)]

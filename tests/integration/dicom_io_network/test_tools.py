@@ -121,7 +121,7 @@ def storescp(tmp_path: Path, free_port: Any, eventually: Any) -> Iterator[Any]:
     eventually(listens)
     yield peer, folder
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 def test_storescp_gets_the_datasets_bytes_as_they_are(storescp: Any, sample: Any) -> None:

@@ -57,7 +57,7 @@ class Web:
     def client(self, token: str = "") -> httpx.Client:
         """Return a client whose paths start at the service."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
         self.clients.append(client)
         return client
 
@@ -154,13 +154,13 @@ def running(database: Database, folder: Path, store: dict[str, Any], settings: d
     renewal = Renewal(stop)
     thread = threading.Thread(target=run_role, args=("dicomweb", config, stop, ready, renewal))
     thread.start()
-    assert serving.wait(20)
+    assert serving.wait(60)
     web = Web(said[0], database, FolderStore(folder), config, renewal)
     yield web
     for client in web.clients:
         client.close()
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
 
 

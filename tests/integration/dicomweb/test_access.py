@@ -74,7 +74,7 @@ def test_what_there_is_not_is_a_problem_that_says_so(web: Web) -> None:
 def test_a_viewer_of_an_allowed_origin_may_ask_and_no_other(serve: Callable[..., Web]) -> None:
     web = serve(allowed_origins=("https://viewer.example",))
     asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,accept"}
-    ask = partial(httpx.options, f"{web.url}/studies", trust_env=False)
+    ask = partial(httpx.options, f"{web.url}/studies", trust_env=False, timeout=60)
     allowed = ask(headers={"Origin": "https://viewer.example", **asked})
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == "https://viewer.example"

@@ -34,14 +34,14 @@ def either(database: Database, tmp_path: Path, serve_on: Callable[..., Any]) -> 
 def channel(web: Any, token: str, title: str = "RIS", **options: Any) -> ClientConnection:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = f"ws{web.url.removeprefix('http')}/subscribers/{title}"
-    return connect(address, additional_headers=headers, proxy=None, open_timeout=20, **options)
+    return connect(address, additional_headers=headers, proxy=None, open_timeout=60, **options)
 
 
 @contextmanager
 def silent_channel(web: Any, token: str) -> Iterator[Callable[[], bytes]]:
     """Open a channel that never acknowledges; give what has come on it so far."""
     host, port = web.url.removeprefix("http://").split("/")[0].split(":")
-    with create_connection((host, int(port)), timeout=20) as connection:
+    with create_connection((host, int(port)), timeout=60) as connection:
         head = f"GET /dicom-web/subscribers/RIS HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
         key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         connection.sendall(f"{head}Connection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n".encode())
@@ -56,7 +56,7 @@ def silent_channel(web: Any, token: str) -> Iterator[Callable[[], bytes]]:
 
 def heard(connection: ClientConnection) -> Dataset:
     """Return the next event; 20 s are enough for any."""
-    return Dataset.from_json(json.loads(connection.recv(timeout=20)))
+    return Dataset.from_json(json.loads(connection.recv(timeout=60)))
 
 
 def is_silent(connection: ClientConnection) -> bool:
@@ -145,7 +145,7 @@ def test_the_newer_channel_of_a_subscriber_replaces_the_older(serve: Any, make_t
     assert web.client(token).post(f"/workitems/{ALL}/subscribers/RIS").status_code == 201
     with channel(web, token) as older, channel(web, token) as newer:
         with pytest.raises(ConnectionClosed) as ended:
-            older.recv(timeout=20)
+            older.recv(timeout=60)
         assert ended.value.rcvd is not None
         assert ended.value.rcvd.code == 4000
         make_task(web, 1)
@@ -164,7 +164,7 @@ def test_the_newer_channel_replaces_the_older_also_in_another_process_and_an_eve
             make_task(web, 1)
             assert heard(newer).ProcedureStepState == "SCHEDULED"
             with pytest.raises(ConnectionClosed) as ended:
-                older.recv(timeout=30)
+                older.recv(timeout=60)
             assert ended.value.rcvd is not None
             assert ended.value.rcvd.code == 4000
     elsewhere.dispose()

@@ -34,7 +34,7 @@ def connect() -> Iterator[Callable[..., socket.socket]]:
         found = socket.socket()
         if receive_buffer:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        found.settimeout(20)
+        found.settimeout(60)
         found.connect((url.host, url.port))
         opened.append(found)
         return found
@@ -197,7 +197,9 @@ def test_with_a_certificate_it_speaks_tls_of_today_only(
     web = serve(tls_certificate=chain, tls_key=key)
     assert web.url.startswith("https://127.0.0.1:")
     trusted = ssl.create_default_context(cafile=chain)
-    answer = httpx.get(f"{web.url}/studies", headers={"Authorization": f"Bearer {web.token()}"}, verify=trusted)
+    answer = httpx.get(
+        f"{web.url}/studies", headers={"Authorization": f"Bearer {web.token()}"}, verify=trusted, timeout=60
+    )
     assert (answer.status_code, answer.json()) == (200, [])
     url = httpx.URL(web.url)
     weak = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -207,4 +209,4 @@ def test_with_a_certificate_it_speaks_tls_of_today_only(
     with socket.create_connection((url.host, url.port or 0), 10) as plain, pytest.raises(ssl.SSLError):
         weak.wrap_socket(plain, server_hostname="127.0.0.1")
     with pytest.raises(httpx.HTTPError):
-        httpx.get(web.url.replace("https", "http"))
+        httpx.get(web.url.replace("https", "http"), timeout=60)

@@ -91,7 +91,7 @@ class Ris:
         self.server.close()
         self.hang_up()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(60)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def ris() -> Iterator[Ris]:
     thread.start()
     yield receiver
     receiver.close()
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def message(control_id: str) -> bytes:
 
 @pytest.fixture
 def client(ris: Any) -> Iterator[Client]:
-    made = Client(Receiver(host="127.0.0.1", port=ris.port, response_timeout=20))
+    made = Client(Receiver(host="127.0.0.1", port=ris.port, response_timeout=60))
     yield made
     made.close()
 
@@ -126,7 +126,7 @@ def test_a_connection_that_ended_while_it_was_idle_is_replaced_before_anything_i
 ) -> None:
     send(client, FIRST)
     ris.hang_up()
-    assert ris.ended.wait(10)
+    assert ris.ended.wait(60)
     assert send(client, SECOND) == "AA"
     assert ris.messages == [message(FIRST), message(SECOND)]
 

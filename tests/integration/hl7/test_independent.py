@@ -44,7 +44,7 @@ def receiver() -> Iterator[tuple[int, list[Message]]]:
         thread.start()
         yield server.server_address[1], kept
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 def result(**fields: Any) -> StudyResult:

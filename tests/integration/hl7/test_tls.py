@@ -30,7 +30,7 @@ def client(ris: Any, folder: Path, *, authority: str, ours: str) -> Client:
     tls = TlsClientSettings(
         ca_file=folder / f"{authority}.pem", certificate=folder / f"{ours}.pem", key=folder / f"{ours}.key"
     )
-    return Client(Receiver(host="127.0.0.1", port=ris.port, tls=tls, response_timeout=20))
+    return Client(Receiver(host="127.0.0.1", port=ris.port, tls=tls, response_timeout=60))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def send_to_one_that_dies(url: str, moment: str, text: str) -> None:
         with socket.create_connection(("127.0.0.1", port), 30) as connection:
             connection.sendall(b"\x0b" + text.encode() + b"\x1c\r")
             assert connection.recv(100) == b"", "it was not acknowledged"
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(("moment", "name"), [("before commit", "Doe^John"), ("before answer", "Roe^Jane")])

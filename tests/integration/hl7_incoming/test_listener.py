@@ -117,7 +117,7 @@ def test_the_same_message_over_many_connections_at_once_is_carried_out_once(hosp
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         with here.database.read() as connection:
             (kept,) = connection.execute(select(hl7_message)).all()
     assert (codes, kept.times) == (["AA"] * 8, 8)
@@ -198,17 +198,17 @@ def test_what_is_being_worked_on_is_answered_before_it_stops(message: Any) -> No
 
     def answer(_data: bytes, _peer: str) -> bytes:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return b"done"
 
     listener = MllpListener(ListenerSettings(), answer)
     listener.start()
     with socket.create_connection(("127.0.0.1", listener.port), 30) as connection:
         connection.sendall(b"\x0b" + message("ADT^A08").encode() + b"\x1c\r")
-        assert begun.wait(10)
+        assert begun.wait(60)
         stopping = threading.Thread(target=listener.stop, args=(10,))
         stopping.start()
         go_on.set()
         assert connection.recv(100) == b"\x0bdone\x1c\r"
-        stopping.join(10)
+        stopping.join(60)
         assert connection.recv(100) == b""

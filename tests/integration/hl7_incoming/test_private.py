@@ -41,7 +41,7 @@ def test_a_sender_with_the_right_certificate_is_heard_over_tls_and_no_other(
             certificate=certificates / f"{name}.pem",
             key=certificates / f"{name}.key",
         )
-        return Client(Receiver(host="127.0.0.1", port=here.listener.port, tls=ours, response_timeout=20))
+        return Client(Receiver(host="127.0.0.1", port=here.listener.port, tls=ours, response_timeout=60))
 
     with sqlite_hospital(tls=tls) as here:
         his, other = client("his"), client("other")

@@ -115,7 +115,7 @@ def test_under_load_a_back_up_has_every_file_that_its_rows_need(
             assert made.lost == []
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(60)
     assert BackupFolder(tmp_path / "backup").names()[0] == made.name
     restored = bring_back(tmp_path / "backup", elsewhere, tmp_path / "store2")
     assert restored.files == made.files

@@ -53,7 +53,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def told(watched_url: str) -> dict[str, set[str]]:
     """Return the names of a real scrape, with those of a histogram's parts, and the labels of each."""
-    text = httpx.get(f"{watched_url}/metrics", trust_env=False).raise_for_status().text
+    text = httpx.get(f"{watched_url}/metrics", timeout=60, trust_env=False).raise_for_status().text
     labels = {name: set(given) for name, _, given, _ in rows()}
     names = {}
     for family in text_string_to_metric_families(text):
@@ -82,7 +82,7 @@ def test_each_metric_and_label_that_is_asked_for_is_told(told: dict[str, set[str
 
 @pytest.mark.tools
 def test_prometheus_finds_nothing_wrong_with_a_scrape(watched_url: str) -> None:
-    text = httpx.get(f"{watched_url}/metrics", trust_env=False).raise_for_status().text
+    text = httpx.get(f"{watched_url}/metrics", timeout=60, trust_env=False).raise_for_status().text
     command = ["promtool", "check", "metrics"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

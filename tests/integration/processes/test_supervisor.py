@@ -63,7 +63,7 @@ def hospital(tmp_path: Path, eventually: Eventually) -> Iterator[Callable[..., H
         yield start
     for one in running:
         one.stop.set()
-        one.thread.join(20)
+        one.thread.join(60)
         assert not one.thread.is_alive()
 
 
@@ -151,7 +151,7 @@ def test_it_is_not_started_before_its_pause_is_over() -> None:
         assert one.process is None
         one.tend(0.5)
         assert one.process is not None
-        one.join(20)
+        one.join(60)
 
 
 def test_who_cannot_be_started_for_want_of_room_is_started_later() -> None:
@@ -170,7 +170,7 @@ def test_who_cannot_be_started_for_want_of_room_is_started_later() -> None:
         assert one.process is None
         one.tend(0.5)
         assert one.process is not None
-        one.join(20)
+        one.join(60)
     assert events[0]["event"] == "process_not_started"
 
 
@@ -192,7 +192,7 @@ def test_the_end_of_a_pipe_tells_a_role_to_stop() -> None:
     stop_at_end_of(ours, stop)
     assert not stop.is_set()
     os.close(theirs)
-    assert stop.wait(10)
+    assert stop.wait(60)
     os.close(ours)
 
 
@@ -212,7 +212,7 @@ def test_a_process_without_threads_is_told_to_stop_by_a_signal_and_stays_told(or
     stop, theirs = order
     assert not stop.wait(0)
     os.kill(os.getpid(), signal.SIGTERM)
-    assert stop.wait(10)
+    assert stop.wait(60)
     assert stop.wait(0)
     os.close(theirs)
 
@@ -232,4 +232,4 @@ def test_a_process_without_threads_is_told_to_stop_by_the_end_of_a_pipe_and_by_n
     os.write(theirs, b"go on")
     assert not stop.wait(10)
     os.close(theirs)
-    assert stop.wait(10)
+    assert stop.wait(60)

@@ -56,7 +56,7 @@ def cable(echo: Echo) -> Iterator[Wire]:
 
 
 def call(cable: Wire) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", cable.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", cable.port), timeout=60)
 
 
 def answered(connection: socket.socket, word: bytes = b"hello") -> bytes:
@@ -93,7 +93,7 @@ def test_a_cable_passes_stands_still_loses_answers_and_is_cut_as_it_is_told(
         connection.settimeout(0.05)
         with pytest.raises(TimeoutError):
             connection.recv(64)
-        connection.settimeout(20)
+        connection.settimeout(60)
         cable.say("pass")
         assert connection.recv(64) == b"later"
         cable.say("deaf")

@@ -253,7 +253,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Client]]:
         door = Door([KnownPeer(ae_title="RIS", may=frozenset(may), listens=own), *others])
         workitems = Workitems(WorkitemLedger(hospital.database, hospital.queue), door, "TIBABU", lambda: hospital.now)
         scp = StorageScp(
-            ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=10),
+            ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=60),
             _Sink(),
             partial(Spool, tmp_path),
             services=Services(workitems=workitems),

@@ -246,7 +246,7 @@ def test_of_two_that_claim_a_task_at_once_exactly_one_has_it(hospital: Any, serv
     start, answers = threading.Barrier(8), []
 
     def claim(number: int) -> None:
-        start.wait(20)
+        start.wait(60)
         answers.append(clients[number % 2].change(uid, "IN PROGRESS", f"1.2.3.{number}"))
 
     threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]

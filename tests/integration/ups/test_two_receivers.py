@@ -36,7 +36,7 @@ database = open_database(sys.argv[1])
 door = Door([KnownPeer(ae_title="RIS", may=frozenset({Verb.UPS_PULL, Verb.UPS_CHANGE}))])
 ledger = WorkitemLedger(database, open_queue(database))
 services = Services(workitems=Workitems(ledger, door, "TIBABU", lambda: datetime.now(UTC)))
-settings = ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=10)
+settings = ScpSettings(host="127.0.0.1", port=0, door=door, dimse_timeout=60)
 scp = StorageScp(settings, Sink(), partial(Spool, Path(sys.argv[2])), services=services)
 scp.start()
 print(scp.port, flush=True)
@@ -79,7 +79,7 @@ def test_of_two_claims_at_once_in_two_processes_exactly_one_wins(
     start = Barrier(2)
 
     def claim(client: Any, uid: str) -> int:
-        start.wait(30)
+        start.wait(60)
         return int(client.change(uid, "IN PROGRESS", str(generate_uid())))
 
     with ThreadPoolExecutor(2) as pool:

@@ -41,6 +41,6 @@ def test_a_body_that_does_not_come_is_given_up(url: str, monkeypatch: pytest.Mon
     there = urlsplit(url)
     head = f"POST /echo HTTP/1.1\r\nHost: {there.netloc}\r\nSec-Fetch-Site: same-origin\r\n"
     head += "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\nword"
-    with socket.create_connection((there.hostname, there.port), timeout=20) as connection:
+    with socket.create_connection((there.hostname, there.port), timeout=60) as connection:
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")

@@ -50,4 +50,4 @@ def test_nobody_in_particular_is_told_nothing(
     nobody: Callable[[Database], Services], sqlite_database: Database, start: Any, path: str
 ) -> None:
     url = start(sqlite_database, services=nobody)
-    assert httpx.get(f"{url}{path}", trust_env=False).status_code == 401
+    assert httpx.get(f"{url}{path}", timeout=60, trust_env=False).status_code == 401

@@ -24,7 +24,7 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def site(url: str) -> Iterator[httpx.Client]:
     headers = {"Sec-Fetch-Site": "same-origin"}
-    with httpx.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as found:
+    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as found:
         yield found
 
 

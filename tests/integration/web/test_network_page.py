@@ -68,7 +68,7 @@ def site(
     url = start(
         sqlite_database, services=lambda database: replace(services(database), neighbours=neighbours_of(config))
     )
-    with httpx.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60, trust_env=False) as client:
         yield client
 
 

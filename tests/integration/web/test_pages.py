@@ -241,7 +241,7 @@ def test_the_pages_are_the_same_on_postgresql(
     ledger.score(instance, Outcome.FLAGGED, probability=0.91, at=now - timedelta(minutes=5))
     ledger.conclude(instance.study_id, at=now - timedelta(minutes=4))
     ledger.deliver(f"{UID}.1", at=now - timedelta(minutes=3))
-    with httpx.Client(base_url=start(postgresql_database), trust_env=False) as client:
+    with httpx.Client(base_url=start(postgresql_database), timeout=60, trust_env=False) as client:
         (row,) = texts(client.get("/").text)
         study = text(client.get(f"/studies/{UID}.1").text)
     assert row.startswith("1 next Medium AI flagged DOE, John")

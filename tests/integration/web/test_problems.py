@@ -86,6 +86,6 @@ def test_a_database_that_is_gone_is_a_page_that_says_so_and_the_page_comes_back_
 def test_a_database_that_was_never_migrated_says_what_to_do(
     start: Callable[..., str], empty_database: Database
 ) -> None:
-    answer = httpx.get(start(empty_database), trust_env=False)
+    answer = httpx.get(start(empty_database), timeout=60, trust_env=False)
     assert answer.status_code == 503
     assert "tibabu migrate" in answer.text

@@ -39,7 +39,7 @@ def kept(database: Database, make_ledger: Callable[[Database, Queue], Ledger]) -
 def site(kept: Ledger, start: Callable[..., str]) -> Iterator[httpx.Client]:
     """Serve it; changes come from the site's own pages."""
     headers = {"Sec-Fetch-Site": "same-origin"}
-    with httpx.Client(base_url=start(kept.database), headers=headers, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=start(kept.database), headers=headers, timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -51,17 +51,17 @@ def port(sqlite_database: Database, services: Any, make_accounts: Any, files: We
         kwargs={"host": "0.0.0.0", "port": 0, "stop": stop, "ready": ready, "certificate": certificate},  # noqa: S104 - with accounts and TLS
     )
     thread.start()
-    assert serving.wait(20)
+    assert serving.wait(60)
     yield ports[0]
     stop.set()
-    thread.join(20)
+    thread.join(60)
 
 
 def shown(port: int) -> bytes:
     """Return the certificate that a new connection is shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, context.wrap_socket(plain) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain) as connection:
         found = connection.getpeercert(binary_form=True)
     assert found is not None
     return found
@@ -89,7 +89,7 @@ def test_a_new_certificate_is_shown_without_a_restart_and_a_broken_one_is_not(
 
 def test_the_pages_are_reached_over_tls_under_their_names_only(port: int, files: WebSection) -> None:
     context = ssl.create_default_context(cafile=str(files.tls_certificate))
-    with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context, trust_env=False) as client:
+    with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=context, timeout=60, trust_env=False) as client:
         named = client.get("/sign-in", headers={"Host": "tibabu.example"})
         assert named.status_code == 200
         assert named.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
@@ -106,7 +106,7 @@ def test_who_takes_no_answer_is_not_waited_for(
     url = httpx.URL(start(sqlite_database))
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect((url.host, url.port))
         ask = f"GET / HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n\r\n".encode()
 

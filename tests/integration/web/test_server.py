@@ -27,7 +27,9 @@ def test_an_address_that_others_can_reach_is_refused(sqlite_database: Database, 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_it_serves_on_every_loopback_address(sqlite_database: Database, start: Start, host: str) -> None:
-    assert httpx.get(f"{start(sqlite_database, host)}/healthz", trust_env=False).json() == {"status": "alive"}
+    assert httpx.get(f"{start(sqlite_database, host)}/healthz", timeout=60, trust_env=False).json() == {
+        "status": "alive"
+    }
 
 
 def test_what_asyncio_serves_on_is_known_to_be_tcp_so_that_no_answer_waits_for_an_acknowledgement() -> None:
@@ -75,11 +77,11 @@ def test_it_ends_although_a_browser_keeps_its_connection(sqlite_database: Databa
     arguments = {"host": "127.0.0.1", "port": 0, "stop": stop, "ready": ready}
     thread = threading.Thread(target=serve, args=(services(sqlite_database),), kwargs=arguments)
     thread.start()
-    assert serving.wait(20)
-    with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", trust_env=False) as client:
+    assert serving.wait(60)
+    with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=60, trust_env=False) as client:
         assert client.get("/healthz").status_code == 200
         stop.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     with socket.create_server(("127.0.0.1", ports[0])) as again:
         assert again.getsockname()[1] == ports[0]

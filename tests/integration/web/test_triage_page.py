@@ -20,7 +20,7 @@ Ledger = Any  # tests/integration/web/conftest.py
 
 @pytest.fixture
 def site(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=20, trust_env=False) as found:
+    with httpx.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"}, timeout=60, trust_env=False) as found:
         yield found
 
 

@@ -83,9 +83,9 @@ def test_who_asks_to_be_alone_comes_in_when_the_last_one_goes(room: Room[str]) -
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert stop.now.wait(30)
+    assert stop.now.wait(60)
     room.leave()
-    asking.join(30)
+    asking.join(60)
     assert got == [True]
 
 
@@ -157,7 +157,7 @@ def test_of_another_thread_it_is_told_where_that_one_is() -> None:
 
     thread = threading.Thread(target=wait_inside)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(60)
     place = Guest("a", LONG, thread=thread.ident or 0).place
     stop.set()
     thread.join()

@@ -267,7 +267,7 @@ def hanging(worker: ScriptedWorker, *others: float) -> None:
         worker.stop.set()
 
     def handle(_job: Job) -> Settlement:
-        assert ended.wait(30)
+        assert ended.wait(60)
         return Done()
 
     room = Room[Any](end)
@@ -380,7 +380,7 @@ def test_a_worker_with_all_hands_full_takes_nothing_more_and_sees_that_it_is_to_
         assert not threading.Event().wait(0.05)  # in which it could ask for another one
         asked.append(len(worker.alone))
         stop.set()
-        assert stop.obeyed.wait(30)
+        assert stop.obeyed.wait(60)
         return Done()
 
     run(worker, handle)

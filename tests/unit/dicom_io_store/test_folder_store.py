@@ -190,14 +190,14 @@ def test_many_threads_that_put_the_same_leave_one_whole_file(tmp_path: Path) -> 
     stored = []
 
     def put() -> None:
-        together.wait(10)
+        together.wait(60)
         stored.append(store.put(DATA))
 
     threads = [threading.Thread(target=put) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert stored == [stored[0]] * 8
     assert files(tmp_path) == [stored[0].path]
     assert store.path(stored[0].path).read_bytes() == DATA

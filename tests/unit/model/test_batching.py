@@ -31,7 +31,7 @@ class _Network:
         self.most = max(self.most, self.inside)
         self.sizes.append(len(images))
         self.started.set()
-        assert self.release.wait(30)
+        assert self.release.wait(60)
         self.inside -= 1
         values = images[:, 0, 0, 0].copy()
         if self.poison is not None and (values == self.poison).any():
@@ -61,13 +61,13 @@ def _crowd(network: _Network, eventually: Callable[..., None], requests: list[Ar
     """Let the first request occupy the network, queue the others behind it, and let them all go."""
     batcher = Batcher([network], (1, 8))
     callers = [_Caller(batcher, requests[0])]
-    assert network.started.wait(30)
+    assert network.started.wait(60)
     for number, images in enumerate(requests[1:], start=1):
         callers.append(_Caller(batcher, images))
         eventually(lambda number=number: len(batcher._waiting) == number)
     network.release.set()
     for caller in callers:
-        caller.join(30)
+        caller.join(60)
         assert not caller.is_alive()
     return callers
 
@@ -99,15 +99,15 @@ def test_executions_that_may_go_side_by_side_do(eventually: Callable[..., None])
     batcher = Batcher(networks, (1, 8))
     callers = [_Caller(batcher, _image(n / 10)) for n in range(2)]
     for network in networks:
-        assert network.started.wait(30)
+        assert network.started.wait(60)
     callers.append(_Caller(batcher, _image(0.5)))
     eventually(lambda: len(batcher._waiting) == 1)
     networks[0].release.set()
-    callers[2].join(30)
+    callers[2].join(60)
     assert callers[2].logits == [pytest.approx(0.5)]
     networks[1].release.set()
     for number, caller in enumerate(callers[:2]):
-        caller.join(30)
+        caller.join(60)
         assert caller.logits == [pytest.approx(number / 10)]
 
 
@@ -117,12 +117,12 @@ def test_patient_images_go_batch_by_batch_and_give_way_to_whoever_comes_meanwhil
     network = _Network()
     batcher = Batcher([network], (1, 8))
     patient = _Caller(batcher, np.concatenate([_image(n / 100) for n in range(26)]), patient=True)
-    assert network.started.wait(30)
+    assert network.started.wait(60)
     others = [_Caller(batcher, _image(0.5)), _Caller(batcher, _image(0.6))]
     eventually(lambda: len(batcher._waiting) == len(others))
     network.release.set()
     for caller in (patient, *others):
-        caller.join(30)
+        caller.join(60)
         assert not caller.is_alive()
     assert network.sizes[:3] == [8, 1, 1]
     assert patient.logits == pytest.approx([n / 100 for n in range(26)])
@@ -154,7 +154,7 @@ def test_a_caller_that_is_interrupted_leaves_the_others_their_turn(eventually: C
 
     def network(images: Array) -> tuple[Array, Array]:
         calls.append(len(images))
-        assert release.wait(30)
+        assert release.wait(60)
         if len(calls) == 2:  # of the batch of those who waited
             raise _InterruptedError
         return images[:, 0, 0, 0].copy(), images[:, :1, 0, 0].copy()[:, np.newaxis]
@@ -174,7 +174,7 @@ def test_a_caller_that_is_interrupted_leaves_the_others_their_turn(eventually: C
         eventually(lambda number=number: len(batcher._waiting) == number)
     release.set()
     for caller in callers:
-        caller.join(30)
+        caller.join(60)
     assert sorted(map(str, ended)) == ["[0.0]", "[0.25]", "interrupted"]
 
 

@@ -90,16 +90,16 @@ def test_many_who_come_at_once_wait_for_one_rendering(site: Site) -> None:
 
     def slowly() -> str:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return site.make()
 
     first = threading.Thread(target=site.parts.get, args=("a view", slowly))
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     others = [threading.Thread(target=site.get) for _ in range(5)]
     for one in others:
         one.start()
     go_on.set()
     for one in (first, *others):
-        one.join(10)
+        one.join(60)
     assert next(site.made) == 2

@@ -107,7 +107,7 @@ class Receiver:
 
         self._thread = threading.Thread(target=asyncio.run, args=(serve(),))
         self._thread.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)

@@ -61,7 +61,7 @@ class Receiver:
             with suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
         for thread in [*self._threads]:
-            thread.join(10)
+            thread.join(60)
 
     def _accept(self, server: socket.socket) -> None:
         with suppress(OSError):

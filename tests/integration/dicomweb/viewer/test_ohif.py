@@ -45,7 +45,7 @@ def test_a_study_is_painted_with_the_pixels_that_are_stored(
         """Tell whether OHIF has the pixels of the Study."""
         return bool(page.evaluate(LOADED))
 
-    eventually(loaded, timeout=60)
+    eventually(loaded)
     assert page.evaluate(DIGEST) == hashlib.sha256(dataset.pixel_array.astype("<u2").tobytes()).hexdigest()
     assert token not in page.evaluate("location.href")
 
@@ -55,4 +55,4 @@ def test_a_study_is_painted_with_the_pixels_that_are_stored(
         grays = np.asarray(seen)
         return len(np.unique(grays)) > 150 and 30 < grays.mean() < 225
 
-    eventually(painted, timeout=30)
+    eventually(painted)
