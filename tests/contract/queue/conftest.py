@@ -32,7 +32,7 @@ class Enqueue(Protocol):
 @pytest.fixture(autouse=True)
 def _no_looking_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing but news and planned times wake an idle worker, so that a lost announcement fails a test."""
-    monkeypatch.setattr("db.queue.runner._LONGEST_PAUSE", 60)
+    monkeypatch.setattr("db.queue.runner._LONGEST_PAUSE", 3600)
 
 
 @pytest.fixture

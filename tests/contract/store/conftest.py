@@ -23,7 +23,7 @@ from dicom_io.object_store import ObjectStore
 from dicom_io.s3 import Credentials, S3Settings
 from dicom_io.store import Store
 
-SECONDS = 30
+SECONDS = 120
 
 
 @dataclass

@@ -30,7 +30,7 @@ def storescu() -> str:
 def test_a_modality_that_sends_one_image_in_each_association_gets_two_reports_not_six(
     start: Callable[..., Any], radiograph: Make, eventually: Any, pacs: Any, tmp_path: Path
 ) -> None:
-    agent = start(complete={"after_release_seconds": 0.2, "quiet_seconds": 1})
+    agent = start(complete={"after_release_seconds": 0.2, "quiet_seconds": 3})
     images = [radiograph(20)]
     images += [radiograph(20, StudyInstanceUID=images[0].StudyInstanceUID) for _ in range(5)]
     for number, image in enumerate(images):

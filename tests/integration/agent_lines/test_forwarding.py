@@ -285,9 +285,15 @@ def test_a_file_that_is_away_is_tried_again_and_does_not_hold_back_its_neighbour
     agent = start(destinations=[archive_at(port)], forward=[rule()])
     one, two = (radiograph(value, StudyInstanceUID=generate_uid(entropy_srcs=["away"])) for value in (5, 6))
     agent.send(one, two)
-    eventually(lambda: len(other.received_instances) >= 2)
+
+    def sendings() -> int:
+        return sum(sent.affected_sop_instance_uid == two.SOPInstanceUID for sent in other.received_instances)
+
+    eventually(sendings)
     away = agent.config.store.folder / agent.record(one).instances[0]["path"]
     away.rename(away.with_suffix(".away"))
+    before = sendings()
+    eventually(lambda: sendings() >= before + 2)  # what was being sent when its file went is answered by then
     other.answer = lambda _: 0x0000
     eventually(lambda: sorted(states(agent, one)) == ["ACKNOWLEDGED", "QUEUED"])
     away.with_suffix(".away").rename(away)

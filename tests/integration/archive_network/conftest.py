@@ -35,7 +35,7 @@ from dicom_io.scu import send
 from dicom_io.services import Services
 from dicom_io.spool import Spool
 
-SECONDS = 20
+SECONDS = 120
 
 
 @dataclass

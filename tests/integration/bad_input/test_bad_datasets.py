@@ -13,7 +13,7 @@ from dicom_io.decoding import Decoder, DecoderSettings
 from dicom_io.errors import HeaderError, PixelError
 from dicom_io.header import Header, read_header
 
-SECONDS = 10.0
+SECONDS = 60.0
 """Far more than any of these takes, far less than one that goes astray."""
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = (b"\xfe\xff" + struct.pack("<H", element) for element in (0xE000, 0xE00D, 0xE0DD))

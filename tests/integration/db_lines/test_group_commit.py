@@ -15,7 +15,7 @@ from db.errors import DatabaseBusyError, QueryError
 from db.group_commit import BIGGEST_GROUP, Intake
 from db.intake import IncomingInstance, Recorded, Role, count_instances
 
-SECONDS = 30
+SECONDS = 120
 
 Together = Callable[[list[IncomingInstance]], list[Future[Recorded]]]
 

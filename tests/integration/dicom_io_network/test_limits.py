@@ -159,7 +159,7 @@ def test_a_message_that_never_ends_is_given_up_although_each_pdu_comes_in_time(
     peer.send_pdv(1, 0x03, peer.store_command())
     peer.socket.settimeout(0.1)
     begun = time.monotonic()
-    while time.monotonic() - begun < 15:
+    while time.monotonic() - begun < 60:
         try:
             peer.send_pdv(1, 0x00, bytes(10))
             if not peer.socket.recv(60):
@@ -175,11 +175,11 @@ def test_a_message_that_never_ends_is_given_up_although_each_pdu_comes_in_time(
 def test_an_association_that_is_idle_between_messages_is_not_slow(
     start_scp: Any, sink: Any, raw_peer: Any, sample: Any, status: Any
 ) -> None:
-    peer = raw_peer(start_scp(message_timeout=0.2))
+    peer = raw_peer(start_scp(message_timeout=2))
     peer.associate()
     assert status(peer.store(sample().dataset)) == 0x0000
     with sink.changed:
-        assert not sink.changed.wait_for(lambda: sink.summaries, 0.8), "expected patience with an idle peer"
+        assert not sink.changed.wait_for(lambda: sink.summaries, 3), "expected patience with an idle peer"
     assert status(peer.store(sample().dataset)) == 0x0000
     peer.release()
 

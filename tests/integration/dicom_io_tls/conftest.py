@@ -18,7 +18,7 @@ from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, Stor
 from dicom_io.spool import Spool
 from dicom_io.tls import TlsServerSettings
 
-SECONDS = 20.0
+SECONDS = 120.0
 _CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 

