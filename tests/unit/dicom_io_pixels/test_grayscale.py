@@ -185,9 +185,10 @@ def test_a_voi_lut_whose_entries_need_more_bits_than_stated_is_not_cut(write: Wr
 
 def test_a_truncated_lut_is_refused_and_an_empty_one_counts_as_none(write: Write, lut: Item) -> None:
     cut = lut(0, [1, 2], 8)
-    cut.LUTDescriptor = [200, 0, 8]
-    with pytest.raises(PixelError, match="look-up table"):
-        read_frames(write(DEEP, VOILUTSequence=[cut]))
+    for descriptor in ([200, 0, 8], [2, 0]):
+        cut.LUTDescriptor = descriptor
+        with pytest.raises(PixelError, match="look-up table"):
+            read_frames(write(DEEP, VOILUTSequence=[cut]))
     assert show(write(DEEP, VOILUTSequence=[Dataset()], ModalityLUTSequence=[Dataset()])) == show(write(DEEP))
 
 
@@ -246,6 +247,9 @@ def test_float_pixels_are_shown_and_what_is_no_number_is_black(write: Write, key
     assert show(write(values, **more)) == [[0, 128, 255, 0, 0]]
     windowed = write(values, WindowCenter=0.25, WindowWidth=0.5, VOILUTFunction="LINEAR_EXACT", **more)
     assert show(windowed) == [[0, 0, 255, 0, 0]]
+    nothing = np.full_like(values, np.nan)
+    with pytest.raises(PixelError, match="damaged"):
+        read_frames(write(nothing, **more | {keyword: nothing.tobytes()}))
 
 
 def test_thirty_two_bits_are_shown(write: Write) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
+from dicom_io.errors import PixelError
 from dicom_io.values import read_values
 from dicom_io.viewing import read_view
 
@@ -74,3 +75,47 @@ def test_a_pixels_size_says_what_it_is_worth(
     """PS3.3 section 10.7."""
     says = read_values(write(RAMP, **attributes), 0).says
     assert (says["measure"], says["spacing"]) == (measure, spacing)
+
+
+def test_bytes_come_as_bytes_and_colours_as_they_are_displayed(write: Write) -> None:
+    gray = RAMP.astype(np.uint8)
+    found = read_values(write(gray), 0)
+    assert (found.says["type"], np.array_equal(found.pixels, gray)) == ("uint8", True)
+    colours = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3)
+    coloured = read_values(write(colours, SamplesPerPixel=3), 1)
+    assert not coloured.says["stored"]
+    assert np.array_equal(coloured.pixels, colours[1])
+
+
+def test_one_frame_of_many_is_looked_at_alone_also_where_two_pixels_share_their_chroma(write: Write) -> None:
+    frames = np.arange(3 * 12 * 10, dtype=np.uint16).reshape(3, 12, 10) % 97
+    path = write(frames)
+    assert np.array_equal(read_values(path, 2).pixels, frames[2])
+    data = bytes([50, 200, 100, 150, 60, 70, 128, 128])  # of each frame: Y1 Y2 B R, twice
+    shared = write(
+        np.zeros((2, 1, 4, 3), dtype=np.uint8),
+        SamplesPerPixel=3,
+        PhotometricInterpretation="YBR_FULL_422",
+        PixelData=bytes(8) + data,
+    )
+    alone = write(
+        np.zeros((1, 1, 4, 3), dtype=np.uint8),
+        SamplesPerPixel=3,
+        PhotometricInterpretation="YBR_FULL_422",
+        PixelData=data,
+    )
+    assert np.array_equal(read_view(shared, 1), read_view(alone, 0))
+
+
+@pytest.mark.parametrize("index", [-1, 3, 1 << 31])
+def test_a_frame_that_is_not_there_is_refused(write: Write, index: int) -> None:
+    path = write(np.zeros((3, 4, 4), np.uint16))
+    for read in (read_values, read_view):
+        with pytest.raises(PixelError, match="truncated"):
+            read(path, index)
+
+
+def test_gray_of_three_samples_is_refused(write: Write) -> None:
+    path = write(np.zeros((1, 4, 4, 3), np.uint8), SamplesPerPixel=3, PhotometricInterpretation="MONOCHROME2")
+    with pytest.raises(PixelError):
+        read_view(path, 0)

@@ -35,7 +35,7 @@ def _written(path: Path, named: dict[str, list[str]], title: str, scheme: str, s
     note.SOPClassUID, note.SOPInstanceUID = KEY_OBJECT_SELECTION, "1.2.9"
     note.StudyInstanceUID, note.SeriesInstanceUID, note.Modality = "1.2", "1.2.8", "KO"
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = title, scheme, "Whatever"
-    note.ConceptNameCodeSequence = [code]
+    note.ConceptNameCodeSequence = [code] if title or scheme else []
     note.CurrentRequestedProcedureEvidenceSequence = []
     for study, uids in named.items():
         of_study = Dataset()

@@ -106,6 +106,21 @@ def test_what_is_no_model_is_refused(model: dict[str, object]) -> None:
         encode(model, ExplicitVRLittleEndian)
 
 
+def test_an_element_whose_sender_did_not_know_its_vr_has_that_of_the_dictionary_and_bytes_are_left_out() -> None:
+    """PS3.5 section 6.2.2."""
+    found = Dataset()
+    found.add_new(0x00100020, "UN", b"PID ")
+    found.add_new(0x00420011, "OB", b"\1\2")
+    model = decode(written(found, ExplicitVRLittleEndian), ExplicitVRLittleEndian)
+    assert model == {"00100020": {"vr": "LO", "Value": ["PID"]}}
+
+
+def test_a_value_that_is_null_is_an_empty_one() -> None:
+    model = {"00081080": {"vr": "LO", "Value": ["A", None, "B"]}}
+    found = read_dataset(io.BytesIO(encode(model, ExplicitVRLittleEndian)), is_implicit_VR=False, is_little_endian=True)
+    assert list(found.AdmittingDiagnosesDescription) == ["A", "", "B"]
+
+
 def test_what_is_not_there_has_no_values() -> None:
     assert values_of({}, "00100010") == []
     assert text_of({"00100010": {"vr": "PN"}}, "00100010") == ""
