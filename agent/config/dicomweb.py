@@ -1,14 +1,12 @@
 """The table [dicomweb] of config.toml."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from agent.config.http import Url
-from agent.config.processes import MOST, check_shared_port
-from agent.config.section import Seconds, Section
-from agent.config.tls import check_key
+from agent.config.section import Processes, Seconds, Section
+from agent.config.tls import ServedOverTls
 from agent.secret import is_this_machine
 
 
@@ -20,7 +18,7 @@ def _check_origin(value: str) -> str:
     return value
 
 
-class DicomwebSection(Section):
+class DicomwebSection(ServedOverTls, Section):
     """DICOMweb: STOW-RS, QIDO-RS, WADO-RS and UPS-RS below /dicom-web, for whoever holds a token (`tibabu token`)."""
 
     enabled: bool = Field(default=False, description="Whether it is served.")
@@ -29,19 +27,9 @@ class DicomwebSection(Section):
         description="Address to listen on. One that others can reach wants a certificate, or behind_proxy.",
     )
     port: int = Field(default=8042, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    processes: int = Field(
+    processes: Processes = Field(
         default=1,
-        ge=1,
-        le=MOST,
         description="Processes that share the port; each counts its own requests and channels.",
-    )
-    tls_certificate: Path | None = Field(
-        default=None,
-        examples=["/etc/tibabu/dicomweb.pem"],
-        description="PEM file with the certificate and what leads to its root; a relative one starts at config.toml.",
-    )
-    tls_key: Path | None = Field(
-        default=None, examples=["/etc/tibabu/dicomweb.key"], description="PEM file with the certificate's key."
     )
     behind_proxy: bool = Field(
         default=False,
@@ -65,13 +53,7 @@ class DicomwebSection(Section):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        check_key(self.tls_certificate, self.tls_key)
         if not is_this_machine(self.host) and self.tls_certificate is None and not self.behind_proxy:
             message = f"expected tls_certificate and tls_key, or behind_proxy = true. Received: host={self.host}"
             raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _shares_a_port_that_is_known(self) -> Self:
-        check_shared_port(self.processes, self.port)
         return self

@@ -1,6 +1,6 @@
 """Where the roles of one host listen: each at a place of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -8,19 +8,26 @@ _ANY: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not ope
 
 
 class Door(NamedTuple):
-    """A table of config.toml with the address and port that its role listens on; port 0 is a free one."""
+    """A table of config.toml with the address and the port that its role's processes share; port 0 is a free one."""
 
     section: str
     host: str
     port: int
+    processes: int = 1
 
 
-def check_apart(doors: Iterator[Door]) -> None:
-    """Raise ValueError for two roles on one port.
+def check_doors(doors: Iterable[Door]) -> None:
+    """Raise ValueError for two roles on one port, and for processes that share one that nobody knows before it is open.
 
     Processes of a role share their port (SO_REUSEPORT), so two roles could, and the kernel would deal out the scanner's
     associations to either.
     """
+    doors = tuple(doors)
+    for one in doors:
+        if one.processes > 1 and one.port == 0:
+            given = f"{one.section}.processes={one.processes} port=0"
+            message = f"expected a fixed port for processes that share it. Received: {given}"
+            raise ValueError(message)
     for one, other in combinations(doors, 2):
         if one.port == other.port != 0 and (one.host == other.host or _ANY & {one.host, other.host}):
             given = f"{one.section} and {other.section}, port={one.port}"

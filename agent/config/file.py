@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from agent.config.alerts import AlertsSection, check_alerts
 from agent.config.audit import AuditSection
 from agent.config.dicomweb import DicomwebSection
-from agent.config.doors import Door, check_apart
+from agent.config.doors import Door, check_doors
 from agent.config.drift import DriftSection
 from agent.config.forward import ForwardSettings, check_rules
 from agent.config.gate import GateSection
@@ -114,7 +114,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _listens_at_different_places(self) -> Self:
-        check_apart(self.doors)
+        check_doors(self.doors)
         return self
 
     @field_validator("forward")
@@ -157,14 +157,14 @@ class Config(Section):
         """Where this host listens, if all roles run on it."""
         receive, web, dicomweb, hl7, metrics = self.receive, self.web, self.dicomweb, self.hl7, self.metrics
         if receive.plain:
-            yield Door("receive", receive.host, receive.port)
+            yield Door("receive", receive.host, receive.port, receive.processes)
         if receive.tls is not None:
-            yield Door("receive.tls", receive.host, receive.tls.port)
-        yield Door("web", web.host, web.port)
+            yield Door("receive.tls", receive.host, receive.tls.port, receive.processes)
+        yield Door("web", web.host, web.port, web.processes)
         if dicomweb.enabled:
-            yield Door("dicomweb", dicomweb.host, dicomweb.port)
+            yield Door("dicomweb", dicomweb.host, dicomweb.port, dicomweb.processes)
         if hl7.enabled:
-            yield Door("hl7", hl7.host, hl7.port)
+            yield Door("hl7", hl7.host, hl7.port, hl7.processes)
         if metrics.port is not None:
             yield Door("metrics", metrics.host, metrics.port)
 

@@ -9,9 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from agent.config.peers import NetworkText
-from agent.config.processes import MOST, check_shared_port
-from agent.config.section import Days, Seconds, Section
-from agent.config.tls import check_key
+from agent.config.section import Days, Processes, Seconds, Section
+from agent.config.tls import ServedOverTls
 from agent.hl7 import charsets
 from agent.hl7.incoming import IncomingSettings
 from agent.hl7.listener import ListenerSettings
@@ -36,7 +35,7 @@ def _check_character_set(value: str) -> str:
     return value
 
 
-class Hl7Section(Section):
+class Hl7Section(ServedOverTls, Section):
     """What hospital systems say over HL7 v2 (MLLP): corrected and merged patients, orders, final reports."""
 
     enabled: bool = Field(default=False, description="Whether there is a listener.")
@@ -44,10 +43,8 @@ class Hl7Section(Section):
         default="127.0.0.1", description="Address to listen on. One that others can reach wants `senders`."
     )
     port: int = Field(default=2575, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    processes: int = Field(
+    processes: Processes = Field(
         default=1,
-        ge=1,
-        le=MOST,
         description="Listening processes that share the port; each counts its own connections.",
     )
     senders: tuple[NetworkText, ...] = Field(
@@ -108,14 +105,6 @@ class Hl7Section(Section):
     message_seconds: Seconds = Field(
         default=30, description="Time for a message to come whole, and for its answer to be taken."
     )
-    tls_certificate: Path | None = Field(
-        default=None,
-        examples=["/etc/tibabu/hl7.pem"],
-        description="PEM file with the certificate and what leads to its root; unset: no TLS.",
-    )
-    tls_key: Path | None = Field(
-        default=None, examples=["/etc/tibabu/hl7.key"], description="PEM file with the certificate's key."
-    )
     tls_client_ca: Path | None = Field(
         default=None,
         examples=["/etc/tibabu/peers.pem"],
@@ -124,14 +113,12 @@ class Hl7Section(Section):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        check_key(self.tls_certificate, self.tls_key)
         if self.tls_client_ca is not None and self.tls_certificate is None:
             message = "expected tls_certificate and tls_key with tls_client_ca. Received: none"
             raise ValueError(message)
         if not is_this_machine(self.host) and not self.senders:
             message = f"expected senders, the addresses that may connect, where others can. Received: host={self.host}"
             raise ValueError(message)
-        check_shared_port(self.processes, self.port)
         return self
 
     @model_validator(mode="after")

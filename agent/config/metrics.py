@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 
 from agent.config.http import Url
 from agent.config.section import Section
-from agent.config.tls import check_key
+from agent.config.tls import ServedOverTls
 from agent.secret import is_this_machine
 
 
-class MetricsSection(Section):
+class MetricsSection(ServedOverTls, Section):
     """Metrics for Prometheus, /healthz and /readyz of a host; see docs/metrics.md. The pages answer them, too."""
 
     port: int | None = Field(
@@ -28,12 +28,6 @@ class MetricsSection(Section):
         description="Whether /metrics wants a token with the scope system:read there. An address that others can reach "
         "wants it.",
     )
-    tls_certificate: Path | None = Field(
-        default=None, examples=["/etc/tibabu/metrics.pem"], description="PEM file with the certificate, if it is TLS."
-    )
-    tls_key: Path | None = Field(
-        default=None, examples=["/etc/tibabu/metrics.key"], description="PEM file with the certificate's key."
-    )
     folder: Path | None = Field(
         default=None,
         examples=["/run/tibabu"],
@@ -49,7 +43,6 @@ class MetricsSection(Section):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        check_key(self.tls_certificate, self.tls_key)
         if not is_this_machine(self.host) and not self.token:
             message = f"expected token = true. Received: host={self.host}"
             raise ValueError(message)

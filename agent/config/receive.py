@@ -5,7 +5,6 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from agent.config.peers import STRANGERS_DEFAULT, ProxyText
-from agent.config.processes import check_shared_port
 from agent.config.section import AeTitle, Seconds, Section
 from agent.config.tls import ReceiveTlsSection
 from dicom_io.door import Limits, Verb
@@ -80,10 +79,4 @@ class ReceiveSection(Section):
         if not self.plain and self.tls is None:
             message = "expected plain = true or a table [receive.tls]. Received: neither"
             raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _shares_a_port_that_is_known(self) -> Self:
-        plain, tls = (self.port,) if self.plain else (), () if self.tls is None else (self.tls.port,)
-        check_shared_port(self.processes, *plain, *tls)
         return self

@@ -4,18 +4,15 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from agent.config.processes import MOST
-from agent.config.section import Seconds, Section
+from agent.config.section import Processes, Seconds, Section
 from agent.line.retry import Backoff
 
 
 class WorkSection(Section):
     """Working: gate, pixels, network, conclusions."""
 
-    processes: int = Field(
+    processes: Processes = Field(
         default=1,
-        ge=1,
-        le=MOST,
         description="Working processes on this host, each with the network in its own memory. What [model] and "
         "[decode] leave to the number of cores is divided among them.",
     )
@@ -35,10 +32,8 @@ class WorkSection(Section):
 class DeliverSection(Section):
     """Delivering: trying again when a destination does not take a report."""
 
-    processes: int = Field(
+    processes: Processes = Field(
         default=1,
-        ge=1,
-        le=MOST,
         description="Delivering processes on this host; each sends one report and one study's Instances at a time to "
         "each destination.",
     )

@@ -20,6 +20,9 @@ Minutes = Annotated[float, Field(gt=0, le=MOST_MINUTES)]
 Hours = Annotated[float, Field(gt=0, le=MOST_HOURS)]
 Days = Annotated[float, Field(gt=0, le=MOST_DAYS)]
 
+Processes = Annotated[int, Field(ge=1, le=64)]
+"""How many processes serve a role on one host."""
+
 AeTitle = Annotated[str, AfterValidator(lambda value: check_ae_title(value).strip())]
 """An AE title, without the spaces around it, which do not count (PS3.5 6.2)."""
 

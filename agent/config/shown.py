@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from agent.config.file import Config
-from agent.config.text import nested
+from agent.config.text import nested, settings_of
 from agent.web.configuration import Setting, Table
 
 HIDDEN: Final = "(hidden)"
@@ -40,17 +40,12 @@ def _tables(config: Config) -> Iterator[Table]:
 
 
 def _table(head: str, path: str, section: BaseModel) -> Iterator[Table]:
-    settings, below = [], []
-    for key, field in type(section).model_fields.items():
-        value = getattr(section, key)
-        if isinstance(value, BaseModel) and nested(field.annotation) is not None:
-            below.append((key, value))
-        elif nested(field.annotation) is None:
-            settings.append(_setting(key, field, value))
+    settings = (_setting(key, field, getattr(section, key)) for key, field in settings_of(type(section)))
     sentence = " ".join((type(section).__doc__ or "").split())
     yield Table(head=head, sentence=sentence, settings=tuple(settings))
-    for key, value in below:
-        yield from _table(f"[{path}.{key}]", f"{path}.{key}", value)
+    for key, field in type(section).model_fields.items():
+        if nested(field.annotation) is not None and (value := getattr(section, key)) is not None:
+            yield from _table(f"[{path}.{key}]", f"{path}.{key}", value)
 
 
 def _setting(key: str, field: FieldInfo, value: Any) -> Setting:  # noqa: ANN401 - whatever a setting is

@@ -54,6 +54,12 @@ def nested(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - whateve
     return inner if is_optional_table else None
 
 
+def settings_of(section: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    """Return a table's settings without the tables in it, those of TLS last, in the order in which people read them."""
+    found = [(name, field) for name, field in section.model_fields.items() if nested(field.annotation) is None]
+    return sorted(found, key=lambda pair: (pair[0].startswith("tls"), pair[0].startswith("tls_")))
+
+
 def _commented(sentence: str, head: str, table: type[BaseModel]) -> str:
     """Return a table to add, every line behind a number sign."""
     lines = (line if line.startswith("#") else f"# {line}" for line in _settings(table).splitlines())
@@ -61,13 +67,7 @@ def _commented(sentence: str, head: str, table: type[BaseModel]) -> str:
 
 
 def _settings(section: type[BaseModel]) -> str:
-    return "".join(
-        f"{_comment(field.description or '')}{_line(name, field)}\n"
-        for name, field in sorted(
-            section.model_fields.items(), key=lambda pair: (pair[0].startswith("tls"), pair[0].startswith("tls_"))
-        )
-        if nested(field.annotation) is None
-    )
+    return "".join(f"{_comment(field.description or '')}{_line(name, field)}\n" for name, field in settings_of(section))
 
 
 def _comment(text: str) -> str:

@@ -9,11 +9,30 @@ from agent.config.section import Section
 from dicom_io.tls import TlsClientSettings, TlsServerSettings
 
 
-def check_key(certificate: Path | None, key: Path | None) -> None:
+def _check_key(certificate: Path | None, key: Path | None) -> None:
     """Raise ValueError for a certificate without its key, and for a key alone."""
     if (certificate is None) != (key is None):
         message = "expected tls_certificate and tls_key together. Received: one of them"
         raise ValueError(message)
+
+
+class ServedOverTls(BaseModel):
+    """What whoever serves, over TLS or not, has among its settings."""
+
+    tls_certificate: Path | None = Field(
+        default=None,
+        examples=["/etc/tibabu/tibabu.pem"],
+        description="PEM file with our certificate and what leads to its root; unset: no TLS. New files are taken up "
+        "without a restart.",
+    )
+    tls_key: Path | None = Field(
+        default=None, examples=["/etc/tibabu/tibabu.key"], description="PEM file with the certificate's key."
+    )
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        _check_key(self.tls_certificate, self.tls_key)
+        return self
 
 
 class ReceiveTlsSection(Section):
@@ -67,7 +86,7 @@ class TlsTrust(BaseModel):
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
-        check_key(self.tls_certificate, self.tls_key)
+        _check_key(self.tls_certificate, self.tls_key)
         return self
 
     @property

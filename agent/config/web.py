@@ -2,16 +2,14 @@
 
 import ipaddress
 import re
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from agent.config.oidc import OidcSection, RoleName
 from agent.config.peers import ProxyText
-from agent.config.processes import MOST, check_shared_port
-from agent.config.section import Section
-from agent.config.tls import check_key
+from agent.config.section import Processes, Section
+from agent.config.tls import ServedOverTls
 from agent.secret import is_this_machine
 
 
@@ -22,7 +20,7 @@ def _check_name(value: str) -> str:
     return value
 
 
-class WebSection(Section):
+class WebSection(ServedOverTls, Section):
     """The web application."""
 
     host: str = Field(
@@ -31,7 +29,7 @@ class WebSection(Section):
         ".",
     )
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    processes: int = Field(default=1, ge=1, le=MOST, description="Processes that share the port.")
+    processes: Processes = Field(default=1, description="Processes that share the port.")
     accounts: bool = Field(
         default=False,
         description="Whether people sign in. Without, whoever reaches this machine may do everything, and nobody else "
@@ -40,15 +38,6 @@ class WebSection(Section):
     names: tuple[Annotated[str, AfterValidator(_check_name)], ...] = Field(
         default=(),
         description='Names under which browsers ask, as "tibabu.hospital.example"; those of this machine always count.',
-    )
-    tls_certificate: Path | None = Field(
-        default=None,
-        examples=["/etc/tibabu/web.pem"],
-        description="PEM file with the certificate and what leads to its root; a relative one starts at config.toml. "
-        "New files are taken up without a restart.",
-    )
-    tls_key: Path | None = Field(
-        default=None, examples=["/etc/tibabu/web.key"], description="PEM file with the certificate's key."
     )
     behind_proxy: bool = Field(
         default=False,
@@ -81,7 +70,6 @@ class WebSection(Section):
 
     @model_validator(mode="after")
     def _is_protected(self) -> Self:
-        check_key(self.tls_certificate, self.tls_key)
         if is_this_machine(self.host):
             return self
         if not self.accounts:
@@ -103,9 +91,4 @@ class WebSection(Section):
         if self.behind_proxy and not self.accounts:
             message = "expected accounts = true behind a proxy, which others reach. Received: behind_proxy = true"
             raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _shares_a_port_that_is_known(self) -> Self:
-        check_shared_port(self.processes, self.port)
         return self

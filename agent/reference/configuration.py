@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 
 from agent import destinations, reports
 from agent.config.file import Config
-from agent.config.text import nested, written
+from agent.config.text import nested, settings_of, written
 from agent.reference.markdown import code, table
 
 _HEAD = """\
@@ -45,11 +45,7 @@ def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:
 
 
 def _settings(section: type[BaseModel]) -> str:
-    rows = [
-        (code(name), *_default(field), field.description or "")
-        for name, field in section.model_fields.items()
-        if nested(field.annotation) is None
-    ]
+    rows = [(code(name), *_default(field), field.description or "") for name, field in settings_of(section)]
     return table(("key", "default", "meaning"), rows) if rows else "It has no settings.\n"
 
 

@@ -34,8 +34,9 @@ def test_without_a_word_every_role_is_one_process() -> None:
 
 @pytest.mark.parametrize("role", ["receive", "web", "dicomweb", "hl7"])
 def test_processes_that_share_a_port_want_one_that_is_known(role: str, tmp_path: Path) -> None:
+    enabled = "enabled = true\n" if role in {"dicomweb", "hl7"} else ""
     with pytest.raises(ConfigError, match="expected a fixed port for processes that share it"):
-        _config(tmp_path, f"[{role}]\nprocesses = 2\nport = 0\n")
+        _config(tmp_path, f"[{role}]\n{enabled}processes = 2\nport = 0\n")
 
 
 def test_working_processes_divide_the_cores_among_them(tmp_path: Path) -> None:
