@@ -140,9 +140,10 @@ class Deliverer:
 
     def _outgoing(self, task: DeliveryTask) -> Outgoing:
         """Return the report's bytes: those on record, or rendered now, once and for all."""
-        stored = task.stored or self._render(task)
-        with self.store.local(stored.path) as path:
-            data = path.read_bytes()
+        stored, data = (task.stored, b"") if task.stored else self._render(task)
+        if not data:
+            with self.store.local(stored.path) as path:
+                data = path.read_bytes()
         return Outgoing(
             media_type=task.media_type,
             data=data,
@@ -150,7 +151,8 @@ class Deliverer:
             study_instance_uid=task.study_instance_uid,
         )
 
-    def _render(self, task: DeliveryTask) -> StoredReport:
+    def _render(self, task: DeliveryTask) -> tuple[StoredReport, bytes]:
+        """Render and keep a report; return what is on record now, and its bytes, b"" if they are another process's."""
         document = self._renderer.render(task.kind, concluded_study(self.database, task.report_id))
         file = self.store.put(document.data)
         stored = StoredReport(
@@ -165,7 +167,8 @@ class Deliverer:
         if document.media_type == DICOM:
             header = read_header(document.data)
             rendered = RenderedInstance(header.transfer_syntax_uid, header.is_image, instance_attributes(header))
-        return record_rendered(self.database, task.report_id, stored, rendered, at=self.clock())
+        on_record = record_rendered(self.database, task.report_id, stored, rendered, at=self.clock())
+        return on_record, document.data if on_record == stored else b""
 
     def _failed(self, task: DeliveryTask, begun: Begun, error: DeliveryError) -> Settlement:
         wait = self._wait(begun.tries, error) if error.retry else None

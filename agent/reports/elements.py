@@ -1,7 +1,7 @@
 """Elements and items as bytes, Explicit VR Little Endian (PS3.5 section 7): what is taken over stays as it came.
 
-What the agent says itself is a pydicom Dataset of plain ASCII: its texts and sequences are written here, which takes a
-fifth of pydicom's time, and anything else by pydicom.
+What the agent says itself is a pydicom Dataset of plain ASCII: its texts, sequences and pixels are written here, which
+takes a fifth of pydicom's time, and anything else by pydicom.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,15 +15,16 @@ from pydicom.filewriter import correct_ambiguous_vr, write_data_element
 
 from agent.reports.evidence import CODE, CODE_PARTS
 
-_LONG: Final = frozenset({"SQ", "UC", "UR", "UT"})
+_LONG: Final = frozenset({"OB", "SQ", "UC", "UR", "UT"})
 _TEXTS: Final = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT"})
+_PADDED_BY_NULL: Final = frozenset({"OB", "UI"})
 _ITEM: Final = pack("<HH", 0xFFFE, 0xE000)
 
 
 def element(tag: int, vr: str, value: bytes) -> bytes:
     """Return an element, padded to an even length."""
     if len(value) % 2:
-        value += b"\0" if vr == "UI" else b" "
+        value += b"\0" if vr in _PADDED_BY_NULL else b" "
     head = pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
     return head + (pack("<HL", 0, len(value)) if vr in _LONG else pack("<H", len(value))) + value
 
@@ -56,6 +57,8 @@ def own(one: DataElement) -> bytes:
         return sequence(one.tag, map(encoded, value))
     if vr in _TEXTS and isinstance(value, str):
         return element(one.tag, vr, value.encode("ascii"))
+    if vr == "OB" and isinstance(value, bytes):  # pixels: pydicom would copy megabytes twice more
+        return element(one.tag, vr, value)
     buffer = DicomBytesIO()
     buffer.is_little_endian = True
     buffer.is_implicit_VR = False
