@@ -17,7 +17,7 @@ from db.audit_terms import EventAction, EventId, EventOutcome
 from db.database import Database
 from db.errors import DatabaseError
 from dicom_io.errors import ArchiveError, StoreError
-from dicom_io.matching import Matcher, Moments, OneOf, Pattern, Query, Range, Value
+from dicom_io.matching import Matcher, OneOf, Pattern, Query, Range, Value
 from dicom_io.query_keys import Level
 from dicom_io.query_retrieve import Retrievable, Served
 from dicom_io.store import Store
@@ -132,9 +132,6 @@ def _criterion(name: str, matcher: Matcher) -> Criterion | None:
             return None if vr in _NUMBERS else AnyOf(values)
         case Pattern(texts=(text,)):
             return Like(tuple(part for part in re.split(r"[*?^=\s]", text) if part))
-        case Pattern():
-            return None
-        case Range(vr="DA", low=low, high=high):
-            return Between(low, high) if name == "study_date" else None
-        case Range() | Moments():
-            return None
+        case Range(vr="DA", low=low, high=high) if name == "study_date":
+            return Between(low, high)
+    return None

@@ -8,9 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
-
-from pydantic import BaseModel
+from typing import Any, Final
 
 from agent import destinations
 from agent.config.file import Config
@@ -52,14 +50,12 @@ def time_outs() -> str:
 
 
 def _seconds() -> Iterator[tuple[str, ...]]:
-    sections = {name: field.annotation for name, field in Config.model_fields.items()}
+    sections: dict[str, Any] = {name: field.annotation for name, field in Config.model_fields.items()}
     tables = {**sections, "destinations": destinations.load("dicom").Settings}
     for name in ("receive", "complete", "dicomweb", "orders", "destinations"):
-        table = tables[name]
-        if isinstance(table, type) and issubclass(table, BaseModel):
-            for key, field in table.model_fields.items():
-                if key.endswith("_seconds"):
-                    yield f"`{name}.{key}`", f"{field.default:g}", field.description or ""
+        for key, field in tables[name].model_fields.items():
+            if key.endswith("_seconds"):
+                yield f"`{name}.{key}`", f"{field.default:g}", field.description or ""
 
 
 TABLES: Final[dict[str, Callable[[], str]]] = {

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from db.queue import Done, Handler, Job, Park, RetryAt, Settlement
+from db.queue import Done, Handler, Job, RetryAt, Settlement
 
 log = structlog.get_logger(__name__)
 
@@ -45,5 +45,4 @@ def _ended(settlement: Settlement) -> tuple[str, str]:
             return "done", ""
         case RetryAt(reason=reason):
             return "later", reason
-        case Park(reason=reason):
-            return "parked", reason
+    return "parked", settlement.reason

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, false
+from sqlalchemy import ColumnElement, and_
 
 from db.schema.domain import instance, study
 
@@ -99,8 +99,6 @@ def conditions(criteria: Criteria, columns: Columns) -> list[ColumnElement[bool]
 
 def _condition(column: ColumnElement[Any], criterion: Criterion) -> ColumnElement[bool]:
     match criterion:
-        case AnyOf(values=()):
-            return false()
         case AnyOf(values=(value,)):
             return column == value
         case AnyOf(values=values):
@@ -108,9 +106,7 @@ def _condition(column: ColumnElement[Any], criterion: Criterion) -> ColumnElemen
         case Between(low=low, high=high):
             limits = [column >= low] if low else [column > ""]
             return and_(*limits, *([column <= high] if high else []))
-        case Like(fragments=fragments):
-            pattern = "".join(f"%{_loose(fragment)}" for fragment in fragments) + "%"
-            return column.ilike(pattern)
+    return column.ilike("".join(f"%{_loose(fragment)}" for fragment in criterion.fragments) + "%")
 
 
 def _loose(fragment: str) -> str:

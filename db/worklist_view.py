@@ -107,8 +107,7 @@ def _is_shown(show: Show) -> ColumnElement[bool]:
             return and_(held, study.c.read_at.is_not(None))
         case Show.QUARANTINED:
             return and_(held, study.c.conflict != "")
-        case Show.UNDELIVERED:
-            return and_(held, study.c.id.in_(_undelivered()))
+    return and_(held, study.c.id.in_(_undelivered()))
 
 
 def _undelivered() -> Select[Any]:

@@ -85,8 +85,7 @@ def decide(condition: Condition, facts: Mapping[str, str]) -> Decision:
             return Decision(not inner.holds, inner.because)
         case All(parts):
             return _joined(parts, facts, holds_unless=False)
-        case AnyOf(parts):
-            return _joined(parts, facts, holds_unless=True)
+    return _joined(condition.parts, facts, holds_unless=True)
 
 
 def _joined(parts: tuple[Condition, ...], facts: Mapping[str, str], *, holds_unless: bool) -> Decision:
@@ -108,8 +107,7 @@ def fields_of(condition: Condition) -> Iterator[str]:
         case Not(part):
             yield from fields_of(part)
         case All(parts) | AnyOf(parts):
-            for part in parts:
-                yield from fields_of(part)
+            yield from (field for part in parts for field in fields_of(part))
 
 
 def _fits(comparison: Comparison, value: str) -> bool:

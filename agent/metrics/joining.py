@@ -85,8 +85,9 @@ def _hold(path: Path) -> int:
 
 def take_place(folder: Path, role: str) -> str:
     """Take the first free place of a role for as long as this process lives; return its name. Raises OSError."""
-    for number in count():
-        name = f"{role}-{number}"
+    numbers = count()
+    while True:
+        name = f"{role}-{next(numbers)}"
         try:
             _hold(folder / f"{name}.lock")  # it stays open, and so locked, until the process ends
         except BlockingIOError:
@@ -97,7 +98,6 @@ def take_place(folder: Path, role: str) -> str:
                 file.unlink()
             _make_room(file)
         return name
-    raise AssertionError  # there is always another number
 
 
 def is_whole(file: Path) -> bool:
