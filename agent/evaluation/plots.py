@@ -57,19 +57,18 @@ def _marker(x: float, y: float, text: str) -> str:
     return f'<path d="{cross}" class="cross"/><text {place} class="note{"" if right else " end"}">{escape(text)}</text>'
 
 
-def roc_plot(curve: Points, specificity: float | None, sensitivity: float | None) -> str:
+def roc_plot(curve: Points, specificity: float, sensitivity: float) -> str:
     """Draw the ROC curve with the operating point on it."""
     shapes = f'<path d="{_path([(0, 0), (1, 1)])}" class="reference"/><path d="{_path(curve)}" class="line"/>'
-    if specificity is not None and sensitivity is not None:
-        shapes += _marker(1 - specificity, sensitivity, "operating point")
+    shapes += _marker(1 - specificity, sensitivity, "operating point")
     return _frame("ROC curve", "1 - specificity", "sensitivity (recall)", shapes)
 
 
-def precision_recall_plot(curve: Points, prevalence: float, precision: float | None, sensitivity: float | None) -> str:
-    """Draw precision against recall, with the operating point and the line of a guess."""
+def precision_recall_plot(curve: Points, prevalence: float, precision: float | None, sensitivity: float) -> str:
+    """Draw precision against recall, with the line of a guess, and the operating point where something is flagged."""
     shapes = f'<path d="{_path([(0, prevalence), (1, prevalence)])}" class="reference"/>'
     shapes += f'<path d="{_path(curve)}" class="line"/>'
-    if precision is not None and sensitivity is not None:
+    if precision is not None:
         shapes += _marker(sensitivity, precision, "operating point")
     return _frame("Precision and recall", "recall (sensitivity)", "precision", shapes)
 

@@ -93,6 +93,34 @@ def test_a_gate_that_lets_nothing_pass_leaves_nulls_not_errors(
     assert "not defined" in page(found, at_half)
 
 
+def test_where_nothing_is_flagged_there_is_no_precision_to_mark(
+    model: Any, gate: Callable[..., Any], folder: Path, at_half: ModelCard
+) -> None:
+    entries = entries_of_folder(folder)
+    never = replace(at_half, operating_point=replace(at_half.operating_point, threshold=1.0))
+    found = document(never, entries, score(model, entries.entries, gate(0)), runtime="none", at=NOON)
+    assert (found["all"]["recall"], found["all"]["precision"]) == (0.0, None)
+    marked = page(found, never).count(">operating point<")
+    flags = document(at_half, entries, score(model, entries.entries, gate(0)), runtime="none", at=NOON)
+    assert (marked, page(flags, at_half).count(">operating point<")) == (1, 2), "of the ROC curve alone"
+
+
+def test_where_nothing_can_be_read_there_are_no_figures(evaluated: Evaluated, tmp_path: Path) -> None:
+    for label in ("NORMAL", "PNEUMONIA"):
+        (tmp_path / "bad" / label).mkdir(parents=True)
+        (tmp_path / "bad" / label / "text.png").write_text("no picture", encoding="utf-8")
+    found, scores = evaluated(entries_of_folder(tmp_path / "bad"))
+    assert (scores.scored, len(scores.unreadable), found["all"]["n"]) == ((), 2, 0)
+
+
+def test_a_trait_that_is_known_of_no_image_makes_no_groups(evaluated: Evaluated, folder: Path, tmp_path: Path) -> None:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
+    rows = [f"{name},{int(name.startswith('P'))},," for name in names]
+    (tmp_path / "labels.csv").write_text("file,label,ward,shift\n" + "\n".join(rows), encoding="utf-8")
+    found, _ = evaluated(entries_of_manifest(tmp_path / "labels.csv", folder))
+    assert {row["by"] for row in found["all"]["subgroups"]} <= {"pathogen"}
+
+
 def test_what_cannot_be_read_is_listed_and_in_no_figure(evaluated: Evaluated, folder: Path) -> None:
     (folder / "NORMAL/text.png").write_text("no picture", encoding="utf-8")
     (folder / "NORMAL/cut.png").write_bytes((folder / "NORMAL/IM-0000-0001.png").read_bytes()[:60])

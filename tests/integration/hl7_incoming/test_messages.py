@@ -75,6 +75,28 @@ def test_a_message_that_would_hold_back_all_others_is_refused(sqlite_hospital: A
         assert ris.code(message("ADT^A40", *merge * 150, control_id="4")) == "AA"
 
 
+@pytest.mark.parametrize(
+    ("kind", "segments", "code", "error"),
+    [
+        ("ADT^A40", ("PID|1||P2||Doe^John",), "AE", "101"),
+        ("ADT^A40", ("PID|1||P2||Doe^John", "MRG|"), "AE", "101"),
+        ("ADT^A40", ("PID|1||P1||Doe^John", "MRG|P1"), "AA", ""),
+        ("ORM^O01", ("PID|1||P1",), "AE", "101"),
+        ("ORM^O01", ("PID|1||P7||Smith^Ann", "ORC|NW|PL1|FL1", "OBR|1", "ZDS|1.2.3^100^App^DICOM"), "AE", "204"),
+    ],
+)
+def test_a_message_that_names_too_little_or_another_patient_changes_nothing(  # noqa: PLR0913 - a row of a table
+    sqlite_hospital: Any, message: Any, kind: str, segments: tuple[str, ...], code: str, error: str
+) -> None:
+    with sqlite_hospital() as here:
+        here.receive()
+        before = row(here)
+        said = here.connect().send(message(kind, *segments))
+        assert said[1].split("|")[1] == code
+        assert [one.split("|")[3].split("^")[0] for one in said[2:]] == ([error] if error else [])
+        assert row(here) == before
+
+
 def test_two_patients_with_one_id_are_an_error_and_nothing_is_mixed(hospital: Any, message: Any) -> None:
     with hospital() as here:
         here.receive()
@@ -84,6 +106,10 @@ def test_two_patients_with_one_id_are_an_error_and_nothing_is_mixed(hospital: An
         assert segments[2].split("|")[3].startswith("205")
         assert [row(here, uid).patient_name for uid in ("1.2.3", "1.9")] == ["Doe^John", "Smith^Ann"]
         assert all(one.doubt for one in worklist(here.database))
+        final = message("ORU^R01", "PID|1||P1", "ORC|RE||A1", segment("OBR", _3="A1", _25="F"), control_id="M2")
+        said = here.connect().send(final)
+        assert (said[1].split("|")[1], said[2].split("|")[3][:3]) == ("AE", "205")
+        assert len(worklist(here.database)) == 2, "nobody can tell whose report it is"
 
 
 @pytest.mark.parametrize(

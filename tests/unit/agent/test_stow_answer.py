@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.errors import DeliveryError, DestinationDownError
+from agent.errors import DeliveryError, DestinationDownError, Retry
 from agent.line.stow_answer import found, judge
 from dicom_io.commitment_scu import Has
 
@@ -75,6 +75,18 @@ def test_an_instance_that_is_named_as_failed_is_tried_again_or_parked_by_its_rea
     error = refused(status, answer(failed=UID, reason=reason))
     assert (error.retry, error.already_there) == (retry, False)
     assert f"{reason:04X}" in str(error)
+
+
+def test_a_409_without_a_reason_is_tried_again_slowly() -> None:
+    error = refused(409, b"")
+    assert (error.patience, error.status) == (Retry.SLOWLY, "HTTP 409")
+    assert "409 without a reason" in str(error)
+
+
+@pytest.mark.parametrize(("reason", "told"), [("42752", "A700"), ("x", "0000"), ("999999", "0000"), (-1, "0000")])
+def test_a_reason_that_is_written_as_text_is_read_and_one_that_is_none_is_not(reason: object, told: str) -> None:
+    error = refused(409, answer(failed=UID, reason=reason))  # type: ignore[arg-type]
+    assert told in str(error)
 
 
 def test_failed_counts_more_than_stored_where_a_server_says_both() -> None:
