@@ -85,7 +85,7 @@ def test_a_message_that_would_hold_back_all_others_is_refused(sqlite_hospital: A
         ("ORM^O01", ("PID|1||P7||Smith^Ann", "ORC|NW|PL1|FL1", "OBR|1", "ZDS|1.2.3^100^App^DICOM"), "AE", "204"),
     ],
 )
-def test_a_message_that_names_too_little_or_another_patient_changes_nothing(  # noqa: PLR0913 - a row of a table
+def test_a_message_that_names_too_little_or_another_patient_changes_nothing(
     sqlite_hospital: Any, message: Any, kind: str, segments: tuple[str, ...], code: str, error: str
 ) -> None:
     with sqlite_hospital() as here:
