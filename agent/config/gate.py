@@ -34,6 +34,11 @@ class GateSection(Section):
         ),
     )
 
+    def ages(self, validated: tuple[float, float]) -> tuple[float, float]:
+        """Return from which age on and below which one images are analysed, by a model that was validated on some."""
+        youngest, oldest = self.minimum_age_years, self.maximum_age_years
+        return validated[0] if youngest is None else youngest, validated[1] if oldest is None else oldest
+
     @model_validator(mode="after")
     def _some_age_is_analysed(self) -> Self:
         youngest, oldest = self.minimum_age_years, self.maximum_age_years

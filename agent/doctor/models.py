@@ -29,14 +29,28 @@ RUNTIME_MISSING: Final = Remedy(
     commands=('{python} -m pip install "tibabu[openvino]"',),
     keys=("model.runtime",),
 )
+AGES_OF_NOBODY: Final = Remedy(
+    code="ages-of-nobody",
+    severity=Severity.ERROR,
+    why="No age lies between the two: every image is declined, and no study is analysed.",
+    keys=("gate.minimum_age_years", "gate.maximum_age_years"),
+)
+AGES_NOT_VALIDATED: Final = Remedy(
+    code="ages-not-validated",
+    severity=Severity.WARNING,
+    why="The model is used on ages for which nobody has measured what it finds and misses.",
+    commands=("tibabu evaluate --help",),
+    keys=("gate.minimum_age_years", "gate.maximum_age_years"),
+    words="Unset the keys, or validate the model on such images of your own.",
+)
 
 
 def look(patient: Patient) -> Iterator[Finding]:
     """Look at each configured model as it would be loaded; none is executed."""
     section = patient.config.model
-    yield _model(patient, "model", section.name, "name")
+    yield from _model(patient, "model", section.name, "name")
     if section.shadow:
-        yield _model(patient, "shadow model", section.shadow, "shadow")
+        yield from _model(patient, "shadow model", section.shadow, "shadow")
     from model.runtime import chosen  # noqa: PLC0415 - as below
 
     try:
@@ -45,15 +59,30 @@ def look(patient: Patient) -> Iterator[Finding]:
         yield patient.ill("runtime", RUNTIME_MISSING, str(error))
 
 
-def _model(patient: Patient, check: str, name: str, setting: str) -> Finding:
+def _model(patient: Patient, check: str, name: str, setting: str) -> Iterator[Finding]:
     from model.classifier import verify  # noqa: PLC0415 - the other checks do not need it
 
     active = () if patient.database is None else active_operating_points(patient.database, name)
     try:
         card = adapted(verify(name), prevalence=patient.config.model.prevalence, active=active)
     except ModelError as error:
-        return patient.ill(check, MODEL_UNUSABLE, str(error), setting=setting)
+        yield patient.ill(check, MODEL_UNUSABLE, str(error), setting=setting)
+        return
     except AgentError as error:
-        return patient.ill(check, OPERATING_POINT_OF_ANOTHER, str(error))
+        yield patient.ill(check, OPERATING_POINT_OF_ANOTHER, str(error))
+        return
     point, weights = card.operating_point, f"{card.name} {card.version}, sha256 {card.sha256[:12]}..."
-    return patient.fit(check, f"{weights}, {point.name}: flagged from {point.threshold:.3f} on")
+    yield patient.fit(check, f"{weights}, {point.name}: flagged from {point.threshold:.3f} on")
+    yield from _ages(patient, check, card.age_range_years)
+
+
+def _ages(patient: Patient, check: str, validated: tuple[float, float]) -> Iterator[Finding]:
+    youngest, oldest = patient.config.gate.ages(validated)
+    seen = f"from {youngest:g} to below {oldest:g} years"
+    if youngest >= oldest:
+        yield patient.ill(check, AGES_OF_NOBODY, f"expected ages that somebody has. Received: {seen}")
+    elif youngest < validated[0] or oldest > validated[1]:
+        known = f"from {validated[0]:g} to below {validated[1]:g}"
+        yield patient.ill(
+            check, AGES_NOT_VALIDATED, f"expected ages that it was validated on, {known}. Received: {seen}"
+        )

@@ -10,7 +10,6 @@ from typing import Final
 from agent.errors import AgentError
 
 LABELS: Final = ("NORMAL", "PNEUMONIA")
-_MOST_SHOWN: Final = 20
 _LITTER: Final = frozenset({"thumbs.db", "desktop.ini", "dicomdir", "__macosx"})
 """What operating systems, archives and PACS exports leave beside images, in lower case."""
 
@@ -60,7 +59,7 @@ def entries_of_folder(folder: Path) -> Entries:
             unlabelled += 1
     notes = [f"{unlabelled} files lie in neither NORMAL nor PNEUMONIA and were left out."] if unlabelled else []
     entries.sort(key=lambda entry: (entry.label, entry.name))
-    _check_classes(entries, f"in folders called NORMAL and PNEUMONIA below {folder}")
+    check_classes(entries, f"in folders called NORMAL and PNEUMONIA below {folder}")
     return Entries(entries=tuple(entries), notes=tuple(notes))
 
 
@@ -80,17 +79,8 @@ def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
 
 
-def check_entries(entries: list[Entry], problems: list[str], source: str) -> None:
-    """Raise LabelError with the problems of a table, if there are any, or if a class has no file."""
-    if problems:
-        shown = problems[:_MOST_SHOWN]
-        more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
-        message = f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  {line}" for line in shown + more)
-        raise LabelError(message)
-    _check_classes(entries, f"in {source}")
-
-
-def _check_classes(entries: list[Entry], where: str) -> None:
+def check_classes(entries: list[Entry], where: str) -> None:
+    """Raise LabelError if a class has no file."""
     counts = Counter(entry.label for entry in entries)
     if not all(counts[label] for label in range(len(LABELS))):
         found = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(LABELS))

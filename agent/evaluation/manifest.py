@@ -2,15 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from agent.evaluation.entries import LABELS, Entries, Entry, LabelError, check_entries
+from agent.evaluation.entries import LABELS, Entries, Entry, LabelError, check_classes
 
-_LABELS: Final = {
-    **{name: label for label, names in enumerate((("normal", "0"), ("pneumonia", "1"))) for name in names},
-}
+_LABELS: Final = {"normal": 0, "0": 0, "pneumonia": 1, "1": 1}
 _REQUIRED: Final = ("file", "label")
 _OWN: Final = frozenset({*_REQUIRED, "patient"})
 _IDENTITIES: Final = frozenset(
@@ -21,6 +19,7 @@ _IDENTITIES: Final = frozenset(
 )
 """Columns that tell who somebody is: no subgroup is made of them."""
 _MAX_GROUPS: Final = 20
+_MOST_SHOWN: Final = 20
 
 
 def entries_of_manifest(manifest: Path, folder: Path) -> Entries:
@@ -43,19 +42,18 @@ def entries_of_manifest(manifest: Path, folder: Path) -> Entries:
         columns = {name: value for name, value in row.items() if name not in _OWN}
         label = _LABELS[row["label"].lower()]
         entries.append(Entry(path=path, name=row["file"], label=label, patient=row.get("patient", ""), columns=columns))
-    check_entries(entries, problems, manifest.name)
-    usable, notes = _usable_columns(header, entries)
-    kept = tuple(
-        Entry(
-            path=entry.path,
-            name=entry.name,
-            label=entry.label,
-            patient=entry.patient,
-            columns={name: entry.columns[name] for name in usable},
-        )
-        for entry in entries
+    if problems:
+        shown = problems[:_MOST_SHOWN]
+        more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
+        message = f"{manifest.name} has {len(problems)} problem(s):\n" + "\n".join(f"  {line}" for line in shown + more)
+        raise LabelError(message)
+    check_classes(entries, f"in {manifest.name}")
+    why_not = {name: _why_not(name, entries) for name in header if name not in _OWN}
+    usable = [name for name, reason in why_not.items() if not reason]
+    return Entries(
+        entries=tuple(replace(entry, columns={name: entry.columns[name] for name in usable}) for entry in entries),
+        notes=tuple(f"No subgroups by the column {name}: {reason}." for name, reason in why_not.items() if reason),
     )
-    return Entries(entries=kept, notes=notes)
 
 
 def _read(manifest: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -100,21 +98,8 @@ def _problem(
     return None
 
 
-def _usable_columns(header: list[str], entries: list[Entry]) -> tuple[list[str], tuple[str, ...]]:
-    """Return the columns to make subgroups of, and why others are not used."""
-    return (
-        [name for name in header if name not in _OWN and not _why_not(name, entries)],
-        tuple(_notes(header, entries)),
-    )
-
-
-def _notes(header: list[str], entries: list[Entry]) -> Iterator[str]:
-    for name in header:
-        if name not in _OWN and (reason := _why_not(name, entries)):
-            yield f"No subgroups by the column {name}: {reason}."
-
-
 def _why_not(name: str, entries: list[Entry]) -> str:
+    """Say why no subgroups are made of a column; nothing where they are."""
     if name in _IDENTITIES:
         return "it tells who a patient is"
     values = len({entry.columns[name] for entry in entries})

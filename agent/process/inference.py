@@ -80,13 +80,9 @@ def make_decoder(config: Config, *, processes: int = 0) -> Decoder:
 
 def gate_settings(config: Config, card: ModelCard) -> GateSettings:
     """Return what the header gate lets pass: the model's validated ages unless the site sets its own."""
-    youngest, oldest = card.age_range_years
     gate = config.gate
     return GateSettings(
-        age_range_years=(
-            youngest if gate.minimum_age_years is None else gate.minimum_age_years,
-            oldest if gate.maximum_age_years is None else gate.maximum_age_years,
-        ),
+        age_range_years=gate.ages(card.age_range_years),
         accept_unknown_view=gate.accept_unknown_view,
         paediatric_ae_titles=gate.paediatric_ae_titles,
         readmit_by_pixels=gate.readmit_by_pixels,

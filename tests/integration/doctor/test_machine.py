@@ -202,6 +202,15 @@ def test_a_model_that_is_not_there_or_not_its_cards_is_found(
     assert installation.found(models.look) == {}
 
 
+def test_ages_that_nobody_has_and_that_the_model_was_not_validated_on_are_found(installation: Any) -> None:
+    installation.set("gate", minimum_age_years=50)
+    assert "from 50 to below 6 years" in installation.found(models.look)["ages-of-nobody"].detail
+    installation.set("gate", minimum_age_years=1, maximum_age_years=18)
+    assert "from 1 to below 18 years" in installation.found(models.look)["ages-not-validated"].detail
+    installation.set("gate", minimum_age_years=2, maximum_age_years=6)
+    assert installation.found(models.look) == {}
+
+
 def test_a_runtime_that_is_asked_for_and_not_installed_is_found(
     installation: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from db.lifecycle import TABLE, Event, State, step
+from db.lifecycle import CONCLUDED, TABLE, Event, State, step
 
 # from state: {event: (to state, begins a new revision)}; whatever is not written means nothing in that state.
 EXPECTED = {
@@ -46,6 +46,11 @@ def test_every_pair_of_state_and_event_does_what_the_description_says(state: Sta
 
 def test_every_state_takes_a_new_candidate_so_that_no_late_image_is_lost() -> None:
     assert all((state, Event.CANDIDATE_STORED) in TABLE for state in State)
+
+
+def test_what_can_be_withdrawn_or_amended_are_the_states_with_a_result_on_record() -> None:
+    for event in ("WITHDRAWN", "AMENDED"):
+        assert {state.value for state in CONCLUDED} == {state for state, events in EXPECTED.items() if event in events}
 
 
 def test_every_state_leads_on() -> None:
