@@ -39,7 +39,7 @@ AGES_NOT_VALIDATED: Final = Remedy(
     code="ages-not-validated",
     severity=Severity.WARNING,
     why="The model is used on ages for which nobody has measured what it finds and misses.",
-    commands=("tibabu evaluate --help",),
+    commands=("tibabu evaluate FOLDER{config}",),
     keys=("gate.minimum_age_years", "gate.maximum_age_years"),
     words="Unset the keys, or validate the model on such images of your own.",
 )
