@@ -78,12 +78,10 @@ def release_patient(
         return _note_all(connection, patient_id, issuer_of_patient_id, what, detail="", actor=actor, now=now)
 
 
-def holds(database: Database, *, released: bool = False) -> tuple[Hold, ...]:
-    """Return the holds that stand, the oldest first; with `released` those that were released, too."""
+def holds(database: Database) -> tuple[Hold, ...]:
+    """Return all holds, the oldest first: those that stand, and those that were released."""
     names = [column for column in legal_hold.c if column.name in Hold.__dataclass_fields__]
     query = select(study.c.study_instance_uid, *names).select_from(legal_hold).outerjoin(study)
-    if not released:
-        query = query.where(legal_hold.c.released_at.is_(None))
     with database.read() as connection:
         return tuple(Hold(**row) for row in connection.execute(query.order_by(legal_hold.c.id)).mappings())
 

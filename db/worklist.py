@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, func, select
 
 from db.database import Database
 from db.lifecycle import State
@@ -69,16 +69,9 @@ class WorklistRow:
         return self.reader if self.reader_until is None or self.reader_until > now else ""
 
 
-def worklist(
-    database: Database, *, limit: int = 200, offset: int = 0, after: tuple[datetime, int] | None = None
-) -> tuple[WorklistRow, ...]:
-    """Return the studies in the order in which they should be read: the first to be due at the top.
-
-    `after` is the due time and the id of the study that comes before the first one.
-    """
-    query = select(study).where(waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit).offset(offset)
-    if after is not None:
-        query = query.where(tuple_(study.c.due_at, study.c.id) > tuple_(*after))
+def worklist(database: Database, *, limit: int = 200) -> tuple[WorklistRow, ...]:
+    """Return the studies in the order in which they should be read: the first to be due at the top."""
+    query = select(study).where(waits_to_be_read()).order_by(study.c.due_at, study.c.id).limit(limit)
     with database.read() as connection:
         return described(connection, connection.execute(query).all())
 

@@ -74,7 +74,7 @@ def _change(database: Database, study: str | None, patient: tuple[str, str], rea
 
 def _list(config: Config, *, as_json: bool) -> None:
     with opened(config) as database:
-        found = holds(database, released=True)
+        found = holds(database)
     if as_json:
         print_json([asdict(one) for one in found])
         return

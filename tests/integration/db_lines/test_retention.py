@@ -276,11 +276,15 @@ def test_a_released_hold_keeps_nothing_and_stays_on_record(
     hold_patient(ledger.database, "P1", "", reason="another", actor="user ann", now=later)
     with pytest.raises(RefusedError, match="not held"):
         hold_study(ledger.database, UID, reason="again", actor="user ann", now=later)
+    with pytest.raises(RefusedError, match="not held"):
+        hold_patient(ledger.database, "P1", "", reason="again", actor="user ann", now=later)
+    with pytest.raises(RefusedError, match="with this issuer"):
+        release_patient(ledger.database, "P1", "ELSEWHERE", actor="user bob", now=later)
     release_study(ledger.database, UID, actor="user bob", now=later)
     assert candidates(ledger.database, policy) == set()
     release_patient(ledger.database, "P1", actor="user bob", now=later)
     assert candidates(ledger.database, policy) == {study_id}
-    assert [(one.reason, one.released_by) for one in holds(ledger.database, released=True)] == [
+    assert [(one.reason, one.released_by) for one in holds(ledger.database)] == [
         ("a claim", "user bob"),
         ("another", "user bob"),
     ]

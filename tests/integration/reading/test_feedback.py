@@ -14,6 +14,7 @@ from agent.watch.feedback import total, write_opinions
 from db import feedback
 from db.audit_search import AuditQuery, search
 from db.audit_terms import EventId
+from db.errors import RefusedError
 from db.feedback import Also, Finding, Opinion, all_feedback
 from db.feedback_counts import feedback_counts, labelled_images
 from db.outcome import Outcome
@@ -54,6 +55,31 @@ def test_the_last_word_on_each_result_counts_and_the_one_before_it_when_that_is_
     found = total(feedback_counts(judged.database, since=judged.since))
     assert (found.true_positive, found.false_positive, found.missed, found.true_negative) == (1, 0, 1, 0)
     assert feedback_counts(judged.database, since=judged.now + timedelta(days=1)) == ()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_ANALYSED, Outcome.FAILED])
+def test_nobody_agrees_with_an_ai_that_said_nothing(outcome: Outcome) -> None:
+    with pytest.raises(RefusedError, match="said nothing"):
+        feedback.check(outcome, Opinion(agrees=True, finding=Finding.PRESENT))
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_who_is_not_sure_may_agree_or_not(*, agrees: bool) -> None:
+    feedback.check(Outcome.FLAGGED, Opinion(agrees=agrees, finding=Finding.UNSURE))
+
+
+def test_of_a_study_without_a_result_nobody_has_an_opinion(desk: Any) -> None:
+    desk.ledger.receive("2.25.3", at=desk.now, patient_id="P3")
+    desk.uid = "2.25.3"
+    with pytest.raises(RefusedError, match="no result"):
+        feedback.give(desk.database, desk.seen(), desk.acting(), Opinion(agrees=True, finding=Finding.PRESENT))
+
+
+def test_opinions_are_told_page_by_page_up_to_a_time(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "_AT_ONCE", 2)
+    everything = list(all_feedback(judged.database))
+    assert [one.person for one in everything] == ["ada", "bo", "ada"]
+    assert list(all_feedback(judged.database, until=everything[2].at)) == everything[:2]
 
 
 def test_every_opinion_is_exported_with_its_result_and_nothing_a_spreadsheet_would_run(judged: Any) -> None:

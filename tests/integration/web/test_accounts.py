@@ -230,6 +230,8 @@ def test_of_two_admins_one_stays(database: Database, make_person: MakePerson, ha
     account_changes.disable(database, one, who=Who("other"), now=hand())
     with pytest.raises(Exception, match="another enabled account"):
         account_changes.disable(database, other, who=Who("one"), now=hand())
+    account_changes.change_roles(database, other, ("admin", "reader"), who=Who("one"), now=hand())
+    assert account_named(database, "other").roles == {"admin", "reader"}
 
 
 def test_a_program_gets_a_token_that_is_shown_once_and_ends_with_its_account(
