@@ -176,9 +176,13 @@ def test_a_filtered_subscription_hears_of_what_matches_only(serve: Any, make_tas
     client = web.client(token)
     assert client.post(f"/workitems/{FILTERED}/subscribers/RIS").status_code == 400
     assert client.post(f"/workitems/{ALL}/subscribers/RIS", params={"filter": "PatientID=P2"}).status_code == 400
-    answer = client.post(f"/workitems/{FILTERED}/subscribers/RIS", params={"filter": "PatientID=P2"})
+    forever = client.post(f"/workitems/{FILTERED}/subscribers/RIS", params={"PatientID": "P2", "deletionlock": "yes"})
+    assert forever.status_code == 400
+    answer = client.post(f"/workitems/{FILTERED}/subscribers/RIS", params={"PatientID": "P2"})
     assert answer.status_code == 201
+    assert client.post(f"/workitems/{FILTERED}/subscribers/RIS", params={"filter": "PatientID=P2"}).status_code == 201
     with channel(web, token) as events:
+        events.send("whatever a subscriber says, nothing is expected of it")
         make_task(web, 1)
         make_task(web, 2)
         event = heard(events)
@@ -260,4 +264,7 @@ def test_a_page_of_an_allowed_origin_may_open_a_channel_and_too_many_are_refused
             channel(web, token, "ANOTHER")
         assert refused.value.response.status_code == 503
         assert web.client(token).get("/workitems").status_code == 200
+    with pytest.raises(InvalidStatus) as nowhere:
+        channel(web, token, "RIS/elsewhere")
+    assert nowhere.value.response.status_code == 404
     assert web.client(token).get("/subscribers/RIS").status_code == 426

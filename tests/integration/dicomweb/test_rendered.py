@@ -114,6 +114,8 @@ def test_a_frame_of_many_is_that_frame(web: Web, viewer: DICOMwebClient, name: s
         answer = client.get(f"{place(dataset)}/frames/{number}/rendered", headers={"Accept": "image/png"})
         assert np.array_equal(shown(answer), frames[number - 1])
     assert client.get(f"{place(dataset)}/frames/{len(frames) + 1}/rendered").status_code == 406
+    for none in ("0", "x", "-1", "1" * 20):
+        assert client.get(f"{place(dataset)}/frames/{none}/rendered").status_code == 400
 
 
 def test_what_cannot_be_shown_is_said(web: Web, viewer: DICOMwebClient, radiograph: Make, sent: Dataset) -> None:

@@ -183,6 +183,8 @@ def test_another_transfer_syntax_or_media_type_is_406(web: Web, study: list[Data
         'multipart/related; type="application/dicom+xml"',
     ):
         assert client.get(place(study[0]), headers={"Accept": accept}).status_code == 406
+    for path in ("frames/1", "bulkdata/7FE00010"):
+        assert client.get(f"{place(study[0])}/{path}", headers={"Accept": "image/png"}).status_code == 406, path
     assert client.get(f"{place(study[0])}/metadata", headers={"Accept": "application/dicom+xml"}).status_code == 406
 
 

@@ -153,7 +153,10 @@ def test_a_body_without_an_end_is_400_and_what_was_whole_is_stored(
 
 def test_an_empty_body_of_parts_is_400(web: Web, multipart: Multipart) -> None:
     body, headers = multipart([])
-    assert web.client(web.token()).post("/studies", content=body, headers=headers).status_code == 400
+    client = web.client(web.token())
+    assert client.post("/studies", content=body, headers=headers).status_code == 400
+    packed = client.post("/studies", content=body, headers=headers | {"Content-Encoding": "gzip"})
+    assert (packed.status_code, packed.headers["content-type"]) == (415, "application/problem+json")
 
 
 def test_what_is_too_large_is_413_before_it_is_read(

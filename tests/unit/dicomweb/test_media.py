@@ -45,7 +45,9 @@ def test_what_is_accepted_is_answered(accept: str) -> None:
     accepts(request(accept), "application/dicom+json")
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/dicom+xml", "*/*;q=0", ";;;", "*/*;q=x"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/dicom+xml", "*/*;q=0", ";;;", "*/*;q=x", "*/*;q=2", "*/*;q=-1"]
+)
 def test_what_is_not_accepted_is_406(accept: str) -> None:
     with pytest.raises(ProblemError) as refused:
         accepts(request(accept), "application/dicom+json")
