@@ -247,6 +247,32 @@ def test_a_request_that_makes_no_sense_is_refused_and_not_recorded(
     assert states(holder) == []
 
 
+def test_a_request_for_more_than_can_be_reported_on_is_refused(
+    hold: Any, modality: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_io.commitment.MOST_INSTANCES", 2)
+    holder, station = hold(), modality()
+    references = [(Cr, f"1.2.{number}") for number in range(3)]
+    assert station.ask(holder, references, uid="1.2.3", reports=0) == 0x0213
+    assert states(holder) == []
+
+
+def test_whom_nobody_knows_where_to_tell_is_told_later_and_who_refuses_a_report_is_told_again(
+    hold: Any, radiograph: Any, modality: Any
+) -> None:
+    unknown = hold()
+    one = radiograph()
+    unknown.take(one)
+    modality(answer=0x0110).ask(unknown, [(Cr, one.SOPInstanceUID)])
+    settlement = unknown.committer.send(job())
+    assert isinstance(settlement, RetryAt)
+    assert "in [[peers]]" in settlement.reason
+    refusing = hold(station_port=modality(answer=0x0110).port)
+    settlement = refusing.committer.send(job())
+    assert isinstance(settlement, RetryAt)
+    assert "status=0110" in settlement.reason
+
+
 def test_commitment_that_nobody_stands_behind_is_not_accepted(hold: Any) -> None:
     holder = hold(commitment=None)
     entity = AE("STATION")
