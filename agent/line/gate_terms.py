@@ -25,6 +25,7 @@ def _table(*lines: str) -> frozenset[str]:
 CHEST_WORDS: Final = _table(
     "CHEST CXR LUNG LUNGS THORAX THORACIC TORAX TORACE TORACICA THORACIQUE TORAKS GOGUS AKCIGER",
     "POITRINE POUMON POUMONS PECHO PULMON PULMONES PULMAO PULMOES POLMONE POLMONI LUNGE LUNGEN BRUSTKORB",
+    "PŁUCA PŁUC PLUC",  # this letter is no L with an accent
     "KEUHKOT LUNGER LUNGOR PLUCA PLICE HRUDNIK KLATKA PIERSIOWA MELLKAS GRUDNAYA GRUDNOY GRUDI LEGKIE OGK",
     "PARU DADA NGUC ОГК ЛЕГКИЕ ЛЕГКИХ ЛЕГЕНІ ГРУДНАЯ ГРУДНОИ ГРУДНА ГРУДЬ ГРУДИ",
     "ТОРАКС",  # noqa: RUF001  # Cyrillic letters are meant

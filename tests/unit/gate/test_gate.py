@@ -163,6 +163,7 @@ def test_a_decubitus_is_declined_but_counts_since_its_beam_is_frontal(view: str)
     [
         ({"patient_orientation": ("L", "F")}, None),
         ({"patient_orientation": ("F", "R")}, None),
+        ({"patient_orientation": ("R", "H")}, None),
         ({"patient_orientation": ("P", "F")}, True),
         ({"patient_orientation": ("A", "F")}, True),
         ({"view_code": "399348003"}, None),
@@ -244,6 +245,8 @@ def test_a_site_may_widen_the_ages() -> None:
 def test_an_age_from_two_years_on_is_told_in_years_and_a_range_that_begins_or_ends_within_a_year_as_it_is() -> None:
     found = decline(settings=GateSettings(age_range_years=(2.5, 6)), patient_age="002Y")
     assert found == Decline("age 2 years is outside the validated range 2.5 to under 6 years")
+    found = decline(settings=GateSettings(age_range_years=(2.5, 6)), patient_age="018M")
+    assert found == Decline("age 18 months is outside the validated range 2.5 to under 6 years")
 
 
 def test_an_unknown_age_passes_only_from_a_paediatric_ae_title() -> None:
