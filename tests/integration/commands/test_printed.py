@@ -178,6 +178,14 @@ def test_what_the_model_says_of_a_file_is_printed_with_the_reason_and_the_caveat
     ]
 
 
+def test_of_a_folder_every_file_is_looked_at_but_hidden_ones_and_a_file_that_is_named_always(tmp_path: Path) -> None:
+    for name in ("b/c.dcm", "a.png", ".git/x", "b/.hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = list(analyse._files([tmp_path, tmp_path / ".git/x"]))
+    assert found == [tmp_path / "a.png", tmp_path / "b/c.dcm", tmp_path / ".git/x"]
+
+
 def test_a_file_that_does_not_fit_is_named_with_its_studies_and_the_rest_is_counted(printed: Printed) -> None:
     seen = Reconciliation(files=3, faults={Fault.LOST: 2})
     shown = [

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,24 @@ def test_the_command_line_refuses_to_start_beside_an_impostor(
     assert said.err.startswith("tibabu: expected the package 'model' in ")
     assert "Traceback" not in said.err
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_an_editable_installation_finds_is_no_impostor_and_what_nobody_finds_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = Path(cli.__file__).parents[2]
+
+    class Editable:
+        """Knows where our packages are, as the finder of an editable installation does."""
+
+        @staticmethod
+        def find_spec(name: str, _path: object) -> ModuleSpec | None:
+            return spec_from_file_location(name, home / name / "__init__.py") if name in PACKAGES else None
+
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "meta_path", [object(), Editable])
+    assert find_impostor() is None
+    monkeypatch.setattr(sys, "meta_path", [object()])
+    message = find_impostor()
+    assert message is not None
+    assert "Received: none." in message
