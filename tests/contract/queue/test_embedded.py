@@ -275,6 +275,7 @@ def test_an_idle_worker_waits_for_news_and_for_what_is_planned_of_its_kinds(
 def test_a_worker_that_lately_had_something_to_do_looks_more_often(
     put: Put, worker: EmbeddedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert 0 < embedded._SOON < embedded._POLL < 0.1
     moment = 0.5  # of the machine's clock, which begins with its start
     monkeypatch.setattr(embedded, "monotonic", lambda: moment)
     assert worker.claim(alone=False) is None
