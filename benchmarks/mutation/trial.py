@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -104,13 +104,29 @@ class Trial:
 def transplant(mutant: Mutant) -> None:
     """Put the statement that is wrong into its module, which others have imported from long ago."""
     module = importlib.import_module(mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-    statement = ast.parse(mutant.text).body[mutant.statement]
+    wrong, *later = ast.parse(mutant.text).body[mutant.statement :]
     scratch = dict(vars(module))
-    exec(compile(ast.Module([statement], []), str(module.__file__), "exec"), scratch)  # noqa: S102 - our own text
+    affected = [wrong, *_made_of(wrong, later)]
+    exec(compile(ast.Module(affected, []), str(module.__file__), "exec"), scratch)  # noqa: S102 - our own text
     for name, new in scratch.items():
         old = vars(module).get(name)
         if old is not new and name != "__builtins__":
             _replace(module, name, old, new)
+
+
+def _made_of(wrong: ast.stmt, later: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Give the later constants of a module that are made of what a statement defines."""
+    known = _names(wrong, ast.Store)
+    for one in later:
+        if isinstance(one, ast.Assign | ast.AnnAssign) and known & _names(one, ast.Load):
+            known |= _names(one, ast.Store)
+            yield one
+
+
+def _names(statement: ast.stmt, way: type[ast.expr_context]) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    return {one.id for one in ast.walk(statement) if isinstance(one, ast.Name) and isinstance(one.ctx, way)}
 
 
 def _replace(module: ModuleType, name: str, old: Any, new: Any) -> None:  # noqa: ANN401 - whatever a module has

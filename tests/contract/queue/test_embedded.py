@@ -319,6 +319,14 @@ def test_a_run_that_ends_is_forgotten_once(database: Database, put: Put, worker:
     assert rows(database) == [Row("2", due_at=after(1))]
 
 
+def test_a_run_that_ends_leaves_the_others_that_run_alone(put: Put, worker: EmbeddedWorker) -> None:
+    put("1")
+    put("2", due=1)
+    first, second = taken(worker), taken(worker)
+    assert worker.settle(first, Done(), 0)
+    assert worker.settle(second, Done(), 0)
+
+
 @pytest.mark.parametrize(
     ("end", "expected"),
     [
