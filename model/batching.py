@@ -22,7 +22,7 @@ class _Request:
 
     images: Input
     patient: bool = False
-    by_one: bool = False
+    roughly: bool = False
     outputs: tuple[Floats, Floats] | None = None
     error: Exception | None = None
 
@@ -35,22 +35,22 @@ class Batcher:
     """Runs a compiled ensemble, whose batches have fixed sizes, for any number of callers and images at a time."""
 
     def __init__(
-        self, executions: Sequence[Execute], batches: Sequence[int], of_one: Sequence[Execute] | None = None
+        self, executions: Sequence[Execute], batches: Sequence[int], rough: Sequence[Execute] | None = None
     ) -> None:
         """Wrap executions that go side by side, each called by one thread at a time, with the sizes `batches` only.
 
-        `of_one` are as many of one member alone; where an ensemble has but one they are the same.
+        `rough` are as many that are faster and less exact; where there are none they are the same.
         """
-        self._idle = list(zip(executions, of_one or executions, strict=True))
+        self._idle = list(zip(executions, rough or executions, strict=True))
         self._batches = tuple(sorted(batches))
         self._condition = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._patient: deque[_Request] = deque()
 
-    def run(self, images: Input, *, patient: bool = False, by_one: bool = False) -> tuple[Floats, Floats]:
+    def run(self, images: Input, *, patient: bool = False, roughly: bool = False) -> tuple[Floats, Floats]:
         """Return logits [n] and activations [n, rows, columns] of images [n, 156, 156, 3], which must be valid ones.
 
-        With `patient` they go batch by batch, each of them when nothing else waits; then also `by_one` member alone.
+        With `patient` they go batch by batch, each of them when nothing else waits; then also `roughly`.
 
         What the network raises for a batch of several callers is found out for each of them alone, so that each gets
         its own outputs or its own error.
@@ -58,12 +58,12 @@ class Batcher:
         size = self._batches[-1]
         if patient and len(images) > size:
             parts = [
-                self.run(images[start : start + size], patient=True, by_one=by_one)
+                self.run(images[start : start + size], patient=True, roughly=roughly)
                 for start in range(0, len(images), size)
             ]
             logits, activations = zip(*parts, strict=True)
             return np.concatenate(logits), np.concatenate(activations)
-        request = _Request(images, patient, by_one)
+        request = _Request(images, patient, roughly)
         with self._condition:
             (self._patient if patient else self._waiting).append(request)
         while not request.settled:
@@ -74,7 +74,7 @@ class Batcher:
                 executions = self._idle.pop()
                 taken = self._take()
             try:
-                self._settle(executions[taken[0].by_one], taken)
+                self._settle(executions[taken[0].roughly], taken)
             finally:
                 with self._condition:
                     # whatever ended this thread, the others' requests go on

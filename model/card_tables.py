@@ -7,7 +7,6 @@ import numpy as np
 from model.card import ModelCard
 from model.card_facts import EnsembleCheck, Histogram
 from model.evaluation import Interval
-from model.explanation import JUDGED
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -125,11 +124,11 @@ def heat_maps(card: ModelCard) -> str:
 ### Heat maps
 
 Occlusion maps: places centred on pixel {geometry.first:g} + {geometry.step:g} i of {card.input_shape[0]} along each
-axis are hidden one after the other, and a place is as hot as the logit falls without it. Of an ensemble one member
-looks at all places, and all members judge the {JUDGED} that matter most to it; no other is hotter than these.
-Class-activation maps were tried and left: their cells see most of the image. A map is coarse: it points at a region,
-not at an outline, and it says what the score rests on, not what is ill. Made for flagged images only. Checked out of
-fold on flagged images of pneumonia, each by one member:
+axis are hidden one after the other, and a place is as hot as the logit falls without it. All members of an ensemble
+judge each place, in bfloat16 where OpenVINO and the processor have it: that moves a map by some 4 of 255 (scores are
+always float32). Class-activation maps were tried and left: their cells see most of the image. A map is coarse: it
+points at a region, not at an outline, and it says what the score rests on, not what is ill. Made for flagged images
+only. Checked out of fold on flagged images of pneumonia, each by one member:
 
 {table(("", ""), rows)}"""
 

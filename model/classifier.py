@@ -6,7 +6,6 @@ TensorFlow; never through Keras' `predict`, whose every call costs tens of milli
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -43,15 +42,15 @@ class Classifier:
         batches: Sequence[int] = BATCHES,
         *,
         runtime: str = "tensorflow",
-        of_one: Sequence[Execute] | None = None,
+        rough: Sequence[Execute] | None = None,
     ) -> None:
         """Wrap executions of a compiled ensemble, each called by one thread at a time, with batches of these sizes.
 
-        `of_one` are as many of one member of it alone, None where it has no other.
+        `rough` are as many that are faster and less exact, for heat maps only; None where there are none.
         """
         self._card, self._batches, self._runtime = card, tuple(batches), runtime
-        self._batcher = Batcher(executions, batches, of_one)
-        self._has_others = of_one is not None
+        self._batcher = Batcher(executions, batches, rough)
+        self._has_rough = rough is not None
 
     @property
     def runtime(self) -> str:
@@ -89,21 +88,17 @@ class Classifier:
 
         """
         (checked,) = check_inputs(image[np.newaxis])
-        first = partial(self._patiently, by_one=True) if self._has_others else None
-        return explanation.explain(checked, self._patiently, first)
-
-    def _patiently(self, images: Input, *, by_one: bool = False) -> Floats:
-        return self._run(images, patient=True, by_one=by_one)[0]
+        return explanation.explain(checked, lambda images: self._run(images, roughly=True)[0])
 
     def warm_up(self) -> None:
         """Compile every batch shape, so that the first patient does not wait for it."""
         for size in self._batches:
             self._run(np.zeros((size, *INPUT_SHAPE), np.float32))
-            if self._has_others:
-                self._run(np.zeros((size, *INPUT_SHAPE), np.float32), patient=True, by_one=True)
+            if self._has_rough:
+                self._run(np.zeros((size, *INPUT_SHAPE), np.float32), roughly=True)
 
-    def _run(self, images: Input, *, patient: bool = False, by_one: bool = False) -> tuple[Floats, Floats]:
-        logits, activations = self._batcher.run(images, patient=patient, by_one=by_one)
+    def _run(self, images: Input, *, roughly: bool = False) -> tuple[Floats, Floats]:
+        logits, activations = self._batcher.run(images, patient=roughly, roughly=roughly)
         for found in (logits, activations):
             if not np.isfinite(found).all():
                 msg = f"expected finite outputs of {self._card.name}. Received: {found[~np.isfinite(found)][0]}"
@@ -183,10 +178,9 @@ def _classifier(
     wanted = threads or Threads()
     pool = Threads(intra_op=wanted.intra_op or cores(), inter_op=wanted.inter_op or 1)
     executed_by = chosen(runtime)
-    compile_plans = import_module(f"model.{executed_by}_runtime").compile_plans
-    executions = compile_plans(plans, batches, pool)
-    of_one = compile_plans(plans[:1], batches, pool) if len(plans) > 1 else None
-    classifier = Classifier(card, executions, batches, runtime=executed_by, of_one=of_one)
+    module = import_module(f"model.{executed_by}_runtime")
+    executions, rough = module.compile_plans(plans, batches, pool), module.compile_roughly(plans, batches, pool)
+    classifier = Classifier(card, executions, batches, runtime=executed_by, rough=rough)
     classifier.warm_up()
     return classifier
 

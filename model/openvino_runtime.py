@@ -28,11 +28,26 @@ def compile_plans(plans: Sequence[Plan], batches: Sequence[int], threads: Thread
 
     OpenVINO, an optional package, must be installed: see `model.runtime.chosen`.
     """
+    return _compiled(plans, batches, threads, {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"})
+
+
+def compile_roughly(
+    plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None = None
+) -> tuple[Execute, ...] | None:
+    """Compile the same in bfloat16, twice as fast; None for a processor without it."""
+    if "BF16" not in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return None
+    hints = {"INFERENCE_PRECISION_HINT": "bf16", "EXECUTION_MODE_HINT": "PERFORMANCE"}
+    return _compiled(plans, batches, threads, hints)
+
+
+def _compiled(
+    plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None, hints: Mapping[str, str]
+) -> tuple[Execute, ...]:
     ov = _openvino()
     streams = (threads.intra_op if threads is not None else 0) or cores()
     settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": "f32",  # its default is bfloat16 where the processor has it
-        "EXECUTION_MODE_HINT": "ACCURACY",
+        **hints,  # said each time: the default precision is bfloat16 where the processor has it
         "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": streams,
         "ENABLE_CPU_PINNING": False,  # the cores are shared with the agent's other processes

@@ -37,6 +37,10 @@ def compile_plans(plans: Sequence[Plan], batches: Sequence[int], threads: Thread
     return (execute,)
 
 
+def compile_roughly(plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None = None) -> None:
+    """TensorFlow has nothing that is faster and less exact: see `model.openvino_runtime`."""
+
+
 def _shared(tf: TensorFlow, plan: Plan) -> Plan:
     """Return the plan with its weights as tensors; a normalisation's few numbers stay."""
     steps = (

@@ -55,3 +55,15 @@ def test_a_map_is_the_same_every_time_and_not_the_same_for_every_image(classifie
         explanation.occlusion_map(i, lambda x: np.array([s.score for s in classifier.score(x)])) for i in (one, other)
     ]
     assert heat_map_check.rank_correlation(maps[0], maps[1]) < 0.95
+
+
+@pytest.mark.shared
+def test_a_map_is_that_of_all_members_asked_exactly_but_for_little(classifier: Classifier, shared: Path) -> None:
+    """Scores are float32 on every processor, heat maps are not: this is how far they may differ."""
+    samples = find_samples(shared / "data" / "cxr-train")[-2:]
+    for sample in samples:
+        image = to_input(load_gray([sample], lambda frame, _: to_gray_square(frame))[0])
+        exact = explanation.explain(image, lambda x: np.array([s.score for s in classifier.score(x)], np.float32))
+        drawn = classifier.explain(image)
+        assert np.corrcoef(exact.reshape(-1), drawn.reshape(-1))[0, 1] > 0.9
+        assert np.abs(exact.astype(float) - drawn).mean() < 20

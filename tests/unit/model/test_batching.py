@@ -198,12 +198,12 @@ def test_many_callers_for_a_while_all_get_their_own(eventually: Callable[..., No
     assert network.most == 1
 
 
-def test_what_one_member_is_asked_goes_through_it_alone_and_shares_no_batch() -> None:
-    ensemble, member = _Network(), _Network()
-    ensemble.release.set()
-    member.release.set()
-    batcher = Batcher([ensemble], (4, 1), [member])
-    logits, _ = batcher.run(_image(0.5, 6), patient=True, by_one=True)
+def test_what_is_asked_roughly_goes_through_the_rough_network_and_shares_no_batch() -> None:
+    exact, rough = _Network(), _Network()
+    exact.release.set()
+    rough.release.set()
+    batcher = Batcher([exact], (4, 1), [rough])
+    logits, _ = batcher.run(_image(0.5, 6), patient=True, roughly=True)
     assert logits.tolist() == [0.5] * 6
     assert batcher.run(_image(0.25))[0].tolist() == [0.25]
-    assert (member.sizes, ensemble.sizes) == ([4, 1, 1], [1])
+    assert (rough.sizes, exact.sizes) == ([4, 1, 1], [1])

@@ -59,23 +59,6 @@ def test_the_image_is_scored_once_and_each_place_once() -> None:
     assert seen == [26]
 
 
-def test_of_an_ensemble_one_member_looks_at_all_places_and_all_judge_those_that_matter_most() -> None:
-    """What the member sees elsewhere is no hotter than the coldest of what all have judged."""
-    image, seen = _spot(40, 40), list[int]()
-
-    def everybody(images: np.ndarray) -> np.ndarray:
-        seen.append(len(images))
-        return 0.5 * _logits(images)
-
-    drop = explanation.occlusion_map(image, everybody, _logits)
-    alone = explanation.occlusion_map(image, _logits)
-    assert seen == [1 + explanation.JUDGED]
-    assert drop.max() == pytest.approx(0.5 * alone.max(), rel=1e-4)
-    assert np.argmax(drop) == np.argmax(alone)
-    same = explanation.occlusion_map(image, _logits, _logits)
-    assert same == pytest.approx(alone, abs=1e-5)
-
-
 def test_an_image_where_no_place_matters_more_than_another_gives_an_empty_map() -> None:
     assert explanation.explain(np.full(INPUT_SHAPE, 0.6, np.float32), _logits).max() == 0
 
