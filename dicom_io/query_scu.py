@@ -136,7 +136,13 @@ class _Arriving:
         self._stored = self._refused = self._bytes = 0
 
     def store(self, request: Any, context_id: int) -> C_STORE:  # noqa: ANN401  # pynetdicom's primitives are untyped
-        """Take one Instance and return the response."""
+        """Take one Instance and return the response. Raises NetworkError if the peer asks for anything else."""
+        if not isinstance(request, C_STORE) or request.DataSet is None or context_id not in self.syntaxes:
+            message = (
+                f"expected {self._peer} to send Instances in the contexts that it accepted. "
+                f"Received: type={type(request).__name__} context={context_id}"
+            )
+            raise NetworkError(message)
         sop_class, sop_instance = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
         syntax = self.syntaxes[context_id]
         with self._new_spool() as spool:

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +22,13 @@ from dicom_io.errors import (
     PeerTimeoutError,
     PeerUnreachableError,
 )
+from dicom_io.query_scu import get
 from dicom_io.requestor import Requestor
 from dicom_io.scu import Peer, Timeouts, echo, send
+from dicom_io.spool import Spool
 
 PATIENT = Timeouts(connection=60, acse=60, dimse=60, network=60)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AT_MOST = 50
 """Seconds; less than any patient time-out, so that an error in time is no time-out unless one of them is short."""
 ABORT = struct.pack(">BBLL", 0x07, 0, 4, 0)
@@ -68,11 +74,12 @@ class BadPeer:
             data += part
         return bytes(data)
 
-    def accept(self, context: int = 1, syntax: bytes = b"1.2.840.10008.1.2") -> None:
+    def accept(self, *contexts: int, syntax: bytes = b"1.2.840.10008.1.2") -> None:
         request = self.read_pdu()
         syntax_item = struct.pack(">BBH", 0x40, 0, len(syntax)) + syntax
         items = struct.pack(">BBH", 0x10, 0, 21) + b"1.2.840.10008.3.1.1.1"
-        items += struct.pack(">BBHBBBB", 0x21, 0, 4 + len(syntax_item), context, 0, 0, 0) + syntax_item
+        for context in contexts or (1,):
+            items += struct.pack(">BBHBBBB", 0x21, 0, 4 + len(syntax_item), context, 0, 0, 0) + syntax_item
         user = struct.pack(">BBHL", 0x51, 0, 4, 16384) + struct.pack(">BBH", 0x52, 0, 5) + b"1.2.3"
         items += struct.pack(">BBH", 0x50, 0, len(user)) + user
         body = request[6:74] + items
@@ -89,9 +96,12 @@ class BadPeer:
         elements = {0x0100: struct.pack("<H", field), 0x0120: struct.pack("<H", message), 0x0800: b"\1\1"}
         if status is not None:
             elements[0x0900] = status
+        self.say(elements)
+
+    def say(self, elements: dict[int, bytes], context: int = 1) -> None:
         encoded = b"".join(struct.pack("<HHL", 0, tag, len(value)) + value for tag, value in sorted(elements.items()))
         command = struct.pack("<HHLL", 0, 0, 4, len(encoded)) + encoded
-        value = struct.pack(">LBB", len(command) + 2, 1, 0x03) + command
+        value = struct.pack(">LBB", len(command) + 2, context, 0x03) + command
         self.connection.sendall(struct.pack(">BBL", 0x04, 0, len(value)) + value)
 
 
@@ -132,7 +142,7 @@ def nonsense(bad: BadPeer) -> None:
 
 
 def accept_an_even_context(bad: BadPeer) -> None:
-    bad.accept(context=2)
+    bad.accept(2)
 
 
 def accept_and_say_nothing(bad: BadPeer) -> None:
@@ -325,6 +335,26 @@ def test_a_peer_that_stops_reading_is_given_up(bad_peer: Any, sample: Any) -> No
     with pytest.raises(NetworkError, match="expected a response"):
         send(peer, [sample(pixels=bytes(30_000_000)).file], timeouts=replace(PATIENT, dimse=0.5, network=0.5))
     assert time.monotonic() - begun < AT_MOST
+
+
+@pytest.mark.parametrize(
+    ("field", "context", "word"), [(0x0001, 7, "type=C_STORE context=7"), (0x0030, 5, "type=C_ECHO")]
+)
+def test_a_peer_that_sends_no_instance_as_it_is_asked_for_some_is_told_of(
+    bad_peer: Any, sink: Any, tmp_path: Path, field: int, context: int, word: str
+) -> None:
+    def send_something(bad: BadPeer) -> None:
+        bad.accept(1, 3, 5)
+        bad.read_message()
+        said = {0x0002: b"1.2.840.10008.5.1.4.1.1.1\0", 0x0100: struct.pack("<H", field), 0x0110: b"\7\0"}
+        store = {0x0700: b"\0\0", 0x1000: b"1.2.3\0"} if field == 1 else {}
+        bad.say(said | store | {0x0800: b"\1\1"}, context)
+
+    spool, classes = partial(Spool, tmp_path), ("1.2.840.10008.5.1.4.1.1.1",)
+    with pytest.raises(NetworkError, match=word):
+        get(bad_peer(send_something), "1.2.3", classes, sink, spool, clock=lambda: NOON, timeouts=PATIENT)
+    assert sink.instances == []
+    assert [summary.how for summary in sink.summaries] == ["aborted"]
 
 
 def test_a_slow_peer_has_all_the_time_that_it_takes_to_take_the_data(bad_peer: Any, sample: Any) -> None:
