@@ -9,14 +9,14 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from agent.config.section import AeTitle, Seconds
-from agent.config.tls import CalledOverTls
+from agent.config.dimse import CalledOverDimse
+from agent.config.section import Seconds
 from agent.destinations import DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
 from agent.line.statuses import of_dimse, refusal
 from dicom_io.commitment_scu import Answer, Question, Way, ask
 from dicom_io.errors import AssociationRejectedError, NetworkError
-from dicom_io.scu import HeldAssociation, Peer, StoreStatus, Timeouts, echo, send
+from dicom_io.scu import HeldAssociation, StoreStatus, echo, send
 from dicom_io.statuses import DUPLICATE_SOP_INSTANCE, SUCCESS
 
 MEDIA_TYPES: Final = frozenset({"application/dicom"})
@@ -33,16 +33,10 @@ _WAYS: Final[dict[str, tuple[Way, ...]]] = {
 }
 
 
-class Settings(CalledOverTls, DestinationSettings):
+class Settings(CalledOverDimse, DestinationSettings):
     """A Storage SCP."""
 
     type: Literal["dicom"] = Field(examples=["dicom"], description="A Storage SCP such as a PACS.")
-    ae_title: AeTitle = Field(examples=["PACS"], description="Its AE title.")
-    host: str = Field(examples=["10.0.0.5"], min_length=1, description="Its host name or address.")
-    port: int = Field(examples=[104], ge=1, le=65535, description="Its port.")
-    connection_timeout_seconds: Seconds = Field(default=10, description="Longest wait for a connection.")
-    association_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association.")
-    response_timeout_seconds: Seconds = Field(default=60, description="Longest wait for an answer.")
     confirm: Literal["auto", "commitment", "query", "none"] = Field(
         default="auto",
         description='How it is asked whether it has a report before that counts as delivered. "auto": by Storage '
@@ -102,13 +96,8 @@ class Destination:
 
     def __init__(self, settings: Settings, calling_ae_title: str) -> None:
         """Keep the peer's address and our AE title; nothing is connected yet."""
-        self._peer = Peer(settings.ae_title, settings.host, settings.port, settings.client_tls)
+        self._peer, self._timeouts = settings.peer, settings.timeouts
         self._calling_ae_title = calling_ae_title
-        self._timeouts = Timeouts(
-            connection=settings.connection_timeout_seconds,
-            acse=settings.association_timeout_seconds,
-            dimse=settings.response_timeout_seconds,
-        )
         self._line = Line(HeldAssociation(self._peer, calling_ae_title, self._timeouts))
         self.ways = _WAYS[settings.confirm]
         self.may_be_unable = settings.confirm == "auto"

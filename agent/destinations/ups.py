@@ -9,14 +9,12 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from agent.config.section import AeTitle, Seconds
-from agent.config.tls import CalledOverTls
+from agent.config.dimse import CalledOverDimse
 from agent.destinations import NAME, DestinationSettings, Outgoing
 from agent.errors import DeliveryError, DestinationDownError
 from agent.line.statuses import of_dimse, refusal
 from dicom_io.errors import NetworkError
 from dicom_io.json_message import Model, text_of
-from dicom_io.peer import Peer, Timeouts
 from dicom_io.scu import echo
 from dicom_io.statuses import (
     ALREADY_CANCELED,
@@ -61,7 +59,7 @@ _LEFT_TO_ITS_READER: Final = frozenset({STEP_IS_FINAL, WRONG_TRANSACTION_UID, NO
 _IS_OVER: Final = frozenset({SUCCESS, ALREADY_CANCELED, STEP_IS_COMPLETED, NO_SUCH_STEP})
 
 
-class Settings(CalledOverTls, DestinationSettings):
+class Settings(CalledOverDimse, DestinationSettings):
     """A UPS SCP."""
 
     name: str = Field(examples=["worklist"], pattern=NAME, description="Its name in the ledger and on the pages.")
@@ -69,12 +67,6 @@ class Settings(CalledOverTls, DestinationSettings):
     reports: tuple[str, ...] = Field(
         default=("workitem",), description="Which reports it gets: those of the type workitem."
     )
-    ae_title: AeTitle = Field(examples=["RIS"], description="Its AE title.")
-    host: str = Field(examples=["10.0.0.7"], min_length=1, description="Its host name or address.")
-    port: int = Field(examples=[104], ge=1, le=65535, description="Its port.")
-    connection_timeout_seconds: Seconds = Field(default=10, description="Longest wait for a connection.")
-    association_timeout_seconds: Seconds = Field(default=30, description="Longest wait for an association.")
-    response_timeout_seconds: Seconds = Field(default=60, description="Longest wait for an answer.")
 
 
 class Destination:
@@ -82,13 +74,8 @@ class Destination:
 
     def __init__(self, settings: Settings, calling_ae_title: str) -> None:
         """Keep the peer's address and our AE title; nothing is connected yet."""
-        self._peer = Peer(settings.ae_title, settings.host, settings.port, settings.client_tls)
+        self._peer, self._timeouts = settings.peer, settings.timeouts
         self._calling_ae_title = calling_ae_title
-        self._timeouts = Timeouts(
-            connection=settings.connection_timeout_seconds,
-            acse=settings.association_timeout_seconds,
-            dimse=settings.response_timeout_seconds,
-        )
 
     def send(self, outgoing: Outgoing) -> str:
         """Make, change or cancel the task; return the status. Raises DeliveryError if the peer does not have it."""
