@@ -28,6 +28,8 @@ def test_there_are_as_many_places_as_allowed_and_one_given_back_is_free_again() 
     slots.release(0)
     assert slots.take(EVERYBODY, 2) == 0
     slots.close()
+    slots.close()
+    assert slots.take(EVERYBODY, 2) is None, "what was closed has no place to give"
 
 
 def test_groups_have_places_of_their_own() -> None:
