@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import db.queue.runner
 from db.errors import DatabaseUnavailableError
 from db.queue import Job, room
 from db.queue.policy import Policy
@@ -124,3 +125,7 @@ def test_a_process_that_has_to_end_ends_as_it_is_with_a_status_of_its_own(monkey
     monkeypatch.setattr(os, "_exit", statuses.append)
     Room[str]().end()
     assert statuses == [70]
+
+
+def test_a_settlement_is_tried_again_before_its_claim_runs_out() -> None:
+    assert 0 < db.queue.runner._RECOVERY < Policy().lease.total_seconds() / 3

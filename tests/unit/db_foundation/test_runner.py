@@ -124,6 +124,7 @@ def test_a_lost_claim_is_said_and_no_more(caplog: pytest.LogCaptureFixture) -> N
     run(ScriptedWorker(settle=[False]), lambda _: Done())
     (told,) = [record for record in caplog.records if record.message.startswith("job")]
     assert (told.message, told.kind, told.key, told.attempt) == ("job_claim_lost", "a", "1", 1)
+    assert told.name == "db.queue.runner", "the log drops what no part of ours says"
 
 
 def test_the_heart_beats_through_the_drain_and_through_its_own_failures() -> None:
