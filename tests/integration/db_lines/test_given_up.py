@@ -2,17 +2,24 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from agent.line.complete import Completer
+from agent.line.conclude import Concluder
+from agent.line.score import Scorer
+from agent.reports.document import ModelIdentity
 from db import kinds
 from db.conclusion import ReportOrder
 from db.forwarding import Forward
 from db.outcome import Outcome
 from db.queue import Done, Job, Park
-from db.schema.domain import delivery, image_result
+from db.schema.domain import delivery, image_result, study
+from dicom_io.folder_store import FolderStore
+
+MODEL = ModelIdentity(name="m", version="1", sha256="0" * 64, operating_point_name="p", threshold=0.5)
 
 
 def give_up(ledger: Any, kind: str) -> None:
@@ -48,6 +55,33 @@ def test_what_was_to_be_forwarded_and_was_given_up_waits_for_a_person(ledger: An
     ledger.receive(candidate=False, forwards=(Forward(destination="archive", rule="all"),))
     give_up(ledger, kinds.forward("archive"))
     assert deliveries(ledger) == [("archive", "PARKED", "worker died")]
+
+
+def test_an_instance_whose_comparison_was_given_up_counts_as_another_one(ledger: Any) -> None:
+    ledger.receive(sop_instance_uid="1.2.3.9")
+    ledger.receive(sop_instance_uid="1.2.3.9")
+    give_up(ledger, kinds.COMPARE)
+    with ledger.database.read() as connection:
+        (conflict,) = connection.scalars(select(study.c.conflict))
+    assert conflict, "a person has to look"
+
+
+def test_a_job_for_which_there_is_nothing_to_do_any_more_does_nothing(sqlite_ledger: Any, tmp_path: Path) -> None:
+    """A study that is still being received is neither concluded nor withdrawn; what is no candidate has no score."""
+    ledger = sqlite_ledger
+    received = ledger.receive(candidate=False)
+    study_job, image_job = (
+        Job(kind="any", key=str(key), attempt=1, due_at=ledger.now) for key in (received.study_id, received.instance_id)
+    )
+    concluder = Concluder(ledger.database, ledger.queue, "1.2", MODEL, (), (), lambda: ledger.now)
+    nothing: Any = None
+    store, waiting = FolderStore(tmp_path), ledger.waiting()
+    scorer = Scorer(ledger.database, ledger.queue, store, nothing, ledger.allowances, lambda: ledger.now)
+    for handle in (concluder.conclude, concluder.withdraw, concluder.amend):
+        assert handle(study_job) == Done()
+    for handle in (scorer.score, scorer.compare):
+        assert handle(image_job) == Done()
+    assert ledger.waiting() == waiting
 
 
 def test_a_report_whose_delivery_was_given_up_waits_for_a_person(ledger: Any) -> None:

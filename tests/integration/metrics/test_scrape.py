@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from agent.config.metrics import MetricsSection
 from agent.metrics.listener import Answers, serve
 from agent.metrics.text import rows
 from agent.tokens import SYSTEM_READ, WORKLIST_READ, new_token
-from agent.watch.readiness import Readiness
+from agent.watch.readiness import Readiness, ReadinessCheck, Room
 from agent.watch.watching import make_check, make_exposition
 from agent.web.services import Services, Watch
 from db.audit import Who
@@ -143,6 +144,32 @@ def test_the_agent_is_ready_and_degraded_is_not_down(site: Any, now: datetime) -
     with site.parts.database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE tick")
     assert asked() == (503, {"database": "down", "store": "ready", "processes": "degraded"})
+
+
+def test_a_model_that_does_not_load_and_an_image_that_waits_too_long_degrade_the_agent_and_say_why(
+    sqlite_database: Database, make_ledger: Any, tmp_path: Path
+) -> None:
+    queue, said, late, noon = open_queue(sqlite_database), "", timedelta(), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    make_ledger(sqlite_database, queue).receive("2.25.1", at=noon)
+    check = ReadinessCheck(
+        database=sqlite_database,
+        queue=queue,
+        room=Room(folder=tmp_path, refused_megabytes=0, low_megabytes=0),
+        weights=lambda: said,
+        living=dict[str, int],
+        clock=lambda: noon + late,
+    )
+
+    def model() -> str:
+        check._until = 0.0
+        (part,) = (one for one in check.look().parts if one.name == "model")
+        return f"{part.condition}: {part.says}"
+
+    assert model() == "ready: "
+    late = timedelta(hours=1)
+    assert model() == "degraded: an image has waited for 3600 s"
+    said = "damaged"
+    assert model() == "degraded: damaged"
 
 
 def test_where_no_process_is_on_record_it_is_unknown_whether_they_live(site: Any) -> None:
