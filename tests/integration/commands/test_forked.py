@@ -12,7 +12,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 def run(folder: Path, *options: str, **files: str) -> subprocess.CompletedProcess[str]:
     """Run the files of tests in two forked processes, whatever this machine has."""
-    (folder / "conftest.py").write_text("import forked\nforked._PROCESSES = 2\n", encoding="utf-8")
+    (folder / "conftest.py").write_text("import forked\nforked._CORES = 1\n", encoding="utf-8")
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "forked", "-p", "no:cacheprovider", "-c", os.devnull, *options]

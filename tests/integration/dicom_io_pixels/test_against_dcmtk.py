@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,15 @@ ELSEWHERE = {
     "conf__data_store__data__liver_nonbyte_aligned_deflate.dcm": "the uncompressed original, test_shared_images",
     "conf__data_store__data__liver_rle.dcm": "the uncompressed original, test_shared_images",
     "data_store__data__liver_deflate.dcm": "the uncompressed original, test_shared_images",
-    "data_store__data__liver_nonbyte_aligned_deflate.dcm": "the uncompressed original, test_shared_images",
     "data_store__data__liver_nonbyte_aligned_rle.dcm": "the uncompressed original, test_shared_images",
-    "data_store__data__liver_rle.dcm": "the uncompressed original, test_shared_images",
     "data_store__data__HTJ2KLossless_08_RGB.dcm": "test_against_ffmpeg",
     "data_store__data__HTJ2K_08_RGB.dcm": "test_against_ffmpeg",
     "data_store__data__JLSL_08_07_0_1F.dcm": "test_against_ffmpeg",
     "src__pydicom__data__test_files__SC_rgb_jpeg.dcm": "test_against_ffmpeg",
 }
 """Every image whose stored values are compared elsewhere, and where."""
+REFUSED = {"pylibjpeg_966_dx_pa.dcm", "ljdata__ds__JPEG2000Lossless__966.dcm"}
+"""What is found out to be broken after a second's decoding, as test_shared_images proves."""
 LIMITS = PixelLimits(max_frames=2000)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "pixels.md"
 JUDGES = ("by hand", "DCMTK", "GDCM")
@@ -77,7 +78,11 @@ def listed(path: Path, known: dict[str, str]) -> bool:
 
 def images(shared: Path) -> Iterator[tuple[Path, PixelDescription]]:
     """Yield every shared image that can be opened, with its description."""
+    known: set[bytes] = set()
     for path in sorted((shared / "data" / "dicom").rglob("*.dcm")):
+        if (content := path.read_bytes()) in known or path.name in REFUSED:
+            continue  # some images are in two folders
+        known.add(content)
         try:
             yield path, open_image(path, LIMITS).description
         except PixelError:
@@ -139,6 +144,7 @@ def by_hand(path: Path, stated: PixelDescription) -> NDArray[Any]:
     return signed_bits(raw.reshape(*shape, 3), stated)
 
 
+@lru_cache(maxsize=16)
 def by_gdcm(path: Path, stated: PixelDescription) -> NDArray[Any]:
     """Return the stored values that GDCM reads, as a stack of frames."""
     gdcm.Trace.WarningOff()
@@ -148,7 +154,7 @@ def by_gdcm(path: Path, stated: PixelDescription) -> NDArray[Any]:
     data = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
     shape = (stated.number_of_frames, stated.rows, stated.columns, *(3,) * (stated.samples_per_pixel == 3))
     size = len(data) // int(np.prod(shape))
-    return signed_bits(np.frombuffer(data, dtype=f"<u{size}").astype(np.int64).reshape(shape), stated)
+    return signed_bits(np.frombuffer(data, dtype=f"<u{size}").astype(np.int32).reshape(shape), stated)
 
 
 def signed_bits(raw: NDArray[Any], stated: PixelDescription) -> NDArray[Any]:
@@ -251,4 +257,4 @@ def test_what_is_displayed_is_within_one_of_what_dcmtk_displays(shared: Path, tm
             different[path.name] = "other pixels"
         compared += 1
     assert different == {}
-    assert compared >= 174
+    assert compared >= 170
