@@ -10,6 +10,7 @@ import pydicom
 import pytest
 from pydicom.uid import UID, UID_dictionary
 
+from dicom_io.arriving import our_beginning
 from dicom_io.errors import HeaderError
 from dicom_io.file_meta import FileMeta, encode_file_meta, read_file_meta
 from dicom_io.negotiation import preference
@@ -127,3 +128,11 @@ def test_the_peers_comment_which_may_quote_the_patient_is_not_shown() -> None:
         comment="DOE^JOHN",
     )
     assert "DOE" not in repr(status) + status.text
+
+
+def test_a_file_that_ends_with_its_file_meta_information_is_none() -> None:
+    head = encode_file_meta(CT, "1.2.3", EXPLICIT)
+    meta, ours = our_beginning(head + b"\x08\x00")
+    assert (meta.sop_instance_uid, ours) == ("1.2.3", head + b"\x08\x00")
+    with pytest.raises(HeaderError, match="expected a dataset"):
+        our_beginning(head)

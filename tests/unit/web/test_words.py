@@ -118,6 +118,7 @@ def test_a_conclusion_in_the_timeline_uses_the_words_of_the_list() -> None:
     assert words.event_detail("CONCLUDED", "not_analysed: age unknown") == "not analysed (age unknown)"
     assert words.event_detail("CONCLUDED", "flagged") == "flagged"
     assert words.event_detail("ENDED", "not_analysed: x") == "not_analysed: x"
+    assert words.event_detail("CONCLUDED", "of a later version: x") == "of a later version: x"
 
 
 def test_a_report_of_a_new_type_goes_by_its_own_name() -> None:
