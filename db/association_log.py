@@ -1,6 +1,6 @@
 """The associations that have ended lately, and those that are open and bring something. Names no patient."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -43,14 +43,14 @@ class OpenAssociation:
     studies: int
 
 
-_ADD: Final = insert(association_log).returning(association_log.c.id)
+_ADD: Final = Prepared(insert(association_log).returning(association_log.c.id))
 _FORGET: Final = Prepared(delete(association_log).where(association_log.c.id <= bindparam("last")))
 
 
 def note_ended(database: Database, ended: EndedAssociation) -> None:
     """Commit that one has ended, lightly: what a power failure undoes of it, nobody misses."""
     with database.begin_lightly() as connection:
-        number = connection.execute(_ADD, asdict(ended)).scalar_one()
+        number = _ADD.rows(connection, {name: getattr(ended, name) for name in EndedAssociation.__slots__})[0].id
         if number % _SOME_MORE == 0:
             _FORGET.run(connection, {"last": number - KEPT})
 

@@ -1,7 +1,7 @@
 """What stays on record of associations: those that ended, and, in the audit trail, those that were refused."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -27,8 +27,7 @@ class AssociationBook:
 
     def ended(self, summary: AssociationSummary) -> None:
         """Put on record that one has ended."""
-        facts = asdict(summary)
-        del facts["called_ae_title"]
+        facts = {name: getattr(summary, name) for name in EndedAssociation.__slots__}
         try:
             note_ended(self.database, EndedAssociation(**facts))
         except DatabaseError as error:
