@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 
 from dicom_io import reasons
-from dicom_io.errors import HeaderError, PixelError, UidError
+from dicom_io.errors import PixelError, UidError
 from dicom_io.frames import PixelLimits, read_frames
 from dicom_io.header import is_candidate, read_header
 from dicom_io.image_files import CrIdentity, read_picture, sniff, write_cr
-from dicom_io.samples import write_pictures
 
 Write = Callable[..., Path]
 GRAY = np.arange(256, dtype=np.uint8).reshape(8, 32)
@@ -164,18 +163,3 @@ def test_uids_are_made_up_where_none_are_given_and_refused_where_they_are_none(t
     bad = CrIdentity(patient_id="", patient_name="", made_at=WHO.made_at, sop_instance_uid="../x")
     with pytest.raises(UidError):
         write_cr(GRAY, tmp_path / "3.dcm", bad)
-
-
-def test_every_picture_of_a_folder_is_a_study_of_a_child_of_its_own_and_nothing_else_is(tmp_path: Path) -> None:
-    with pytest.raises(HeaderError, match="PNG or JPEG"):
-        write_pictures(tmp_path, tmp_path / "out", today=WHO.made_at.date())
-    (tmp_path / "from" / "deeper").mkdir(parents=True)
-    (tmp_path / "from" / "note.txt").write_text("no picture")
-    for name in ("a.png", "deeper/b.png"):
-        save(tmp_path / "from" / name, GRAY)
-    made = write_pictures(tmp_path / "from", tmp_path / "out", today=WHO.made_at.date())
-    assert [one.shows for one in made] == ["a.png", "b.png"]
-    headers = [read_header(one.path) for one in made]
-    assert [one.age_years for one in headers] == [4.0, 4.0]
-    assert [one.study_instance_uid for one in headers] == [one.study_instance_uid for one in made]
-    assert len({one.patient_id for one in headers}) == 2

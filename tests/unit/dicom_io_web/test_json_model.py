@@ -162,35 +162,3 @@ def test_a_file_that_ends_within_a_length_is_no_defect_of_ours(tmp_path: Path) -
     (tmp_path / "cut.dcm").write_bytes(_file(struct.pack("<HH2sH", 9, 0x10, b"OB", 0) + b"\1"))
     with pytest.raises(HeaderError):
         model(tmp_path / "cut.dcm")
-
-
-@pytest.mark.parametrize(("signed", "expected"), [(None, 65533), (1, -3)])
-def test_numbers_whose_vr_the_pixels_decide_are_as_they_say(tmp_path: Path, signed: int | None, expected: int) -> None:
-    """PS3.6: US or SS, by Pixel Representation; where that is missing, unsigned."""
-    dataset = dataset_of(ImplicitVRLittleEndian)
-    del dataset.PixelRepresentation, dataset.PixelData
-    if signed is not None:
-        dataset.PixelRepresentation = signed
-    dataset.add_new(0x00280106, "OB", struct.pack("<h", -3))
-    dataset.save_as(tmp_path / "one.dcm", enforce_file_format=True)
-    element = model(tmp_path / "one.dcm")["00280106"]
-    assert element["Value"] == [expected]
-
-
-def test_frames_that_are_not_there_or_begin_within_a_byte_are_refused(tmp_path: Path) -> None:
-    path = known("CT_small.dcm")
-    with raw_frames(path, encapsulated=False) as frames:
-        assert len(frames.frame(1)) == 128 * 128 * 2
-        for number in (0, 2):
-            with pytest.raises(PixelError):
-                frames.frame(number)
-    bits = dcmread(path)
-    bits.NumberOfFrames, bits.Rows, bits.Columns, bits.BitsAllocated = 2, 3, 3, 1
-    bits.PixelData = b"\xff\x01\x02\x00"
-    bits.save_as(tmp_path / "bits.dcm")
-    with raw_frames(tmp_path / "bits.dcm", encapsulated=False) as frames, pytest.raises(PixelError):
-        frames.frame(2)
-    cut = tmp_path / "cut.dcm"
-    cut.write_bytes(path.read_bytes()[:-4000])
-    with raw_frames(cut, encapsulated=False) as frames, pytest.raises(PixelError):
-        frames.frame(1)
