@@ -117,6 +117,8 @@ def test_sql_narrows_and_never_leaves_out_what_matches(database: Database, recei
     assert len(every) == 2 * len(NAMES)
     single = [{name: key} for name, keys in KEYS.items() for key in keys]
     for one, other in itertools.combinations_with_replacement(single, 2):
+        if one.keys() == other.keys() and one != other:
+            continue  # the second alone, which comes with itself
         query = make_query(one | other)
         expected = [held for held in every if query.fulfilled_by(held.attributes)]
         if "study_date" in one | other:
