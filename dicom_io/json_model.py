@@ -67,22 +67,18 @@ class _Converter:
             if isinstance(raw, RawDataElement) and raw.value is None and raw.length > 0:  # so long that it was left
                 vr = raw.VR or dictionary_VR(tag)
                 return {"vr": vr, "BulkDataURI": self._uri(path)} if vr in _BINARY else None
-            return self._converted(dataset, dataset[tag], path)
+            return self._converted(dataset[tag], path)
         except FOREIGN_ERRORS:
             return None
 
-    def _converted(self, dataset: Dataset, element: DataElement, path: str) -> dict[str, Any]:
-        vr = _definite(str(element.VR), dataset)
+    def _converted(self, element: DataElement, path: str) -> dict[str, Any]:
+        vr = str(element.VR)  # of those that implicit VR leaves open, the one that pydicom finds: else it raises
         if vr == "SQ":
             items = [self.dataset(item, f"{path}/{number}/") for number, item in enumerate(element.value, 1)]
             return {"vr": vr, "Value": items} if items else {"vr": vr}
         if vr in _BINARY:
             return self._binary(vr, element.value, path)
-        if isinstance(element.value, bytes):  # of an ambiguous VR: as 16-bit numbers
-            kind = f"{'<' if self._little_endian else '>'}{'i' if vr == 'SS' else 'u'}2"
-            values: list[Any] = np.frombuffer(element.value, kind).tolist()
-        else:
-            values = [] if element.is_empty else list(element.value) if element.VM > 1 else [element.value]
+        values = [] if element.is_empty else list(element.value) if element.VM > 1 else [element.value]
         return {"vr": vr, "Value": [_value(vr, value) for value in values]} if values else {"vr": vr}
 
     def _binary(self, vr: str, value: Any, path: str) -> dict[str, Any]:  # noqa: ANN401 - bytes, or what they were made
@@ -102,15 +98,6 @@ def in_little_endian(value: bytes, vr: str, is_little_endian: bool) -> bytes:  #
     if is_little_endian or size == 1:
         return value
     return np.frombuffer(value[: len(value) // size * size], f">u{size}").byteswap().tobytes()
-
-
-def _definite(vr: str, dataset: Dataset) -> str:
-    """Return the VR of an element that may have several (PS3.6), as implicit VR leaves it open."""
-    if " or " not in vr:
-        return vr
-    if "OW" in vr:
-        return "OW"
-    return "SS" if dataset.get("PixelRepresentation") == 1 else "US"
 
 
 def _value(vr: str, value: Any) -> Any:  # noqa: ANN401 - what pydicom makes of an element, and what JSON takes

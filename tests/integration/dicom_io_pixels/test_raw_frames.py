@@ -35,6 +35,20 @@ def test_numbers_whose_vr_the_pixels_decide_are_as_they_say(tmp_path: Path, sign
     assert element["Value"] == [expected]
 
 
+@pytest.mark.parametrize(("entries", "expected"), [(None, None), (2, {"vr": "OW", "InlineBinary": "AQIDBA=="})])
+def test_a_table_is_as_its_descriptor_says_and_left_out_where_nobody_can_tell(
+    tmp_path: Path, entries: int | None, expected: dict[str, str] | None
+) -> None:
+    """PS3.6: LUT Data are US or OW, which implicit VR does not say."""
+    dataset = dcmread(known("MR_small_implicit.dcm"))
+    dataset.add_new(0x00283006, "OW", b"\1\2\3\4")
+    if entries is not None:
+        dataset.add_new(0x00283002, "US", [entries, 0, 16])
+    dataset.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    with open_dataset(tmp_path / "one.dcm", max_inflated=MAX_INFLATED) as opened:
+        assert json_model(opened, str).get("00283006") == expected
+
+
 def test_frames_that_are_not_there_or_begin_within_a_byte_are_refused(tmp_path: Path) -> None:
     path = known("CT_small.dcm")
     with raw_frames(path, encapsulated=False) as frames:
