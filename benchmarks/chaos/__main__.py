@@ -30,6 +30,7 @@ from agent.simulation.ledger import Sending, SendingLedger, read_receipts, read_
 from agent.simulation.moods import Mood
 from agent.simulation.pacs import LEDGER
 from agent.simulation.sender import Sender
+from model.classifier import DEFAULT
 
 OPEN = """
     SELECT (SELECT count(*) FROM study WHERE conflict = '' AND state IN ('RECEIVING', 'COMPLETE'))
@@ -70,6 +71,7 @@ class Taken:
 @click.option("--rounds", default=1, show_default=True, help="How often each trouble befalls.")
 @click.option("--longest", default=3.0, show_default=True, help="Seconds that a trouble lasts at most.")
 @click.option("--jump", default=90, show_default=True, help="Seconds that a clock is put wrong by.")
+@click.option("--model", default=DEFAULT, show_default=True, help="The network, a module of model.zoo.")
 @click.option("--patience", default=300.0, show_default=True, help="Seconds without progress until it is given up.")
 @click.option("--keep", is_flag=True, help="Keep ledgers and logs, and say where.")
 def main(engine: str, instances: int, seed: int, **options: Any) -> None:  # noqa: ANN401 - see the options
@@ -94,9 +96,10 @@ def _run(
     total = len({(one.simulated.sop_instance_uid, one.transfer_syntax_uid) for one in wanted.objects})
     tell(f"{total} Instances of {len(wanted.studies)} studies are to be sent")
     sent = folder / "sent.jsonl"
+    settings = {name: options[name] for name in ("receivers", "jump", "model")}
     with (
         PickyPacs(folder / "pacs", ae_title="PACS", keep=False, slow_seconds=0.3) as pacs,
-        scene(folder, engine, pacs.port, options["receivers"], 200 + instances // 20, options["jump"]) as stage,
+        scene(folder, engine, pacs.port, megabytes=200 + instances // 20, **settings) as stage,
         SendingLedger(sent) as ledger,
     ):
         for host in stage.hosts:

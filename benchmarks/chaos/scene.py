@@ -71,7 +71,9 @@ def _clock(host: Host, seconds: int) -> Trouble:
 
 
 @contextmanager
-def scene(folder: Path, engine: str, pacs_port: int, receivers: int, megabytes: int, jump: int) -> Iterator[Scene]:
+def scene(
+    folder: Path, engine: str, pacs_port: int, receivers: int, megabytes: int, jump: int, model: str
+) -> Iterator[Scene]:
     """Build it up for a block. The product is configured, and not started."""
     with ExitStack() as stack:
         store = stack.enter_context(disk(folder / "store", megabytes))
@@ -81,16 +83,17 @@ def scene(folder: Path, engine: str, pacs_port: int, receivers: int, megabytes: 
         port = _free_port()
         scanners = stack.enter_context(wire(port))
         config = folder / "config.toml"
-        config.write_text(_config(folder, database.url, port, pacs.port, receivers), encoding="utf-8")
+        config.write_text(_config(folder, database.url, port, pacs.port, receivers, model), encoding="utf-8")
         back = tuple(role for role in ROLES if role not in FRONT)
         hosts = Host("front", FRONT, config), Host("back", back, config)
         yield Scene(folder, store, database, scanners, pacs, hosts, jump)
 
 
-def _config(folder: Path, url: str, port: int, pacs_port: int, receivers: int) -> str:
+def _config(folder: Path, url: str, port: int, pacs_port: int, receivers: int, model: str) -> str:
     tables: dict[str, Mapping[str, Any]] = {
         "[store]": {"folder": str(folder / "store"), "minimum_free_megabytes": 0},
         "[database]": {"url": url},
+        "[model]": {"name": model},
         "[receive]": {"host": "127.0.0.1", "port": port, "processes": receivers, "dimse_timeout_seconds": 10},
         "[complete]": {"after_release_seconds": 0.5, "quiet_seconds": 3},
         "[deliver]": {"first_retry_seconds": 0.5, "longest_retry_seconds": 4, "attempts": 1000},

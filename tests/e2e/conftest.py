@@ -203,7 +203,10 @@ def recording_pacs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Abs
 
 @pytest.fixture(scope="session")
 def configure(quick_commands: Any) -> Callable[..., Tibabu]:
-    """Return `configure(folder, destinations, **sections)`: writes a config.toml with free ports and quick timings."""
+    """Return `configure(folder, destinations, **sections)`: writes a config.toml with free ports and quick timings.
+
+    Its network is the small one, whose worker starts in a third of the processor time, unless `model` names another.
+    """
 
     def write(folder: Path, destinations: Mapping[str, Peer] | None = None, **sections: Mapping[str, Any]) -> Tibabu:
         tables: dict[str, dict[str, Any]] = {
@@ -212,6 +215,7 @@ def configure(quick_commands: Any) -> Callable[..., Tibabu]:
             "complete": {"after_release_seconds": 0.5, "quiet_seconds": 5},
             "deliver": {"first_retry_seconds": 0.5, "longest_retry_seconds": 2},
             "decode": {"processes": 1},
+            "model": {"name": "small_cnn"},
             "web": {"port": 0},
             "log": {"format": "json"},
         }

@@ -35,7 +35,7 @@ def test_a_second_model_killed_in_the_middle_of_its_work_scores_after_all_and_no
 ) -> None:
     files = sorted((shared / "data/cxr-train/PNEUMONIA").glob("*.jpeg"))[:2]
     with recording_pacs() as pacs:
-        agent = configure(tmp_path, {"pacs": pacs.peer}, model={"shadow": "small_cnn"})
+        agent = configure(tmp_path, {"pacs": pacs.peer}, model={"name": "efficientnet_lite0", "shadow": "small_cnn"})
         with running(agent):
             agent.ready("shadow")
             queue = open_queue(agent.database)

@@ -16,6 +16,7 @@ from pydicom import Dataset
 
 from dicom_io.image_files import read_picture
 from dicom_io.scu import Peer
+from model.classifier import DEFAULT
 
 
 @dataclass
@@ -166,13 +167,14 @@ Hospitals = Callable[..., AbstractContextManager[Hospital]]
 def hospitals(
     orthanc: Any, configure: Any, running: Any, free_port: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Hospitals:
-    """Return `hospitals(lua)`: runs both for a block; Orthanc knows the agent as the modality "tibabu"."""
+    """Return `hospitals(lua, **sections)`: runs both for a block; Orthanc knows the agent as the modality "tibabu"."""
 
     @contextmanager
-    def run(lua: str = "") -> Iterator[Hospital]:
+    def run(lua: str = "", **sections: Any) -> Iterator[Hospital]:
         port = free_port()
         with orthanc(lua, DicomModalities={"tibabu": ["TIBABU", "127.0.0.1", port]}) as pacs:
-            agent = configure(tmp_path_factory.mktemp("agent"), {"orthanc": pacs.peer}, receive={"port": port})
+            own = {"receive": {"port": port}} | sections
+            agent = configure(tmp_path_factory.mktemp("agent"), {"orthanc": pacs.peer}, **own)
             agent.quick = None  # `tibabu check` knows a running agent by its command
             with running(agent):
                 yield Hospital(agent, pacs)
@@ -182,6 +184,6 @@ def hospitals(
 
 @pytest.fixture(scope="session")
 def hospital(hospitals: Hospitals) -> Iterator[Hospital]:
-    """Give one hospital to all tests that send it studies of their own."""
-    with hospitals() as found:
+    """Give one hospital, with the network that we ship, to all tests that send it studies of their own."""
+    with hospitals(model={"name": DEFAULT}) as found:
         yield found

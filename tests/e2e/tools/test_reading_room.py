@@ -18,6 +18,7 @@ from db.account_changes import create
 from db.accounts import NewAccount
 from db.audit import THE_AGENT
 from db.queue import utc_now
+from model.classifier import DEFAULT
 
 NewPage = Callable[..., Page]  # tests/fixtures/chromium.py
 Tibabu = Any  # tests/e2e/conftest.py
@@ -33,7 +34,8 @@ def agent(
 ) -> Iterator[Tibabu]:
     """Run an agent whose people have accounts, with a PACS."""
     with recording_pacs() as pacs:
-        made = configure(tmp_path_factory.mktemp("room"), {"pacs": pacs.peer}, web={"port": 0, "accounts": True})
+        sections = {"web": {"port": 0, "accounts": True}, "model": {"name": DEFAULT}}
+        made = configure(tmp_path_factory.mktemp("room"), {"pacs": pacs.peer}, **sections)
         with running(made) as found:
             for name, role in (("ann", Role.READER), ("ben", Role.READER), ("olga", Role.OPERATOR)):
                 account = NewAccount(
