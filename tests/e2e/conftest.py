@@ -50,6 +50,7 @@ class Tibabu:
     log: Path
     quick: Any
     command: Sequence[str] = TIBABU
+    begins_slowly: bool = False  # as its users start it, though other commands begin quickly
     process: Any = field(init=False)  # as `subprocess.Popen` has it
     said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     news: threading.Condition = field(default_factory=threading.Condition)
@@ -61,7 +62,7 @@ class Tibabu:
         with Path(os.devnull).open("rb") as nothing, os.fdopen(writing, "wb") as said, self.log.open("ab") as log:
             files = [file.fileno() for file in (nothing, said, log)]
             how: Any = {"cwd": self.config.parent, "env": os.environ | {"PYTHONFAULTHANDLER": "1"}}
-            if self.quick is not None:
+            if self.quick is not None and not self.begins_slowly:
                 self.process = self.quick.start(words, files, **how)
             else:
                 self.process = subprocess.Popen([*self.command, *words], -1, None, *files, **how)  # noqa: S603 - ours

@@ -175,7 +175,7 @@ def hospitals(
         with orthanc(lua, DicomModalities={"tibabu": ["TIBABU", "127.0.0.1", port]}) as pacs:
             own = {"receive": {"port": port}} | sections
             agent = configure(tmp_path_factory.mktemp("agent"), {"orthanc": pacs.peer}, **own)
-            agent.quick = None  # `tibabu check` knows a running agent by its command
+            agent.begins_slowly = True  # `tibabu check` knows a running agent by its command
             with running(agent):
                 yield Hospital(agent, pacs)
 
