@@ -12,6 +12,8 @@ from agent.log_fields import FIELDS
 REPOSITORY = Path(__file__).parents[3]
 PACKAGES = ("agent", "db", "dicom_io", "model")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+EDGES = {"edge": 0, "unforeseen": 1, "_ended_by_abort": 1}
+"""Edges that log whatever goes wrong in their block under a name, and which of their arguments that is."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,14 @@ def logged() -> tuple[Logged, ...]:
 
 
 def events() -> set[str]:
-    """Return the name of every event that the program logs; at the SCP's edge it is handed on."""
+    """Return the name of every event that the program logs; at the edges for whatever goes wrong it is handed on."""
     firsts = (one.call.args[0] for one in logged() if one.call.args)
     edges = (
-        node.args[0]
-        for path in (REPOSITORY / "dicom_io").glob("*.py")
+        node.args[EDGES[node.func.id]]
+        for package in PACKAGES
+        for path in (REPOSITORY / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "edge"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EDGES
     )
     return {str(first.value) for first in (*firsts, *edges) if isinstance(first, ast.Constant)}
 
