@@ -48,7 +48,8 @@ Trace = Sequence[Call]
 @pytest.fixture(scope="session")
 def strace() -> Callable[[Path], list[str]]:
     """Return `strace(file)`: the words before a command that make the trace of it; the command stays our child (-D)."""
-    return lambda file: ["strace", "-D", "-f", "-y", "-s", str(LONGEST), "-e", f"trace={TRACED}", "-o", str(file)]
+    how = ["-D", "-f", "--seccomp-bpf", "-y", "-s", str(LONGEST), "-e", f"trace={TRACED}"]  # stops at no other calls
+    return lambda file: ["strace", *how, "-o", str(file)]
 
 
 @pytest.fixture(scope="session")
