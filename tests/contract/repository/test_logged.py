@@ -54,6 +54,7 @@ def events() -> set[str]:
         for path in (REPOSITORY / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EDGES
+        if len(node.args) > EDGES[node.func.id]
     )
     return {str(first.value) for first in (*firsts, *edges) if isinstance(first, ast.Constant)}
 
