@@ -1,10 +1,11 @@
-"""Where the roles of one host listen: each at a place of its own."""
+"""Where the roles of one host listen: each at a place of its own, and none of them a destination."""
 
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Final, NamedTuple
 
 _ANY: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not opened
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Door(NamedTuple):
@@ -32,4 +33,12 @@ def check_doors(doors: Iterable[Door]) -> None:
         if one.port == other.port != 0 and (one.host == other.host or _ANY & {one.host, other.host}):
             given = f"{one.section} and {other.section}, port={one.port}"
             message = f"expected a port of its own for each role. Received: {given}"
+            raise ValueError(message)
+
+
+def check_elsewhere(doors: Iterable[Door], name: str, host: str, port: int) -> None:
+    """Raise ValueError for a destination at which this agent itself listens: its reports would count as delivered."""
+    for door in doors:
+        if port == door.port and (host in _HERE or host == door.host):
+            message = f"expected a destination that is not this agent. Received: {name}, port={port} as {door.section}"
             raise ValueError(message)

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from agent.config.alerts import AlertsSection, check_alerts
 from agent.config.audit import AuditSection
 from agent.config.dicomweb import DicomwebSection
-from agent.config.doors import Door, check_doors
+from agent.config.doors import Door, check_doors, check_elsewhere
 from agent.config.drift import DriftSection
 from agent.config.forward import ForwardSettings, check_rules
 from agent.config.gate import GateSection
@@ -115,6 +115,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _listens_at_different_places(self) -> Self:
         check_doors(self.doors)
+        for one in self.destinations:
+            if isinstance(host := getattr(one, "host", None), str):
+                check_elsewhere(self.doors, one.name, host, getattr(one, "port", 0))
         return self
 
     @field_validator("forward")

@@ -90,3 +90,20 @@ def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read(tmp_path: Path) 
     file = tmp_path / "config.toml"
     file.write_text("[web]\nport = 8081\n", encoding="utf-8-sig")
     assert load(file).web.port == 8081
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('type = "dicom"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 11112', "there, port=11112 as receive"),
+        ('type = "dicom"\nae_title = "PACS"\nhost = "10.0.0.1"\nport = 11112', "there, port=11112 as receive"),
+        ('type = "mllp"\nhost = "localhost"\nport = 2575', "there, port=2575 as hl7"),
+    ],
+)
+def test_this_agent_is_no_destination_of_its_own_where_reports_would_count_as_delivered(table: str, told: str) -> None:
+    here = '[receive]\nhost = "10.0.0.1"\n[hl7]\nenabled = true\nport = 2575\n'
+    destination = f'[[destinations]]\nname = "there"\nreports = []\n{table}\n'
+    with pytest.raises(ConfigError, match=f"expected a destination that is not this agent. Received: {told}"):
+        parse(f"{here}{destination}", FILE)
+    elsewhere = destination.replace("11112", "104").replace("2575", "2576")
+    assert parse(f"{here}{elsewhere}", FILE)
