@@ -34,6 +34,7 @@ LONGEST = 600.0
 @click.option("--rates", default="1,5,10", show_default=True, help="Studies a second.")
 @click.option("--share", default=0.2, show_default=True, help="Of pneumonia among the images sent at a rate.")
 @click.option("--sustained", default=20.0, show_default=True, help="Seconds of studies as fast as they go; 0: none.")
+@click.option("--working", default=1, show_default=True, help="Working processes.")
 @click.option("--delivering", default=1, show_default=True, help="Delivering processes.")
 @click.option("--flagged", default=0.1, show_default=True, help="Share of pneumonia among those.")
 def main(  # noqa: PLR0913, PLR0917 - its options
@@ -43,13 +44,14 @@ def main(  # noqa: PLR0913, PLR0917 - its options
     rates: str,
     share: float,
     sustained: float,
+    working: int,
     delivering: int,
     flagged: float,
 ) -> None:
     """Measure, and print tables."""
     root = Path(tempfile.mkdtemp(prefix="tibabu-latency-"))
     try:
-        with installed(root, delivering) as installation:
+        with installed(root, working, delivering) as installation:
             _warm_up(installation, make_studies(pictures, root / "first", 8, share=0.5, seed=0))
             click.echo("| studies/s | associations | worklist: median | 95 % | 99 % | PACS: median | 95 % | 99 % |")
             click.echo("|---|---|---|---|---|---|---|---|")

@@ -46,11 +46,11 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installed(folder: Path, delivering: int) -> Iterator[Installation]:
-    """Start PACS and agent, with so many delivering processes, below `folder`; all end with the block."""
+def installed(folder: Path, working: int, delivering: int) -> Iterator[Installation]:
+    """Start PACS and agent, with so many working and delivering processes, below `folder`; all end with the block."""
     with receiving(folder / "pacs") as (pacs, pacs_process):
         config = folder / "config.toml"
-        config.write_text(_config(delivering, pacs.port), encoding="utf-8")
+        config.write_text(_config(working, delivering, pacs.port), encoding="utf-8")
         with _running(folder, config) as (port, process):
             yield Installation(
                 agent=Peer("TIBABU", "127.0.0.1", port),
@@ -100,7 +100,7 @@ def _running(folder: Path, config: Path) -> Iterator[tuple[int, int]]:
         agent.wait(90)
 
 
-def _config(delivering: int, pacs_port: int) -> str:
+def _config(working: int, delivering: int, pacs_port: int) -> str:
     return f"""
 [receive]
 host = "127.0.0.1"
@@ -109,6 +109,8 @@ port = 0
 quiet_seconds = {QUIET_SECONDS}
 [web]
 port = 0
+[work]
+processes = {working}
 [deliver]
 processes = {delivering}
 [[destinations]]
