@@ -6,6 +6,7 @@ from itertools import islice
 
 from growth_made import SECONDS_APART
 from growth_site import ENOUGH, Operation, Site
+from sqlalchemy import select
 
 from agent.web.listing import PER_PAGE
 from db.archive import find_instances, find_series, held_by_uid, held_instances, recent_syntaxes
@@ -15,9 +16,10 @@ from db.database import Database
 from db.delivery_list import count_deliveries, listed_deliveries
 from db.figures import figures
 from db.queue import utc_now
+from db.schema.domain import study
 from db.search import search_studies
 from db.workitem_reading import TaskCriteria, reading_tasks
-from db.worklist import study_record, worklist
+from db.worklist import study_record, waits_to_be_read
 from db.worklist_counts import worklist_counts
 from db.worklist_view import Place, Show, Wanted, worklist_view
 
@@ -29,10 +31,11 @@ def looking(site: Site) -> tuple[Operation, ...]:
 
 def _pages(site: Site) -> tuple[Operation, ...]:
     database, page = site.database, "the page"
-    waiting = worklist(
-        database, limit=PER_PAGE + 1, offset=max(worklist_counts(database, now=utc_now()).studies - 51, 0)
-    )
-    last = waiting[0].due_at, waiting[0].id
+    order = study.c.due_at.desc(), study.c.id.desc()
+    query = select(study.c.due_at, study.c.id).where(waits_to_be_read()).order_by(*order).offset(PER_PAGE).limit(1)
+    with database.read() as connection:
+        due_at, number = connection.execute(query).one()
+    last = due_at, number
     before_all = utc_now() - timedelta(seconds=site.studies * SECONDS_APART // 2)
 
     def seen(wanted: Wanted, after: Place | None = None) -> object:

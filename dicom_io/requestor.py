@@ -99,6 +99,9 @@ class Requestor:
         except OSError as error:  # the host name means nothing here
             message = f"expected the address of {self._peer}. Received: {error.strerror}"
             raise PeerUnreachableError(message) from error
+        if not association.is_established and association.ident is not None:
+            # pynetdicom has seen its upper layer end; the association's own thread may only now hear why.
+            association.join(_GRACE_SECONDS)
         failure = self._failure(association)
         if failure is not None:
             self._finish()

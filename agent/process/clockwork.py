@@ -16,7 +16,6 @@ from functools import partial
 from typing import Final
 
 import structlog
-from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -118,8 +117,7 @@ class Clockwork:
         rows = take_over(self._database, wanted, process=self._process, now=self._clock())
         self._rows = {row.name: row for row in rows}
         fired = {name: (partial(self._fire, name), tick.seconds) for name, tick in self._ticks.items()}
-        scheduler = schedule.start(fired, {row.name: row.next_at for row in rows})
-        scheduler.add_listener(lambda event: self._bring_forward(scheduler, event.job_id), EVENT_JOB_EXECUTED)
+        scheduler = schedule.start(fired, {row.name: row.next_at for row in rows}, self._bring_forward)
         log.info("clock_leads", process=self._process)
         try:
             while lock.is_held() and not stop.wait(_LOOK):

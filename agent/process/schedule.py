@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
+from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -28,13 +29,15 @@ class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
 
 
 def start(
-    ticks: Mapping[str, tuple[Callable[[], object], float]], first: Mapping[str, datetime] | None = None
+    ticks: Mapping[str, tuple[Callable[[], object], float]],
+    first: Mapping[str, datetime] | None = None,
+    ended: Callable[[BackgroundScheduler, str], None] = lambda _, __: None,
 ) -> BackgroundScheduler:
     """Fire each named tick periodically, one run at a time, missed runs folded into one; return the scheduler.
 
     `ticks` maps a name to what is called and the seconds between two calls, `first` to when it is first called, one
-    period from now unless it says so. Each has a thread for itself, so that one that hangs holds back no other. A tick
-    that fails is logged and fires again.
+    period from now unless it says so; `ended` is told of each run's end, with the tick's name. Each has a thread for
+    itself, so that one that hangs holds back no other. A tick that fails is logged and fires again.
     """
     scheduler = BackgroundScheduler(timezone="UTC", executors={"default": ThreadPoolExecutor(max(1, len(ticks)))})
     for name, (tick, seconds) in ticks.items():
@@ -48,6 +51,8 @@ def start(
             misfire_grace_time=None,
             **when,
         )
+    # Before the start: a first tick that is due now may have ended by the time that anybody could ask to be told of it.
+    scheduler.add_listener(lambda event: ended(scheduler, event.job_id), EVENT_JOB_EXECUTED)
     scheduler.start()
     return scheduler
 

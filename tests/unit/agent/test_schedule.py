@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
@@ -76,3 +77,14 @@ def test_no_tick_runs_twice_at_once_and_missed_ones_become_one(
     assert again.wait(60)
     (job,) = clock.get_jobs()
     assert (job.max_instances, job.coalesce, job.misfire_grace_time) == (1, True, None)
+
+
+def test_the_end_of_a_tick_that_is_due_at_once_is_told_however_soon_it_comes() -> None:
+    for _ in range(30):
+        told = threading.Event()
+        first = {"close": datetime.now(UTC)}
+        clock = schedule.start({"close": (lambda: None, 3600)}, first, lambda _, __, told=told: told.set())
+        try:
+            assert told.wait(60)
+        finally:
+            clock.shutdown()
