@@ -116,6 +116,7 @@ class Clockwork:
         wanted = {name: (tick.seconds, tick.longest_seconds) for name, tick in self._ticks.items()}
         rows = take_over(self._database, wanted, process=self._process, now=self._clock())
         self._rows = {row.name: row for row in rows}
+        self._sooner.clear()
         fired = {name: (partial(self._fire, name), tick.seconds) for name, tick in self._ticks.items()}
         scheduler = schedule.start(fired, {row.name: row.next_at for row in rows}, self._bring_forward)
         log.info("clock_leads", process=self._process)
@@ -130,12 +131,13 @@ class Clockwork:
                 log.warning("clock_lost", process=self._process)
 
     def _tend(self, scheduler: BackgroundScheduler) -> None:
-        """Look after the ticks: none waits for longer than its period, though the clock was set back."""
+        """Look after the ticks: none waits longer than it said, nor than its period, though the clock was set back."""
         self._looked = time.monotonic()
         now = self._clock()
         for job in scheduler.get_jobs():
             if job.next_run_time - now > timedelta(seconds=self._ticks[job.id].seconds):
                 scheduler.modify_job(job.id, next_run_time=now)
+            self._bring_forward(scheduler, job.id)
         if self._urgent or time.monotonic() >= self._written + _WRITE:
             self._write()
 
@@ -144,6 +146,7 @@ class Clockwork:
         began = time.monotonic()
         with self._guard:
             self._begun[name] = began
+        self._sooner.pop(name, None)
         self._note(name, lambda row: row.begun(self._clock()))
         sooner, error = None, ""
         try:
@@ -163,8 +166,12 @@ class Clockwork:
                 self._sooner[name] = sooner
 
     def _bring_forward(self, scheduler: BackgroundScheduler, name: str) -> None:
-        """Plan the next run sooner, if the one that has just ended says so."""
-        at, job = self._sooner.pop(name, None), scheduler.get_job(name)
+        """Plan the next run sooner, if the one that has ended says so.
+
+        A run that ends before APScheduler has planned the next one is told of too early, and what is planned here is
+        planned over: so this is looked at again (`_tend`) until the next run begins.
+        """
+        at, job = self._sooner.get(name), scheduler.get_job(name)
         if at is not None and job is not None and at < job.next_run_time:
             with suppress(JobLookupError):  # this process does not lead any more
                 scheduler.modify_job(name, next_run_time=at)

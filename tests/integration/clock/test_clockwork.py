@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from agent.process import schedule
 from agent.process.clockwork import Clockwork, Tick
 from db.database import Database
 from db.ticks import DIED, Health, TickRow, record, take_over, ticks
@@ -106,6 +107,22 @@ def test_a_tick_is_called_sooner_when_it_says_so(run: Callable[..., Any], eventu
 
     run(close=Tick(tick, 3600))
     eventually(lambda: len(calls) > 5)
+
+
+def test_a_tick_is_called_sooner_also_if_its_end_was_told_too_early(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    """APScheduler tells of it before it has planned the next run, where the run is quicker than that."""
+    calls: list[int] = []
+    start = schedule.start
+    monkeypatch.setattr(schedule, "start", lambda fired, first, _: start(fired, first))
+
+    def tick() -> datetime:
+        calls.append(1)
+        return utc_now()
+
+    run(close=Tick(tick, 3600))
+    eventually(lambda: len(calls) > 1)
 
 
 def test_a_clock_that_was_set_back_by_a_day_keeps_nothing_waiting(
