@@ -37,7 +37,7 @@ def check_doors(doors: Iterable[Door]) -> None:
 
 
 def check_elsewhere(doors: Iterable[Door], name: str, host: str, port: int) -> None:
-    """Raise ValueError for a destination at which this agent itself listens: its reports would count as delivered."""
+    """Raise ValueError for a destination where one of these doors is: what is sent there would count as delivered."""
     for door in doors:
         if port == door.port and (host in _HERE or host == door.host):
             message = f"expected a destination that is not this agent. Received: {name}, port={port} as {door.section}"

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from agent.config.alerts import AlertsSection, check_alerts
 from agent.config.audit import AuditSection
 from agent.config.dicomweb import DicomwebSection
+from agent.config.dimse import CalledOverDimse
 from agent.config.doors import Door, check_doors, check_elsewhere
 from agent.config.drift import DriftSection
 from agent.config.forward import ForwardSettings, check_rules
@@ -116,7 +117,9 @@ class Config(Section):
     def _listens_at_different_places(self) -> Self:
         check_doors(self.doors)
         for one in self.destinations:
-            if isinstance(host := getattr(one, "host", None), str):
+            # Our receiver refuses what calls it by another AE title: who has that one is another program, on its host.
+            is_another = isinstance(one, CalledOverDimse) and one.ae_title != self.receive.ae_title
+            if not is_another and isinstance(host := getattr(one, "host", None), str):
                 check_elsewhere(self.doors, one.name, host, getattr(one, "port", 0))
         return self
 

@@ -95,8 +95,8 @@ def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ('type = "dicom"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 11112', "there, port=11112 as receive"),
-        ('type = "dicom"\nae_title = "PACS"\nhost = "10.0.0.1"\nport = 11112', "there, port=11112 as receive"),
+        ('type = "dicom"\nae_title = "TIBABU"\nhost = "127.0.0.1"\nport = 11112', "there, port=11112 as receive"),
+        ('type = "dicom"\nae_title = "TIBABU"\nhost = "10.0.0.1"\nport = 11112', "there, port=11112 as receive"),
         ('type = "mllp"\nhost = "localhost"\nport = 2575', "there, port=2575 as hl7"),
     ],
 )
@@ -107,3 +107,5 @@ def test_this_agent_is_no_destination_of_its_own_where_reports_would_count_as_de
         parse(f"{here}{destination}", FILE)
     elsewhere = destination.replace("11112", "104").replace("2575", "2576")
     assert parse(f"{here}{elsewhere}", FILE)
+    if "TIBABU" in destination:  # our receiver refuses what is sent to another title: that is another program's
+        assert parse(f"{here}{destination.replace('TIBABU', 'PACS')}", FILE)
