@@ -6,6 +6,7 @@ packages, which have common names, are its own.
 
 import sys
 
+from agent.cli.ending import ending_at_once
 from agent.cli.impostors import find_impostor
 
 
@@ -20,4 +21,5 @@ def main() -> None:
 
     logs.configure(level="WARNING")  # to standard error, whatever a command prints
     quiet_libraries()  # their warnings and records quote values of datasets
-    tibabu()
+    with ending_at_once():
+        tibabu()
