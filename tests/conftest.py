@@ -83,8 +83,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_collection() -> Generator[None, object, object]:
     """Look for no garbage before the first test, nor ever again among what is there by then.
 
-    That is half a gigabyte that stays, and looking through it again and again took two thirds of collecting. What the tests
-    themselves add is much, too, and lives long: it is looked through less often than a small program's.
+    That is half a gigabyte that stays, and looking through it again and again took two thirds of collecting. What the
+    tests themselves add is much, too, and lives long: it is looked through less often than a small program's.
     """
     collected = yield
     gc.freeze()
