@@ -1,9 +1,12 @@
 """What an agent does all day, each thing by the function that does it: what growth.py measures and explains."""
 
+import random
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
+from string import ascii_lowercase
 
 from growth_looking import looking
 from growth_site import Operation, Site
@@ -24,6 +27,7 @@ from db.queue import Done, utc_now
 from db.queue.changes import ChangeCounter
 from db.queue.policy import Policy
 from db.queue.runner import Worker
+from db.search_index import take_apart
 
 PATIENCE = timedelta(minutes=30)
 
@@ -33,7 +37,11 @@ def ticking(site: Site) -> tuple[Operation, ...]:
     completer = Completer(site.database, site.queue, Allowances(), utc_now)
     rules = AlertRules(channels=(), patience={"pacs": PATIENCE, "ris": None}, after=PATIENCE, repeat=PATIENCE)
     ticks = {"close": completer.close, "reap": completer.reap, "heal": completer.heal, "tidy": completer.tidy}
-    named = {**ticks, "alert": lambda: claim_alerts(site.database, rules, now=utc_now())}
+    named = {
+        **ticks,
+        "words": partial(take_apart, site.database),
+        "alert": lambda: claim_alerts(site.database, rules, now=utc_now()),
+    }
     return tuple(Operation("ticks", name, call, 100) for name, call in named.items())
 
 
@@ -77,9 +85,9 @@ def receiving(site: Site) -> tuple[Operation, ...]:
     intake = Intake(site.database, site.queue, Timing(quiet=timedelta(hours=1)), Allowances())
     uids: list[str] = []
 
-    def first() -> None:
+    def first(patient_name: str = "Doe^Jane") -> None:
         uids.append(f"2.25.{uuid.uuid4().int}")
-        intake.record(incoming(site, uids[-1]))
+        intake.record(incoming(site, uids[-1], patient_name))
 
     def next_one() -> None:
         intake.record(incoming(site, uids.pop()))
@@ -91,6 +99,8 @@ def receiving(site: Site) -> tuple[Operation, ...]:
     return (
         Operation("ingest", "the first image of a study", first, 400),
         Operation("ingest", "the next image", next_one, 400),
+        Operation("ingest", "the first, of new names", lambda: first(f"{_letters(10)}^{_letters(8)}"), 400),
+        Operation("ingest", "the first, of a pseudonym", lambda: first(_letters(25)), 400),
         Operation("messages", "a final report (ORU)", lambda: message("ORU^R01", lambda books: _read(site, books)), 50),
         Operation("messages", "an order (ORM)", lambda: message("ORM^O01", lambda books: _ordered(site, books)), 50),
         Operation("messages", "a patient (ADT)", lambda: message("ADT^A08", lambda books: _corrected(site, books)), 50),
@@ -100,6 +110,10 @@ def receiving(site: Site) -> tuple[Operation, ...]:
 def everything(site: Site, claims: tuple[Operation, ...]) -> tuple[Operation, ...]:
     """Return all operations: what reads first."""
     return (*looking(site), *ticking(site), *claims, *receiving(site))
+
+
+def _letters(number: int) -> str:
+    return "".join(random.choices(ascii_lowercase, k=number))  # noqa: S311 - a name that nobody has
 
 
 _ACCEPTED = MessageOutcome(answer="AA", error_code=None, detail="")
@@ -133,7 +147,7 @@ def _corrected(site: Site, books: Books) -> MessageOutcome:
     return _ACCEPTED
 
 
-def incoming(site: Site, study_instance_uid: str) -> IncomingInstance:
+def incoming(site: Site, study_instance_uid: str, patient_name: str = "Doe^Jane") -> IncomingInstance:
     """Return an image of a study, of some patient."""
     number = site.any_study()
     return IncomingInstance(
@@ -153,7 +167,7 @@ def incoming(site: Site, study_instance_uid: str) -> IncomingInstance:
         received_at=utc_now(),
         patient_id=f"N{study_instance_uid[-6:]}",
         issuer_of_patient_id="",
-        patient_name="Doe^Jane",
+        patient_name=patient_name,
         patient_birth_date="19700101",
         patient_sex="F",
         patient_age="",

@@ -41,7 +41,15 @@ SMALL = {
         "installation",
         "operating_point",
     ),
-    *("ordered", "tick", "patient_alias", "workitem_event", "workitem_subscription", "procrastinate_workers"),
+    *(
+        "ordered",
+        "new_word",
+        "tick",
+        "patient_alias",
+        "workitem_event",
+        "workitem_subscription",
+        "procrastinate_workers",
+    ),
 }
 """Tables that do not grow with the studies, or are emptied of what is over."""
 WALKS = {

@@ -1,10 +1,10 @@
-"""How long verify, back-up, restore and retention take, and how much memory: keeping.py --studies N.
+"""How long verify, back-up, restore and retention take, and how much memory: keeping.py --studies N --only PART.
 
 Each study has one stored object of a few hundred bytes, so that what is measured is the cost of each file and row, not
 that of the disk. Everything lies in a temporary folder below the current one.
 """
 
-import resource
+import re
 import sys
 import tempfile
 import time
@@ -37,7 +37,12 @@ DAY = timedelta(days=1)
 
 @click.command()
 @click.option("--studies", type=click.IntRange(100), default=20_000, show_default=True)
-def main(studies: int) -> None:
+@click.option(
+    "--only",
+    default="",
+    help="Only what has this in its name. (Order counts: there is no second back-up without a first.)",
+)
+def main(studies: int, only: str) -> None:
     """Fill a database and a store, and do to them what keeping does."""
     logs.configure(level="WARNING")
     with tempfile.TemporaryDirectory(dir=".") as folder:
@@ -45,27 +50,34 @@ def main(studies: int) -> None:
         database, store = open_database(f"sqlite:///{root / 'tibabu.db'}"), FolderStore(root / "store")
         upgrade(database)
         now = datetime.now(UTC)
-        fill(database, store, studies, now - 400 * DAY)
-        settings = RetentionSection(images_after_days={"not_flagged": 365})
-        retainer = Retainer(database, open_queue(database), store, settings, lambda: now)
-        reconciler = Reconciler(database, store, lambda: now + DAY)
-        maker = BackupMaker(database, store, "i", lambda: datetime.now(UTC))
-        for name, reads in (("verify", False), ("verify --digests", True)):
-            timed(name, studies, lambda reads=reads: list(reconciler.compare(Reconciliation(), reads=lambda _: reads)))
-        clock = iter((now, now + 60 * DAY))
-        scrubber = Scrubber(database, store, ScrubSection(megabytes_per_second=1e6), lambda: next(clock))
-        scrubber.run()
-        clock = iter((now + 60 * DAY,) * (studies + 9))
-        timed("scrub, a whole round", studies, scrubber.run)
-        timed("back-up, the first", studies, lambda: maker.make(root / "backup"))
-        time.sleep(1)
-        timed("back-up, nothing new", studies, lambda: maker.make(root / "backup"))
-        other = open_database(f"sqlite:///{root / 'other.db'}")
-        timed("restore", studies, lambda: restore(root / "backup", None, other, lambda: FolderStore(root / "other")))
-        policy = retainer.policy()
-        timed("retention: the first 100 that may go", 100, lambda: may_go_images(database, policy, after=0, limit=100))
-        timed("retention --what-would-go", studies, lambda: shares(database, policy, wholly=False))
-        timed("retention, all", studies, lambda: run_out(retainer))
+        timed("making them", studies, lambda: fill(database, store, studies, now - 400 * DAY))
+        for name, count, do in steps(database, store, studies, now, root):
+            if only in name:
+                timed(name, count, do)
+
+
+def steps(
+    database: Database, store: FolderStore, studies: int, now: datetime, root: Path
+) -> Iterator[tuple[str, int, Callable[[], object]]]:
+    """Yield what is measured, in an order in which it can be done: its name, how many it looks at, and how to do it."""
+    reconciler = Reconciler(database, store, lambda: now + DAY)
+    yield "verify", studies, lambda: list(reconciler.compare(Reconciliation(), reads=lambda _: False))
+    yield "verify --digests", studies, lambda: list(reconciler.compare(Reconciliation(), reads=lambda _: True))
+    clock = iter((now, *(now + 60 * DAY,) * (studies + 9)))
+    scrubber = Scrubber(database, store, ScrubSection(megabytes_per_second=1e6), lambda: next(clock))
+    yield "scrub, begun", studies, scrubber.run
+    yield "scrub, a whole round", studies, scrubber.run
+    maker = BackupMaker(database, store, "i", lambda: datetime.now(UTC))
+    yield "back-up, the first", studies, lambda: maker.make(root / "backup")
+    yield "back-up, nothing new", studies, lambda: maker.make(root / "backup")
+    other = open_database(f"sqlite:///{root / 'other.db'}")
+    yield "restore", studies, lambda: restore(root / "backup", None, other, lambda: FolderStore(root / "other"))
+    settings = RetentionSection(images_after_days={"not_flagged": 365})
+    retainer = Retainer(database, open_queue(database), store, settings, lambda: now)
+    policy = retainer.policy()
+    yield "retention: the first 100 that may go", 100, lambda: may_go_images(database, policy, after=0, limit=100)
+    yield "retention --what-would-go", studies, lambda: shares(database, policy, wholly=False)
+    yield "retention, all", studies, lambda: run_out(retainer)
 
 
 def run_out(retainer: Retainer) -> None:
@@ -75,12 +87,15 @@ def run_out(retainer: Retainer) -> None:
 
 
 def timed(name: str, count: int, do: Callable[[], object]) -> None:
-    """Do it once, and print the time and the memory that this process has had at most."""
-    started = time.perf_counter()
+    """Do it once, and print its time, its own processor time, and the most memory that this process had meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the most that it had before
+    started, worked = time.perf_counter(), time.process_time()
     do()
-    seconds = time.perf_counter() - started
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    sys.stdout.write(f"{name:<40} {seconds:8.2f} s, {1e6 * seconds / count:8.1f} us each, {memory} MB\n")
+    seconds, work = time.perf_counter() - started, time.process_time() - worked
+    most = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    memory = 0 if most is None else int(most[1]) // 1024
+    each = f"{1e6 * seconds / count:8.1f} us each ({1e6 * work / count:.1f} of the processor)"
+    sys.stdout.write(f"{name:<40} {seconds:8.2f} s, {each}, {memory} MB\n")
     sys.stdout.flush()
 
 

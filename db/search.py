@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from db.database import Database
 from db.schema.domain import study
-from db.schema.search import study_word, word_part
+from db.schema.search import new_word, study_word, word_part
 from db.search_words import behind, longest_first, sought
 from db.worklist import WorklistRow, described
 
@@ -119,7 +119,10 @@ def _these(ids: list[int]) -> Select[Any]:
 
 def _with(part: str, *others: str) -> Select[Any]:
     """Return the studies with a word of which `part` is a part, row by row; of these, those that have the others."""
-    words = select(word_part.c.word).where(word_part.c.part >= part, word_part.c.part < behind(part))
+    words = union_all(
+        select(word_part.c.word).where(word_part.c.part >= part, word_part.c.part < behind(part)),
+        select(new_word.c.word).where(new_word.c.word.contains(part, autoescape=True)),
+    )
     asked = (_is_asked(study_word.c.study_id, other) for other in others)
     return select(study_word.c.study_id).where(study_word.c.word.in_(words), *asked)
 

@@ -18,6 +18,7 @@ from agent.watch.alerts import Alerter
 from agent.watch.disk import DATABASE, STORE, Watermark
 from agent.watch.drift import DriftWatch
 from agent.watch.watching import card_of
+from db.search_index import take_apart
 
 
 def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
@@ -28,6 +29,7 @@ def ticks_of(config: Config, parts: Parts) -> dict[str, Tick]:
         "reap": Tick(completer.reap, 5),
         "tidy": Tick(completer.tidy, 5),
         "heal": Tick(completer.heal, 60),
+        "words": Tick(partial(take_apart, parts.database), 5),
         "disk": Tick(_watermark(config, parts).look, 60),
         "audit": _audit(config, parts),
     }

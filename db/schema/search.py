@@ -17,7 +17,14 @@ study_word = Table(
     sqlite_with_rowid=False,
 )
 
-word_part = Table(  # of each word that any study has, once; twice if two studies brought it at the same moment
+new_word = Table(  # a word that no study had before, until db.search_index has taken it apart
+    "new_word",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("word", WORD, nullable=False),
+)
+
+word_part = Table(  # of each other word that any study has
     "word_part",
     metadata,
     Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),

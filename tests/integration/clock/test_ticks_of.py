@@ -11,7 +11,7 @@ from agent.process.clock import ticks_of
 from agent.process.parts import parts_of
 from db.database import Database
 
-ALWAYS = {"close", "reap", "tidy", "heal", "disk", "audit", "drift"}
+ALWAYS = {"close", "reap", "tidy", "words", "heal", "disk", "audit", "drift"}
 OPS = {
     "name": "ops",
     "type": "email",

@@ -33,7 +33,7 @@ from db.schema.domain import delivery, instance, report, result, study, study_ev
 from db.schema.hl7 import patient_alias
 from db.schema.keeping import file_to_delete
 from db.schema.pictures import thumbnail
-from db.schema.search import study_word, word_part
+from db.schema.search import new_word, study_word, word_part
 from db.schema.workitems import workitem
 from db.worklist import study_record, worklist, worklist_row
 
@@ -344,7 +344,7 @@ def test_of_a_removed_study_the_audit_trail_stays_without_anything_of_the_patien
     with ledger.database.read() as connection:
         everything = [
             str(tuple(row))
-            for table in (study, instance, study_event, study_word, word_part)
+            for table in (study, instance, study_event, study_word, new_word, word_part)
             for row in connection.execute(select(table))
         ]
     for word in ("Doe", "doe", "P1", "A1", "words", "20200101"):

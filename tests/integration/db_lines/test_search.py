@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from db.archive import find_studies
 from db.archive_columns import Like
@@ -11,8 +11,9 @@ from db.messages import ArrivedMessage, Books, MessageOutcome, Rules, carry_out
 from db.patient_match import Demographics, Identifier
 from db.reading import record_read
 from db.schema.domain import study
-from db.schema.search import study_word, word_part
+from db.schema.search import new_word, study_word, word_part
 from db.search import search_studies
+from db.search_index import take_apart
 from db.search_words import parts_of, words_of
 
 STUDIES = {
@@ -31,19 +32,28 @@ def held(ledger: Any) -> Any:
 
 
 def found(ledger: Any, typed: str) -> list[str]:
+    """Return the studies that are found, the same whether new words have been taken apart or not."""
     rows = search_studies(ledger.database, typed).rows
     is_true(ledger)
+    take_apart(ledger.database)
+    assert is_true(ledger) == set()
+    assert search_studies(ledger.database, typed).rows == rows
     return [row.study_instance_uid for row in rows]
 
 
-def is_true(ledger: Any) -> None:
-    """Check that the words on record are those of the studies' rows, and the parts those of the words."""
+def is_true(ledger: Any) -> set[str]:
+    """Check that the words on record are those of the studies' rows, and the parts those of the words but new ones."""
     with ledger.database.read() as connection:
         rows = connection.execute(select(study.c.id, study.c.patient_name, study.c.study_description)).all()
         words = {tuple(row) for row in connection.execute(select(study_word.c.study_id, study_word.c.word))}
         parts = [tuple(row) for row in connection.execute(select(word_part.c.part, word_part.c.word))]
+        new = list(connection.scalars(select(new_word.c.word)))
     assert words == {(row.id, word) for row in rows for word in words_of(row.patient_name, row.study_description)}
-    assert sorted(parts) == sorted((part, word) for word in {word for _, word in words} for part in parts_of(word))
+    apart = {word for _, word in words}.difference(new)
+    assert sorted(parts) == sorted((part, word) for word in apart for part in parts_of(word))
+    assert set(new) <= {word for _, word in words}
+    assert len(new) == len(set(new))
+    return set(new)
 
 
 FOUND = [
@@ -101,13 +111,48 @@ def test_what_a_later_image_says_is_found(ledger: Any) -> None:
     assert found(ledger, "doe thorax") == ["1.2.3"]
 
 
-def test_who_was_corrected_is_found_by_the_new_name_only(held: Any) -> None:
-    def correct(books: Books) -> MessageOutcome:
-        books.correction.update_patient([Identifier("P3")], Demographics(patient_name="Roe^Marianne"))
+def test_a_word_is_new_until_it_was_taken_apart_and_to_no_later_study(ledger: Any) -> None:
+    ledger.receive(patient_name="Doe^Jane")
+    ledger.receive(study_instance_uid="1.9", sop_instance_uid="1.9.1", patient_name="Doe^John")
+    assert is_true(ledger) == {"doe", "jane", "john"}
+    take_apart(ledger.database)
+    ledger.receive(study_instance_uid="1.8", sop_instance_uid="1.8.1", patient_name="Doe^Zoe")
+    assert is_true(ledger) == {"zoe"}
+
+
+def test_a_new_word_is_taken_apart_once_and_only_if_a_study_has_it(ledger: Any) -> None:
+    """Two studies may bring one at once; an agent of the version before forgets words without looking here."""
+    ledger.receive(patient_name="Doe^Jane")
+    for word in ("doe", "gone"):
+        with ledger.database.begin() as connection:
+            connection.execute(insert(new_word).values(word=word))
+    take_apart(ledger.database)
+    with ledger.database.begin() as connection:
+        connection.execute(insert(new_word).values(word="doe"))
+    take_apart(ledger.database)
+    assert is_true(ledger) == set()
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_of_a_name_that_nobody_has_any_more_no_word_stays(ledger: Any, *, is_apart: bool) -> None:
+    ledger.receive(patient_name="Doe^Jane", patient_id="P3")
+    if is_apart:
+        take_apart(ledger.database)
+    correct(ledger, "Roe^Marianne")
+    assert is_true(ledger) == {"marianne", "roe"}
+
+
+def correct(ledger: Any, name: str) -> None:
+    def work(books: Books) -> MessageOutcome:
+        books.correction.update_patient([Identifier("P3")], Demographics(patient_name=name))
         return MessageOutcome(answer="AA", error_code=None, detail="")
 
     message = ArrivedMessage(sender="RIS|", control_id="1", sha256="1", kind="ADT^A08")
-    carry_out(held.database, held.queue, message, Rules(), correct, at=held.now)
+    carry_out(ledger.database, ledger.queue, message, Rules(), work, at=ledger.now)
+
+
+def test_who_was_corrected_is_found_by_the_new_name_only(held: Any) -> None:
+    correct(held, "Roe^Marianne")
     assert found(held, "oberhuber") == []
     assert found(held, "roe portable") == ["1.3"]
 
