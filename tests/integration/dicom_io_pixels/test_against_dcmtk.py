@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +76,20 @@ def listed(path: Path, known: dict[str, str]) -> bool:
     return path.name.endswith(tuple(known))
 
 
-def images(shared: Path) -> Iterator[tuple[Path, PixelDescription]]:
-    """Yield every shared image that can be opened, with its description."""
+@cache
+def images(shared: Path) -> list[tuple[Path, PixelDescription]]:
+    """Return every shared image that can be opened, with its description."""
     known: set[bytes] = set()
+    found = []
     for path in sorted((shared / "data" / "dicom").rglob("*.dcm")):
         if (content := path.read_bytes()) in known or path.name in REFUSED:
             continue  # some images are in two folders
         known.add(content)
         try:
-            yield path, open_image(path, LIMITS).description
+            found.append((path, open_image(path, LIMITS).description))
         except PixelError:
             continue
+    return found
 
 
 def decompress(path: Path, description: PixelDescription, folder: Path) -> Path:
@@ -144,9 +147,9 @@ def by_hand(path: Path, stated: PixelDescription) -> NDArray[Any]:
     return signed_bits(raw.reshape(*shape, 3), stated)
 
 
-@lru_cache(maxsize=16)
+@cache
 def by_gdcm(path: Path, stated: PixelDescription) -> NDArray[Any]:
-    """Return the stored values that GDCM reads, as a stack of frames."""
+    """Return the stored values that GDCM reads, as a stack of frames; kept, for both comparisons need them."""
     gdcm.Trace.WarningOff()
     reader = gdcm.ImageReader()
     reader.SetFileName(str(path))
@@ -154,7 +157,8 @@ def by_gdcm(path: Path, stated: PixelDescription) -> NDArray[Any]:
     data = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
     shape = (stated.number_of_frames, stated.rows, stated.columns, *(3,) * (stated.samples_per_pixel == 3))
     size = len(data) // int(np.prod(shape))
-    return signed_bits(np.frombuffer(data, dtype=f"<u{size}").astype(np.int32).reshape(shape), stated)
+    values = signed_bits(np.frombuffer(data, dtype=f"<u{size}").astype(np.int32).reshape(shape), stated)
+    return values.astype(np.int16 if stated.signed else np.uint16)
 
 
 def signed_bits(raw: NDArray[Any], stated: PixelDescription) -> NDArray[Any]:

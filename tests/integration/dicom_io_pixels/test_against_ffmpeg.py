@@ -4,7 +4,8 @@ Ours are OpenJPEG, CharLS and GDCM (the IJG's libjpeg); DCMTK has CharLS and lib
 HTJ2K is compared with OpenJPH as well.
 """
 
-from collections.abc import Iterator
+import itertools
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,18 @@ def stored_bits(values: NDArray[Any], image: Image) -> NDArray[Any]:
     return (bits ^ sign) - sign if stated.signed else bits
 
 
-def compressed(shared: Path) -> Iterator[tuple[Path, Image]]:
-    """Yield every shared image that FFmpeg has a decoder for."""
+@cache
+def compressed(shared: Path) -> list[tuple[Path, Image]]:
+    """Return every shared image that FFmpeg has a decoder for."""
+    found = []
     for path in sorted((shared / "data" / "dicom").rglob("*.dcm")):
         try:
             image = open_image(path, LIMITS)
         except PixelError:
             continue
         if image.description.transfer_syntax_uid in CODECS and not path.name.endswith(tuple(FFMPEG_CANNOT)):
-            yield path, image
+            found.append((path, image))
+    return found
 
 
 def test_stored_values_are_those_of_ffmpeg(shared: Path) -> None:
@@ -100,7 +104,7 @@ def test_stored_values_are_those_of_ffmpeg(shared: Path) -> None:
         uid = image.description.transfer_syntax_uid
         codec = CODECS[uid]
         try:
-            ours = [frame.pixels for frame, _ in zip(decode(image), range(FRAMES), strict=False)]
+            ours = [frame.pixels for frame in itertools.islice(decode(image), FRAMES)]
         except PixelError:
             continue  # which these are is proved in test_shared_images
         for frame, pixels in zip(split_frames(image), ours, strict=False):

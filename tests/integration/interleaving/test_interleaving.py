@@ -61,6 +61,11 @@ DOUBLINGS = 5  # of 30 s to 15 minutes
 PACS = ReportOrder(kind="sr", media_type="application/dicom", destinations=("pacs",))
 FOUND = (Outcome.NOT_FLAGGED, Outcome.FLAGGED, Outcome.NOT_ANALYSED, Outcome.FAILED)
 STUDIES, IMAGES, STEPS, ASSOCIATIONS = 2, 5, 4, 4
+WORK = (kinds.SCORE, kinds.COMPARE, kinds.CONCLUDE, kinds.WITHDRAW, kinds.deliver("pacs"))
+# Made once: they are asked thousands of times.
+WAITING = select(job).where(job.c.kind.in_(WORK)).order_by(job.c.id)
+PRIORITIES = select(study.c.id, study.c.ai_priority)
+REVISIONS = select(study.c.revision)
 
 studies = st.integers(0, STUDIES - 1)
 images = st.integers(0, IMAGES - 1)
@@ -230,17 +235,18 @@ class Hospital(RuleBasedStateMachine):
 
         A slow one has looked, is suspended, taken for dead, and writes at any time later.
         """
-        waiting = self.rows(select(job).where(job.c.kind.in_(list(self.handlers))).order_by(job.c.id))
-        if not waiting:
-            return
-        chosen = waiting[which % len(waiting)]
+        if waiting := self.rows(WAITING):
+            self.run(waiting[which % len(waiting)], slow=slow, dies=dies, notes_its_end=which % 7 != 0)
+
+    def run(self, chosen: Any, *, slow: bool = False, dies: bool = False, notes_its_end: bool = True) -> None:
+        """Run a job. Who does not note its end died after its work was committed, and before that."""
         write = self.handlers[chosen.kind](int(chosen.key))
         if slow:
             self.suspended.append(write)
             return
         with self.mortal(self.database, dies=dies):
             write()
-            if which % 7:  # else it died after its work was committed, and before its end was noted
+            if notes_its_end:
                 with self.database.begin() as connection:
                     connection.execute(delete(job).where(job.c.id == chosen.id))
 
@@ -249,7 +255,9 @@ class Hospital(RuleBasedStateMachine):
         """Let what can be concluded now be concluded."""
         self.tick(seconds, dies=False)
         for _ in range(20):
-            self.work(1, slow=False, dies=False)
+            if not (waiting := self.rows(WAITING)):
+                break
+            self.run(waiting[1 % len(waiting)])
 
     @rule()
     def a_suspended_worker_goes_on(self) -> None:
@@ -355,7 +363,7 @@ class Hospital(RuleBasedStateMachine):
     def priority_never_falls_but_by_a_withdrawal(self) -> None:
         if not hasattr(self, "databases"):
             return
-        for row in self.rows(select(study.c.id, study.c.ai_priority)):
+        for row in self.rows(PRIORITIES):
             before = self.ai_priority.get(row.id)
             assert before is None or row.ai_priority == before
             self.ai_priority[row.id] = row.ai_priority
@@ -364,7 +372,7 @@ class Hospital(RuleBasedStateMachine):
     def revisions_are_few(self) -> None:
         if not hasattr(self, "databases"):
             return
-        for (revision,) in self.rows(select(study.c.revision)):
+        for (revision,) in self.rows(REVISIONS):
             assert revision <= 2 + DOUBLINGS + (self.now - NOON) / TIMING.forced + self.bound
 
     def teardown(self) -> None:
