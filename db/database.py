@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from sqlite3 import SQLITE_BUSY
@@ -66,7 +66,7 @@ class Database:
             self._reading = self._engine.execution_options(**options)  # shares the engine's pool
         self._noting = self._engine.execution_options(tibabu_synchronous="NORMAL")
         self._write_turn = threading.Lock()
-        self._kept: Connection | None = None
+        self._kept: dict[Engine, Connection] = {}
         self._pid = os.getpid()
 
     @property
@@ -76,7 +76,7 @@ class Database:
             self._engine.dispose(close=False)
             self._reading.dispose(close=False)
             self._write_turn = threading.Lock()
-            self._kept = None
+            self._kept = {}
             self._pid = os.getpid()
         return self._engine
 
@@ -101,33 +101,33 @@ class Database:
                 take(connection, lock)
             yield connection
 
-    @contextmanager
-    def begin_lightly(self) -> Iterator[Connection]:
-        """As `begin`, without waiting for SQLite's disk: for what is done again should a power failure undo it.
+    def begin_lightly(self) -> AbstractContextManager[Connection]:
+        """As `begin_again`, without waiting for SQLite's disk: for what is done again should a power failure undo it.
 
         It is undone alone, or with what else was committed lightly since: a later `begin` syncs all that was committed
         before it. A crash of this process undoes nothing. On PostgreSQL it is `begin`: hosts whose power did not fail
         would go on with what its server has forgotten, such as the number of a job that it then gives to another one.
         """
-        _ = self.engine
-        with self._turn(), translated(SqliteError), self._noting.begin() as connection:
-            yield connection
+        return self._on_kept(self._noting)
+
+    def begin_again(self) -> AbstractContextManager[Connection]:
+        """As `begin`, on a kept connection with all that it has prepared. Executed within, all rows have to be read."""
+        return self._on_kept(self._engine)
 
     @contextmanager
-    def begin_again(self) -> Iterator[Connection]:
-        """As `begin`, on a connection that is kept for it, with all that it has prepared: for the hottest transaction.
-
-        What is executed within has to read all its rows.
-        """
+    def _on_kept(self, engine: Engine) -> Iterator[Connection]:
         _ = self.engine
         with self._turn(), translated(SqliteError):
-            connection = self._kept = self._kept or self._engine.connect()
+            if self.dialect != "sqlite":
+                with engine.begin() as connection:
+                    yield connection
+                return
+            connection = self._kept[engine] = self._kept.get(engine) or engine.connect()
             try:
                 with connection.begin():
                     yield connection
             except BaseException:
-                self._kept = None
-                connection.close()
+                self._kept.pop(engine).close()
                 raise
 
     @contextmanager
@@ -141,9 +141,8 @@ class Database:
         """Close the connections. The database may be used again afterwards."""
         engines = self.engines
         with suppress(DatabaseBusyError), self._turn():
-            kept, self._kept = self._kept, None
-            if kept is not None:
-                kept.close()
+            while self._kept:
+                self._kept.popitem()[1].close()
         for engine in engines:
             engine.dispose()
 
@@ -268,8 +267,7 @@ def _begin_writing(connection: Connection) -> None:
 
 def _switch_to_wal(connection: DBAPIConnection) -> None:
     """Switch a new file, as several processes may at once: SQLite then answers "locked" without its busy time-out."""
-    mode = _insist(lambda: connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0])
-    if mode != "wal":  # some network file systems cannot
+    if (mode := _insist(lambda: connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0])) != "wal":
         msg = f"expected a file system on which SQLite can keep a write-ahead log. Received: journal_mode={mode}"
         raise DatabaseUnavailableError(msg)
 

@@ -39,6 +39,12 @@ class Prepared:
         compiled, cursor = self._execute(connection, parameters)
         return [compiled.row(found) for found in cursor.fetchall()]
 
+    def look(self, connection: Connection, parameters: Mapping[str, object]) -> Sequence[Any]:
+        """As `rows`, of SQLite and in no transaction but its own: for who looks often, on a connection that is kept."""
+        compiled = self._for(connection, tuple(parameters))
+        driver: Any = connection.connection.dbapi_connection
+        return [compiled.row(found) for found in driver.execute(compiled.text, compiled.values(parameters)).fetchall()]
+
     def one_or_none(self, connection: Connection, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - a row
         """Execute it and return its row, None if there is none: what it asks for is unique."""
         found = self.rows(connection, parameters)
@@ -54,12 +60,15 @@ class Prepared:
     def _execute(self, connection: Connection, parameters: Mapping[str, object]) -> "tuple[_Compiled, Any]":
         if not connection.in_transaction():
             connection.begin()  # as `execute` does: what SQLite may do stands at the beginning of its transaction
-        names = tuple(parameters)
+        compiled = self._for(connection, tuple(parameters))
+        driver: Any = connection.connection.dbapi_connection
+        return compiled, driver.execute(compiled.text, compiled.values(parameters))
+
+    def _for(self, connection: Connection, names: tuple[str, ...]) -> "_Compiled":
         compiled = self._compiled.get(names)
         if compiled is None:
             compiled = self._compiled[names] = _Compiled(self._statement, connection.dialect, names)
-        driver: Any = connection.connection.dbapi_connection
-        return compiled, driver.execute(compiled.text, compiled.values(parameters))
+        return compiled
 
 
 class _Compiled:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from socket import gethostname
+from sqlite3 import Error
 from time import monotonic
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
 
 from db.database import Database
+from db.foreign import translated
 from db.queue import Clock, Handler, Job, KindDepth, ParkedJob, RunningJob, Settlement, ledger
 from db.queue.changes import ChangeCounter
 from db.queue.job_rows import HAS_JOB, ClaimRows, JobRows
@@ -148,9 +150,9 @@ class EmbeddedWorker:
         """See `Worker.claim`. Looks before it takes the write lock, so that an idle worker disturbs no receiver."""
         self._seen = self._changes.read()
         now = self._clock()
-        with self._database.read() as connection:
-            if not self._next.any(connection, now):
-                self._planned = self._next.planned(connection, now)
+        with translated(Error):
+            if not self._next.any(self._changes.connection, now):
+                self._planned = self._next.planned(self._changes.connection, now)
                 return None
         with self._database.begin_lightly() as connection:
             row = self._next.take(connection, now, self._owner, now + self._policy.lease)

@@ -105,11 +105,11 @@ class ClaimRows:
 
     def any(self, connection: Connection, now: datetime) -> bool:
         """Tell whether one may run now."""
-        return bool(self._find.rows(connection, {"now": now}))
+        return bool(self._find.look(connection, {"now": now}))
 
     def planned(self, connection: Connection, now: datetime) -> datetime | None:
         """Return when the next one may run, of those that may not run now; None if there is none."""
-        found: datetime | None = self._planned.rows(connection, {"now": now})[0].run_at
+        found: datetime | None = self._planned.look(connection, {"now": now})[0].run_at
         return found
 
     def take(self, connection: Connection, now: datetime, owner: str, until: datetime) -> Any:  # noqa: ANN401 - a row

@@ -539,7 +539,7 @@ def test_what_fails_as_changes_are_asked_for_is_an_error_of_this_package(databas
     with pytest.raises(DatabaseUnavailableError):
         ChangeCounter(open_database(f"sqlite:///{tmp_path}/nowhere/x.db"))
     changes = ChangeCounter(database)
-    changes._connection.driver_connection.close()  # type: ignore[union-attr]
+    changes.connection.connection.driver_connection.close()  # type: ignore[union-attr]
     with pytest.raises(DatabaseError):
         changes.read()
 
