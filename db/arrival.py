@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db.advance import lock
+from db.advance import is_still, lock
 from db.closing import Steps, waits_for_quiet
 from db.database import Database
 from db.lifecycle import State
@@ -60,7 +60,7 @@ def _end_one(connection: Connection, association_id: str, study_id: int, closes_
 def _may_close(closes_at: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:
     """Tell whether a study is to close earlier now that an association has ended."""
     return and_(
-        study.c.state == State.RECEIVING,
+        is_still(State.RECEIVING),
         study.c.closes_at > closes_at,
         study.c.revision == 1,
         or_(study.c.steps.is_(None), study.c.steps.not_in(_HELD)),
