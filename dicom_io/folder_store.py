@@ -127,18 +127,21 @@ class FolderStore:
 
 
 def make_folders(root: Path) -> None:
-    """Make the folders of stored files and of those that arrive, and remove what writers that died have left there."""
+    """Make the folders of stored files and of those that arrive, and remove what writers that died have left there.
+
+    They write into that one only; the others hold millions of files, and each process of a site would list them all.
+    """
+    with os.scandir(root) as entries:
+        there = {entry.name for entry in entries if entry.is_dir()}
     for name in (INCOMING, *FOLDERS):
-        folder = root / name
-        try:
-            folder.mkdir(_FOLDER_MODE)
-        except FileExistsError:
-            _remove_stale(folder)
+        if name not in there:
+            (root / name).mkdir(_FOLDER_MODE, exist_ok=True)  # another process may be making them too
+    _remove_stale(root / INCOMING)
 
 
 def _remove_stale(folder: Path) -> None:
     """Remove temporary files that no living writer can still be writing."""
-    with os.scandir(folder) as entries:  # glob takes as long again, which 257 folders show at each start of a process
+    with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(TEMPORARY):
                 with contextlib.suppress(FileNotFoundError):  # another process may be tidying up too

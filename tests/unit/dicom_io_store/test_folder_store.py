@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dicom_io.errors import LostError, NoSpaceError, StoreError
-from dicom_io.folder_store import FolderStore
+from dicom_io.folder_store import INCOMING, FolderStore
 from dicom_io.store import ListedFile, StoredFile
 
 DATA = b"some bytes" * 1000
@@ -130,14 +130,14 @@ def test_only_what_the_store_named_becomes_a_path(tmp_path: Path) -> None:
 
 def test_only_temporary_files_older_than_an_hour_are_removed_at_the_start(tmp_path: Path) -> None:
     kept = FolderStore(tmp_path).put(DATA).path
-    for name, age in (("00/old.tmp", 3700), ("00/young.tmp", 60)):
+    for name, age in ((f"{INCOMING}/old.tmp", 3700), (f"{INCOMING}/young.tmp", 60)):
         path = tmp_path / name
         path.write_bytes(b"half")
         written = path.stat().st_mtime - age
         os.utime(path, (written, written))
     os.utime(tmp_path / kept, (0, 0))
     FolderStore(tmp_path)
-    assert files(tmp_path) == sorted(["00/young.tmp", kept])
+    assert files(tmp_path) == sorted([f"{INCOMING}/young.tmp", kept])
 
 
 def test_too_little_room_is_said_before_it_is_filled(tmp_path: Path) -> None:
