@@ -85,11 +85,12 @@ class _Compiled:
         self.text = state.statement
         # A list of values that the statement itself says has a parameter for each of them
         listed = {one: compiled.binds[name] for name, them in state.parameter_expansion.items() for one in them}
-        self._values: list[tuple[str, _Processor, object]] = []
-        for name in state.positiontup or ():
+        self._order = state.positiontup or ()
+        self._values: dict[str, tuple[_Processor, object]] = {}  # the same one may be asked for in many places
+        for name in self._order:
             bind = listed[name] if name in listed else compiled.binds[name]
             value = state.parameters[name] if name in listed else bind.effective_value
-            self._values.append((name, bind.type.dialect_impl(dialect).bind_processor(dialect), value))
+            self._values[name] = (bind.type.dialect_impl(dialect).bind_processor(dialect), value)
         columns = statement.exported_columns
         self._row = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024
         self._results: list[_Processor] = [
@@ -98,12 +99,13 @@ class _Compiled:
 
     def values(self, parameters: Mapping[str, object]) -> list[Any]:
         """Return the driver's parameters in their order."""
-        given = [(parameters.get(name, value), processor) for name, processor, value in self._values]
+        given = {name: (parameters.get(name, value), how) for name, (how, value) in self._values.items()}
         try:
-            return [value if processor is None else processor(value) for value, processor in given]
+            turned = {name: value if how is None else how(value) for name, (value, how) in given.items()}
         except (TypeError, ValueError) as error:  # as with SQLAlchemy: the database cannot be used so
             message = f"expected values of the columns' types. Received: error={type(error).__name__}"
             raise QueryError(message) from None
+        return [turned[name] for name in self._order]
 
     def row(self, found: Sequence[Any]) -> tuple[Any, ...]:
         """Return a row of the driver's with the values of its columns' types."""

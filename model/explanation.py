@@ -33,8 +33,8 @@ def explain(image: Input, logits: Logits) -> HeatMap:
     255 is the place without which the logit would be lowest; 0 is every place that matters no more than the middling
     one (the median), and all of an image where no place matters more than another.
     """
-    drop = occlusion_map(image, logits)
-    evidence = np.maximum(drop - np.median(drop), 0.0)
+    left = _placed(logits(hidden(image)))  # what the image itself scores makes no difference between two places
+    evidence = np.maximum(np.median(left) - left, 0.0)
     peak = float(evidence.max())
     if peak <= _LEAST:
         return np.zeros((SIDE, SIDE), np.uint8)
@@ -47,9 +47,7 @@ def occlusion_map(image: Input, logits: Logits) -> Map:
     A place is given the image's mean gray with soft edges, since a hard edge would be a finding of its own.
     """
     found = np.asarray(logits(np.concatenate([image[np.newaxis], hidden(image)])), np.float32)
-    drops = found[0] - found[1:]
-    placing = _placing()
-    return np.asarray(placing @ drops.reshape(CELLS, CELLS) @ placing.T, np.float32)
+    return _placed(found[0] - found[1:])
 
 
 def hidden(image: Input) -> Input:
@@ -60,6 +58,12 @@ def hidden(image: Input) -> Input:
     mean = np.float32(image.mean())
     copies = [image + (mean - image) * np.outer(down, right)[..., np.newaxis] for down in along for right in along]
     return np.asarray(np.clip(np.stack(copies), 0.0, 1.0), np.float32)
+
+
+def _placed(values: Map) -> Map:
+    """Lay one value a place over the image, float32 [25] to [156, 156]."""
+    placing = _placing()
+    return np.asarray(placing @ np.asarray(values, np.float32).reshape(CELLS, CELLS) @ placing.T, np.float32)
 
 
 def _placing() -> Map:

@@ -542,6 +542,7 @@ def test_what_fails_as_changes_are_asked_for_is_an_error_of_this_package(databas
     changes.connection.connection.driver_connection.close()  # type: ignore[union-attr]
     with pytest.raises(DatabaseError):
         changes.read()
+    changes.connection.invalidate()
 
 
 def test_a_database_gets_the_engine_that_fits_it_and_that_is_as_patient_as_it_is_told(

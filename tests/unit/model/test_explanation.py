@@ -48,7 +48,7 @@ def test_copies_are_valid_inputs_and_differ_from_the_image_at_their_place_only()
     assert np.abs(copies[0][60:, 60:] - image[60:, 60:]).max() < 1e-4
 
 
-def test_the_image_is_scored_once_and_each_place_once() -> None:
+def test_each_place_is_scored_once_and_the_image_itself_is_not_scored_again() -> None:
     seen: list[int] = []
 
     def logits(images: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_the_image_is_scored_once_and_each_place_once() -> None:
         return _logits(images)
 
     explanation.explain(_spot(40, 40), logits)
-    assert seen == [26]
+    assert seen == [25]
 
 
 def test_an_image_where_no_place_matters_more_than_another_gives_an_empty_map() -> None:
