@@ -113,6 +113,7 @@ def load(
     batches: Sequence[int] = BATCHES,
     runtime: Runtime = "auto",
     adapt: Callable[[ModelCard], ModelCard] | None = None,
+    maps: bool = True,
 ) -> Classifier:
     """Load a model of the zoo, check its weights against its card, and warm it up.
 
@@ -122,6 +123,7 @@ def load(
         batches: the batch shapes to compile; more images than the largest are taken in several batches.
         runtime: what executes the network; "auto" is OpenVINO where it is installed, else TensorFlow.
         adapt: applied to the verified card: a site's prevalence or operating point.
+        maps: False does without what draws heat maps quickly, which takes half of the loading.
 
     Raises:
         UnknownModelError: no such model, or it has no trained weights; the message lists those that have.
@@ -131,7 +133,7 @@ def load(
 
     """
     card, members = _verified(name)
-    return _classifier(card if adapt is None else adapt(card), name, members, threads, batches, runtime)
+    return _classifier(card if adapt is None else adapt(card), name, members, threads, batches, runtime, maps=maps)
 
 
 def load_member(
@@ -144,6 +146,8 @@ def load_member(
 ) -> Classifier:
     """Load one member of an ensemble, for figures on the images that its fold did not see. Its card is the ensemble's.
 
+    It draws no heat maps quickly.
+
     Raises:
         UnknownModelError: as for `load`, or there is no such member.
         CardError, WeightsError: as for `load`.
@@ -153,7 +157,7 @@ def load_member(
     if not 0 <= member < len(members):
         msg = f"expected a member of {name}, 0 to {len(members) - 1}. Received: member={member}"
         raise UnknownModelError(msg)
-    return _classifier(card, name, members[member : member + 1], threads, batches, runtime)
+    return _classifier(card, name, members[member : member + 1], threads, batches, runtime, maps=False)
 
 
 def _verified(name: str) -> tuple[ModelCard, tuple[weights.Member, ...]]:
@@ -172,6 +176,8 @@ def _classifier(
     threads: Threads | None,
     batches: Sequence[int],
     runtime: Runtime,
+    *,
+    maps: bool,
 ) -> Classifier:
     plan = record(zoo.architecture(name).build)
     plans = [with_weights(plan, member, name) for member in members]
@@ -179,7 +185,8 @@ def _classifier(
     pool = Threads(intra_op=wanted.intra_op or cores(), inter_op=wanted.inter_op or 1)
     executed_by = chosen(runtime)
     module = import_module(f"model.{executed_by}_runtime")
-    executions, rough = module.compile_plans(plans, batches, pool), module.compile_roughly(plans, batches, pool)
+    executions = module.compile_plans(plans, batches, pool)
+    rough = module.compile_roughly(plans, batches, pool) if maps else None
     classifier = Classifier(card, executions, batches, runtime=executed_by, rough=rough)
     classifier.warm_up()
     return classifier

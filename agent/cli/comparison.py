@@ -77,7 +77,7 @@ def on_folder(config: Config, folder: Path, first: str, second: str) -> Found:
     """
     samples = find_samples(folder, patients_required=False)
     threads = Threads(intra_op=config.model.threads)
-    a, b = (load(name, threads=threads, batches=(1, _BATCH)) for name in (first, second))
+    a, b = (load(name, threads=threads, batches=(1, _BATCH), maps=False) for name in (first, second))
     with click.progressbar(length=len(samples), label="Scoring", file=sys.stderr) as bar:
         scores_a, scores_b = _scored(a, b, samples, bar.update)
     pairs = Pairs(

@@ -114,8 +114,8 @@ def _load(config: Config, point_file: Path | None, prevalence: float | None) -> 
             card = at_operating_point(card, read_point(_text(point_file)))
         return card if prevalence is None else at_prevalence(card, prevalence)
 
-    threads = Threads(intra_op=config.model.threads)
-    return load(config.model.name, threads=threads, batches=_BATCHES, runtime=config.model.runtime, adapt=adapt)
+    threads, runtime = Threads(intra_op=config.model.threads), config.model.runtime
+    return load(config.model.name, threads=threads, batches=_BATCHES, runtime=runtime, adapt=adapt, maps=False)
 
 
 def _text(file: Path) -> str:

