@@ -18,28 +18,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.errors import DatabaseBusyError, DatabaseUnavailableError, QueryError
 from db.foreign import translated
+from db.postgresql_engine import BUSY_TIMEOUT, postgresql_engine
 
 Dialect = Literal["sqlite", "postgresql"]
 Lock = tuple[str, ...]
 T = TypeVar("T")
 
-BUSY_TIMEOUT = 30.0  # seconds until a transaction that waits for a lock gives up
-STATEMENT_TIMEOUT = 300.0  # seconds until PostgreSQL gives a statement up; migrations have no limit
-_POSTGRESQL_OPTIONS = (
-    "-c synchronous_commit=on -c timezone=UTC -c client_min_messages=warning "
-    f"-c lock_timeout={int(BUSY_TIMEOUT * 1000)} "
-    f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)} "
-    # After ten executions there would be one plan for all values: it uses no partial index, and may read everything
-    "-c plan_cache_mode=force_custom_plan "
-    "-c idle_in_transaction_session_timeout=300000"  # a suspended host does not hold its row locks for ever
-)
-# A server that vanished without a word is noticed while something is sent (milliseconds) and while it is waited for.
-_NOTICE_SILENCE = {
-    "tcp_user_timeout": 30_000,
-    "keepalives_idle": 15,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
 _SET_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}"
 _PAUSE = 0.001  # seconds between two tries to take SQLite's write lock
 _SYNCHRONOUS = "tibabu synchronous"  # as it is set for a connection to SQLite
@@ -61,7 +45,7 @@ class Database:
             # Of its own: a connection that both reads and writes would prepare its statements anew at each change.
             self._reading = _sqlite_engine(url, _begin_reading, query_only=True)
         else:
-            self._engine = _postgresql_engine(url)
+            self._engine = postgresql_engine(url)
             options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             self._reading = self._engine.execution_options(**options)  # shares the engine's pool
         self._noting = self._engine.execution_options(tibabu_synchronous="NORMAL")
@@ -283,16 +267,3 @@ def _insist(attempt: Callable[[], T]) -> T:
             if code != SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(_PAUSE)
-
-
-def _postgresql_engine(url: URL) -> Engine:
-    own = url.query.get("options", "")
-    options = " ".join([_POSTGRESQL_OPTIONS, *([own] if isinstance(own, str) else own)])
-    return create_engine(
-        url.difference_update_query(["options"]),
-        hide_parameters=True,
-        pool_size=10,
-        max_overflow=20,
-        pool_pre_ping=True,  # a restarted server costs no transaction
-        connect_args={"options": options, "application_name": "tibabu", "connect_timeout": 10, **_NOTICE_SILENCE},
-    )

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import os
 import re
 import resource
 import socket
@@ -108,8 +109,8 @@ def _door(patient: Patient, door: Door) -> Finding:
         reason = errno.errorcode.get(error.errno or 0, type(error).__name__)
         detail = f"expected an address of this machine. Received: {door.host} ({reason})"
         return patient.ill(check, ADDRESS_ELSEWHERE, detail, **facts)
-    if door.port and (inode := _listener(door.port)) is not None:
-        name, ours = _holder(inode)
+    if door.port and (listener := _listener(door.port)) is not None:
+        name, ours = _holder(*listener)
         if ours:
             return patient.fit(check, f"{place}, served by {name}")
         return patient.ill(check, PORT_TAKEN, f"expected {place} to be free or ours. Received: it is {name}'s", **facts)
@@ -120,25 +121,30 @@ def _door(patient: Patient, door: Door) -> Finding:
     return patient.fit(check, f"{place}, nobody listens there now" if door.port else f"{place}: a free one is picked")
 
 
-def _listener(port: int) -> str | None:
-    """Return the inode of the socket that listens on a port of this machine."""
+def _listener(port: int) -> tuple[str, int] | None:
+    """Return the inode of the socket that listens on a port of this machine, and whose it is."""
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
-                    return fields[9]
+                    return fields[9], int(fields[7])
     return None
 
 
-def _holder(inode: str) -> tuple[str, bool]:
-    """Return who has a socket, in words, and whether that is an agent."""
+def _holder(inode: str, account: int) -> tuple[str, bool]:
+    """Return who has a socket, in words, and whether that is an agent.
+
+    A container sees the sockets of its host's network, and no processes but its own: each role may be in one.
+    """
     for pid in _processes():
         with suppress(OSError):
             if any(link.readlink().name == f"socket:[{inode}]" for link in (pid / "fd").iterdir()):
                 command = (pid / "cmdline").read_bytes()
                 name = (pid / "comm").read_text(encoding="utf-8", errors="replace").strip()
                 return f"process {pid.name} ({name})", _OURS.search(command) is not None
+    if account == os.geteuid():
+        return "a process of this account, which cannot be seen from here: in another container", True
     return "a process of another account", False
 
 

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class Clockwork:
         self._ticks = ticks
         self._clock = clock
         self._hangs = hangs
-        self._process = f"{socket.gethostname()}:{os.getpid()}"
+        # Two containers on the host's network share its name, and may well be the same number in either.
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._rows: dict[str, TickRow] = {}
         self._untold: set[str] = set()
         self._urgent = False

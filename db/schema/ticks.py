@@ -11,7 +11,9 @@ tick = Table(  # one row for each tick of the cluster, written by the clock that
     Column("name", String(32), primary_key=True),
     Column("period_seconds", Float, nullable=False),
     Column("longest_seconds", Float, nullable=False),  # a run that takes longer hangs
-    Column("process", Text, nullable=False),  # host and process id of the clock that leads
+    Column(
+        "process", Text, nullable=False
+    ),  # of the clock that leads: its host, its number there, and what none other has
     Column("started_at", UtcDateTime),  # of the last run
     Column("ended_at", UtcDateTime),  # of the last run; null while it runs
     Column("seconds", Float),  # that the last run took that has ended

@@ -63,7 +63,7 @@ def test_each_tick_is_run_by_one_process_and_when_that_is_killed_by_another(
     # One after the other, never both; and what has its time in an hour was not done twice.
     assert [pid for pid, _ in groupby(pid for _, pid in lines())] == [first, second]
     assert [name for name, _ in lines()].count("rare") == 1
-    eventually(lambda: {row.process.rpartition(":")[2] for row in ticks(database)} == {str(second)})
+    eventually(lambda: {row.process.split(":")[1] for row in ticks(database)} == {str(second)})
 
 
 def test_of_two_locks_one_is_held_until_it_is_let_go(database: Database, eventually: Callable[..., None]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from db import database as database_module
 from db.database import Database, open_database
@@ -213,6 +214,23 @@ def test_a_defective_statement_shows_its_text_and_not_its_values(notes: Database
     shown = "".join(traceback.format_exception(caught.value))
     assert "INSERT INTO note" in shown
     assert "Doe" not in shown
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_is_not_in_utf_8_is_refused(postgresql_url: str, encoding: str) -> None:
+    with psycopg.connect(postgresql_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {encoding} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")  # type: ignore[call-overload]
+    database = open_database(
+        make_url(postgresql_url).set(database=encoding.lower()).render_as_string(hide_password=False)
+    )
+    with (
+        pytest.raises(QueryError, match=f"expected a database in UTF-8 .*Received: encoding={encoding}"),
+        database.read(),
+    ):
+        pass
+    database.dispose()
+    with psycopg.connect(postgresql_url, autocommit=True) as server:
+        server.execute(f"DROP DATABASE {encoding}")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(

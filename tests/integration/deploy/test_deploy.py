@@ -183,6 +183,15 @@ def test_the_image_is_made_of_what_is_in_the_repository_and_starts_the_product()
     )
 
 
+@pytest.mark.parametrize("name", ["one-host", "roles"])
+def test_no_container_asks_for_more_processors_than_a_small_host_has(name: str) -> None:
+    """Docker makes no container whose limit is above what the host has."""
+    (found,) = documents(DEPLOY / "compose" / f"{name}.yaml")
+    limits = [one["deploy"]["resources"]["limits"] for one in found["services"].values()]
+    assert all(float(limit.get("cpus", 1)) <= 2 for limit in limits)
+    assert all("memory" in limit for limit in limits)
+
+
 def test_what_stands_around_the_roles_is_asked_where_it_listens() -> None:
     compose = DEPLOY / "compose"
     config = Config.model_validate(tomllib.loads((compose / "roles.toml").read_text()))
@@ -196,6 +205,10 @@ def test_what_stands_around_the_roles_is_asked_where_it_listens() -> None:
     assert config.web.behind_proxy
     (pacs,) = config.destinations
     assert (pacs.host, pacs.port, pacs.ae_title) == ("127.0.0.1", orthanc["DicomPort"], orthanc["DicomAet"])
+    stands = documents(compose / "roles.yaml")[0]["services"]["orthanc"]
+    (folder,) = stands["command"]  # Orthanc ends where it is given a second one
+    assert f"./orthanc.json:{folder}/orthanc.json:ro" in stands["volumes"]
+    assert (folder, stands["secrets"]) == ("/run/secrets", ["registered-users.json"])
     known = orthanc["DicomModalities"]["tibabu"]
     assert (known["AET"], str(known["Port"])) == (config.receive.ae_title, binds[0])
     (found,) = documents(compose / "roles.yaml")
@@ -212,5 +225,6 @@ def test_what_stands_around_the_roles_is_asked_where_it_listens() -> None:
     assert config.metrics.folder is not None
     for one in services(compose / "roles.yaml").values():
         assert f"counts:{config.metrics.folder}" in one["volumes"]
-    for secret in set(re.findall(r"/run/secrets/([\w.-]+)", proxy + str(found["services"]))):
+    named = set(re.findall(r"/run/secrets/([\w.-]+)", proxy + str(found["services"]))) - {"orthanc.json"}
+    for secret in named:
         assert secret in found["secrets"], secret

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,18 @@ from agent.process.parts import utc_now
 from dicom_io.folder_store import FolderStore
 
 NOBODY = 65534
+FROM_A_CONTAINER = """
+import os, sys
+from pathlib import Path
+from agent.config.file import load
+from agent.doctor.finding import Patient
+from agent.doctor.host import look_at_ports
+from agent.process.parts import utc_now
+patient = Patient(config=load(Path(sys.argv[1])), path=None, named=False, clock=utc_now)
+for _ in range(2):
+    print(*(f"{one.severity.value} {one.detail}" for one in look_at_ports(patient) if one.check == "port receive"))
+    os.seteuid(65534)
+"""
 
 
 @contextmanager
@@ -96,6 +110,19 @@ def test_a_port_that_another_program_has_is_found_until_that_lets_go(installatio
         assert f"process {os.getpid()} (" in found.detail
         assert found.keys == (f"{section}.port",)
     assert installation.found(host.look_at_ports) == {}
+
+
+@pytest.mark.chaos
+def test_a_port_of_an_agent_in_another_container_is_not_another_programs(installation: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        installation.set("receive", port=receiver.getsockname()[1])
+        container = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", FROM_A_CONTAINER]
+        seen = subprocess.run([*container, installation.config], check=True, capture_output=True, text=True)  # noqa: S603
+    place = f"0.0.0.0:{installation.sections['receive']['port']}"
+    assert seen.stdout.splitlines() == [
+        f"ok {place}, served by a process of this account, which cannot be seen from here: in another container",
+        f"error expected {place} to be free or ours. Received: it is a process of another account's",
+    ]
 
 
 def test_a_port_that_needs_a_right_is_found_where_the_account_has_none(installation: Any) -> None:
