@@ -166,7 +166,8 @@ def gather(result: StudyResult) -> Evidence:
     Raises ReportError where none can: a report without identity would be filed nowhere.
     """
     candidates = {instance.sop_instance_uid: instance for instance in _read(image.path for image in result.images)}
-    others = {instance.sop_instance_uid: instance for instance in _read(result.evidence)}
+    seen = {image.path for image in result.images}
+    others = {one.sop_instance_uid: one for one in _read(path for path in result.evidence if path not in seen)}
     every = [
         instance
         for instance in (candidates | others).values()
