@@ -70,40 +70,34 @@ class Database:
         engine = self.engine
         return (engine, self._reading) if self.dialect == "sqlite" else (engine,)
 
-    @contextmanager
-    def begin(self, lock: Lock | None = None) -> Iterator[Connection]:
+    def begin(self, lock: Lock | None = None) -> AbstractContextManager[Connection]:
         """Open a transaction that writes: committed, synced to disk, when the block ends, rolled back when it raises.
 
         `lock` names what the transaction is about, as ("study", uid): two transactions of the same name follow one
-        another, whether or not the rows exist yet. (SQLite has one writer at a time in any case; so do not nest.)
+        another, whether or not the rows exist yet. (SQLite has one writer at a time in any case; so do not nest.) Its
+        connection to SQLite is kept for the next one, with all that it has prepared: read all rows that you ask for.
 
         Raises `DatabaseBusyError` if a lock is not to be had within `BUSY_TIMEOUT`, other `DatabaseError` else.
         """
-        _ = self.engine  # a forked child first lets go of its parent's connections
-        with self._turn(), translated(SqliteError), self._engine.begin() as connection:
-            if lock is not None:
-                take(connection, lock)
-            yield connection
+        return self._writing(self._engine, lock)
 
     def begin_lightly(self) -> AbstractContextManager[Connection]:
-        """As `begin_again`, without waiting for SQLite's disk: for what is done again should a power failure undo it.
+        """As `begin`, without waiting for SQLite's disk: for what is done again should a power failure undo it.
 
         It is undone alone, or with what else was committed lightly since: a later `begin` syncs all that was committed
         before it. A crash of this process undoes nothing. On PostgreSQL it is `begin`: hosts whose power did not fail
         would go on with what its server has forgotten, such as the number of a job that it then gives to another one.
         """
-        return self._on_kept(self._noting)
-
-    def begin_again(self) -> AbstractContextManager[Connection]:
-        """As `begin`, on a kept connection with all that it has prepared. Executed within, all rows have to be read."""
-        return self._on_kept(self._engine)
+        return self._writing(self._noting)
 
     @contextmanager
-    def _on_kept(self, engine: Engine) -> Iterator[Connection]:
-        _ = self.engine
+    def _writing(self, engine: Engine, lock: Lock | None = None) -> Iterator[Connection]:
+        _ = self.engine  # a forked child first lets go of its parent's connections
         with self._turn(), translated(SqliteError):
             if self.dialect != "sqlite":
                 with engine.begin() as connection:
+                    if lock is not None:
+                        take(connection, lock)
                     yield connection
                 return
             connection = self._kept[engine] = self._kept.get(engine) or engine.connect()

@@ -58,7 +58,7 @@ class Intake:
 
     def _commit(self, group: list[_Ticket]) -> None:
         try:
-            with self.database.begin_again() as connection:
+            with self.database.begin() as connection:
                 recorded = [
                     record_within(
                         connection, self.queue, ticket.incoming, timing=self.timing, allowances=self.allowances

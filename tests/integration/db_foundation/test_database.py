@@ -128,8 +128,6 @@ def test_what_is_committed_lightly_does_not_wait_for_sqlite_s_disk_and_makes_no_
             assert connection.execute(text(question)).scalar_one() == light
         with database.begin() as connection:
             assert connection.execute(text(question)).scalar_one() == full
-        with database.begin_again() as connection:
-            assert connection.execute(text(question)).scalar_one() == full
 
 
 def test_what_the_url_says_of_postgresql_s_options_is_kept(postgresql_url: str) -> None:
@@ -343,14 +341,14 @@ def test_a_new_database_file_is_for_the_agents_account_only(tmp_path: Path) -> N
 
 
 def test_a_kept_connection_prepares_once_and_is_let_go_after_an_error(sqlite_database: Database) -> None:
-    with sqlite_database.begin_again() as first, sqlite_database.read():
+    with sqlite_database.begin() as first, sqlite_database.read():
         kept = first.connection.dbapi_connection
-    with sqlite_database.begin_again() as second:
+    with sqlite_database.begin() as second:
         assert second.connection.dbapi_connection is kept
-    with pytest.raises(RuntimeError), sqlite_database.begin_again():
+    with pytest.raises(RuntimeError), sqlite_database.begin():
         raise RuntimeError
     assert sqlite_database.engine.pool.checkedout() == 0
-    with sqlite_database.begin_again() as third:
+    with sqlite_database.begin() as third:
         third.execute(text("SELECT 1")).all()
     sqlite_database.dispose()
     assert sqlite_database._write_turn.acquire(blocking=False)
