@@ -46,12 +46,12 @@ _DEFAULT_SETTINGS: Final = DecoderSettings()
 class Decoder:
     """Processes that decode. Close it, or use it in a `with` statement."""
 
-    def __init__(self, settings: DecoderSettings = _DEFAULT_SETTINGS) -> None:
-        """Start the processes, without waiting until they are ready."""
+    def __init__(self, settings: DecoderSettings = _DEFAULT_SETTINGS, *, starts_now: bool = True) -> None:
+        """Start the processes, without waiting until they are ready; or each when there is something for it to do."""
         self._settings = settings
         self._idle: queue.LifoQueue[DecodingProcess] = queue.LifoQueue()
         for _ in range(settings.processes):
-            self._idle.put(DecodingProcess(settings.memory_bytes))
+            self._idle.put(DecodingProcess(settings.memory_bytes, starts_now=starts_now))
 
     def __enter__(self) -> Self:
         """Return itself."""

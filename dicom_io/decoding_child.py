@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_io import reasons
+from dicom_io import reasons, without_requests  # noqa: F401 - before pydicom
 from dicom_io.content import same_content
 from dicom_io.decoding_process import ANSWER_LENGTH
 from dicom_io.errors import PixelError

@@ -55,12 +55,15 @@ class Answer:
 class DecodingProcess:
     """A process that decodes for one thread at a time; started at once, and again with a question after its death."""
 
-    def __init__(self, memory_bytes: int) -> None:
-        """Start it without waiting until it is ready. `memory_bytes` is what its address space may grow to."""
+    def __init__(self, memory_bytes: int, *, starts_now: bool = True) -> None:
+        """Start it without waiting until it is ready, or with its first question.
+
+        `memory_bytes` is what its address space may grow to.
+        """
         self._command = [sys.executable, "-P", "-m", "dicom_io.decoding_child", str(memory_bytes)]
         self._ready = False
         self._number = 0
-        self._process: subprocess.Popen[bytes] | None = _start(self._command)
+        self._process: subprocess.Popen[bytes] | None = _start(self._command) if starts_now else None
 
     def ask(self, question: dict[str, Any], *, seconds: float, max_bytes: int) -> Answer:
         """Put a question and return the whole answer, for whose frames no more than `max_bytes` is allocated.

@@ -20,7 +20,7 @@ def serve_dicomweb(
     settings = DecoderSettings(
         processes=limits.processes or 1, seconds=limits.seconds, memory_bytes=limits.megabytes << 20
     )
-    with Decoder(settings) as decoder:
+    with Decoder(settings, starts_now=False) as decoder:  # most who ask want no picture
         serve(
             _services(config, parts, decoder),
             config.dicomweb,

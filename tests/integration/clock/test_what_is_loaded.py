@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 FOREIGN = {
+    "import dicom_io.decoding_child": "urllib3 charset_normalizer",  # pydicom would, to download
     "import agent.process.app, agent.process.clock, agent.process.clockwork": (
         "tensorflow keras openvino highdicom reportlab starlette alembic"
     ),
@@ -15,7 +16,7 @@ FOREIGN = {
 }
 
 
-def test_neither_network_nor_reports_nor_object_stores_nor_migrations_are_loaded_where_they_are_not_needed(
+def test_neither_network_nor_reports_nor_object_stores_nor_migrations_nor_downloads_are_loaded_where_not_needed(
     tmp_path: Path,
 ) -> None:
     script = "import sys\n" + "".join(

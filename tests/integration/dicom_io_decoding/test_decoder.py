@@ -277,9 +277,10 @@ def test_an_image_that_takes_more_memory_than_is_allowed_is_refused_and_the_next
         assert decoder.read_frames(large)[0].shape == (9000, 9000)
 
 
-def test_many_threads_share_the_processes() -> None:
+def test_many_threads_share_the_processes_which_may_start_when_they_are_asked() -> None:
     paths = [installed(name) for name in NAMES] * 2
-    with Decoder(DecoderSettings(processes=2)) as decoder, ThreadPoolExecutor(6) as threads:
+    with Decoder(DecoderSettings(processes=2), starts_now=False) as decoder, ThreadPoolExecutor(6) as threads:
+        assert [process._process for process in decoder._idle.queue] == [None, None]
         for path, frames in zip(paths, threads.map(decoder.read_frames, paths), strict=True):
             assert np.array_equal(frames[0], read_frames(path)[0])
 
