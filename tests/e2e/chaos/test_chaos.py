@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 CHAOS = Path(__file__).parents[3] / "benchmarks" / "chaos"
-PLAN = {"--instances": "60", "--seed": "20261123", "--kills": "5", "--longest": "0.6", "--jump": "5"}
+PLAN = {"--instances": "40", "--seed": "20261123", "--kills": "5", "--longest": "0.6", "--jump": "5"}
 SHORT = [word for option in (PLAN | {"--receivers": "1", "--model": "small_cnn"}).items() for word in option]
 OF_BOTH = {
     *("receive", "work", "deliver", "clock", "supervisor of back"),

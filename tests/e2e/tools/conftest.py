@@ -167,15 +167,18 @@ Hospitals = Callable[..., AbstractContextManager[Hospital]]
 def hospitals(
     orthanc: Any, configure: Any, running: Any, free_port: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Hospitals:
-    """Return `hospitals(lua, **sections)`: runs both for a block; Orthanc knows the agent as the modality "tibabu"."""
+    """Return `hospitals(lua, begins_slowly=False, **sections)`: runs both for a block.
+
+    Orthanc knows the agent as the modality "tibabu".
+    """
 
     @contextmanager
-    def run(lua: str = "", **sections: Any) -> Iterator[Hospital]:
+    def run(lua: str = "", *, begins_slowly: bool = False, **sections: Any) -> Iterator[Hospital]:
         port = free_port()
         with orthanc(lua, DicomModalities={"tibabu": ["TIBABU", "127.0.0.1", port]}) as pacs:
             own = {"receive": {"port": port}} | sections
             agent = configure(tmp_path_factory.mktemp("agent"), {"orthanc": pacs.peer}, **own)
-            agent.begins_slowly = True  # `tibabu check` knows a running agent by its command
+            agent.begins_slowly = begins_slowly
             with running(agent):
                 yield Hospital(agent, pacs)
 
@@ -185,5 +188,5 @@ def hospitals(
 @pytest.fixture(scope="session")
 def hospital(hospitals: Hospitals) -> Iterator[Hospital]:
     """Give one hospital, with the network that we ship, to all tests that send it studies of their own."""
-    with hospitals(model={"name": DEFAULT}) as found:
+    with hospitals(begins_slowly=True, model={"name": DEFAULT}) as found:  # by its command `tibabu check` knows it
         yield found

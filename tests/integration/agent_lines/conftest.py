@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from sqlalchemy import select
 
 import agent.process.inference
 import agent.process.parts
@@ -30,6 +31,7 @@ from agent.line.pipeline import Pipeline
 from agent.process.app import run_role
 from agent.process.roles import roles_of
 from db.database import Database
+from db.schema import domain as schema
 from db.worklist import StudyRecord, WorklistRow, study_record, worklist_row
 from dicom_io.decoding import Decoder, DecoderSettings
 from dicom_io.scp import AssociationSummary, ReceivedInstance, ScpSettings, StorageScp
@@ -111,8 +113,10 @@ class Agent:
         return record
 
     def is_in(self, study: Dataset, state: str) -> bool:
-        row = self.row(study)
-        return row is not None and row.state == state
+        """Ask for this alone: it is asked again and again."""
+        with self.database.read() as connection:
+            which = schema.study.c.study_instance_uid == study.StudyInstanceUID
+            return bool(connection.scalar(select(schema.study.c.state).where(which)) == state)
 
 
 def encode(dataset: Dataset) -> bytes:
