@@ -15,6 +15,7 @@ from agent.destinations import Forwarding, Holding
 from agent.job_log import told
 from agent.line.store_away import patient
 from agent.metrics.counted import Counts
+from agent.process.memory import keep_freed
 from agent.process.outgoing import make_destinations, note_takers_of, routes_of
 from agent.process.parts import Parts, allowances, clock_is_off, parts_of, utc_now
 from agent.process.renewal import Renewal
@@ -112,6 +113,7 @@ def _receive(
 
 
 def _work(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    keep_freed()
     from agent.line.conclude import Concluder  # noqa: PLC0415
     from agent.line.reject import Rejecter  # noqa: PLC0415
     from agent.line.score import Scorer  # noqa: PLC0415
@@ -186,6 +188,7 @@ def _shadow(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -
 
 
 def _deliver(config: Config, parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    keep_freed()
     from agent.line.breaker import Breaker  # noqa: PLC0415 - each role loads only what it runs
     from agent.line.confirm import Confirmer  # noqa: PLC0415
     from agent.line.deliver import Deliverer  # noqa: PLC0415
