@@ -23,7 +23,7 @@ from db.triage import switched_off
 from db.withheld import withhold
 from db.workitems import schedule
 
-_RESULTS = select(func.count()).where(image_result.c.instance_id == bindparam("which"))
+_RESULTS = Prepared(select(func.count().label("results")).where(image_result.c.instance_id == bindparam("which")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,8 @@ def record_image_result(
 
 def _is_first(connection: Connection, task: ScoreTask) -> bool:
     """Tell whether the image had no result before: analysed again, it is no other image."""
-    return connection.execute(_RESULTS, {"which": task.instance_id}).scalar_one() == 1
+    (found,) = _RESULTS.rows(connection, {"which": task.instance_id})
+    return bool(found.results == 1)
 
 
 def _sample(connection: Connection, found: ImageResult, traits: ImageTraits) -> None:

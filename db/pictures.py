@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from db.archive import is_held
 from db.causes import How
 from db.database import Database
 from db.outcome import Outcome
+from db.prepared import Prepared
 from db.roles import Role
 from db.schema.domain import image_result, instance, study
 from db.schema.pictures import thumbnail
-from db.upsert import insert_into
+
+_KEEP = Prepared(
+    sqlite.insert(thumbnail).on_conflict_do_nothing(),
+    postgresql=postgresql.insert(thumbnail).on_conflict_do_nothing(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,7 @@ def thumbnail_of(database: Database, study_instance_uid: str, sop_instance_uid: 
 
 def keep_thumbnail(connection: Connection, instance_id: int, jpeg: bytes) -> None:
     """Keep the small picture of an image, unless there is one."""
-    connection.execute(
-        insert_into(connection, thumbnail).values(instance_id=instance_id, jpeg=jpeg).on_conflict_do_nothing()
-    )
+    _KEEP.run(connection, {"instance_id": instance_id, "jpeg": jpeg})
 
 
 def keep_made_thumbnail(database: Database, instance_id: int, jpeg: bytes) -> None:
