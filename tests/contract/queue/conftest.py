@@ -1,18 +1,14 @@
 """What the queue's contract suite shares: a queue on either engine, and workers in threads and in processes."""
 
 import contextlib
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
-import db
 from db.database import Database
 from db.queue import Handler, Queue, open_queue
 from db.queue.policy import Policy
@@ -94,18 +90,14 @@ def working() -> Callable[..., contextlib.AbstractContextManager[threading.Event
 
 
 @pytest.fixture
-def worker_process(database: Database) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+def worker_process(database: Database, quick_commands: Any) -> Iterator[Callable[[str], Any]]:
     """Return `worker_process(behaviour)`: `worker_program.py` as a real process; killed at the end if need be."""
     program = Path(__file__).with_name("worker_program.py")
-    environment = {**os.environ, "PYTHONPATH": str(Path(db.__file__).parents[1])}
     with contextlib.ExitStack() as started:
 
-        def start(behaviour: str) -> subprocess.Popen[str]:
+        def start(behaviour: str) -> Any:
             url = database.url.render_as_string(hide_password=False)
-            command = [sys.executable, str(program), url, behaviour]
-            child = started.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own program
-            )
+            child = started.enter_context(quick_commands.program(program, url, behaviour))
             started.callback(child.kill)
             return child
 

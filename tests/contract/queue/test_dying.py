@@ -3,13 +3,14 @@
 import signal
 import threading
 from collections.abc import Callable
-from subprocess import Popen
+
+from commands import QuickProgram
 
 from db.queue import Done, Job, Queue, Settlement, utc_now
 
 Enqueue = Callable[..., None]
 Working = Callable[..., object]
-Process = Callable[[str], "Popen[str]"]
+Process = Callable[[str], QuickProgram]
 
 
 def depth(queue: Queue) -> tuple[int, int, int]:
@@ -17,8 +18,7 @@ def depth(queue: Queue) -> tuple[int, int, int]:
     return only.waiting, only.running, only.parked
 
 
-def first_key(process: "Popen[str]") -> str:
-    assert process.stdout is not None
+def first_key(process: QuickProgram) -> str:
     return process.stdout.readline().strip()
 
 

@@ -1,13 +1,14 @@
 """A worker that hangs is replaced: nothing outside has to look, and nobody but the job that hung is blamed."""
 
 from collections.abc import Callable
-from subprocess import Popen
+
+from commands import QuickProgram
 
 from db.queue import Done, Job, Queue, Settlement, utc_now
 
 Enqueue = Callable[..., None]
 Working = Callable[..., object]
-Process = Callable[[str], "Popen[str]"]
+Process = Callable[[str], QuickProgram]
 
 
 def test_a_process_whose_job_hangs_ends_and_the_third_time_that_job_is_parked_and_no_other_blamed(

@@ -1,8 +1,5 @@
 """Hundreds of jobs, several worker processes, some of them killed: each job's effect once, in order, none lost."""
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from commands import QuickCommands, QuickProgram
 from sqlalchemy import text
 
-import db
 from db.database import Database
 from db.queue import open_queue, utc_now
 from db.queue.policy import Policy
@@ -27,7 +24,7 @@ LEASE = 4.0
 class Worker:
     """A worker process, and the jobs that it says it runs: (key, attempt)."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: QuickProgram) -> None:
         self.process = process
         self.runs: list[tuple[int, int]] = []
         self.news = threading.Condition()
@@ -58,18 +55,14 @@ class Worker:
 
 
 @pytest.fixture
-def worker(database: Database) -> Iterator[Callable[[], Worker]]:
+def worker(database: Database, quick_commands: QuickCommands) -> Iterator[Callable[[], Worker]]:
     """Return `worker()`: starts one."""
     program = Path(__file__).with_name("load_program.py")
     url = database.url.render_as_string(hide_password=False)
-    environment = {**os.environ, "PYTHONPATH": str(Path(db.__file__).parents[1])}
     with ExitStack() as started:
 
         def start() -> Worker:
-            command = [sys.executable, str(program), url, str(LEASE)]
-            process = started.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own program
-            )
+            process = started.enter_context(quick_commands.program(program, url, str(LEASE)))
             started.callback(process.kill)
             return Worker(process)
 

@@ -4,9 +4,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from subprocess import Popen
 
 import pytest
+from commands import QuickProgram
 
 from db.database import Database
 from db.queue import Done, Job, Queue, Settlement, utc_now
@@ -157,13 +157,13 @@ def test_a_stopped_worker_ends_what_runs_and_starts_nothing_more(
 def test_two_worker_processes_share_the_work_and_double_none_of_it(
     database: Database,
     queue: Queue,
-    worker_process: Callable[[str], Popen[str]],
+    worker_process: Callable[[str], QuickProgram],
     eventually: Callable[..., None],
 ) -> None:
     keys = [str(number) for number in range(200)]
     now = utc_now()
     workers = [worker_process("do"), worker_process("do")]
-    assert [worker.stdout.readline() for worker in workers if worker.stdout] == ["up\n", "up\n"]
+    assert [worker.stdout.readline() for worker in workers] == ["up\n", "up\n"]
     with database.begin() as connection:
         for key in keys:
             queue.enqueue(connection, "a", key, due_at=now, run_at=now)

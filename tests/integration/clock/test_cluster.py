@@ -1,20 +1,19 @@
 """Everything periodic runs once in the cluster, whichever process runs it; on SQLite and on PostgreSQL."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
 import pytest
+from commands import QuickCommands, QuickProgram
 
 from db.clock_lock import clock_lock
 from db.database import Database
 from db.ticks import ticks
 
-Start = Callable[[], subprocess.Popen[bytes]]
+Start = Callable[[], QuickProgram]
 
 
 @pytest.fixture
@@ -30,14 +29,12 @@ def lines(tmp_path: Path) -> Callable[[], list[tuple[str, int]]]:
 
 
 @pytest.fixture
-def start(database: Database, tmp_path: Path) -> Iterator[Start]:
+def start(database: Database, tmp_path: Path, quick_commands: QuickCommands) -> Iterator[Start]:
     """Return `start()`: one more clock process of the cluster."""
-    url, started = database.url.render_as_string(hide_password=False), []
+    url, started = database.url.render_as_string(hide_password=False), list[QuickProgram]()
 
-    def begin() -> subprocess.Popen[bytes]:
-        script = Path(__file__).parent / "one_clock.py"
-        command = [sys.executable, str(script), url, str(tmp_path / "runs")]
-        started.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603 - our own command line
+    def begin() -> QuickProgram:
+        started.append(quick_commands.program(Path(__file__).parent / "one_clock.py", url, tmp_path / "runs"))
         return started[-1]
 
     yield begin

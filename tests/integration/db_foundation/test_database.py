@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from commands import QuickCommands
 from sqlalchemy import Connection, make_url, text
 
 from db import database as database_module
@@ -296,10 +297,10 @@ def test_transactions_of_other_names_do_not_wait(postgresql_database: Database) 
 
 
 def test_several_processes_may_meet_a_new_database_and_write_at_once(
-    empty_database: Database, run_python: Callable[..., str]
+    empty_database: Database, quick_commands: QuickCommands
 ) -> None:
     url = empty_database.url.render_as_string(hide_password=False)
-    run_together(*[lambda: print(run_python(MEET_AND_WRITE, url))] * 4)  # noqa: T201 - shown with a failure
+    run_together(*[lambda: quick_commands.program("-c", MEET_AND_WRITE, url).communicate(60)] * 4)
     assert count(empty_database) == 100
 
 

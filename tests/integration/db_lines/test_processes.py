@@ -1,11 +1,11 @@
 """Several receiving processes on one database: the same Instances at once, and each other's open associations."""
 
 import pickle
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from commands import QuickCommands
 
 from db.arrival import note_association_ended
 from db.completion import close_due
@@ -15,7 +15,9 @@ PROGRAM = Path(__file__).with_name("receiving_program.py")
 _IMAGES = 12
 
 
-def test_processes_that_receive_the_same_instances_at_once_record_each_once(ledger: Any) -> None:
+def test_processes_that_receive_the_same_instances_at_once_record_each_once(
+    ledger: Any, quick_commands: QuickCommands
+) -> None:
     processes = []
     for association in "abc":
         # All bring the same images, of two studies, in different orders.
@@ -28,15 +30,14 @@ def test_processes_that_receive_the_same_instances_at_once_record_each_once(ledg
             )
             for number in (range(_IMAGES) if association != "b" else reversed(range(_IMAGES)))
         ]
-        process = subprocess.Popen([sys.executable, str(PROGRAM)], stdin=subprocess.PIPE)  # noqa: S603 - our own
-        assert process.stdin is not None
+        process = quick_commands.program(PROGRAM)
         process.stdin.write(pickle.dumps((ledger.database, incoming, ledger.timing, ledger.allowances)))
         processes.append(process)
     for process in processes:
-        assert process.stdin is not None
         process.stdin.close()  # now it begins
     for process in processes:
-        assert process.wait(60) == 0
+        process.communicate(60)
+        assert process.returncode == 0
     for number in range(2):
         found = worklist_row(ledger.database, f"1.2.{number}")
         assert found is not None

@@ -1,13 +1,12 @@
 """What an agent sends to its database all day is answered by index, and takes no more steps with more studies."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import QuickCommands
 from sqlalchemy import event
 
 from db.advance import Position, advance
@@ -20,17 +19,19 @@ FEW, MANY = 1000, 4000  # SQLite does not ask how many there are
 LEEWAY = 1.5
 
 
-def explained(url: str, studies: int) -> dict[str, Any]:
+def explained(commands: QuickCommands, url: str, studies: int) -> dict[str, Any]:
     """Return what `growth_plans.py` says of a generated database."""
     for script, *options in (("growth_population.py", "--studies", str(studies)), ("growth_plans.py",)):
-        command = [sys.executable, str(BENCHMARKS / script), url, *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        assert done.returncode == 0, done.stderr[-3000:]
-    return dict(json.loads(done.stdout))
+        program = commands.program(BENCHMARKS / script, url, *options)
+        said, _ = program.communicate(600)
+        assert program.returncode == 0, said
+    return dict(json.loads(said))
 
 
-def test_no_statement_of_the_day_s_work_reads_a_whole_table_on_postgresql(postgresql_url: str) -> None:
-    document = explained(postgresql_url, STUDIES)
+def test_no_statement_of_the_day_s_work_reads_a_whole_table_on_postgresql(
+    postgresql_url: str, quick_commands: QuickCommands
+) -> None:
+    document = explained(quick_commands, postgresql_url, STUDIES)
     assert document["scans"] == []
     assert document["statements"] > 80
 
@@ -52,9 +53,9 @@ def test_a_study_named_by_its_number_is_never_looked_for_by_its_state(postgresql
 
 
 @pytest.fixture(scope="module")
-def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory, quick_commands: QuickCommands) -> dict[int, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("growth")
-    return {studies: explained(f"sqlite:///{folder}/{studies}.db", studies) for studies in (FEW, MANY)}
+    return {studies: explained(quick_commands, f"sqlite:///{folder}/{studies}.db", studies) for studies in (FEW, MANY)}
 
 
 def test_no_statement_of_the_day_s_work_reads_a_whole_table_on_sqlite(on_sqlite: dict[int, dict[str, Any]]) -> None:

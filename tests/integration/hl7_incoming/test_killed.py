@@ -2,12 +2,11 @@
 
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import QuickCommands
 from sqlalchemy import select
 
 from db.schema.domain import study, study_event
@@ -17,10 +16,8 @@ PROGRAM = Path(__file__).with_name("answering_program.py")
 PID = "PID|1||P1||Roe^Jane||20200101|F"
 
 
-def send_to_one_that_dies(url: str, moment: str, text: str) -> None:
-    command = [sys.executable, str(PROGRAM), url, moment]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own program
-        assert process.stdout is not None
+def send_to_one_that_dies(commands: QuickCommands, url: str, moment: str, text: str) -> None:
+    with commands.program(PROGRAM, url, moment) as process:
         port = int(process.stdout.readline())
         with socket.create_connection(("127.0.0.1", port), 30) as connection:
             connection.sendall(b"\x0b" + text.encode() + b"\x1c\r")
@@ -30,12 +27,12 @@ def send_to_one_that_dies(url: str, moment: str, text: str) -> None:
 
 @pytest.mark.parametrize(("moment", "name"), [("before commit", "Doe^John"), ("before answer", "Roe^Jane")])
 def test_the_message_that_is_sent_again_is_acknowledged_and_carried_out_once(
-    hospital: Any, message: Any, moment: str, name: str
+    hospital: Any, message: Any, moment: str, name: str, quick_commands: QuickCommands
 ) -> None:
     text = message("ADT^A08", PID)
     with hospital() as here:
         here.receive()
-        send_to_one_that_dies(here.database.url.render_as_string(hide_password=False), moment, text)
+        send_to_one_that_dies(quick_commands, here.database.url.render_as_string(hide_password=False), moment, text)
         with here.database.read() as connection:
             assert connection.scalar(select(study.c.patient_name)) == name
         assert here.connect().code(text) == "AA"

@@ -1,15 +1,13 @@
 """Retention with real files: archived and read back, rows first, files after them, whatever is killed in between."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import QuickCommands
 
 from agent.config.keeping import RetentionSection
 from agent.keeping.reconcile import Reconciler, Reconciliation
@@ -126,17 +124,15 @@ def test_for_room_the_oldest_go_until_there_is_enough(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_between_rows_and_files_nothing_is_missing_and_the_next_run_finishes(
-    moment: str, database: Database, site_of: Callable[..., Any], a_year: timedelta
+    moment: str, database: Database, site_of: Callable[..., Any], a_year: timedelta, quick_commands: QuickCommands
 ) -> None:
     site = site_of(database)
     site.delivered()
     site.delivered("1.2.4")
     site.now += a_year
     url, folder = database.url.render_as_string(hide_password=False), str(site.config.store.folder)
-    command = [sys.executable, str(PROGRAM), url, folder, site.now.isoformat(), moment]
-    root = {"PYTHONPATH": str(Path(__file__).parents[3])}
-    died = subprocess.run(command, check=False, env=os.environ | root, timeout=60)  # noqa: S603 - our own program
-    assert died.returncode == -9
+    with quick_commands.program(PROGRAM, url, folder, site.now.isoformat(), moment) as dying:
+        assert dying.wait(60) == -9
     assert site.rows() == set(), "the rows went first"
     assert len(site.files()) == (6 if moment == "before" else 5)
     assert misfits(site) == [], "what waits to be deleted is no orphan"

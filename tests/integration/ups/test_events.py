@@ -1,7 +1,5 @@
 """Who subscribes hears of what becomes of the tasks: by N-EVENT-REPORT, in order, later if it was away."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -216,7 +214,7 @@ def test_a_subscriber_that_cannot_be_called_or_asks_for_nonsense_is_refused(sqli
 
 
 def test_the_event_of_a_change_comes_although_its_process_died_right_after(
-    hospital: Any, serve: Any, listener: Any, announcer: Any, eventually: Any
+    hospital: Any, serve: Any, listener: Any, announcer: Any, eventually: Any, quick_commands: Any
 ) -> None:
     """The change, its event and the job that sends it are one transaction: another process finds the job."""
     client = serve(hospital, subscribers={"RIS": listener.port})
@@ -226,8 +224,7 @@ def test_the_event_of_a_change_comes_although_its_process_died_right_after(
     script = "import sys; from db.database import open_database; from db.queue import open_queue, utc_now\n"
     script += "print([one.kind for one in open_queue(open_database(sys.argv[1])).depth(utc_now())])"
     url = hospital.database.url.render_as_string(hide_password=False)
-    done = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=True)  # noqa: S603 - this very Python
-    assert "ups-event:RIS" in done.stdout
+    assert "ups-event:RIS" in quick_commands.program("-c", script, url).communicate(60)[0]
     stop, teller = threading.Event(), announcer(hospital, listener.port)
     other = open_queue(hospital.database)
     worker = threading.Thread(

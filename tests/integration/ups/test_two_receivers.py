@@ -1,7 +1,5 @@
 """Two receiving processes share one list: who claims first holds the task, whichever process was asked."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,6 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from commands import QuickCommands
 from pydicom.uid import generate_uid
 
 TASKS = 6
@@ -46,22 +45,12 @@ scp.stop(1)
 
 
 @pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Callable[[str], int]]:
+def receiver(tmp_path: Path, quick_commands: QuickCommands) -> Iterator[Callable[[str], int]]:
     """Return `receiver(url)`: the port of an SCP in a process of its own."""
     with ExitStack() as stack:
 
         def start(url: str) -> int:
-            process = stack.enter_context(
-                subprocess.Popen(  # noqa: S603 - our own program
-                    [sys.executable, "-c", RECEIVER, url, str(tmp_path)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            assert process.stdin is not None
-            assert process.stdout is not None
-            stack.callback(process.stdin.close)
+            process = stack.enter_context(quick_commands.program("-c", RECEIVER, url, tmp_path))
             return int(process.stdout.readline())
 
         yield start
