@@ -3,27 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from db.errors import RefusedError
 from db.lifecycle import Event, State, step
 from db.prepared import Prepared
 from db.schema.domain import study, study_event
-
-
-def is_still(state: State | BindParameter[str]) -> ColumnElement[bool]:
-    """Return the condition that a study, named by its number, is in a state; no index can be used for it.
-
-    Where a million studies are over, PostgreSQL's statistics know of none that is being received: to look through all
-    that are seems as quick to it as the one with that number.
-    """
-    return study.c.state.concat("") == state
-
+from db.still import still
 
 _MOVE = Prepared(
     update(study).where(
         study.c.id == bindparam("which"),
-        is_still(bindparam("from_state")),
+        still(study.c.state) == bindparam("from_state"),
         study.c.revision == bindparam("from_revision"),
     )
 )

@@ -11,13 +11,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from db.advance import is_still, lock
+from db.advance import lock
 from db.closing import Steps, waits_for_quiet
 from db.database import Database
 from db.lifecycle import State
 from db.prepared import Prepared
 from db.schema.arrival import association_study
 from db.schema.domain import study
+from db.still import still
 
 _BIGGEST_BATCH = 500
 _HELD = [steps for steps in Steps if waits_for_quiet(1, steps)]
@@ -60,7 +61,7 @@ def _end_one(connection: Connection, association_id: str, study_id: int, closes_
 def _may_close(closes_at: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:
     """Tell whether a study is to close earlier now that an association has ended."""
     return and_(
-        is_still(State.RECEIVING),
+        still(study.c.state) == State.RECEIVING,
         study.c.closes_at > closes_at,
         study.c.revision == 1,
         or_(study.c.steps.is_(None), study.c.steps.not_in(_HELD)),

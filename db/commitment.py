@@ -13,6 +13,7 @@ from db.errors import RefusedError
 from db.queue import Queue
 from db.schema.commitment import commitment, commitment_instance
 from db.schema.domain import instance
+from db.still import still
 
 _UIDS_AT_ONCE = 500
 
@@ -116,7 +117,9 @@ def commitment_task(database: Database, commitment_id: int) -> CommitmentTask | 
     """Return what is to be reported, or None: it was acknowledged, or is parked."""
     with database.read() as connection:
         row = connection.execute(
-            select(commitment).where(commitment.c.id == commitment_id, commitment.c.state == DeliveryState.QUEUED)
+            select(commitment).where(
+                commitment.c.id == commitment_id, still(commitment.c.state) == DeliveryState.QUEUED
+            )
         ).one_or_none()
         if row is None:
             return None
@@ -184,7 +187,7 @@ def record_failed_report(database: Database, commitment_id: int, *, reason: str,
     with database.begin() as connection:
         connection.execute(
             update(commitment)
-            .where(commitment.c.id == commitment_id, commitment.c.state == DeliveryState.QUEUED)
+            .where(commitment.c.id == commitment_id, still(commitment.c.state) == DeliveryState.QUEUED)
             .values(values)
         )
 

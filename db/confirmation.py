@@ -15,6 +15,7 @@ from db.queue import Queue
 from db.schema.delivery import commitment_asked
 from db.schema.domain import delivery, report, result, study
 from db.settling import settle_delivered
+from db.still import still
 from db.work_due import WORK_DUE
 
 
@@ -119,7 +120,7 @@ def confirm(database: Database, delivery_id: int, *, confirmation: str, at: date
         position = lock(connection, study_of(connection, delivery_id))
         connection.execute(
             update(delivery)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.STORED)
+            .where(delivery.c.id == delivery_id, still(delivery.c.state) == DeliveryState.STORED)
             .values(values)
         )
         settle_delivered(connection, position, at=at)
@@ -151,7 +152,7 @@ def record_unconfirmed(database: Database, delivery_id: int, *, reason: str, par
             state = DeliveryState.SUPERSEDED
         changed = connection.execute(
             update(delivery)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.STORED)
+            .where(delivery.c.id == delivery_id, still(delivery.c.state) == DeliveryState.STORED)
             .values(state=state, reason=reason, updated_at=at)
         )
     return bool(changed.rowcount) and state == DeliveryState.QUEUED

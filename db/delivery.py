@@ -12,6 +12,7 @@ from db.delivery_state import DeliveryState
 from db.prepared import Prepared
 from db.roles import Role
 from db.schema.domain import delivery, instance, report, result, study
+from db.still import still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +112,8 @@ _TASK = Prepared(
     .where(
         delivery.c.id == bindparam("which"),
         or_(
-            delivery.c.state == DeliveryState.STORED,
-            and_(delivery.c.state == DeliveryState.QUEUED, may_be_sent()),
+            still(delivery.c.state) == DeliveryState.STORED,
+            and_(still(delivery.c.state) == DeliveryState.QUEUED, may_be_sent()),
         ),
     )
 )

@@ -16,6 +16,7 @@ from db.prepared import Prepared
 from db.schema.delivery import delivery_attempt
 from db.schema.domain import delivery, report, result, study
 from db.settling import settle_delivered
+from db.still import still
 
 
 class Ending(StrEnum):
@@ -104,7 +105,7 @@ _MAY_GO = Prepared(
     .join(report, report.c.id == delivery.c.report_id)
     .join(result)
     .join(study, study.c.id == result.c.study_id)
-    .where(delivery.c.id == bindparam("which"), delivery.c.state == DeliveryState.QUEUED, may_be_sent())
+    .where(delivery.c.id == bindparam("which"), still(delivery.c.state) == DeliveryState.QUEUED, may_be_sent())
 )
 _BEHIND = Prepared(  # a report of an earlier revision is on its way to the same destination
     select(delivery_attempt.c.id)
@@ -196,7 +197,7 @@ def acknowledge(
 def record_tested(database: Database, delivery_id: int, *, detail: str, at: datetime, attempt_id: int) -> None:
     """Commit that a report was written to a folder on trial; no destination has it, and its study is not DELIVERED."""
     values = {"state": DeliveryState.TESTED, "reason": detail, "updated_at": at}
-    still_open = (delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
+    still_open = (delivery.c.id == delivery_id, still(delivery.c.state) == DeliveryState.QUEUED)
     with database.begin() as connection:
         _close(connection, attempt_id, Ending.TESTED, detail, at)
         connection.execute(update(delivery).where(*still_open).values(values))
@@ -227,7 +228,7 @@ def record_failed_attempt(  # noqa: PLR0913 - what the ledger says of a failure
             states.append(DeliveryState.STORED)
         _close(connection, attempt_id, ending, f"{status}: {reason}", at)
         connection.execute(
-            update(delivery).where(delivery.c.id == delivery_id, delivery.c.state.in_(states)).values(values)
+            update(delivery).where(delivery.c.id == delivery_id, still(delivery.c.state).in_(states)).values(values)
         )
 
 

@@ -10,6 +10,7 @@ from db.database import Database
 from db.delivery_state import DeliveryState
 from db.queue import Queue
 from db.schema.domain import delivery, report, result, study
+from db.still import still
 from db.work_due import WORK_DUE
 
 
@@ -30,7 +31,7 @@ def fall_back(database: Database, queue: Queue, delivery_id: int, *, at: datetim
         lock(connection, found.study_id)
         refused = connection.execute(
             update(delivery)
-            .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.QUEUED)
+            .where(delivery.c.id == delivery_id, still(delivery.c.state) == DeliveryState.QUEUED)
             .values(state=DeliveryState.SUPERSEDED, updated_at=at)
         ).rowcount
         if not refused:

@@ -16,6 +16,7 @@ from db.outcome import Outcome
 from db.prepared import Prepared
 from db.queue import Queue
 from db.schema.domain import delivery, instance, study
+from db.still import still
 from db.work_due import WORK_DUE, work_due
 
 GATHER: Final = timedelta(seconds=0.5)
@@ -195,7 +196,7 @@ def note_forwards(database: Database, ended: Sequence[Ended], begins: ForwardTas
         )
         begun = connection.execute(
             update(delivery)
-            .where(delivery.c.id == begins.delivery_id, delivery.c.state == DeliveryState.QUEUED, trusted)
+            .where(delivery.c.id == begins.delivery_id, still(delivery.c.state) == DeliveryState.QUEUED, trusted)
             .values(attempts=begins.attempts + 1, sent_at=func.coalesce(delivery.c.sent_at, at), updated_at=at)
         )
     return bool(begun.rowcount)

@@ -1,11 +1,12 @@
 """Every attempt is a row: on record before a byte goes, closed with what the receiver said, in order of versions."""
 
+import re
 from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from db.advance import lock
 from db.conclusion import ReportOrder, supersede
@@ -195,6 +196,23 @@ def test_a_delivery_whose_job_was_given_up_is_parked_with_its_attempt_interrupte
     assert [ending for _, ending, _, _ in deliveries.story(pacs)] == ["interrupted"]
     assert deliveries.record.study.state is State.CONCLUDED
     assert deliveries.record.study.deliveries == {"PARKED": 1, "QUEUED": 1}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_no_delivery_that_is_named_by_its_number_is_looked_for_by_its_state(deliveries: Any) -> None:
+    """PostgreSQL would read all that wait: with a million that arrived its statistics know of none."""
+    ledger, pacs, ris = deliveries.ledger, deliveries.id("pacs"), deliveries.id("ris")
+    sent: list[str] = []
+    event.listen(ledger.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    assert delivery_task(ledger.database, pacs) is not None
+    deliveries.fail(deliveries.begin(pacs), pacs)
+    deliveries.fail(deliveries.begin(pacs), pacs, parked=True)
+    begun = deliveries.begin(ris)
+    record_stored(ledger.database, ris, detail="0000", at=ledger.now, attempt_id=begun.attempt_id)
+    confirm(ledger.database, ris, confirmation="asked", at=ledger.now)
+    named = [text for text in sent if re.search(r"\b(study|delivery)\.id = %", text) and ".state" in text]
+    assert len(named) > 5
+    assert [text for text in named if re.search(r"\.state (=|IN) ", text)] == []
 
 
 def test_the_list_tells_what_is_parked_where_and_one_of_them_is_requeued_alone(deliveries: Any) -> None:
