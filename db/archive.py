@@ -11,6 +11,7 @@ none open; the newest Studies come first, by Study Date where that is asked for.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
@@ -137,6 +138,7 @@ def recent_syntaxes(database: Database) -> dict[str, list[str]]:
     return found
 
 
+@cache  # another name for the table costs more than a query by it
 def is_held() -> ColumnElement[bool]:
     """Return the condition that an Instance is handed out. Of an own report that came back changed the first counts."""
     earlier = instance.alias("earlier")

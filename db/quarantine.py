@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
@@ -191,6 +192,7 @@ def _undecided_instances() -> tuple[Any, ...]:
     return (instance.c.role == Role.CONFLICT, instance.c.withdrawn.is_(None))
 
 
+@cache
 def _has_twin() -> ColumnElement[bool]:
     other = instance.alias()
     return exists().where(
