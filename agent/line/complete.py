@@ -9,9 +9,10 @@ import structlog
 
 from db import kinds
 from db.amendment import enqueue_amendments
-from db.analysis import ImageResult, compare_task, record_comparison, record_image_result, score_task
+from db.analysis import ImageResult, record_image_result, score_task
 from db.arrival import forget_associations
 from db.commitment import record_failed_report
+from db.comparison import compare_task, record_comparison
 from db.completion import MOST_AT_ONCE, close_due, enqueue_outstanding, enqueue_settled, next_close
 from db.database import Database
 from db.delivery_attempt import record_failed_attempt

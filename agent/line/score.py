@@ -13,15 +13,8 @@ import structlog
 from agent.job_log import about
 from agent.line.pipeline import ImageAnalysis, Pipeline
 from agent.watch.traits import decline_group
-from db.analysis import (
-    ImageResult,
-    ScoreTask,
-    compare_task,
-    raise_flagged,
-    record_comparison,
-    record_image_result,
-    score_task,
-)
+from db.analysis import ImageResult, ScoreTask, raise_flagged, record_image_result, score_task
+from db.comparison import compare_task, record_comparison
 from db.database import Database
 from db.outcome import Outcome
 from db.priority import Allowances

@@ -53,6 +53,8 @@ class Tibabu:
     begins_slowly: bool = False  # as its users start it, though other commands begin quickly
     process: Any = field(init=False)  # as `subprocess.Popen` has it
     said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    starts: int = 0
+    ended: int = 0  # the last start of which no process is left to say anything
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self, only: Sequence[str] = ()) -> None:
@@ -66,14 +68,15 @@ class Tibabu:
                 self.process = self.quick.start(words, files, **how)
             else:
                 self.process = subprocess.Popen([*self.command, *words], -1, None, *files, **how)  # noqa: S603 - ours
-        threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
+        self.starts += 1
+        threading.Thread(target=self._listen, args=(reading, self.starts), daemon=True).start()
 
     def ready(self, *roles: str, times: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until each of `roles` (all, if none is named) has said `times` times that it serves."""
         wanted = roles or ROLES
         with self.news:
-            served = self.news.wait_for(lambda: all(len(self.said.get(r, ())) >= times for r in wanted), seconds)
-        assert served, f"only {sorted(self.said)} came up\n{self.text()[-3000:]}"
+            self.news.wait_for(lambda: self._served(wanted, times) or self.ended == self.starts, seconds)
+        assert self._served(wanted, times), f"only {sorted(self.said)} came up\n{self.text()[-3000:]}"
 
     @property
     def peer(self) -> Peer:
@@ -145,13 +148,19 @@ class Tibabu:
         self.process.wait()
         pytest.fail(f"did not end\n{self.text()[-20000:]}")
 
-    def _listen(self, reading: int) -> None:
+    def _served(self, roles: Sequence[str], times: int) -> bool:
+        return all(len(self.said.get(role, ())) >= times for role in roles)
+
+    def _listen(self, reading: int, start: int) -> None:
         with os.fdopen(reading, "rb") as stdout:
             for line in stdout:
                 said = json.loads(line)
                 with self.news:
                     self.said.setdefault(said["ready"], []).append(said)
                     self.news.notify_all()
+        with self.news:
+            self.ended = start
+            self.news.notify_all()
 
 
 @dataclass

@@ -8,6 +8,7 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import Any
@@ -70,7 +71,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     home = folder / "venv"
     venv.create(home, symlinks=True)
     site = home / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    (site / "requirements.pth").write_text(sysconfig.get_path("purelib") + "\n")  # a folder: what it links is left out
+    required = distribution("sqlalchemy").locate_file("")  # a folder: what it links is left out
+    (site / "requirements.pth").write_text(f"{required}\n")
     installed = run(*pip, "--python", home / "bin" / "python", "install", "-q", "--no-deps", wheel, cwd=folder)
     assert installed.returncode == 0, installed.stderr
     return Installation(wheel, home)

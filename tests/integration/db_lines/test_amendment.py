@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from db.amendment import amendment_to_record, enqueue_amendments, record_amendment, request_amendment
-from db.analysis import compare_task, record_comparison
+from db.comparison import compare_task, record_comparison
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
 from db.delivery import delivery_task

@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from db.analysis import (
-    ImageResult,
-    compare_task,
-    record_comparison,
-    record_image_result,
-    score_task,
-)
+from db.analysis import ImageResult, record_image_result, score_task
 from db.attributes import InstanceAttributes
+from db.comparison import compare_task, record_comparison
 from db.completion import close_due
 from db.concluded import concluded_study
 from db.conclusion import ReportOrder, record_conclusion, study_to_conclude

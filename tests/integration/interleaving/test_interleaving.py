@@ -24,18 +24,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import Connection, delete, select
 
 from db import kinds
-from db.analysis import (
-    CompareTask,
-    ImageResult,
-    ScoreTask,
-    compare_task,
-    record_comparison,
-    record_image_result,
-    score_task,
-)
+from db.analysis import ImageResult, ScoreTask, record_image_result, score_task
 from db.arrival import note_association_ended
 from db.attributes import InstanceAttributes
 from db.closing import Timing
+from db.comparison import CompareTask, compare_task, record_comparison
 from db.completion import close_due
 from db.conclusion import Conclusion, ReportOrder, StudyToConclude, record_conclusion, study_to_conclude
 from db.database import Database, Lock, open_database
