@@ -89,7 +89,7 @@ def _peers(processes: str, only: str) -> dict[str, Serve]:
 def _cases(folder: Path, instances: int) -> list[Case]:
     cases = []
     for size, (shape, share) in SIZES.items():
-        files = _instances(folder / size.replace(" ", ""), shape, max(4, round(instances * share)) + WARM_UP)
+        files = make_instances(folder / size.replace(" ", ""), shape, max(4, round(instances * share)) + WARM_UP)
         cases += [Case(size, count, files[WARM_UP:], files[:WARM_UP]) for count in ASSOCIATIONS]
     return cases
 
@@ -108,10 +108,10 @@ def _print(cases: list[Case], labels: list[str], rates: dict[tuple[int, str], li
         click.echo(f"| {case.size}, {case.associations} | " + " | ".join(cells) + " |")
 
 
-def _instances(folder: Path, shape: tuple[int, int], count: int) -> list[Path]:
+def make_instances(folder: Path, shape: tuple[int, int], count: int, *, first: int = 0) -> list[Path]:
     """Write images of noise, each of a patient of its own: neither pixels nor identities repeat."""
     folder.mkdir()
-    noise = np.random.default_rng(0)
+    noise = np.random.default_rng(first)
     return [
         write_cr(
             noise.integers(0, 256, shape, dtype=np.uint8),
@@ -123,20 +123,20 @@ def _instances(folder: Path, shape: tuple[int, int], count: int) -> list[Path]:
                 patient_age="004Y",
             ),
         )
-        for number in range(count)
+        for number in range(first, first + count)
     ]
 
 
 def _rate(serve: Serve, folder: Path, case: Case) -> float:
     """Return Instances per second into a fresh server that has taken a few."""
     with tempfile.TemporaryDirectory(dir=folder) as fresh, serve(Path(fresh)) as port:
-        _send(port, case.warm_up, case.associations)
+        send(port, case.warm_up, case.associations)
         started = time.monotonic()
-        _send(port, case.files, case.associations)
+        send(port, case.files, case.associations)
         return len(case.files) / (time.monotonic() - started)
 
 
-def _send(port: int, files: list[Path], associations: int) -> None:
+def send(port: int, files: list[Path], associations: int) -> None:
     """Send the files over so many associations at once."""
     command = [_tool("storescu"), "-aec", AE_TITLE, "127.0.0.1", str(port)]
     shares = [files[number::associations] for number in range(associations)]
@@ -212,12 +212,14 @@ def orthanc(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def tibabu(folder: Path, processes: int | None = None) -> Iterator[int]:
+def tibabu(folder: Path, processes: int | None = None, database: str | None = None) -> Iterator[int]:
     """Tibabu's receiver as it is run: file, folder and row are synced before the answer."""
     port = _free_port()
     table = f'[receive]\nae_title = "{AE_TITLE}"\nhost = "127.0.0.1"\nport = {port}\n'
     if processes is not None:
         table += f"processes = {processes}\n"
+    if database is not None:
+        table += f'[database]\nurl = "{database}"\n'
     (folder / "config.toml").write_text(table, encoding="utf-8")
     command = [sys.executable, "-P", "-m", "agent", "run", "--config", "config.toml", "--only", "receive"]
     with _process(command, folder):

@@ -128,7 +128,7 @@ def main(instances: int, rounds: int) -> None:
         urlopen(Request(f"{moto}/{_BUCKET}", method="PUT", headers={"Authorization": _SIGNED}))  # noqa: S310
         stores = {"folder": "", "bare server": f"http://127.0.0.1:{Bare().port}", "moto": moto}
         for size, (shape, _) in ingest.SIZES.items():
-            files = ingest._instances(folder / size.replace(" ", ""), shape, instances + _WARM_UP)  # noqa: SLF001
+            files = ingest.make_instances(folder / size.replace(" ", ""), shape, instances + _WARM_UP)
             for _ in range(rounds):
                 for label, endpoint in stores.items():
                     with tempfile.TemporaryDirectory(dir=folder) as fresh, _receiver(Path(fresh), endpoint) as port:

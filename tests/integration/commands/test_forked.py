@@ -36,9 +36,13 @@ def test_what_passes_fails_and_is_left_out_is_counted_and_a_failure_is_shown(tmp
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED
 
 
-def test_a_process_that_dies_is_a_failure_that_says_in_which_file(tmp_path: Path) -> None:
-    ended = run(tmp_path, good="def test_good(): pass\n", dying="import os\ndef test_ends(): os._exit(0)\n")
-    assert "expected an end of every test. Received: some without one in test_dying.py" in ended.stdout
+@pytest.mark.parametrize(("end", "status"), [("os._exit(3)", 3), ("os.abort()", -6), ("raise KeyboardInterrupt", 130)])
+def test_a_process_that_ends_in_a_test_is_a_failure_that_says_where_and_how(
+    tmp_path: Path, end: str, status: int
+) -> None:
+    ended = run(tmp_path, good="def test_good(): pass\n", worse=f"import os\ndef test_ends(): {end}\n")
+    expected = f"expected an end of every test. Received: some without one in test_worse.py; exit codes: {status}"
+    assert expected in ended.stdout
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED
 
 
