@@ -6,6 +6,7 @@ whoever imports it. `_openvino` keeps it from that, so nothing leaves the machin
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def compile_roughly(
     plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None = None
 ) -> tuple[Execute, ...] | None:
     """Compile the same in bfloat16, twice as fast; None for a processor without it."""
-    if "BF16" not in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return None
     hints = {"INFERENCE_PRECISION_HINT": "bf16", "EXECUTION_MODE_HINT": "PERFORMANCE"}
     return _compiled(plans, batches, threads, hints)
@@ -44,7 +45,6 @@ def compile_roughly(
 def _compiled(
     plans: Sequence[Plan], batches: Sequence[int], threads: Threads | None, hints: Mapping[str, str]
 ) -> tuple[Execute, ...]:
-    ov = _openvino()
     streams = (threads.intra_op if threads is not None else 0) or cores()
     settings: dict[str, Any] = {
         **hints,  # said each time: the default precision is bfloat16 where the processor has it
@@ -52,8 +52,7 @@ def _compiled(
         "INFERENCE_NUM_THREADS": streams,
         "ENABLE_CPU_PINNING": False,  # the cores are shared with the agent's other processes
     }
-    core = ov.Core()
-    compiled = {size: core.compile_model(_model(plans, size), "CPU", settings) for size in batches}
+    compiled = {size: _core().compile_model(_model(plans, size), "CPU", settings) for size in batches}
     return tuple(
         _execution({size: model.create_infer_request() for size, model in compiled.items()}) for _ in range(streams)
     )
@@ -66,6 +65,17 @@ def _openvino() -> Any:  # noqa: ANN401 - the package's types do not say enough
     import openvino.opset13  # noqa: PLC0415 - as above
 
     return openvino
+
+
+@cache
+def _core() -> Any:  # noqa: ANN401 - as above
+    """Return the one core of this process, which stays.
+
+    Each gives the thread that first uses it another stack for signals' handlers, and takes that away when it goes, with
+    the last network that it compiled. When they go in another order than they came, the thread is left with one that is
+    there no more, and the next signal to a handler of Python's, which runs on it, is the end of the process (SIGSEGV).
+    """
+    return _openvino().Core()
 
 
 def _execution(requests: Mapping[int, Any]) -> Execute:
