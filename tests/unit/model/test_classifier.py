@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from model.card import ModelCard
-from model.classifier import Classifier
+from model.classifier import BATCHES, Classifier
 from model.errors import InputError, WeightsError
 from model.preprocess import INPUT_SHAPE, SIDE
 
@@ -50,6 +50,13 @@ def test_the_probability_is_the_calibrated_logit(card: ModelCard) -> None:
 
 def test_no_images_give_no_scores(card: ModelCard) -> None:
     assert Classifier(card, [_Forward()]).score(_images(0.5)[:0]) == ()
+
+
+def test_the_places_of_a_map_fill_whole_batches(card: ModelCard) -> None:
+    """One left over takes a third more than its share of a batch."""
+    forward = _Forward()
+    Classifier(card, [forward]).explain(_images(0.5)[0])
+    assert forward.sizes == [BATCHES[-1]] * (25 // BATCHES[-1])
 
 
 def test_the_map_is_brightest_where_the_evidence_is_and_black_where_it_speaks_against(card: ModelCard) -> None:
