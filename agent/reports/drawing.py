@@ -62,32 +62,34 @@ def overlay(heat_map: Frame, width: int, height: int) -> Frame:
 
 
 def _lay(drawn: Frame, frame: Frame, heat_map: Frame | None, opacity: float) -> None:
-    """Fill `drawn` with the frame, tinted where the map is warm, and outlined where it is hot."""
-    for channel in range(3):  # three times as fast as all at once
-        drawn[..., channel] = frame if frame.ndim == _GRAY else frame[..., channel]
+    """Fill `drawn` with the frame, tinted where the map is warm, and outlined where it is hot.
+
+    A channel after the other: that takes a third of what all at once do.
+    """
+    planes = [frame] * 3 if frame.ndim == _GRAY else [frame[..., channel] for channel in range(3)]
     if heat_map is None:
+        for channel, plane in enumerate(planes):
+            drawn[..., channel] = plane
         return
-    height, width = frame.shape[:2]
-    heat = np.asarray(Image.fromarray(heat_map).resize((width, height), Image.Resampling.BICUBIC))
-    shades = np.asarray(_shades(opacity), np.uint8)
-    if (warm := _box(shades.take(heat) > 0)) is not None:
-        _tint(drawn[warm], shades.take(heat[warm]))
-    if (hot := _box(heat >= _OUTLINE)) is not None:
-        around = _widened(hot, _thickness(heat))
-        part = drawn[around]
-        dark, line = _outlines(heat[around], _thickness(heat))
-        part[dark] = _DARK
-        part[line] = _LINE
+    heat = Image.fromarray(heat_map).resize((frame.shape[1], frame.shape[0]), Image.Resampling.BICUBIC)
+    strengths = heat.point(_shades(opacity))
+    for channel, (plane, tint) in enumerate(zip(planes, _TINT, strict=True)):
+        tinted = Image.fromarray(plane)
+        tinted.paste(tint, mask=strengths)
+        drawn[..., channel] = np.asarray(tinted)
+    _outline(drawn, np.asarray(heat))
 
 
-def _tint(part: Frame, strengths: Frame) -> None:
-    """Mix the tint into a part of a picture, [h, w, 3], as strongly as [h, w] of 255 say: rounded as Pillow does it."""
-    kept = 255 - strengths.astype(np.uint16)
-    for channel, tint in enumerate(_TINT):
-        mixed = part[..., channel] * kept
-        mixed += strengths.astype(np.uint16) * np.uint16(tint) + np.uint16(128)
-        mixed += mixed >> 8
-        part[..., channel] = mixed >> 8
+def _outline(drawn: Frame, heat: Frame) -> None:
+    """Draw the two lines around what is hot."""
+    if (hot := _box(heat >= _OUTLINE)) is None:
+        return
+    around = _widened(hot, _thickness(heat))
+    dark, line = _outlines(heat[around], _thickness(heat))
+    for channel in range(3):
+        part = drawn[(*around, channel)]
+        part[dark] = _DARK[channel]
+        part[line] = _LINE[channel]
 
 
 def _shades(opacity: float) -> list[int]:
@@ -150,8 +152,11 @@ def _band(width: int, size: int, headline: str, lines: Sequence[str]) -> Image.I
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     """Break text between words into lines that are at most `width` pixels wide, where its words are."""
+    words = text.split()
+    if font.getlength(whole := " ".join(words)) <= width:
+        return [whole]
     lines = [""]
-    for word in text.split():
+    for word in words:
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width or not lines[-1]:
             lines[-1] = longer
