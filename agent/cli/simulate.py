@@ -12,7 +12,7 @@ import click
 
 from agent.cli.options import PEER, json_option, to_peer
 from agent.cli.simulation_text import print_drilled
-from agent.config.file import load
+from agent.config.file import Config, load
 from agent.process.stopping import stop_on_signals
 from agent.secret import is_this_machine
 from agent.simulation.arrival import PROFILES, Profile
@@ -122,6 +122,8 @@ def simulate(**given: Any) -> None:  # noqa: ANN401 - click passes the options a
     if given["on_its_own"] == (agent is not None):
         message = "expected either --embedded or --agent AET@HOST:PORT"
         raise click.UsageError(message)
+    config = None if given["config"] is None else load(given["config"])
+    _refuse_what_would_do_nothing(given, config)
     if agent is not None:
         _require_a_test_system(agent, given["test_system"])
         echo(agent, calling_ae_title="SIMDX1")
@@ -132,13 +134,36 @@ def simulate(**given: Any) -> None:  # noqa: ANN401 - click passes the options a
     quiet = given["as_json"]
     plan = _plan(given)
     if not quiet:
-        click.echo(f"{len(plan.studies)} studies, {sum(1 for _ in plan.objects)} objects; ledgers lie in {folder}")
+        lasts = f", in {plan.seconds / given['speed'] / 60:.0f} minutes" if given["speed"] else ""
+        objects = sum(1 for _ in plan.objects)
+        click.echo(f"{len(plan.studies)} studies, {objects} objects{lasts}; ledgers lie in {folder}")
         click.echo(PLAINLY)
-    with _site(given, folder) as site:
+    with _site(given, config, folder) as site:
+        if site.url and not quiet:
+            click.echo(f"Its worklist, until it ends: {site.url}")
         drilled = _watched(plan, site, _manner(given, plan), folder, stop, quiet=quiet)
     print_drilled(drilled, plan, folder, as_json=quiet)
     if drilled.sent.accepted == 0 or (drilled.account is not None and not drilled.account.holds):
         raise SystemExit(1)
+
+
+def _refuse_what_would_do_nothing(given: dict[str, Any], config: Config | None) -> None:
+    """Raise UsageError for options that these others leave without effect: an account of nothing would hold."""
+    of_one_that_runs = {"--test-system": "test_system", "--config": "config", "--pacs": "pacs"}
+    vain = [option for option, name in of_one_that_runs.items() if given["on_its_own"] and given[name] is not None]
+    if vain:
+        message = f"expected {', '.join(vain)} only with --agent: --embedded has an agent and a PACS of its own"
+        raise click.UsageError(message)
+    if given["mood_seconds"] and not given["on_its_own"] and given["pacs"] is None:
+        message = "expected --pacs AET@HOST:PORT with --mood-seconds: the agent's own PACS has no moods"
+        raise click.UsageError(message)
+    names = [] if config is None else [one.name for one in config.destinations]
+    if config is not None and given["pacs"] is not None and given["destination"] not in names:
+        message = (
+            f"expected --destination to be one of that configuration: {', '.join(names) or 'it has none'}. "
+            f"Received: {given['destination']}"
+        )
+        raise click.UsageError(message)
 
 
 def _require_a_test_system(agent: Peer, named: str | None) -> None:
@@ -160,7 +185,11 @@ def _plan(given: dict[str, Any]) -> Plan:
         troubles=given["troubles"],
         height=given["height"],
     )
-    return day(seed=given["seed"], begins_at=begins_at, wishes=wishes)
+    plan = day(seed=given["seed"], begins_at=begins_at, wishes=wishes)
+    if not plan.events:
+        message = "expected a day with studies. Received: one on which none comes; more --studies, --hours, or a --seed"
+        raise click.UsageError(message)
+    return plan
 
 
 def _manner(given: dict[str, Any], plan: Plan) -> Manner:
@@ -174,10 +203,9 @@ def _manner(given: dict[str, Any], plan: Plan) -> Manner:
     )
 
 
-def _site(given: dict[str, Any], folder: Path) -> AbstractContextManager[Site]:
+def _site(given: dict[str, Any], config: Config | None, folder: Path) -> AbstractContextManager[Site]:
     if given["on_its_own"]:
         return embedded(folder)
-    config = None if given["config"] is None else load(given["config"])
     return visited(given["agent"], folder=folder, config=config, listen=given["pacs"], destination=given["destination"])
 
 

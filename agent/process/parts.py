@@ -13,7 +13,7 @@ from db.database import Database, open_database
 from db.installation import installation_uuid
 from db.priority import Allowances
 from db.queue import Queue, open_queue
-from db.revision import needs_upgrade
+from db.revision import MOVED, current, needs_upgrade
 from db.server_clock import ahead
 from dicom_io.folder_store import FolderStore
 from dicom_io.store import Store
@@ -60,6 +60,10 @@ def opened(config: Config) -> Iterator[Database]:
     database = open_rows(config)
     try:
         if needs_upgrade(database):
+            if current(database) == MOVED:
+                message = (
+                    "expected the database in use. Received: one whose rows were moved to another; see database.url"
+                )
             raise InstallationError(message)
         yield database
     finally:

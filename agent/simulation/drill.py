@@ -34,7 +34,8 @@ class Site:
     """Where a drill takes place.
 
     `config` is the agent's configuration, None where its database is not for us to see; `pacs` is a PACS of ours, and
-    `receipts` its ledger, if there is one; `destination` is its name in that configuration.
+    `receipts` its ledger, if there is one; `destination` is its name in that configuration. `url` is its page's, if it
+    is ours.
     """
 
     agent: Peer
@@ -42,6 +43,7 @@ class Site:
     pacs: Pacs | None = None
     receipts: Path | None = None
     destination: str = DESTINATION
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class Drilled:
 def embedded(folder: Path) -> Iterator[Site]:
     """Start an agent on embedded defaults and a PACS for a block."""
     with hospital(folder) as site:
-        yield Site(agent=site.agent, config=load(site.config), pacs=site, receipts=site.pacs / LEDGER)
+        yield Site(agent=site.agent, config=load(site.config), pacs=site, receipts=site.pacs / LEDGER, url=site.url)
 
 
 @contextmanager

@@ -95,3 +95,35 @@ def test_patients_that_are_none_are_not_sent_to_another_machine_unless_it_is_sai
 @pytest.mark.parametrize("given", [[], ["--embedded", "--agent", "TIBABU@127.0.0.1:11112"], ["--agent", "nobody"]])
 def test_a_drill_takes_place_at_one_agent(given: list[str]) -> None:
     assert CliRunner().invoke(tibabu, ["simulate", *given]).exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["--embedded", "--config", "{config}"], "--config"),
+        (["--embedded", "--pacs", "SIMPACS@127.0.0.1:11113", "--test-system", "TIBABU"], "--test-system, --pacs"),
+        (["--agent", "TIBABU@127.0.0.1:11112", "--mood-seconds", "5"], "--pacs"),
+        (
+            [
+                "--agent",
+                "TIBABU@127.0.0.1:1",
+                "--config",
+                "{config}",
+                "--pacs",
+                "A@127.0.0.1:1",
+                "--destination",
+                "pcas",
+            ],
+            "archive",
+        ),
+        (["--embedded", "--studies", "1", "--hours", "1", "--seed", "2", "--date", "2026-11-26"], "--seed"),
+    ],
+)
+def test_what_would_have_no_effect_on_the_account_is_refused_before_anything_is_sent(
+    given: list[str], named: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[[destinations]]\nname = "archive"\ntype = "dicom"\nae_title = "A"\nhost = "h"\nport = 1\n')
+    done = CliRunner().invoke(tibabu, ["simulate", *(word.format(config=config) for word in given)])
+    assert done.exit_code == USAGE, done.output
+    assert named in done.stderr

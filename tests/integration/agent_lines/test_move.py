@@ -13,7 +13,9 @@ from pydicom import Dataset
 from sqlalchemy import func, insert, select, text, update
 
 from agent.config.file import Config
+from agent.errors import InstallationError
 from agent.process.app import run_role
+from agent.process.parts import opened
 from db import kinds
 from db.completion import close_due
 from db.database import Database, open_database
@@ -135,6 +137,11 @@ def test_a_site_with_studies_in_every_state_moves_and_the_agent_goes_on_to_the_e
     assert {table.name: table.rows for table in done.tables}["study"] == 6
     with pytest.raises(SchemaError, match="moved to another"):
         upgrade(sqlite_database)
+    with (
+        pytest.raises(InstallationError, match="moved to another"),
+        opened(old_config),
+    ):  # as any command does, also `move`
+        pass
 
     pacs.answer = lambda _: 0x0000
     agent = start()
