@@ -59,6 +59,7 @@ class ImageResult:
     model_name: str = ""
     model_version: str = ""
     model_sha256: str = ""
+    threshold: float | None = None
     started_at: datetime
     finished_at: datetime
 
@@ -203,6 +204,7 @@ def _insert_once(connection: Connection, task: ScoreTask, found: ImageResult) ->
             "model_name": found.model_name,
             "model_version": found.model_version,
             "model_sha256": found.model_sha256,
+            "threshold": found.threshold,
             "started_at": found.started_at,
             "finished_at": found.finished_at,
         },

@@ -16,6 +16,7 @@ from db.course import Course, course_of
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.forwarding import release_held
+from db.judged import Judge
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
 from db.performed import count_withdrawn, missing_radiographs
@@ -34,7 +35,8 @@ class StudyToConclude:
     `images` are those that count; `withdrawals` were withdrawn, the last of them for `withdrawn`. `takes_back` says why
     what was reported before is to be taken back, None if it is not. `missing`: see `study_outcome`. `last` is the
     outcome until now, None for the first result. `switch` names the row by which triage is off (`db.triage`): then the
-    images are told without what the model said; None while it is on.
+    images are told without what the model said; None while it is on. `judge` is who speaks in the result, if not
+    who concludes it.
     """
 
     study_id: int
@@ -49,6 +51,7 @@ class StudyToConclude:
     missing: tuple[int, int] = (0, 0)
     last: Outcome | None = None
     switch: int | None = None
+    judge: Judge | None = None
     analysed_at: datetime | None
     course: Course | None = None
 

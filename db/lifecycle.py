@@ -46,6 +46,7 @@ TABLE: dict[tuple[State, Event], Step] = {
     (State.COMPLETE, Event.CANDIDATE_STORED): Step(State.RECEIVING, new_revision=True),
     (State.COMPLETE, Event.RESOLVED): Step(State.RECEIVING, new_revision=True),
     (State.COMPLETE, Event.CONCLUDED): Step(State.CONCLUDED),
+    (State.COMPLETE, Event.REQUEUED): Step(State.COMPLETE, new_revision=True),
     (State.CONCLUDED, Event.CANDIDATE_STORED): Step(State.RECEIVING, new_revision=True),
     (State.CONCLUDED, Event.RESOLVED): Step(State.RECEIVING, new_revision=True),
     (State.CONCLUDED, Event.ALL_ACKNOWLEDGED): Step(State.DELIVERED),

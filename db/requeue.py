@@ -12,7 +12,7 @@ from db.completion import conclude_when_settled
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.errors import RefusedError
-from db.lifecycle import Event, State
+from db.lifecycle import CONCLUDED, Event, State
 from db.operated import note_operated
 from db.queue import Queue
 from db.roles import Role
@@ -53,7 +53,8 @@ def requeue_study(
         if connection.execute(gone).first() is not None:
             message = "expected a study whose images are here. Received: one whose images retention has removed"
             raise RefusedError(message)
-        moved = advance(connection, position, Event.REQUEUED, at=now, actor=actor)
+        is_concluded = position.state in CONCLUDED  # what is being analysed is put back by nobody but the analysis
+        moved = advance(connection, position, Event.REQUEUED, at=now, actor=actor) if is_concluded else None
         if moved is None:
             message = f"expected a study that is CONCLUDED or DELIVERED. Received: state={position.state}"
             raise RefusedError(message)

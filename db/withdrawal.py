@@ -1,7 +1,7 @@
 """Withdrawn images and results: they count no more, and what was said because of them is taken back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
@@ -19,6 +19,7 @@ from db.conclusion import (
 )
 from db.database import Database
 from db.flagged import is_flagged
+from db.judged import judge_of
 from db.kinds import WITHDRAW
 from db.lifecycle import CONCLUDED, Event
 from db.outcome import Outcome
@@ -126,7 +127,7 @@ def withdrawal_to_record(database: Database, study_id: int) -> StudyToConclude |
         row = connection.execute(select(study).where(study.c.id == study_id)).one()
         if row.state not in CONCLUDED or not row.withdrawing:
             return None
-        return to_conclude(connection, row)
+        return replace(to_conclude(connection, row), judge=judge_of(connection, study_id))
 
 
 def record_withdrawal(database: Database, queue: Queue, conclusion: Conclusion) -> bool:

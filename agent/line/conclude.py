@@ -1,7 +1,7 @@
 """The fourth line: a complete study gets its result and its deliveries, in one transaction, once per revision."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final, Self
 
@@ -16,6 +16,7 @@ from db.amendment import amendment_to_record, record_amendment
 from db.causes import CORRECTED, Cause
 from db.conclusion import Conclusion, ReportOrder, StudyToConclude, TakenBack, record_conclusion, study_to_conclude
 from db.database import Database
+from db.judged import Judge, judge_anew
 from db.outcome import Outcome, study_outcome
 from db.queue import Done, Job, Queue, RetryAt, Settlement
 from db.triage import triage_off
@@ -91,6 +92,9 @@ class Concluder:
         if study is None:
             return Done()
         about(study.study_instance_uid)
+        if study.switch is None and (others := self._judge_anew(study)):
+            log.warning("images_judged_by_others", study_instance_uid=study.study_instance_uid, images=others)
+            return Done()  # the last of them enqueues the conclusion
         conclusion = self._conclusion(study)
         if record_conclusion(self.database, self.queue, conclusion):
             log.info(
@@ -163,17 +167,28 @@ class Concluder:
             withdrawals=study.withdrawals,
             switch=study.switch,
             outcome=outcome,
-            model_name=self.model.name,
-            model_version=self.model.version,
-            model_sha256=self.model.sha256,
-            operating_point=self.model.operating_point_name,
-            threshold=self.model.threshold,
-            device_uid=device_uid(self.installation, self.model),
+            **asdict(study.judge or self._judge),
             analysed_at=study.analysed_at or now,
             concluded_at=now,
             reports=() if study.conflict else self._orders(outcome.outcome, study.calling_ae_title),
             taken_back=self._taken_back(study, outcome.outcome),
             corrected=self._corrected(study.conflict),
+        )
+
+    def _judge_anew(self, study: StudyToConclude) -> int:
+        """Have the images analysed again that another model judged, or another operating point; return how many."""
+        return judge_anew(self.database, self.queue, study.study_id, study.revision, self._judge, at=self.clock())
+
+    @property
+    def _judge(self) -> Judge:
+        model = self.model
+        return Judge(
+            model_name=model.name,
+            model_version=model.version,
+            model_sha256=model.sha256,
+            operating_point=model.operating_point_name,
+            threshold=model.threshold,
+            device_uid=device_uid(self.installation, model),
         )
 
     def _taken_back(self, study: StudyToConclude, outcome: Outcome) -> TakenBack | None:

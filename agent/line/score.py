@@ -93,6 +93,7 @@ class Scorer:
             model_name=card.name,
             model_version=card.version,
             model_sha256=card.sha256,
+            threshold=card.operating_point.threshold,
             started_at=started_at,
             finished_at=self.clock(),
         )

@@ -180,6 +180,7 @@ image_result = Table(
     Column("model_name", Text, nullable=False),
     Column("model_version", Text, nullable=False),
     Column("model_sha256", String(64), nullable=False),
+    Column("threshold", Float),  # of the operating point at which it was judged
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime, nullable=False),
     UniqueConstraint("instance_id", "revision"),

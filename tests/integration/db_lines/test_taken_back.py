@@ -57,7 +57,8 @@ class Line:
         at = self.ledger.now
         task = score_task(self.database, self.received.instance_id)
         assert task is not None
-        found = ImageResult(outcome=outcome, probability=0.4, started_at=at, finished_at=at)
+        said = {"probability": 0.9 if outcome is Outcome.FLAGGED else 0.4, "model_sha256": MODEL.sha256}
+        found = ImageResult(outcome=outcome, started_at=at, finished_at=at, **said)
         record_image_result(self.database, self.queue, task, found, allowances=self.ledger.allowances)
         self.ledger.now += timedelta(hours=1)
         close_due(self.database, self.queue, now=self.ledger.now)

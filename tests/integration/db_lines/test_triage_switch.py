@@ -27,12 +27,13 @@ from db.trouble import Trouble, standing
 from db.worklist import WorklistRow, worklist_row
 
 Ledger = Any  # tests/integration/db_lines/conftest.py
+SHA256 = "ab" * 32
 OPERATOR = Who("olga", source="10.0.0.9")
 
 
 @pytest.fixture
 def concluder(ledger: Ledger) -> Concluder:
-    model = ModelIdentity(name="m", version="1", sha256="ab" * 32, operating_point_name="point", threshold=0.5)
+    model = ModelIdentity(name="m", version="1", sha256=SHA256, operating_point_name="point", threshold=0.5)
     return Concluder(ledger.database, ledger.queue, "1.2", model, (), (), lambda: ledger.now)
 
 
@@ -55,6 +56,7 @@ def score(ledger: Ledger, instance_id: int, outcome: Outcome, probability: float
         score=probability,
         probability=probability,
         heat_map=b"map" if outcome is Outcome.FLAGGED else None,
+        model_sha256=SHA256,
         started_at=ledger.now,
         finished_at=ledger.now,
     )

@@ -16,6 +16,7 @@ EXPECTED = {
     "COMPLETE": {
         "CANDIDATE_STORED": ("RECEIVING", True),
         "CONCLUDED": ("CONCLUDED", False),
+        "REQUEUED": ("COMPLETE", True),
         "RESOLVED": ("RECEIVING", True),
     },
     "CONCLUDED": {
