@@ -31,7 +31,9 @@ _KEPT_STATEMENTS = 512  # that one connection to SQLite keeps prepared: more tha
 
 
 class Database:
-    """One database: an engine, and the two kinds of transaction. Threads share it; a forked child may go on using it.
+    """One database: an engine, and the two kinds of transaction.
+
+    Threads share it. A forked child may go on using it, if its parent was in no transaction then.
 
     Every exception of SQLAlchemy or of a driver that leaves a transaction of this class is one of `db.errors`.
     """
@@ -57,10 +59,8 @@ class Database:
     def engine(self) -> Engine:
         """The engine, for what this package itself does (migrations, the queue): its errors are not translated."""
         if self._pid != os.getpid():  # forked: the parent's connections and its threads' locks are not ours
-            self._engine.dispose(close=False)
-            self._reading.dispose(close=False)
+            self._leave_to_parent()
             self._write_turn = threading.Lock()
-            self._kept = {}
             self._pid = os.getpid()
         return self._engine
 
@@ -69,6 +69,17 @@ class Database:
         """All engines that its connections come from: the one that writes, and on SQLite the one that reads."""
         engine = self.engine
         return (engine, self._reading) if self.dialect == "sqlite" else (engine,)
+
+    def _leave_to_parent(self) -> None:
+        """Let go of what a parent had open: on PostgreSQL without a word to the server, with which it goes on.
+
+        SQLite's are closed. It knows its process's locks by the file: beside one of the parent's, whose locks a child
+        does not have, a new connection would take none either, and the log would be deleted from under it.
+        """
+        while self._kept:
+            self._kept.popitem()[1].invalidate()
+        for engine in (self._engine, self._reading):
+            engine.dispose(close=self.dialect == "sqlite")
 
     def begin(self, lock: Lock | None = None) -> AbstractContextManager[Connection]:
         """Open a transaction that writes: committed, synced to disk, when the block ends, rolled back when it raises.

@@ -62,6 +62,41 @@ with database.read() as connection:
     print(*sorted(connection.execute(text("SELECT n FROM note")).scalars()))
 """
 
+OUTLIVE = """
+import os, sqlite3, sys
+from sqlalchemy import text
+from db.database import open_database
+database = open_database(sys.argv[1])
+def write(number):
+    with database.begin() as connection:
+        connection.execute(text("INSERT INTO note VALUES (:n)"), {"n": number})
+with database.begin() as connection:
+    connection.execute(text("CREATE TABLE note (n INTEGER)"))
+with database.begin_lightly() as connection:
+    connection.execute(text("INSERT INTO note VALUES (1)"))
+with database.read() as connection:
+    connection.execute(text("SELECT n FROM note")).all()
+has_written, parent_has_ended = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    try:
+        write(2)
+        os.write(has_written[1], b"1")
+        os.read(parent_has_ended[0], 1)
+        write(4)
+        os._exit(0)
+    finally:
+        os._exit(1)
+os.read(has_written[0], 1)
+database.dispose()
+other = sqlite3.connect(database.url.database)
+other.execute("INSERT INTO note VALUES (3)")
+other.commit()
+os.write(parent_has_ended[1], b"1")
+assert os.waitpid(child, 0)[1] == 0
+print(*(number for number, in other.execute("SELECT n FROM note ORDER BY n")))
+"""
+
 
 @pytest.fixture
 def notes(database: Database) -> Database:
@@ -307,6 +342,13 @@ def test_several_processes_may_meet_a_new_database_and_write_at_once(
 def test_a_forked_child_goes_on_with_connections_of_its_own(database: Database, run_python: Callable[..., str]) -> None:
     said = run_python(FORK, database.url.render_as_string(hide_password=False))
     assert said.split() == ["1", "2", "3"]
+
+
+def test_a_forked_child_keeps_the_log_that_it_writes_when_its_parent_ends(
+    sqlite_database: Database, run_python: Callable[..., str]
+) -> None:
+    said = run_python(OUTLIVE, sqlite_database.url.render_as_string(hide_password=False))
+    assert said.split() == ["1", "2", "3", "4"]
 
 
 def test_a_deadlock_is_busy_for_one_and_success_for_the_other(postgresql_database: Database) -> None:
