@@ -41,6 +41,7 @@ WANTED: Final = (
 _EXPORT_BITS: Final = 8
 _TABLE_BITS: Final = 16
 _WHITE: Final = 255.0
+_NEAR: Final = 1 << 15  # values looked up at once: what NumPy makes of them stays in the processor's cache
 _STRIP: Final = 1 << 20  # values transformed at once where a table would be too long
 
 
@@ -74,9 +75,7 @@ def to_display(pixels: Pixels, grayscale: Grayscale) -> NDArray[np.uint8]:
     window = grayscale.voi if grayscale.voi is not None else _full_range(pixels, grayscale, padding)
     if pixels.dtype.kind in "iu" and pixels.size and pixels.dtype.itemsize * 8 <= _TABLE_BITS:
         low, high = min(int(pixels.min()), 0), int(pixels.max())
-        table = _shade(np.arange(low, high + 1, dtype=np.float64), grayscale, window)
-        index = pixels.astype(np.int32) - low if low else pixels
-        shown = table.take(index, mode="clip")  # every index is inside: it is twice as fast as table[index]
+        shown = _looked_up(pixels, _shade(np.arange(low, high + 1, dtype=np.float64), grayscale, window), low)
     else:
         flat = pixels.reshape(-1)
         strips = [flat[start : start + _STRIP] for start in range(0, flat.size, _STRIP)]
@@ -103,6 +102,19 @@ def _shade(stored: NDArray[np.float64], grayscale: Grayscale, voi: Lut | Window)
     if grayscale.inverse:
         share = 1.0 - share
     return np.floor(np.nan_to_num(share) * _WHITE + 0.5).astype(np.uint8)
+
+
+def _looked_up(pixels: Pixels, table: NDArray[np.uint8], low: int) -> NDArray[np.uint8]:
+    """Return a table's entry for each value; its first one is that of `low`, its last one that of the greatest."""
+    if pixels.dtype == np.uint8:  # two to three times as fast again
+        found = bytearray(np.ascontiguousarray(pixels)).translate(table.tobytes().ljust(256, b"\0"))
+        return np.frombuffer(found, np.uint8).reshape(pixels.shape)
+    flat, shown = pixels.reshape(-1), np.empty(pixels.size, np.uint8)
+    for start in range(0, flat.size, _NEAR):
+        part = flat[start : start + _NEAR]
+        index = part.astype(np.int32) - low if low else part
+        table.take(index, out=shown[start : start + _NEAR], mode="clip")  # all are inside: it does not look twice
+    return shown.reshape(pixels.shape)
 
 
 def _modality_values(stored: NDArray[np.float64], modality: Lut | tuple[float, float]) -> NDArray[np.float64]:

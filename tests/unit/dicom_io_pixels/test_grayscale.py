@@ -52,6 +52,15 @@ def test_deeper_pixels_without_a_window_are_shown_from_the_least_to_the_greatest
     assert show(write(DEEP.astype(np.int16) - 350)) == [[0, 51, 102], [153, 204, 255]]
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int16"])
+def test_a_value_is_shown_alike_wherever_it_stands_in_an_image_of_any_size(write: Write, kind: str) -> None:
+    """Values are looked up part by part: 250 x 300 are several parts, the last one not whole."""
+    values = np.random.default_rng(0).integers(0 if kind[0] == "u" else -100, 100, (250, 300)).astype(kind)
+    (shown,) = read_frames(write(values, WindowCenter=50, WindowWidth=80, VOILUTFunction="LINEAR_EXACT"))
+    expected = np.floor(np.clip((values.astype(float) - 50) / 80 + 0.5, 0, 1) * 255 + 0.5)
+    assert np.array_equal(shown, expected)
+
+
 def test_a_constant_deep_image_is_gray(write: Write) -> None:
     assert show(write(np.full((2, 2), 700, dtype=np.uint16))) == [[128, 128], [128, 128]]
 
