@@ -27,3 +27,11 @@ def not_durable(database: Database) -> tuple[str, ...]:
         return ()
     with database.read() as connection:
         return tuple(name for name in _DURABLE if connection.scalar(text(f"SHOW {name}")) != "on")
+
+
+def server_version(database: Database) -> int:
+    """Return the major version of PostgreSQL's server; 0 for SQLite."""
+    if database.dialect == "sqlite":
+        return 0
+    with database.read() as connection:
+        return int(connection.scalar(text("SHOW server_version_num"))) // 10_000

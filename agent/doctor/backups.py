@@ -1,15 +1,16 @@
 """The back-up: whether there is one, how old it is, and whether it lies apart from what it is a copy of."""
 
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from agent.doctor.finding import Finding, Patient, Remedy, Severity
-from agent.process.parts import sqlite_file
 from db.backup_record import backups
-from db.checkup import used
+from db.checkup import server_version, used
 
 BACKUP_NONE: Final = Remedy(
     code="backup-none",
@@ -36,8 +37,9 @@ BACKUP_TOOL_MISSING: Final = Remedy(
     code="backup-tool-missing",
     severity=Severity.ERROR,
     why="Without it no back-up of PostgreSQL is made or brought back.",
-    commands=("apt-get install postgresql-client",),
+    commands=("apt-get install postgresql-client-{version}",),
     keys=("backup.{setting}",),
+    words="It has to be of the server's version or later; apt.postgresql.org has it for older systems.",
 )
 
 _BY_HAND: Final = timedelta(days=8)
@@ -61,6 +63,7 @@ def look(patient: Patient) -> Iterator[Finding]:
         found.append(patient.ill("back-up", remedy, detail, folder=section.folder or ""))
     if section.folder is not None:
         found += _place(patient, section.folder)
+        found += _programs(patient, server_version(database))
     yield from found or [patient.fit("back-up", said)]
 
 
@@ -69,11 +72,26 @@ def _place(patient: Patient, folder: Path) -> Iterator[Finding]:
     if store.s3 is None and folder.exists() and store.folder.exists() and _disk(folder) == _disk(store.folder):
         detail = f"expected another disk than that of {store.folder}. Received: {folder} on the same"
         yield patient.ill("back-up", BACKUP_BESIDE, detail, folder=folder)
-    if sqlite_file(patient.config) is None:
-        for setting in ("pg_dump", "pg_restore"):
-            if shutil.which(program := getattr(patient.config.backup, setting)) is None:
-                detail = f"expected the program {program}. Received: it is not there"
-                yield patient.ill("back-up", BACKUP_TOOL_MISSING, detail, setting=setting)
+
+
+def _programs(patient: Patient, server: int) -> Iterator[Finding]:
+    """Look at PostgreSQL's programs, where a server has rows: one that is older than it refuses to copy them."""
+    for setting in ("pg_dump", "pg_restore") if server else ():
+        program = getattr(patient.config.backup, setting)
+        if shutil.which(program) is None:
+            detail = f"expected the program {program}. Received: it is not there"
+        elif (version := _version(program)) < server:
+            detail = f"expected {program} of version {server}, which the server is of, or later. Received: {version}"
+        else:
+            continue
+        yield patient.ill("back-up", BACKUP_TOOL_MISSING, detail, setting=setting, version=server)
+
+
+def _version(program: str) -> int:
+    """Return the major version that a program says it is of; 0 if it says none."""
+    done = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)  # noqa: S603
+    found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
+    return 0 if found is None else int(found[1])
 
 
 def _disk(folder: Path) -> int:

@@ -208,10 +208,17 @@ def test_what_no_back_up_has_is_found_until_there_is_one(installation: Any, tmp_
     assert "backup-old" not in installation.found(backups.look, lambda: utc_now() + 49 * HOUR)
 
 
-def test_a_program_without_which_no_back_up_of_postgresql_is_made_is_found(on_postgresql: Any) -> None:
-    on_postgresql.set("backup", folder="copy", pg_dump="no-such-program", pg_restore="true")
+def test_a_program_without_which_no_back_up_of_postgresql_is_made_is_found(on_postgresql: Any, tmp_path: Path) -> None:
+    old, fit = tmp_path / "old", tmp_path / "fit"
+    for program, version in ((old, 9), (fit, 99)):
+        program.write_text(f'#!/bin/sh\necho "pg_dump (PostgreSQL) {version}.1 (Debian)"\n')
+        program.chmod(0o700)
+    on_postgresql.set("backup", folder="copy", pg_dump="no-such-program", pg_restore=str(fit))
     on_postgresql.receive()
     found = on_postgresql.found(backups.look)["backup-tool-missing"]
     assert found.keys == ("backup.pg_dump",)
-    on_postgresql.set("backup", pg_dump="true")
+    on_postgresql.set("backup", pg_dump=str(old))
+    found = on_postgresql.found(backups.look)["backup-tool-missing"]
+    assert found.detail.endswith("or later. Received: 9"), "pg_dump refuses a server that is newer than itself"
+    on_postgresql.set("backup", pg_dump=str(fit))
     assert "backup-tool-missing" not in on_postgresql.found(backups.look)
