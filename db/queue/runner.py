@@ -175,7 +175,7 @@ class Runner:
     def _after(self, error: BaseException, failures: int) -> tuple[Settlement, int]:
         reason = type(error).__name__
         if failures >= len(self._policy.backoff):
-            if isinstance(error, DatabaseUnavailableError):  # no job's fault: it is done when that is over
+            if isinstance(error, DatabaseUnavailableError | DatabaseBusyError):  # nor its fault: it waits for the end
                 return RetryAt(self._clock() + self._policy.backoff[-1], reason), failures
             return Park(reason), failures + 1
         return RetryAt(self._clock() + self._policy.backoff[failures], reason), failures + 1

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from db.database import Database
-from db.errors import DatabaseUnavailableError
+from db.errors import DatabaseBusyError, DatabaseError, DatabaseUnavailableError
 from db.queue import Done, Job, Park, ParkedJob, Queue, RetryAt, RunningJob, Settlement, open_queue, utc_now
 from db.queue.policy import Policy
 
@@ -142,9 +142,12 @@ def test_a_job_that_keeps_raising_is_tried_again_and_then_parked_under_the_excep
     assert (parked.key, parked.reason, parked.attempts) == ("1", "KeyError", 3)
 
 
-def test_no_job_is_parked_for_outages_of_the_database(queue: Queue, enqueue: Enqueue, working: Working) -> None:
+@pytest.mark.parametrize("outage", [DatabaseUnavailableError, DatabaseBusyError])
+def test_no_job_is_parked_for_outages_of_the_database_or_a_lock_that_somebody_keeps(
+    queue: Queue, enqueue: Enqueue, working: Working, outage: type[DatabaseError]
+) -> None:
     enqueue("1")
-    handle = Script(*[DatabaseUnavailableError() for _ in range(5)], Done())
+    handle = Script(*[outage() for _ in range(5)], Done())
     with working(queue, {"a": handle}):
         assert handle.ended.wait(60)
     assert (queue.parked(), queue.depth(utc_now())) == ((), ())
