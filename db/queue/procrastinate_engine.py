@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _FORGOTTEN = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FETCH = text("""
-    SELECT id, queue_name, args, attempts + 1 AS attempt
+    SELECT id, queue_name, args, attempts + 1 AS attempt, now() AS looked_at
     FROM procrastinate.procrastinate_fetch_job_v2(CAST(:kinds AS varchar[]), :worker)
 """)
 _REGISTER = text("SELECT worker_id FROM procrastinate.procrastinate_register_worker_v1()")
@@ -43,7 +43,7 @@ _RENEW = text("""
 """)
 _UNTIL_PLANNED = text("""
     SELECT extract(epoch FROM min(scheduled_at) - now()) FROM procrastinate.procrastinate_jobs
-    WHERE status = 'todo' AND queue_name = ANY(:kinds) AND scheduled_at > now()
+    WHERE status = 'todo' AND queue_name = ANY(:kinds) AND scheduled_at > :looked_at
 """)
 _RUNNING = text("""
     SELECT queue_name, args, attempts + 1 AS attempt, worker_id, last_heartbeat
@@ -176,6 +176,7 @@ class ProcrastinateWorker:
         self._rows = ProcrastinateRows(policy.lease, clock)
         self._announcements = announcements
         self._id: int | None = None
+        self._looked_at = _FORGOTTEN  # by the server's clock: what came due since then nobody has passed over
 
     def claim(self, *, alone: bool) -> Claim | None:
         """See `Worker.claim`."""
@@ -183,6 +184,7 @@ class ProcrastinateWorker:
             self._id = self._register()
         with self._database.begin() as connection:
             row = connection.execute(_FETCH, {"kinds": self._kinds, "worker": self._id}).one()
+            self._looked_at = row.looked_at
             if row.id is None:  # procrastinate's function returns a row of nulls for nothing
                 return None
             found = entry(row)
@@ -213,7 +215,8 @@ class ProcrastinateWorker:
     def wait(self, stop: threading.Event, timeout: float) -> None:
         """See `Worker.wait`."""
         with self._database.read() as connection:
-            planned = connection.execute(_UNTIL_PLANNED, {"kinds": self._kinds}).scalar_one()
+            sought = {"kinds": self._kinds, "looked_at": self._looked_at}
+            planned = connection.execute(_UNTIL_PLANNED, sought).scalar_one()
         self._announcements.wait(stop, timeout if planned is None else min(timeout, float(planned)))
 
     def close(self) -> None:

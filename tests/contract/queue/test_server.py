@@ -251,3 +251,20 @@ def test_a_listener_stops_waiting_when_it_is_to_stop_or_its_time_is_over_and_is_
     assert listening.closed
     with database.read() as connection:
         assert connection.scalars(text("SELECT pg_listening_channels()")).all() == []
+
+
+def test_what_comes_due_between_the_look_for_a_job_and_the_wait_is_not_waited_out(
+    database: Database, worker: ProcrastinateWorker, rows: ProcrastinateRows, waited: Waited, entry: Entry
+) -> None:
+    with database.begin() as connection:
+        at = connection.execute(text("SELECT clock_timestamp() + interval '1 second'")).scalar_one()
+    put(database, rows, entry, at)
+    assert worker.claim(alone=False) is None
+    with database.begin() as connection:
+        connection.execute(
+            text("SELECT pg_sleep(greatest(0, extract(epoch FROM :at - clock_timestamp())))"), {"at": at}
+        )
+    worker.wait(threading.Event(), 3600)
+    ((_, timeout),) = waited.waits
+    assert timeout <= 0
+    assert worker.claim(alone=False) is not None
