@@ -19,7 +19,7 @@ from db.forwarding import release_held
 from db.judged import Judge
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
-from db.performed import count_withdrawn, missing_radiographs
+from db.performed import count_withdrawn, missing_of
 from db.queue import Queue
 from db.rejection import objects_there
 from db.told import corrected_since, may_have
@@ -84,15 +84,15 @@ class ReportOrder:
 class Conclusion:
     """What a study came to, by which model at which operating point, and the reports to send.
 
-    `withdrawals` counts the withdrawn images that it takes into account, `switch` is that of the study to conclude:
-    should triage be switched off or on meanwhile, it is not recorded. `corrected` is what is taken back if the
-    patient was corrected since the last result. `reader_finding` is what a reader sees who lets reports say that they
-    disagree.
+    `withdrawals`, `missing` and `switch` are those of the study to conclude: should they change meanwhile, it is not
+    recorded. `corrected` is what is taken back if the patient was corrected since the last result. `reader_finding` is
+    what a reader sees who lets reports say that they disagree.
     """
 
     study_id: int
     revision: int
     withdrawals: int = 0
+    missing: tuple[int, int] = (0, 0)
     switch: int | None = None
     outcome: StudyOutcome
     model_name: str
@@ -141,7 +141,7 @@ def to_conclude(connection: Connection, row: Any) -> StudyToConclude:  # noqa: A
         images=outcomes if off is None else tuple(without_model(image) for image in outcomes),
         withdrawn=(row.withdrawing and row.withdrawal_reason) or (withdrawn[-1] if withdrawn else ""),
         withdrawals=len(withdrawn),
-        missing=missing_radiographs(connection, row.study_instance_uid) if row.steps else (0, 0),
+        missing=missing_of(connection, row.id),
         takes_back=Cause(row.withdrawal_cause) if row.withdrawing and row.withdrawal_cause else None,
         last=None if row.outcome is None else Outcome(row.outcome),
         switch=None if off is None else off.id,
@@ -157,11 +157,12 @@ def record_conclusion(database: Database, queue: Queue, conclusion: Conclusion) 
     """
     at = conclusion.concluded_at
     with database.begin() as connection:
-        position = lock(connection, conclusion.study_id)
-        if position.revision != conclusion.revision or outstanding(connection, conclusion.study_id):
+        position = lock(connection, which := conclusion.study_id)
+        if position.revision != conclusion.revision or outstanding(connection, which):
             return False
-        if count_withdrawn(connection, conclusion.study_id) != conclusion.withdrawals:
-            return False  # some were withdrawn since we looked; that enqueued a conclusion of its own
+        seen = (conclusion.withdrawals, conclusion.missing)
+        if (count_withdrawn(connection, which), missing_of(connection, which)) != seen:
+            return False  # withdrawn, or named by a step, since we looked; that enqueued a conclusion of its own
         if not told_as_switched(connection, conclusion):
             return False
         moved = advance(connection, position, Event.CONCLUDED, at=at, detail=detail_of(conclusion.outcome))

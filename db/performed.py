@@ -16,7 +16,7 @@ from db.database import Lock
 from db.prepared import Prepared
 from db.roles import Role
 from db.schema.arrival import performed_step, performed_step_instance, performed_step_study
-from db.schema.domain import instance
+from db.schema.domain import instance, study
 
 _BIGGEST_BATCH = 500
 
@@ -167,6 +167,15 @@ def missing_radiographs(connection: Connection, study_instance_uid: str) -> tupl
         )
     ).all()
     return len(named) - len(_on_record(connection, sorted(named))), len(named)
+
+
+def missing_of(connection: Connection, study_id: int) -> tuple[int, int]:
+    """Return the same of a study on record, of which most have no step."""
+    (row,) = _STUDY.rows(connection, {"study_id": study_id})
+    return missing_radiographs(connection, row.study_instance_uid) if row.steps else (0, 0)
+
+
+_STUDY = Prepared(select(study.c.study_instance_uid, study.c.steps).where(study.c.id == bindparam("study_id")))
 
 
 def standing(connection: Connection, study_id: int) -> dict[int, Image]:

@@ -165,6 +165,7 @@ class Concluder:
             study_id=study.study_id,
             revision=study.revision,
             withdrawals=study.withdrawals,
+            missing=study.missing,
             switch=study.switch,
             outcome=outcome,
             **asdict(study.judge or self._judge),

@@ -53,7 +53,10 @@ class Modality:
         named: tuple[str, ...] | None = None,
         reason: str = "",
     ) -> Taken:
-        change = StepChange(sop_instance_uid=step, state=state, reason_code=reason, named=named, at=self.ledger.now)
+        at, radiographs = self.ledger.now, frozenset(named or ())
+        change = StepChange(
+            sop_instance_uid=step, state=state, reason_code=reason, named=named, at=at, radiographs=radiographs
+        )
         return self.steps.change(change)
 
     def discontinue(self, step: str = "1.9.1", *, named: tuple[str, ...] | None = None) -> Taken:
@@ -90,7 +93,10 @@ class Modality:
             *orders,
             revision=study.revision,
             withdrawals=study.withdrawals,
-            outcome=study_outcome(study.images, conflict=study.conflict, withdrawn=study.withdrawn),
+            missing=study.missing,
+            outcome=study_outcome(
+                study.images, conflict=study.conflict, withdrawn=study.withdrawn, missing=study.missing
+            ),
         )
 
     @property
@@ -297,6 +303,24 @@ def test_a_withdrawal_between_the_look_and_the_conclusion_is_not_overlooked(moda
     assert not record_conclusion(modality.ledger.database, modality.ledger.queue, modality.conclusion(seen))
     assert modality.conclude(received.study_id)
     assert modality.row.outcome is Outcome.NOT_ANALYSED
+
+
+def test_images_that_a_step_names_between_the_look_and_the_conclusion_are_missed(modality: Modality) -> None:
+    modality.begin()
+    received = modality.ledger.receive(association_id="a", sop_instance_uid="1.2.1")
+    modality.score(received.instance_id)
+    assert modality.close(900) == 1
+    looked = study_to_conclude(modality.ledger.database, received.study_id)
+    modality.end(named=("1.2.1", "1.2.2"))
+    conclusion = modality.conclusion(looked)
+    assert conclusion.outcome.outcome is Outcome.NOT_FLAGGED
+    assert not record_conclusion(modality.ledger.database, modality.ledger.queue, conclusion)
+    assert modality.ledger.waiting()["conclude"] == 1
+    assert modality.conclude(received.study_id)
+    assert (modality.row.outcome, modality.row.reason) == (
+        Outcome.NOT_ANALYSED,
+        "1 of 2 images that the modality names did not arrive",
+    )
 
 
 def test_a_withdrawn_image_that_comes_between_the_look_and_the_conclusion_lets_a_job_look_again(
