@@ -36,7 +36,7 @@ from db.errors import DatabaseError
 from db.needed_files import NeededFile
 from db.revision import current
 from dicom_io.durable import digest_of, sync
-from dicom_io.errors import LostError
+from dicom_io.errors import LostError, StoreError
 from dicom_io.store import Store, name_of
 
 log = structlog.get_logger(__name__)
@@ -78,12 +78,18 @@ class BackupMaker:
             with folder.alone():
                 made = Made(folder.free_name(self.clock()))
                 number = begin_backup(self.database, made.name, now=self.clock())
-                whole = False
+                failed: str | None = "it was broken off"
                 try:
                     self._make(folder, made, number)
-                    whole = True
+                    failed = None
+                except (DatabaseError, StoreError) as error:
+                    failed = str(error)
+                    raise
+                except OSError as error:
+                    failed = error.strerror
+                    raise
                 finally:
-                    self._end(number, made, whole=whole)
+                    self._end(number, made, failed)
                 if keep is not None:
                     folder.keep(keep)
         except OSError as error:
@@ -98,8 +104,10 @@ class BackupMaker:
             message = f"expected every stored file to be whole. Received: lost or changed={len(made.lost)}"
             raise BackupError(message)
 
-    def _end(self, number: int, made: Made, *, whole: bool) -> None:
-        detail = f"{len(made.lost)} stored files are lost or changed" if made.lost else ""
+    def _end(self, number: int, made: Made, failed: str | None) -> None:
+        """Say how it ended; `failed`: why there is none."""
+        whole = failed is None
+        detail = failed or (f"{len(made.lost)} stored files are lost or changed" if made.lost else "")
         end_backup(
             self.database,
             number,
@@ -115,7 +123,7 @@ class BackupMaker:
         elif whole:
             log.error("backup_made", backup=made.name, **facts)
         else:
-            log.error("backup_failed", backup=made.name, **facts)
+            log.error("backup_failed", backup=made.name, reason=failed, **facts)
 
     def _make(self, folder: BackupFolder, made: Made, number: int) -> None:
         part = folder.root / f"{made.name}{PART}"

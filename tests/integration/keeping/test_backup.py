@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from agent.cli.commands import tibabu
 from agent.config.keeping import RetentionSection
@@ -222,6 +223,20 @@ def test_a_file_that_is_lost_in_the_store_costs_only_itself_and_is_told(
     empty = open_database(f"sqlite:///{tmp_path / 'elsewhere.db'}")
     assert bring_back(tmp_path / "backup", empty, tmp_path / "store2").lost == made.lost
     empty.dispose()
+
+
+def test_why_there_is_no_back_up_is_on_record_and_in_the_log(
+    sqlite_database: Database, site_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    site = site_of(sqlite_database)
+    site.delivered()
+    (files := tmp_path / "backup" / "files").mkdir(parents=True)
+    (files / min(site.rows())[:2]).write_text("in the way")
+    with capture_logs() as logs, pytest.raises(BackupError, match="File exists"):
+        maker(site).make(tmp_path / "backup")
+    (failed,) = (line for line in logs if line["event"] == "backup_failed")
+    (record,) = backups(site.database)
+    assert (failed["reason"], record.detail, record.is_whole) == ("File exists", "File exists", False)
 
 
 def test_two_back_ups_of_one_second_have_two_names_and_the_later_one_is_the_last(
