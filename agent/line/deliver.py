@@ -43,7 +43,7 @@ from db.errors import DatabaseError
 from db.fall_back import fall_back
 from db.queue import Done, Job, Queue, RetryAt, Settlement
 from db.rejection import CLASS_REFUSED
-from dicom_io.errors import StoreError
+from dicom_io.errors import DecoderError, StoreError
 from dicom_io.header import read_header
 from dicom_io.store import Store
 
@@ -78,7 +78,7 @@ class Deliverer:
         about(task.study_instance_uid)
         if task.stored_at is not None:
             return self.confirmer.confirm(task)
-        nobodys = (StoreError, DatabaseError, OSError)  # nothing wrong with the report: the job runner tries again
+        nobodys = (StoreError, DecoderError, DatabaseError, OSError)  # nothing wrong with the report: it is tried again
         facts = {"delivery": task.delivery_id, "destination": task.destination}
         try:
             with unforeseen(log, "delivery_broke", but=(AgentError, *nobodys), **facts) as ended:

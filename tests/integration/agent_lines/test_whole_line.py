@@ -1,14 +1,18 @@
 """From a C-STORE to reports at the PACS and a row on the worklist, on SQLite and on PostgreSQL."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from pydicom import Dataset
 
+from agent.reports.radiograph import _DECODER
 from db.outcome import Outcome
 from db.priority import Priority
+from dicom_io import decoding_process
+from dicom_io.errors import DecoderError
 
 Make = Callable[..., Dataset]
 
@@ -33,6 +37,30 @@ def test_a_flagged_study_comes_back_as_sr_and_picture_and_is_raised(
     assert all(len(digests) == 1 for digests in pacs.digests().values())
     page = httpx.get(agent.url, timeout=60).text
     assert page.index(bright.StudyInstanceUID) < page.index(dark.StudyInstanceUID)
+
+
+def test_the_picture_of_a_flagged_study_waits_until_the_system_has_room_for_a_process_that_decodes(
+    start: Any, radiograph: Make, pacs: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[list[str]] = []
+
+    def refuse_at_first(command: list[str]) -> Any:
+        if len(refused) == 6:  # more often than what nobody foresaw is tried
+            return starts(command)
+        refused.append(command)
+        message = "expected a decoding process. Received: BlockingIOError"
+        raise DecoderError(message)
+
+    starts = decoding_process._start
+    agent = start()
+    _DECODER.close()
+    monkeypatch.setattr(decoding_process, "_start", refuse_at_first)
+    monkeypatch.setattr("agent.line.store_away.PAUSE", timedelta(seconds=0.1))
+    bright = radiograph(250)
+    agent.send(bright)
+    eventually(lambda: agent.is_in(bright, "DELIVERED"))
+    assert len(refused) == 6
+    assert len(pacs.reports("OT")) == 1
 
 
 def test_a_flagged_image_raises_its_study_before_its_heat_map_is_made(
