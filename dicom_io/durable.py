@@ -17,6 +17,18 @@ def sync(path: Path | str) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it that are missing, each durable as a name. Raises OSError.
+
+    A file that is synced in a folder whose own name is not on the disk is gone with it.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode, exist_ok=True)  # another process may be making it, too
+    sync(folder.parent)
+
+
 def digest_of(path: Path) -> str:
     """Return the SHA-256 in hex of what lies on the disk: what is cached proves nothing. Raises OSError."""
     digest = hashlib.sha256()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from dicom_io.durable import digest_of, sync
+from dicom_io.durable import digest_of, make_folder, sync
 from dicom_io.errors import LostError, StoreError
 from dicom_io.spool import TEMPORARY, Spool, mapped
 from dicom_io.store import ListedFile, StoredFile, checked, is_name, name_of
@@ -38,12 +38,9 @@ class FolderStore:
         self._reserve = reserve
         self._root = root
         with mapped("the store's folders"):
-            is_new = not root.is_dir()
-            root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            make_folder(root, _FOLDER_MODE)
             make_folders(root)
             sync(root)
-            if is_new:
-                sync(root.parent)
 
     def spool(self) -> Spool:
         """Return a new file for what is received, to be kept by `keep`."""

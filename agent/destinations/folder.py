@@ -15,7 +15,7 @@ from pydantic import Field
 
 from agent.destinations import NAME, Alert, DestinationSettings, Outgoing, Progress
 from agent.errors import DeliveryError, DestinationDownError
-from dicom_io.durable import sync
+from dicom_io.durable import make_folder, sync
 
 MEDIA_TYPES: Final[frozenset[str]] = frozenset()
 """Every one."""
@@ -81,7 +81,7 @@ class Destination:
     def ping(self) -> None:
         """Ask whether files can be made there; raises DeliveryError if not. Leaves nothing behind but the folder."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             probe = self._folder / f".{token_hex(8)}.part"
             probe.touch(exist_ok=False)
             probe.unlink()
@@ -91,7 +91,7 @@ class Destination:
     def _put(self, name: str, source: bytes | Path) -> str:
         path = self._folder / name
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             if not path.exists():
                 self._write(path, source)
                 return name

@@ -15,6 +15,7 @@ from db.priority import Allowances
 from db.queue import Queue, open_queue
 from db.revision import MOVED, current, needs_upgrade
 from db.server_clock import ahead
+from dicom_io.durable import make_folder
 from dicom_io.folder_store import FolderStore
 from dicom_io.store import Store
 
@@ -40,7 +41,7 @@ class Parts:
 def open_rows(config: Config) -> Database:
     """Open the database; the folder of an SQLite file is made."""
     if (file := sqlite_file(config)) is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     return open_database(config.database.url.get_secret_value())
 
 

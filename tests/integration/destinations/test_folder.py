@@ -87,6 +87,21 @@ def test_the_bytes_are_synced_before_the_file_has_its_name_and_the_folder_after(
     assert seen == [(False, False), (True, True)]
 
 
+def test_the_names_of_folders_that_were_missing_are_synced_before_a_report_counts_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        seen.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    destination(tmp_path / "new" / "out").send(Outgoing("application/dicom", b"report", "1.2", "1.2.3"))
+    assert [folder for folder in seen if folder.is_dir()] == [tmp_path, tmp_path / "new", tmp_path / "new" / "out"]
+
+
 def test_a_place_that_is_no_folder_is_down(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     one, report = destination(tmp_path / "file" / "out"), Outgoing("application/pdf", b"x", "1.2", "1.2.3")
