@@ -96,7 +96,7 @@ def split_frames(image: Image) -> list[bytes]:
             frames = generate_frames(image.pixel_data, number_of_frames=count, extended_offsets=image.extended_offsets)
             found = [frame for frame, _ in zip(frames, range(count), strict=False)]
     except _FOREIGN_ERRORS as error:
-        raise PixelError(reasons.DAMAGED) from error
+        raise _failed(error) from error
     if len(found) < count:
         raise PixelError(reasons.TRUNCATED)
     return found
@@ -188,7 +188,7 @@ def _decode_deep_jpeg(frame: bytes, description: PixelDescription) -> StoredFram
     try:
         samples = decode_jpeg(frame, description)
     except _FOREIGN_ERRORS as error:
-        raise PixelError(reasons.DAMAGED) from error
+        raise _failed(error) from error
     by_pixel = dataclasses.replace(description, planar_configuration=0)
     return _decode_uncompressed(samples, by_pixel)
 
@@ -209,13 +209,13 @@ def _check_codestream(codestream: Codestream | None, description: PixelDescripti
 def _try_plugins(frame: bytes, description: PixelDescription) -> StoredFrame:
     uid = description.transfer_syntax_uid
     encapsulated = encapsulate([frame], has_bot=False)
-    damaged = PixelError(reasons.DAMAGED)
+    failed = PixelError(reasons.DAMAGED)
     for plugin in _PLUGINS[uid]:
         try:
             return _call_pydicom(description, encapsulated, _options(description), uid, plugin=plugin)
         except PixelError as error:
-            damaged.__cause__ = error.__cause__
-    raise damaged
+            failed = error
+    raise failed
 
 
 def _call_pydicom(
@@ -232,7 +232,7 @@ def _call_pydicom(
             decoder = get_decoder(UID(transfer_syntax_uid))
             pixels, meta = decoder.as_array(source, index=index, raw=True, decoding_plugin=plugin, **options)
     except _FOREIGN_ERRORS as error:
-        raise PixelError(reasons.DAMAGED) from error
+        raise _failed(error) from error
     except BaseException as error:
         if type(error).__module__ != _PANIC:
             raise
@@ -240,6 +240,11 @@ def _call_pydicom(
     if transfer_syntax_uid not in _SELF_CORRECTING and description.keyword == "PixelData":
         pixels = _stored_bits(pixels, description)
     return StoredFrame(pixels, str(meta["photometric_interpretation"]))
+
+
+def _failed(error: BaseException) -> PixelError:
+    """Say why, by what a decoder raised: an image that there is no room for is not damaged."""
+    return PixelError(reasons.OUT_OF_MEMORY if isinstance(error, MemoryError) else reasons.DAMAGED)
 
 
 def _options(description: PixelDescription) -> dict[str, Any]:
