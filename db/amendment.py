@@ -13,6 +13,7 @@ from db.advance import advance, lock
 from db.conclusion import Conclusion, write_result
 from db.database import Database
 from db.feedback import reported_finding
+from db.judged import said_by
 from db.kinds import AMEND
 from db.lifecycle import CONCLUDED, Event
 from db.outcome import Outcome, StudyOutcome
@@ -67,12 +68,7 @@ def amendment_to_record(database: Database, study_id: int) -> Amendment | None:
             outcome=StudyOutcome(
                 outcome=Outcome(current.outcome), reason=current.reason, probability=current.probability
             ),
-            model_name=current.model_name,
-            model_version=current.model_version,
-            model_sha256=current.model_sha256,
-            operating_point=current.operating_point,
-            threshold=current.threshold,
-            device_uid=current.device_uid,
+            **said_by(current),
             analysed_at=current.analysed_at,
             concluded_at=current.concluded_at,
             reports=(),

@@ -16,7 +16,7 @@ from db.course import Course, course_of
 from db.database import Database
 from db.delivery_state import DeliveryState
 from db.forwarding import release_held
-from db.judged import Judge
+from db.judged import Judge, said_by
 from db.lifecycle import Event, State
 from db.outcome import ImageOutcome, Outcome, StudyOutcome
 from db.performed import count_withdrawn, missing_of
@@ -81,8 +81,8 @@ class ReportOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """What a study came to, by which model at which operating point, and the reports to send.
+class Conclusion(Judge):
+    """What a study came to, by which model at which operating point (`Judge`), and the reports to send.
 
     `withdrawals`, `missing` and `switch` are those of the study to conclude: should they change meanwhile, it is not
     recorded. `corrected` is what is taken back if the patient was corrected since the last result. `reader_finding` is
@@ -95,12 +95,6 @@ class Conclusion:
     missing: tuple[int, int] = (0, 0)
     switch: int | None = None
     outcome: StudyOutcome
-    model_name: str
-    model_version: str
-    model_sha256: str
-    operating_point: str
-    threshold: float
-    device_uid: str
     analysed_at: datetime
     concluded_at: datetime
     reports: tuple[ReportOrder, ...]
@@ -248,12 +242,7 @@ def _insert_result(connection: Connection, conclusion: Conclusion, revision: int
             "outcome": conclusion.outcome.outcome,
             "reason": conclusion.outcome.reason,
             "probability": conclusion.outcome.probability,
-            "model_name": conclusion.model_name,
-            "model_version": conclusion.model_version,
-            "model_sha256": conclusion.model_sha256,
-            "operating_point": conclusion.operating_point,
-            "threshold": conclusion.threshold,
-            "device_uid": conclusion.device_uid,
+            **said_by(conclusion),
             "analysed_at": conclusion.analysed_at,
             "concluded_at": conclusion.concluded_at,
             "withdrawal_cause": None if taken_back is None else taken_back.cause,

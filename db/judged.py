@@ -5,9 +5,9 @@ or another operating point; and a late image may come when its study's others we
 and beside the threshold of who concludes, their outcomes would be what that one has never said.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Float, bindparam, case, func, or_, select, update
 
@@ -86,7 +86,12 @@ def judge_anew(database: Database, queue: Queue, study_id: int, revision: int, j
 def judge_of(connection: Connection, study_id: int) -> Judge | None:
     """Return who speaks in the study's latest result, None where there is none."""
     row = _LATEST.one_or_none(connection, {"study_id": study_id})
-    return None if row is None else Judge(**{name: getattr(row, name) for name in Judge.__slots__})
+    return None if row is None else Judge(**said_by(row))
+
+
+def said_by(result_or_row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row has the columns of the same names
+    """Return who speaks in a result, by `Judge`'s names."""
+    return {one.name: getattr(result_or_row, one.name) for one in fields(Judge)}
 
 
 def _judged_by_others(connection: Connection, study_id: int, judge: Judge) -> list[int]:

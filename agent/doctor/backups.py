@@ -39,9 +39,11 @@ BACKUP_TOOL_MISSING: Final = Remedy(
     why="Without it no back-up of PostgreSQL is made or brought back.",
     commands=("apt-get install postgresql-client-{version}",),
     keys=("backup.{setting}",),
-    words="It has to be of the server's version or later; apt.postgresql.org has it for older systems.",
+    words="It has to be of the server's version or later; PostgreSQL's makers have it for older systems, too.",
 )
 
+_PATIENCE: Final = 10
+"""Seconds for a program to say its version."""
 _BY_HAND: Final = timedelta(days=8)
 """Where nothing is made regularly: so old may one be that a person makes every week."""
 
@@ -88,8 +90,11 @@ def _programs(patient: Patient, server: int) -> Iterator[Finding]:
 
 
 def _version(program: str) -> int:
-    """Return the major version that a program says it is of; 0 if it says none."""
-    done = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)  # noqa: S603
+    """Return the major version that a program says it is of; 0 if it says none, or cannot be run."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=_PATIENCE, check=False)  # noqa: S603
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return 0
     found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
     return 0 if found is None else int(found[1])
 

@@ -1,6 +1,7 @@
 """Amendments and reading: a concluded study is reported anew with the same result; a read one leaves the worklist."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import select
 from db.amendment import amendment_to_record, enqueue_amendments, record_amendment, request_amendment
 from db.comparison import compare_task, record_comparison
 from db.completion import close_due
-from db.conclusion import Conclusion, ReportOrder, record_conclusion, study_to_conclude
+from db.conclusion import ReportOrder, record_conclusion, study_to_conclude
 from db.delivery import delivery_task
 from db.delivery_attempt import Hold, acknowledge, begin_attempt
 from db.lifecycle import State
@@ -55,12 +56,8 @@ def request(ledger: Any, study_id: int) -> bool:
 def amend(ledger: Any, study_id: int) -> bool:
     basis = amendment_to_record(ledger.database, study_id)
     assert basis is not None
-    return record_amendment(ledger.database, ledger.queue, replace_reports(basis.conclusion, ledger.now))
-
-
-def replace_reports(conclusion: Conclusion, now: datetime) -> Conclusion:
-    values = {name: getattr(conclusion, name) for name in conclusion.__slots__}
-    return Conclusion(**(values | {"concluded_at": now, "reports": (SR,)}))
+    amended = replace(basis.conclusion, concluded_at=ledger.now, reports=(SR,))
+    return record_amendment(ledger.database, ledger.queue, amended)
 
 
 def test_an_amended_study_has_the_same_result_and_a_new_version_of_its_report(ledger: Any, study_id: int) -> None:
@@ -92,7 +89,8 @@ def test_an_amendment_is_recorded_once_however_often_it_is_asked_for(ledger: Any
     basis = amendment_to_record(ledger.database, study_id)
     assert basis is not None
     assert amend(ledger, study_id)
-    assert not record_amendment(ledger.database, ledger.queue, replace_reports(basis.conclusion, ledger.now))
+    amended = replace(basis.conclusion, concluded_at=ledger.now, reports=(SR,))
+    assert not record_amendment(ledger.database, ledger.queue, amended)
     assert amendment_to_record(ledger.database, study_id) is None
     assert enqueue_amendments(ledger.database, ledger.queue, now=ledger.now) == 0
 

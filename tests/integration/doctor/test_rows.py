@@ -220,5 +220,9 @@ def test_a_program_without_which_no_back_up_of_postgresql_is_made_is_found(on_po
     on_postgresql.set("backup", pg_dump=str(old))
     found = on_postgresql.found(backups.look)["backup-tool-missing"]
     assert found.detail.endswith("or later. Received: 9"), "pg_dump refuses a server that is newer than itself"
+    (no_program := tmp_path / "broken").write_bytes(b"\x7fELF")
+    no_program.chmod(0o700)
+    on_postgresql.set("backup", pg_dump=str(no_program))
+    assert on_postgresql.found(backups.look)["backup-tool-missing"].detail.endswith("or later. Received: 0")
     on_postgresql.set("backup", pg_dump=str(fit))
     assert "backup-tool-missing" not in on_postgresql.found(backups.look)
